@@ -1,0 +1,176 @@
+//! The system-call contract between the guest kernel and its processes: numbers, flags, errors.
+//!
+//! A call is the `syscall` instruction with the number in `rax` and arguments in `rdi`, `rsi`,
+//! `rdx`, `r10`, `r8`, `r9`; the result is in `rax`, and a value in `-4095..=-1` is `-errno`.
+//! `rcx` and `r11` are lost, everything else is kept.
+
+/// `exit(status)`: ends the process; only the low 8 bits of the status are kept.
+pub const SYS_EXIT: u64 = 0;
+/// `write(fd, ptr, len) -> written`: fds 1 and 2 are the console.
+pub const SYS_WRITE: u64 = 1;
+/// `read(fd, ptr, len) -> read`: fd 0 is the console and blocks; other fds come from open.
+pub const SYS_READ: u64 = 2;
+/// `yield()`: lets another process run.
+pub const SYS_YIELD: u64 = 3;
+/// `sleep(ns)`: blocks for at least that many nanoseconds.
+pub const SYS_SLEEP: u64 = 4;
+/// `getpid() -> pid`.
+pub const SYS_GETPID: u64 = 5;
+/// `spawn(path, path_len, args, args_len) -> pid`: arguments are NUL-separated, path excluded.
+pub const SYS_SPAWN: u64 = 6;
+/// `wait(pid) -> status`: blocks until that child has ended; see [`STATUS_FAULT`].
+pub const SYS_WAIT: u64 = 7;
+/// `open(path, len) -> fd`: read-only, a file of the ramdisk.
+pub const SYS_OPEN: u64 = 8;
+/// `fsize(fd) -> bytes`.
+pub const SYS_FSIZE: u64 = 9;
+/// `pread(fd, ptr, len, offset) -> read`: 0 at the end of the file.
+pub const SYS_PREAD: u64 = 10;
+/// `close(fd)`.
+pub const SYS_CLOSE: u64 = 11;
+/// `map_anon(pages) -> va`: zeroed memory, given page by page at first touch.
+pub const SYS_MAP_ANON: u64 = 12;
+/// `unmap(va, pages)`: exactly one earlier mapping.
+pub const SYS_UNMAP: u64 = 13;
+/// `clock() -> ns` since this kernel booted.
+pub const SYS_CLOCK: u64 = 14;
+/// `kill(pid)`: ends another process with [`STATUS_KILLED`].
+pub const SYS_KILL: u64 = 15;
+/// `readdir(index, ptr, len) -> name length`: the names of the ramdisk, `-ENOENT` past the last.
+pub const SYS_READDIR: u64 = 16;
+/// `info(what) -> value`: one of the `INFO_*` figures.
+pub const SYS_INFO: u64 = 17;
+/// `shutdown(reason)`: ends the domain with a `SHUTDOWN_*` reason of `xen/sched.h`.
+pub const SYS_SHUTDOWN: u64 = 18;
+/// `balloon(target_pages) -> pages now`: gives pages to the hypervisor or takes them back.
+pub const SYS_BALLOON: u64 = 19;
+
+/// `hypercall(nr, a0, a1, a2, a3, a4)`: dom0 only, an allow-list passed through unchanged.
+pub const SYS_HYPERCALL: u64 = 32;
+/// `map_foreign(domid, mfns, count, writable) -> va`: dom0 only, all frames or none.
+pub const SYS_MAP_FOREIGN: u64 = 33;
+/// `evtchn_wait(port, timeout_ns)`: dom0 only, 0 or `-ETIMEDOUT`; consumes the event.
+pub const SYS_EVTCHN_WAIT: u64 = 34;
+/// `console_poll(timeout_ns) -> 1 if input waits, else 0`.
+pub const SYS_CONSOLE_POLL: u64 = 36;
+/// `console_mode(raw)`: 1 gives every byte unedited and unechoed, 0 gives edited lines.
+pub const SYS_CONSOLE_MODE: u64 = 37;
+
+/// Own domain id.
+pub const INFO_DOMID: u64 = 0;
+/// 1 in the control domain, else 0.
+pub const INFO_IS_DOM0: u64 = 1;
+/// Pages the domain owns now.
+pub const INFO_PAGES: u64 = 2;
+/// Pages nobody in the domain uses.
+pub const INFO_FREE_PAGES: u64 = 3;
+/// How often the calling process was pre-empted by the timer.
+pub const INFO_PREEMPTIONS_SELF: u64 = 4;
+/// How often any process was pre-empted by the timer.
+pub const INFO_PREEMPTIONS: u64 = 5;
+/// Page faults answered with memory (demand zero, stack growth).
+pub const INFO_FAULTS_SERVED: u64 = 6;
+/// Processes ended because they faulted.
+pub const INFO_FAULTS_FATAL: u64 = 7;
+/// Event-channel notifications taken.
+pub const INFO_EVENTS: u64 = 8;
+/// System calls served.
+pub const INFO_SYSCALLS: u64 = 9;
+/// Pages the domain was started with, the balloon's upper end.
+pub const INFO_PAGES_AT_BOOT: u64 = 10;
+/// Processes that exist.
+pub const INFO_PROCESSES: u64 = 11;
+/// Seconds since 1970, from the hypervisor's wallclock.
+pub const INFO_WALLCLOCK: u64 = 12;
+
+/// Set in the status of a process ended by a processor exception; the low 8 bits are its vector.
+pub const STATUS_FAULT: i64 = 0x100;
+/// The status of a process ended by `kill`.
+pub const STATUS_KILLED: i64 = 0x200;
+
+/// The longest `-errno` a result can be.
+pub const MAX_ERRNO: i64 = 4095;
+/// First address of a program image.
+pub const USER_BASE: u64 = 0x40_0000;
+/// End of what a process can map: one L4 slot, the lowest.
+pub const USER_END: u64 = 0x80_0000_0000;
+
+/// An error of a system call or, through the door, of a hypercall: a positive errno value.
+///
+/// The values are those of `xen/errno.h`, which agree with the system-call errors of Unix.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Errno(pub i64);
+
+macro_rules! errnos {
+    ($($name:ident = $value:literal, $text:literal;)*) => {
+        impl Errno {
+            $(#[doc = $text] pub const $name: Self = Self($value);)*
+
+            /// The error in plain words.
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    _ => "unknown error",
+                }
+            }
+
+            /// The symbolic name, as in `xen/errno.h` without its prefix.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                    _ => "E?",
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    EPERM = 1, "operation not permitted";
+    ENOENT = 2, "no such file";
+    ESRCH = 3, "no such process or domain";
+    EIO = 5, "input/output error";
+    E2BIG = 7, "too much";
+    ENOEXEC = 8, "not an executable";
+    EBADF = 9, "bad file descriptor";
+    ECHILD = 10, "no such child";
+    EAGAIN = 11, "try again";
+    ENOMEM = 12, "out of memory";
+    EACCES = 13, "access denied";
+    EFAULT = 14, "bad address";
+    EBUSY = 16, "busy";
+    EEXIST = 17, "exists already";
+    EXDEV = 18, "cross-device";
+    ENODEV = 19, "no such device";
+    EINVAL = 22, "invalid argument";
+    EMFILE = 24, "too many open files";
+    ENOSPC = 28, "no space left";
+    ERANGE = 34, "out of range";
+    ENOSYS = 38, "not implemented";
+    ENODATA = 61, "no data";
+    EOPNOTSUPP = 95, "not supported";
+    ETIMEDOUT = 110, "timed out";
+}
+
+impl core::fmt::Debug for Errno {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}({})", self.name(), self.0)
+    }
+}
+
+impl core::fmt::Display for Errno {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} (errno {})", self.text(), self.0)
+    }
+}
+
+impl core::error::Error for Errno {}
+
+/// Splits a raw result into value and error.
+pub fn result(raw: i64) -> Result<u64, Errno> {
+    if (-MAX_ERRNO..0).contains(&raw) {
+        Err(Errno(-raw))
+    } else {
+        Ok(raw.cast_unsigned())
+    }
+}

@@ -1,0 +1,28 @@
+//! What a ring-3 program of the guest kernel is written against.
+//!
+//! A program is a `no_std`, `no_main` crate that names its main function:
+//!
+//! ```ignore
+//! #![no_std]
+//! #![no_main]
+//! use guest_user::println;
+//!
+//! guest_user::entry!(main);
+//!
+//! fn main() -> i32 {
+//!     println!("hello from process {}", guest_user::sys::getpid());
+//!     0
+//! }
+//! ```
+//!
+//! and links with `user.ld` of this package (see `build.rs`). [`entry!`] supplies `_start`, the
+//! panic handler and the global allocator, so that the library itself stays linkable into the
+//! kernel and into host tests, which use [`abi`] and [`mailbox`] only.
+#![no_std]
+
+pub mod abi;
+pub mod heap;
+pub mod io;
+pub mod mailbox;
+pub mod start;
+pub mod sys;

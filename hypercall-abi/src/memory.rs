@@ -1,0 +1,625 @@
+//! `xen/memory.h`.
+
+use crate::Union;
+use crate::arch_x86_64::{xen_pfn_t, xen_ulong_t};
+use crate::xen::{domid_t, guest_handle};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Increase or decrease the specified domain's memory reservation.
+pub const XENMEM_increase_reservation: u32 = 0;
+/// Xenmem decrease reservation.
+pub const XENMEM_decrease_reservation: u32 = 1;
+/// Xenmem populate physmap.
+pub const XENMEM_populate_physmap: u32 = 6;
+/// Flag to populate physmap with populate-on-demand entries.
+pub const XENMEMF_populate_on_demand: u32 = 1 << 16;
+/// Flag to request allocation only from the node specified.
+pub const XENMEMF_exact_node_request: u32 = 1 << 17;
+/// Flag to indicate the node specified is virtual node.
+pub const XENMEMF_vnode: u32 = 1 << 18;
+
+/// Xen memory reservation.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_memory_reservation {
+    /// XENMEM_increase_reservation: OUT: MFN (*not* GMFN) bases of extents that were allocated
+    /// XENMEM_decrease_reservation: IN: GMFN bases of extents to free XENMEM_populate_physmap:
+    /// IN: GPFN bases of extents to populate with memory OUT: GMFN bases of extents that were
+    /// allocated (NB. This command also updates the mach_to_phys translation table)
+    /// XENMEM_claim_pages: IN: must be zero.
+    pub extent_start: guest_handle,
+    /// Number of extents, and size/alignment of each (2^extent_order pages).
+    pub nr_extents: xen_ulong_t,
+    /// Extent order.
+    pub extent_order: u32,
+    /// XENMEMF flags.
+    pub mem_flags: u32,
+    /// Domain whose reservation is being changed.
+    pub domid: domid_t,
+    /// Padding.
+    pub _pad0: [u8; 6],
+}
+const _: () = assert!(size_of::<xen_memory_reservation>() == 32);
+
+/// An atomic exchange of memory pages.
+pub const XENMEM_exchange: u32 = 11;
+
+/// Xen memory exchange.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_memory_exchange {
+    /// \[IN\] Details of memory extents to be exchanged (GMFN bases).
+    pub r#in: xen_memory_reservation,
+    /// \[IN/OUT\] Details of new memory extents.
+    pub out: xen_memory_reservation,
+    /// \[OUT\] Number of input extents that were successfully exchanged: 1.
+    pub nr_exchanged: xen_ulong_t,
+}
+const _: () = assert!(size_of::<xen_memory_exchange>() == 72);
+
+/// Returns the maximum machine frame number of mapped RAM in this system.
+pub const XENMEM_maximum_ram_page: u32 = 2;
+
+/// Xen memory domain.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_memory_domain {
+    /// \[IN\] Domain information is being queried for.
+    pub domid: domid_t,
+}
+const _: () = assert!(size_of::<xen_memory_domain>() == 2);
+
+/// Returns the current or maximum memory reservation, in pages, of the specified domain (may be
+/// DOMID_SELF).
+pub const XENMEM_current_reservation: u32 = 3;
+/// Xenmem maximum reservation.
+pub const XENMEM_maximum_reservation: u32 = 4;
+/// Returns the maximum GFN in use by the specified domain (may be DOMID_SELF).
+pub const XENMEM_maximum_gpfn: u32 = 14;
+/// Returns a list of MFN bases of 2MB extents comprising the machine_to_phys mapping table.
+pub const XENMEM_machphys_mfn_list: u32 = 5;
+
+/// Xen machphys mfn list.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_machphys_mfn_list {
+    /// Size of the 'extent_start' array.
+    pub max_extents: u32,
+    /// Padding.
+    pub _pad0: [u8; 4],
+    /// Pointer to buffer to fill with list of extent starts.
+    pub extent_start: guest_handle,
+    /// Number of extents written to the above array.
+    pub nr_extents: u32,
+    /// Padding.
+    pub _pad1: [u8; 4],
+}
+const _: () = assert!(size_of::<xen_machphys_mfn_list>() == 24);
+
+/// For a compat caller, this is identical to XENMEM_machphys_mfn_list.
+pub const XENMEM_machphys_compat_mfn_list: u32 = 25;
+/// Returns the location in virtual address space of the machine_to_phys mapping table.
+pub const XENMEM_machphys_mapping: u32 = 12;
+
+/// Xen machphys mapping.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_machphys_mapping {
+    /// Start and end virtual addresses.
+    pub v_start: xen_ulong_t,
+    /// Start and end virtual addresses.
+    pub v_end: xen_ulong_t,
+    /// Maximum MFN that can be looked up.
+    pub max_mfn: xen_ulong_t,
+}
+const _: () = assert!(size_of::<xen_machphys_mapping>() == 24);
+
+/// shared info page.
+pub const XENMAPSPACE_shared_info: u32 = 0;
+/// grant table page.
+pub const XENMAPSPACE_grant_table: u32 = 1;
+/// GMFN.
+pub const XENMAPSPACE_gmfn: u32 = 2;
+/// GMFN range, XENMEM_add_to_physmap only.
+pub const XENMAPSPACE_gmfn_range: u32 = 3;
+/// GMFN from another dom, XENMEM_add_to_physmap_batch only.
+pub const XENMAPSPACE_gmfn_foreign: u32 = 4;
+/// device mmio region ARM only; the region is mapped in Stage-2 using the Normal Memory
+/// Inner/Outer Write-Back Cacheable memory attribute.
+pub const XENMAPSPACE_dev_mmio: u32 = 5;
+/// Sets the GPFN at which a particular page appears in the specified guest's physical address
+/// space (translated guests only). arg == addr of xen_add_to_physmap_t.
+pub const XENMEM_add_to_physmap: u32 = 7;
+
+/// Xen add to physmap.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_add_to_physmap {
+    /// Which domain to change the mapping for.
+    pub domid: domid_t,
+    /// Number of pages to go through for gmfn_range.
+    pub size: u16,
+    /// Space.
+    pub space: u32,
+    /// Index into space being mapped.
+    pub idx: xen_ulong_t,
+    /// GPFN in domid where the source mapping page should appear.
+    pub gpfn: xen_pfn_t,
+}
+const _: () = assert!(size_of::<xen_add_to_physmap>() == 24);
+
+/// Xenmapidx grant table status.
+pub const XENMAPIDX_grant_table_status: u32 = 0x8000_0000;
+/// A batched version of add_to_physmap.
+pub const XENMEM_add_to_physmap_batch: u32 = 23;
+
+/// Xen add to physmap batch.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_add_to_physmap_batch {
+    /// Which domain to change the mapping for.
+    pub domid: domid_t,
+    /// Space.
+    pub space: u16,
+    /// Number of pages to go through.
+    pub size: u16,
+    /// U.
+    pub u: u16,
+    /// Indexes into space being mapped.
+    pub idxs: guest_handle,
+    /// GPFN in domid where the source mapping page should appear.
+    pub gpfns: guest_handle,
+    /// Per index error code.
+    pub errs: guest_handle,
+}
+const _: () = assert!(size_of::<xen_add_to_physmap_batch>() == 32);
+
+/// Unmaps the page appearing at a particular GPFN from the specified guest's physical address
+/// space (translated guests only). arg == addr of xen_remove_from_physmap_t.
+pub const XENMEM_remove_from_physmap: u32 = 15;
+
+/// Xen remove from physmap.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_remove_from_physmap {
+    /// Which domain to change the mapping for.
+    pub domid: domid_t,
+    /// Padding.
+    pub _pad0: [u8; 6],
+    /// GPFN of the current mapping of the page.
+    pub gpfn: xen_pfn_t,
+}
+const _: () = assert!(size_of::<xen_remove_from_physmap>() == 16);
+
+/// Returns the pseudo-physical memory map as it was when the domain was started (specified by
+/// XENMEM_set_memory_map). arg == addr of xen_memory_map_t.
+pub const XENMEM_memory_map: u32 = 9;
+
+/// Xen memory map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_memory_map {
+    /// On call the number of entries which can be stored in buffer.
+    pub nr_entries: u32,
+    /// Padding.
+    pub _pad0: [u8; 4],
+    /// Entries in the buffer are in the same format as returned by the BIOS INT 0x15 EAX=0xE820
+    /// call.
+    pub buffer: guest_handle,
+}
+const _: () = assert!(size_of::<xen_memory_map>() == 16);
+
+/// Returns the real physical memory map.
+pub const XENMEM_machine_memory_map: u32 = 10;
+/// Set the pseudo-physical memory map of a domain, as returned by XENMEM_memory_map. arg ==
+/// addr of xen_foreign_memory_map_t.
+pub const XENMEM_set_memory_map: u32 = 13;
+
+/// Xen foreign memory map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_foreign_memory_map {
+    /// Domid.
+    pub domid: domid_t,
+    /// Padding.
+    pub _pad0: [u8; 6],
+    /// Map.
+    pub map: xen_memory_map,
+}
+const _: () = assert!(size_of::<xen_foreign_memory_map>() == 24);
+
+/// Xenmem set pod target.
+pub const XENMEM_set_pod_target: u32 = 16;
+/// Xenmem get pod target.
+pub const XENMEM_get_pod_target: u32 = 17;
+
+/// Xen pod target.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_pod_target {
+    /// IN.
+    pub target_pages: u64,
+    /// OUT.
+    pub tot_pages: u64,
+    /// Pod cache pages.
+    pub pod_cache_pages: u64,
+    /// Pod entries.
+    pub pod_entries: u64,
+    /// IN.
+    pub domid: domid_t,
+    /// Padding.
+    pub _pad0: [u8; 6],
+}
+const _: () = assert!(size_of::<xen_pod_target>() == 40);
+
+/// Get the number of MFNs saved through memory sharing.
+pub const XENMEM_get_sharing_freed_pages: u32 = 18;
+/// Xenmem get sharing shared pages.
+pub const XENMEM_get_sharing_shared_pages: u32 = 19;
+/// Xenmem paging op.
+pub const XENMEM_paging_op: u32 = 20;
+/// Xenmem paging op nominate.
+pub const XENMEM_paging_op_nominate: u8 = 0;
+/// Xenmem paging op evict.
+pub const XENMEM_paging_op_evict: u8 = 1;
+/// Xenmem paging op prep.
+pub const XENMEM_paging_op_prep: u8 = 2;
+
+/// Xen mem paging op.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_mem_paging_op {
+    /// XENMEM_paging_op_.
+    pub op: u8,
+    /// Padding.
+    pub _pad0: [u8; 1],
+    /// Domain.
+    pub domain: domid_t,
+    /// Padding.
+    pub _pad1: [u8; 4],
+    /// IN: (XENMEM_paging_op_prep) buffer to immediately fill page from.
+    pub buffer: guest_handle,
+    /// IN: gfn of page being operated on.
+    pub gfn: u64,
+}
+const _: () = assert!(size_of::<xen_mem_paging_op>() == 24);
+
+/// Xenmem access op.
+pub const XENMEM_access_op: u32 = 21;
+/// Xenmem access op set access.
+pub const XENMEM_access_op_set_access: u8 = 0;
+/// Xenmem access op get access.
+pub const XENMEM_access_op_get_access: u8 = 1;
+/// XENMEM_access_op_enable_emulate and XENMEM_access_op_disable_emulate are currently unused,
+/// but since they have been in use please do not reuse them. #define
+/// XENMEM_access_op_enable_emulate 2 #define XENMEM_access_op_disable_emulate 3.
+pub const XENMEM_access_op_set_access_multi: u8 = 4;
+/// Xenmem access n.
+pub const XENMEM_access_n: u8 = 0;
+/// Xenmem access r.
+pub const XENMEM_access_r: u8 = 1;
+/// Xenmem access w.
+pub const XENMEM_access_w: u8 = 2;
+/// Xenmem access rw.
+pub const XENMEM_access_rw: u8 = 3;
+/// Xenmem access x.
+pub const XENMEM_access_x: u8 = 4;
+/// Xenmem access rx.
+pub const XENMEM_access_rx: u8 = 5;
+/// Xenmem access wx.
+pub const XENMEM_access_wx: u8 = 6;
+/// Xenmem access rwx.
+pub const XENMEM_access_rwx: u8 = 7;
+/// Page starts off as r-x, but automatically change to r-w on a write.
+pub const XENMEM_access_rx2rw: u8 = 8;
+/// Log access: starts off as n, automatically goes to rwx, generating an event without pausing
+/// the vcpu.
+pub const XENMEM_access_n2rwx: u8 = 9;
+/// Take the domain default.
+pub const XENMEM_access_default: u8 = 10;
+
+/// Xen mem access op.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_mem_access_op {
+    /// XENMEM_access_op_.
+    pub op: u8,
+    /// xenmem_access_t.
+    pub access: u8,
+    /// Domid.
+    pub domid: domid_t,
+    /// Number of pages for set op (or size of pfn_list for XENMEM_access_op_set_access_multi)
+    /// Ignored on setting default access and other ops.
+    pub nr: u32,
+    /// First pfn for set op pfn for get op ~0ull is used to set and get the default access for
+    /// pages.
+    pub pfn: u64,
+    /// List of pfns to set access for Used only with XENMEM_access_op_set_access_multi.
+    pub pfn_list: guest_handle,
+    /// Corresponding list of access settings for pfn_list Used only with
+    /// XENMEM_access_op_set_access_multi.
+    pub access_list: guest_handle,
+}
+const _: () = assert!(size_of::<xen_mem_access_op>() == 32);
+
+/// Xenmem sharing op.
+pub const XENMEM_sharing_op: u32 = 22;
+/// Xenmem sharing op nominate gfn.
+pub const XENMEM_sharing_op_nominate_gfn: u8 = 0;
+/// Xenmem sharing op nominate gref.
+pub const XENMEM_sharing_op_nominate_gref: u8 = 1;
+/// Xenmem sharing op share.
+pub const XENMEM_sharing_op_share: u8 = 2;
+/// Xenmem sharing op debug gfn.
+pub const XENMEM_sharing_op_debug_gfn: u8 = 3;
+/// Xenmem sharing op debug mfn.
+pub const XENMEM_sharing_op_debug_mfn: u8 = 4;
+/// Xenmem sharing op debug gref.
+pub const XENMEM_sharing_op_debug_gref: u8 = 5;
+/// Xenmem sharing op add physmap.
+pub const XENMEM_sharing_op_add_physmap: u8 = 6;
+/// Xenmem sharing op audit.
+pub const XENMEM_sharing_op_audit: u8 = 7;
+/// Xenmem sharing op range share.
+pub const XENMEM_sharing_op_range_share: u8 = 8;
+/// Xenmem sharing op fork.
+pub const XENMEM_sharing_op_fork: u8 = 9;
+/// Xenmem sharing op fork reset.
+pub const XENMEM_sharing_op_fork_reset: u8 = 10;
+/// Xenmem sharing op s handle invalid.
+pub const XENMEM_SHARING_OP_S_HANDLE_INVALID: i32 = -10;
+/// Xenmem sharing op c handle invalid.
+pub const XENMEM_SHARING_OP_C_HANDLE_INVALID: i32 = -9;
+/// The following allows sharing of grant refs.
+pub const XENMEM_SHARING_OP_FIELD_IS_GREF_FLAG: u64 = 1 << 62;
+
+/// Xen mem sharing op.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_mem_sharing_op {
+    /// XENMEM_sharing_op_.
+    pub op: u8,
+    /// Padding.
+    pub _pad0: [u8; 1],
+    /// Domain.
+    pub domain: domid_t,
+    /// Padding.
+    pub _pad1: [u8; 4],
+    /// U.
+    ///
+    /// One of: `nominate` ([`mem_sharing_op_nominate`]), `share` ([`mem_sharing_op_share`]),
+    /// `range` ([`mem_sharing_op_range`]), `debug` ([`mem_sharing_op_debug`]), `fork`
+    /// ([`mem_sharing_op_fork`]).
+    pub u: Union<[u64; 5]>,
+}
+const _: () = assert!(size_of::<xen_mem_sharing_op>() == 48);
+
+/// OP_NOMINATE_xxx.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct mem_sharing_op_nominate {
+    /// U.
+    pub u: u64,
+    /// OUT: the handle.
+    pub handle: u64,
+}
+const _: () = assert!(size_of::<mem_sharing_op_nominate>() == 16);
+
+/// OP_SHARE/ADD_PHYSMAP.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct mem_sharing_op_share {
+    /// IN: the gfn of the source page.
+    pub source_gfn: u64,
+    /// IN: handle to the source page.
+    pub source_handle: u64,
+    /// IN: the client gfn.
+    pub client_gfn: u64,
+    /// IN: handle to the client page.
+    pub client_handle: u64,
+    /// IN: the client domain id.
+    pub client_domain: domid_t,
+    /// Padding.
+    pub _pad0: [u8; 6],
+}
+const _: () = assert!(size_of::<mem_sharing_op_share>() == 40);
+
+/// OP_RANGE_SHARE.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct mem_sharing_op_range {
+    /// IN: the first gfn.
+    pub first_gfn: u64,
+    /// IN: the last gfn.
+    pub last_gfn: u64,
+    /// Must be set to 0.
+    pub opaque: u64,
+    /// IN: the client domain id.
+    pub client_domain: domid_t,
+    /// Must be set to 0.
+    pub _pad: [u16; 3],
+}
+const _: () = assert!(size_of::<mem_sharing_op_range>() == 32);
+
+/// OP_DEBUG_xxx.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct mem_sharing_op_debug {
+    /// U.
+    pub u: u64,
+}
+const _: () = assert!(size_of::<mem_sharing_op_debug>() == 8);
+
+/// OP_FORK{,_RESET}.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct mem_sharing_op_fork {
+    /// IN: parent's domain id.
+    pub parent_domain: domid_t,
+    /// IN: optional settings.
+    pub flags: u16,
+    /// Must be set to 0.
+    pub pad: u32,
+}
+const _: () = assert!(size_of::<mem_sharing_op_fork>() == 8);
+
+/// Only makes sense for short-lived forks.
+pub const XENMEM_FORK_WITH_IOMMU_ALLOWED: u16 = 1;
+/// Only makes sense for short-lived forks.
+pub const XENMEM_FORK_BLOCK_INTERRUPTS: u16 = 1 << 1;
+/// Xenmem fork reset state.
+pub const XENMEM_FORK_RESET_STATE: u16 = 1 << 2;
+/// Xenmem fork reset memory.
+pub const XENMEM_FORK_RESET_MEMORY: u16 = 1 << 3;
+/// Attempt to stake a claim for a domain on a quantity of pages of system RAM, but _not_ assign
+/// specific pageframes.
+pub const XENMEM_claim_pages: u32 = 24;
+/// With some legacy devices, certain guest-physical addresses cannot safely be used for other
+/// purposes, e.g. to map guest RAM. This hypercall enumerates those regions so the toolstack
+/// can avoid using them.
+pub const XENMEM_reserved_device_memory_map: u32 = 27;
+
+/// Xen reserved device memory.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_reserved_device_memory {
+    /// Start pfn.
+    pub start_pfn: xen_pfn_t,
+    /// Nr pages.
+    pub nr_pages: xen_ulong_t,
+}
+const _: () = assert!(size_of::<xen_reserved_device_memory>() == 16);
+
+/// Xen reserved device memory map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_reserved_device_memory_map {
+    /// IN.
+    pub flags: u32,
+    /// IN/OUT Gets set to the required number of entries when too low, signaled by error code
+    /// -ERANGE.
+    pub nr_entries: u32,
+    /// OUT.
+    pub buffer: guest_handle,
+    /// Dev.
+    ///
+    /// One of: `pci` ([`physdev_pci_device`]).
+    pub dev: Union<[u16; 2]>,
+    /// Padding.
+    pub _pad0: [u8; 4],
+}
+const _: () = assert!(size_of::<xen_reserved_device_memory_map>() == 24);
+
+/// Request all regions (ignore dev union).
+pub const XENMEM_RDM_ALL: u32 = 1;
+/// Get the pages for a particular guest resource, so that they can be mapped directly by a
+/// tools domain.
+pub const XENMEM_acquire_resource: u32 = 28;
+
+/// Xen mem acquire resource.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_mem_acquire_resource {
+    /// IN - The domain whose resource is to be mapped.
+    pub domid: domid_t,
+    /// IN - the type of resource.
+    pub r#type: u16,
+    /// IN - a type-specific resource identifier, which must be zero unless stated otherwise.
+    /// type == XENMEM_resource_ioreq_server -> id == ioreq server id type ==
+    /// XENMEM_resource_grant_table -> id defined below.
+    pub id: u32,
+    /// IN/OUT As an IN parameter number of frames of the resource to be mapped.
+    pub nr_frames: u32,
+    /// Padding field, must be zero on input.
+    pub pad: u32,
+    /// IN - the index of the initial frame to be mapped.
+    pub frame: u64,
+    /// IN/OUT - If the tools domain is PV then, upon return, frame_list will be populated with
+    /// the MFNs of the resource.
+    pub frame_list: guest_handle,
+}
+const _: () = assert!(size_of::<xen_mem_acquire_resource>() == 32);
+
+/// Xenmem resource ioreq server.
+pub const XENMEM_resource_ioreq_server: u16 = 0;
+/// Xenmem resource grant table.
+pub const XENMEM_resource_grant_table: u16 = 1;
+/// Xenmem resource vmtrace buf.
+pub const XENMEM_resource_vmtrace_buf: u16 = 2;
+/// Xenmem resource grant table id shared.
+pub const XENMEM_resource_grant_table_id_shared: u32 = 0;
+/// Xenmem resource grant table id status.
+pub const XENMEM_resource_grant_table_id_status: u32 = 1;
+/// Xenmem resource ioreq server frame bufioreq.
+pub const XENMEM_resource_ioreq_server_frame_bufioreq: u32 = 0;
+/// XENMEM_get_vnumainfo used by guest to get vNUMA topology from hypervisor.
+pub const XENMEM_get_vnumainfo: u32 = 26;
+
+/// vNUMA node memory ranges.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_vmemrange {
+    /// Start.
+    pub start: u64,
+    /// End.
+    pub end: u64,
+    /// Flags.
+    pub flags: u32,
+    /// Nid.
+    pub nid: u32,
+}
+const _: () = assert!(size_of::<xen_vmemrange>() == 24);
+
+/// vNUMA topology specifies vNUMA node number, distance table, memory ranges and vcpu mapping
+/// provided for guests.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_vnuma_topology_info {
+    /// IN.
+    pub domid: domid_t,
+    /// Pad.
+    pub pad: u16,
+    /// IN/OUT.
+    pub nr_vnodes: u32,
+    /// Nr vcpus.
+    pub nr_vcpus: u32,
+    /// Nr vmemranges.
+    pub nr_vmemranges: u32,
+    /// Vdistance.
+    pub vdistance: u64,
+    /// Vcpu to vnode.
+    pub vcpu_to_vnode: u64,
+    /// Vmemrange.
+    pub vmemrange: u64,
+}
+const _: () = assert!(size_of::<xen_vnuma_topology_info>() == 40);
+
+/// `mem_flags` that ask for frames below 2^`bits` bytes; 0 asks for none in particular.
+pub const fn XENMEMF_address_bits(bits: u32) -> u32 {
+    bits
+}
+
+/// The address-width limit in `mem_flags`, in bits; 0 means no limit.
+pub const fn XENMEMF_get_address_bits(mem_flags: u32) -> u32 {
+    mem_flags & 0xff
+}
+
+/// `mem_flags` that prefer NUMA node `node` (at most 254; a wider value wraps, as in C).
+pub const fn XENMEMF_node(node: u32) -> u32 {
+    node.wrapping_add(1) << 8
+}
+
+/// The NUMA node in `mem_flags`; 255 means none was named.
+pub const fn XENMEMF_get_node(mem_flags: u32) -> u32 {
+    (mem_flags >> 8).wrapping_sub(1) & 0xff
+}
+
+/// `mem_flags` that take frames from NUMA node `node` and no other.
+pub const fn XENMEMF_exact_node(node: u32) -> u32 {
+    XENMEMF_node(node) | XENMEMF_exact_node_request
+}
+
+/// Frame index of the `n`-th synchronous ioreq page of an ioreq server.
+pub const fn XENMEM_resource_ioreq_server_frame_ioreq(n: u64) -> u64 {
+    1 + n
+}

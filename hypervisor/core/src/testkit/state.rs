@@ -1,0 +1,114 @@
+//! What the fake machine remembers.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use crate::addr::Mfn;
+use crate::platform::{CpuId, CpuMask, Nanos};
+use crate::vcpu::VcpuId;
+
+/// One write of a table entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryWrite {
+    /// The table.
+    pub table: Mfn,
+    /// The entry's index in it.
+    pub index: usize,
+    /// What it held.
+    pub old: u64,
+    /// What it holds now.
+    pub new: u64,
+}
+
+/// Something that was asked of the hardware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// CR3 was loaded.
+    LoadRoot(Mfn),
+    /// This CPU's TLB was flushed.
+    FlushLocal,
+    /// One page was invalidated.
+    Invlpg(u64),
+    /// Other CPUs' TLBs were flushed.
+    FlushRemote(CpuMask),
+    /// A CPU was interrupted.
+    Kick(CpuId),
+    /// A vCPU's hardware state was saved.
+    Save(VcpuId),
+    /// A vCPU's hardware state was loaded.
+    Load(VcpuId),
+    /// This CPU went back to the hypervisor's own address space.
+    Unload,
+    /// A port was written: port, size, value.
+    PortOut(u16, u8, u32),
+    /// Registers were dumped, with this instruction pointer.
+    Dump(u64),
+}
+
+/// One CPU.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "register names")]
+pub struct CpuState {
+    pub root: Option<Mfn>,
+    pub gdt: Vec<Mfn>,
+    pub ldt_entries: u32,
+    pub ldt_pages: [Option<Mfn>; 16],
+    /// DS, ES, FS, GS.
+    pub selectors: [u16; 4],
+    pub fs_base: u64,
+    pub gs_base: u64,
+    pub task_switched: bool,
+    pub debugreg: [u64; 8],
+    /// When the timer fires; `Nanos::MAX` is never.
+    pub timer: Nanos,
+}
+
+/// The machine's state but for its memory and its clock.
+pub struct State {
+    pub(super) cpus: Vec<CpuState>,
+    pub(super) entry_writes: Vec<EntryWrite>,
+    pub(super) happened: Vec<Happened>,
+    pub(super) protected: BTreeSet<u64>,
+    pub(super) console_out: Vec<u8>,
+    pub(super) console_in: VecDeque<u8>,
+    /// What `read_log` reads.
+    pub log: Vec<u8>,
+    /// Selectors whose load faults.
+    pub faulting_selectors: Vec<u16>,
+    /// Model-specific registers there are.
+    pub msrs: BTreeMap<u32, u64>,
+    /// What ports read as; all ones where nothing is said.
+    pub ports: BTreeMap<u16, u32>,
+    /// CPUID by leaf and subleaf; zeros where nothing is said.
+    pub cpuid: BTreeMap<(u32, u32), (u32, u32, u32, u32)>,
+}
+
+impl State {
+    pub(super) fn new(cpus: usize) -> Self {
+        let cpu = CpuState {
+            root: None,
+            gdt: Vec::new(),
+            ldt_entries: 0,
+            ldt_pages: [None; 16],
+            selectors: [0; 4],
+            fs_base: 0,
+            gs_base: 0,
+            task_switched: false,
+            debugreg: [0, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x400],
+            timer: Nanos::MAX,
+        };
+        Self {
+            cpus: alloc::vec![cpu; cpus],
+            entry_writes: Vec::new(),
+            happened: Vec::new(),
+            protected: BTreeSet::new(),
+            console_out: Vec::new(),
+            console_in: VecDeque::new(),
+            log: Vec::new(),
+            faulting_selectors: Vec::new(),
+            msrs: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            cpuid: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The tests that boot a machine, one file each; its header states the contract.
+
+mod bad_input;
+mod command_line;
+mod grub_iso;
+mod guests;
+mod linux_dom0;
+mod numbers;
+mod prompt;
+mod two_sides;
+mod write_xor_execute;
+mod xen_peer;
+
+use crate::lab::Lab;
+use crate::verdict::{Checked, Report};
+
+/// What dom0's shell prints when it waits for a command.
+pub const PROMPT: &str = "dom0# ";
+
+/// A test that boots one machine or more.
+#[derive(Clone, Copy)]
+pub struct BootTest {
+    /// A short name, for `cargo xtask test NAME` and for the log directory.
+    pub name: &'static str,
+    /// What must hold, in one sentence.
+    pub contract: &'static str,
+    /// Adds notes and findings to the report; an `Err` ends the test.
+    pub run: fn(&Lab, &mut Report) -> Checked<()>,
+}
+
+/// All boot tests; the longest first, so that none of them runs alone at the end.
+pub const ALL: [BootTest; 10] = [
+    linux_dom0::TEST,
+    xen_peer::TEST,
+    two_sides::TEST,
+    guests::TEST,
+    bad_input::TEST,
+    grub_iso::TEST,
+    numbers::TEST,
+    prompt::TEST,
+    write_xor_execute::TEST,
+    command_line::TEST,
+];

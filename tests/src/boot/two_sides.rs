@@ -1,0 +1,11 @@
+//! Contract: the same guest image, booted as dom0 on Debian's Xen and on Paravane,
+//! gets the same result, errno and effect from every hypercall that it checks.
+
+use super::BootTest;
+use crate::oracle;
+
+pub(super) const TEST: BootTest = BootTest {
+    name: "oracle",
+    contract: "every self-check of our guest answers the same on Debian's Xen and on Paravane",
+    run: |lab, report| oracle::run(lab, report).map(drop),
+};

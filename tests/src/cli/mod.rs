@@ -1,0 +1,121 @@
+//! The commands of `cargo xtask`.
+
+mod run;
+mod test;
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::lab::Lab;
+use crate::setup::{self, Scope};
+use crate::verdict::{Report, Trouble, Verdict};
+use crate::workspace::Workspace;
+use crate::{images, oracle};
+
+/// Builds Paravane, boots it, tests it.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Boot Paravane in QEMU; the terminal is dom0's console
+    Run(run::Options),
+    /// Run the host tests and the boot tests
+    Test(test::Options),
+    /// Compare our guest's self-checks on Debian's Xen and on Paravane
+    Oracle(OracleOptions),
+    /// Build the images and print where they are
+    #[command(after_help = "Examples:\n  cargo xtask build")]
+    Build,
+    /// Set up what is missing on this system: QEMU, the Rust target, Debian packages
+    #[command(after_help = "Examples:\n  cargo xtask setup")]
+    Setup,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  cargo xtask oracle")]
+struct OracleOptions {
+    /// Give up waiting for a line of a console after this time
+    #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE_SECONDS)]
+    deadline: u64,
+}
+
+/// How long an expectation may take before the machine counts as hung: no
+/// measurement, and generous, since test machines are shared.
+const DEADLINE_SECONDS: u64 = 180;
+
+/// Parses the command line and obeys it.
+#[must_use]
+pub fn main() -> ExitCode {
+    match obey(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn obey(command: Command) -> Result<ExitCode> {
+    let workspace = Workspace::locate();
+    match command {
+        Command::Run(options) => run::run(&workspace, &options),
+        Command::Test(options) => test::run(&workspace, &options),
+        Command::Oracle(options) => run_oracle(&workspace, &options),
+        Command::Build => {
+            setup::ensure_ready(&workspace, Scope::Run)?;
+            let images = images::build(&workspace)?;
+            for path in [&images.hypervisor, &images.guest_kernel, &images.toolstack] {
+                println!("{:>8} bytes  {}", fs::metadata(path)?.len(), path.display());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Setup => {
+            setup::ensure_ready(&workspace, Scope::Test)?;
+            println!("Everything is set up.");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn run_oracle(workspace: &Workspace, options: &OracleOptions) -> Result<ExitCode> {
+    setup::ensure_ready(workspace, Scope::Oracle)?;
+    let lab = lab(workspace, "oracle", options.deadline)?;
+    let mut report = Report::default();
+    match oracle::run(&lab, &mut report) {
+        Ok(rows) => print!("{}", oracle::table(&rows)),
+        Err(Trouble::Failure(text)) => report.failure(text),
+        Err(Trouble::Error(error)) => return Err(error),
+    }
+    for note in &report.notes {
+        println!("{note}");
+    }
+    println!(
+        "{} differences or missing checks; logs: {}",
+        report.findings.len(),
+        lab.dir.display()
+    );
+    Ok(if report.verdict() == Verdict::Success {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Builds the images and makes a log directory.
+fn lab(workspace: &Workspace, command: &str, deadline: u64) -> Result<Lab> {
+    Ok(Lab {
+        workspace: workspace.clone(),
+        images: images::build(workspace)?,
+        dir: workspace.new_log_dir(command)?,
+        deadline: Duration::from_secs(deadline),
+    })
+}

@@ -1,0 +1,74 @@
+//! `cargo xtask test`.
+
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::Result;
+
+use super::{DEADLINE_SECONDS, lab};
+use crate::setup::{self, Scope};
+use crate::workspace::Workspace;
+use crate::{boot, host, suite};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit status: 0 all passed; 1 Paravane failed; 2 only the lab itself failed.\n\n\
+    Examples:\n  \
+    cargo xtask test                     everything\n  \
+    cargo xtask test prompt              the boot tests whose name contains `prompt`\n  \
+    cargo xtask test --skip linux_dom0   everything but that boot test\n  \
+    cargo xtask test --list              names and contracts of the boot tests"
+)]
+pub(super) struct Options {
+    /// Run only the boot tests whose names contain one of these, and no host tests
+    names: Vec<String>,
+    /// Skip the boot tests whose names contain this (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    skip: Vec<String>,
+    /// Boot tests at once
+    #[arg(long, value_name = "N", default_value_t = default_jobs())]
+    jobs: usize,
+    /// Give up waiting for a line of a console after this time
+    #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE_SECONDS)]
+    deadline: u64,
+    /// List the boot tests with their contracts, and run none
+    #[arg(long)]
+    list: bool,
+}
+
+fn default_jobs() -> usize {
+    thread::available_parallelism().map_or(1, |count| count.get().min(4))
+}
+
+pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    let tests = suite::select(&boot::ALL, &options.names, &options.skip)?;
+    if options.list {
+        for test in tests {
+            println!("{:20} {}", test.name, test.contract);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    setup::ensure_ready(workspace, Scope::Test)?;
+    let lab = lab(workspace, "test", options.deadline)?;
+    let mut host = host::Outcome::default();
+    if options.names.is_empty() {
+        println!("Host tests:");
+        host = host::run(workspace, &lab.dir)?;
+        println!(
+            "{} passed, {} failed; log: {}",
+            host.passed,
+            host.failed,
+            host.log.display()
+        );
+    }
+    println!("Boot tests, {} at once:", options.jobs);
+    let mut tally = suite::run(&tests, &options.skip, options.jobs, &lab);
+    tally.passed += host.passed;
+    tally.failed += host.failed;
+    if tally.skipped > 0 {
+        println!("{} skipped as asked", tally.skipped);
+    }
+    println!("Logs: {}", lab.dir.display());
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(ExitCode::from(tally.exit_status()))
+}

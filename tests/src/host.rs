@@ -1,0 +1,96 @@
+//! The tests that run on the host: `cargo test` of the default members.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, io};
+
+use anyhow::{Context, Result};
+
+use crate::workspace::Workspace;
+
+/// How the host tests ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Tests that passed.
+    pub passed: usize,
+    /// Tests that failed, or 1 when they do not compile or the count is not known.
+    pub failed: usize,
+    /// Where the whole output is.
+    pub log: PathBuf,
+}
+
+/// Runs the host tests; shows cargo's progress and the summary of each crate.
+///
+/// # Errors
+/// Cargo cannot be started, or the log not written.
+pub fn run(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
+    let log = dir.join("host-tests.log");
+    let mut file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut child = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(workspace.root())
+        .args(["test", "--no-fail-fast"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run cargo test")?;
+    let mut outcome = Outcome {
+        log,
+        ..Outcome::default()
+    };
+    if let Some(output) = child.stdout.take() {
+        outcome.read(BufReader::new(output), &mut file)?;
+    }
+    if !child.wait()?.success() && outcome.failed == 0 {
+        outcome.failed = 1;
+    }
+    Ok(outcome)
+}
+
+impl Outcome {
+    fn read(&mut self, output: impl BufRead, log: &mut impl Write) -> io::Result<()> {
+        for line in output.split(b'\n') {
+            let line = line?;
+            log.write_all(&line)?;
+            log.write_all(b"\n")?;
+            let text = String::from_utf8_lossy(&line);
+            if let Some((passed, failed)) = summary(&text) {
+                self.passed += passed;
+                self.failed += failed;
+            }
+            if text.ends_with("... FAILED") || text.starts_with("test result: FAILED") {
+                eprintln!("{text}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The counts in libtest's `test result: ok. 5 passed; 0 failed; …`.
+fn summary(line: &str) -> Option<(usize, usize)> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let count = |name: &str| -> Option<usize> {
+        counts
+            .split("; ")
+            .find_map(|part| part.strip_suffix(name)?.trim().parse().ok())
+    };
+    Some((count("passed")?, count("failed")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_of_all_crates_are_added() {
+        let text = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\
+            test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
+            test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s\n";
+        let mut outcome = Outcome::default();
+        let mut log = Vec::new();
+        outcome.read(text.as_bytes(), &mut log).unwrap();
+        assert_eq!((outcome.passed, outcome.failed), (6, 1));
+        assert_eq!(log, text.as_bytes());
+    }
+}

@@ -1,0 +1,194 @@
+//! Builds the bare-metal images, and packs the ramdisks they boot with.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::cpio::Archive;
+use crate::setup::TARGET;
+use crate::workspace::Workspace;
+
+/// The packages that hold images.
+const PACKAGES: [&str; 4] = ["hypervisor", "guest-kernel", "guest-user", "xl"];
+const HYPERVISOR: &str = "paravane";
+const GUEST_KERNEL: &str = "guest-kernel";
+const TOOLSTACK: &str = "xl";
+
+/// The images, stripped of symbols; their unstripped originals are cargo's.
+#[derive(Clone, Debug, Default)]
+pub struct Images {
+    /// The hypervisor.
+    pub hypervisor: PathBuf,
+    /// The guest kernel: dom0 and every other guest of ours.
+    pub guest_kernel: PathBuf,
+    /// dom0's toolstack, which is also its shell.
+    pub toolstack: PathBuf,
+    /// Small programs, by name.
+    pub programs: BTreeMap<String, PathBuf>,
+    /// The hypervisor with its symbols, for a debugger.
+    pub hypervisor_symbols: PathBuf,
+    root: PathBuf,
+}
+
+/// Builds everything that boots; cargo's progress goes to the terminal.
+///
+/// # Errors
+/// Something does not compile.
+pub fn build(workspace: &Workspace) -> Result<Images> {
+    let mut built = compile(workspace)?;
+    let dir = workspace.target().join("images");
+    fs::create_dir_all(&dir)?;
+    let mut take = |name: &str| -> Result<PathBuf> {
+        let path = built
+            .remove(name)
+            .with_context(|| format!("cargo built no image `{name}`"))?;
+        strip(&path, &dir.join(name))
+    };
+    let (hypervisor, guest_kernel, toolstack) =
+        (take(HYPERVISOR)?, take(GUEST_KERNEL)?, take(TOOLSTACK)?);
+    let programs = built
+        .into_iter()
+        .map(|(name, path)| Ok((name.clone(), strip(&path, &dir.join(&name))?)))
+        .collect::<Result<_>>()?;
+    Ok(Images {
+        hypervisor,
+        guest_kernel,
+        toolstack,
+        programs,
+        hypervisor_symbols: workspace
+            .target()
+            .join(TARGET)
+            .join("release")
+            .join(HYPERVISOR),
+        root: workspace.root().to_owned(),
+    })
+}
+
+impl Images {
+    /// dom0's ramdisk: the toolstack as `/bin/xl` and `/bin/sh`, the small programs,
+    /// the guests' configuration files, kernel and ramdisk, and a script when given.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn dom0_ramdisk(&self, script: Option<&str>) -> Result<Vec<u8>> {
+        let mut archive = Archive::new();
+        archive.directory("bin")?;
+        let toolstack = fs::read(&self.toolstack)?;
+        archive
+            .file("bin/xl", 0o755, &toolstack)?
+            .file("bin/sh", 0o755, &toolstack)?;
+        self.add_programs(&mut archive)?;
+        archive.directory("boot")?;
+        archive.file("boot/guest-kernel", 0o644, &fs::read(&self.guest_kernel)?)?;
+        archive.file("boot/guest.cpio", 0o644, &self.guest_ramdisk()?)?;
+        archive.directory("etc")?.directory("etc/xen")?;
+        for (name, content) in self.configurations()? {
+            archive.file(&format!("etc/xen/{name}"), 0o644, &content)?;
+        }
+        if let Some(script) = script {
+            archive.file("etc/script", 0o644, script.as_bytes())?;
+        }
+        archive.finish()
+    }
+
+    /// The ramdisk of the other guests: the small programs.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn guest_ramdisk(&self) -> Result<Vec<u8>> {
+        let mut archive = Archive::new();
+        archive.directory("bin")?;
+        self.add_programs(&mut archive)?;
+        archive.finish()
+    }
+
+    fn add_programs(&self, archive: &mut Archive) -> Result<()> {
+        for (name, path) in &self.programs {
+            archive.file(&format!("bin/{name}"), 0o755, &fs::read(path)?)?;
+        }
+        Ok(())
+    }
+
+    /// The guests' configuration files, sorted by name.
+    fn configurations(&self) -> Result<BTreeMap<String, Vec<u8>>> {
+        let dir = self.root.join("tests/dom0/etc/xen");
+        let entries =
+            fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
+        entries
+            .map(|entry| {
+                let entry = entry?;
+                Ok((
+                    entry.file_name().to_string_lossy().into_owned(),
+                    fs::read(entry.path())?,
+                ))
+            })
+            .collect()
+    }
+}
+
+/// Compiles the packages; returns the executables by name.
+fn compile(workspace: &Workspace) -> Result<BTreeMap<String, PathBuf>> {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(workspace.root())
+        .args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let output = command.output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "the images do not compile");
+    Ok(executables(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// The executables that cargo's messages name.
+fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
+    let artifacts = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    artifacts
+        .filter_map(|message| {
+            let path = message.get("executable")?.as_str()?;
+            let name = message.get("target")?.get("name")?.as_str()?;
+            Some((name.to_owned(), PathBuf::from(path)))
+        })
+        .collect()
+}
+
+/// Strips symbols and debug information, which would travel into every ramdisk.
+fn strip(from: &Path, to: &Path) -> Result<PathBuf> {
+    let status = Command::new("strip")
+        .arg("--strip-all")
+        .arg("-o")
+        .arg(to)
+        .arg(from)
+        .status();
+    let status =
+        status.context("cannot run strip (package binutils, which every C linker comes with)")?;
+    ensure!(status.success(), "strip {}: {status}", from.display());
+    Ok(to.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_picked_from_cargos_messages() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"log\"},\"executable\":null}\n\
+            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"paravane\"},\"executable\":\"/t/paravane\"}\n\
+            not json\n{\"reason\":\"build-finished\",\"success\":true}\n";
+        let found = executables(messages);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found["paravane"], Path::new("/t/paravane"));
+    }
+}

@@ -1,0 +1,157 @@
+//! What a boot test works with: images, peers, and machines made of them.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cpio::Archive;
+use crate::images::Images;
+use crate::qemu::{Boot, Config, Machine, Module};
+use crate::setup::Peer;
+use crate::workspace::Workspace;
+
+/// Options both hypervisors are given unless a test says otherwise.
+pub const HYPERVISOR_OPTIONS: &str =
+    "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=128M noreboot";
+
+/// Arguments of dom0's kernel for an interactive shell.
+pub const DOM0_ARGS: &str = "init=/bin/sh";
+
+/// One test's view of the lab.
+#[derive(Clone, Debug)]
+pub struct Lab {
+    /// Where things are.
+    pub workspace: Workspace,
+    /// What boots.
+    pub images: Images,
+    /// This test's directory for logs and files it makes.
+    pub dir: PathBuf,
+    /// Bounds each expectation.
+    pub deadline: Duration,
+}
+
+impl Lab {
+    /// Starts a machine; its files go to `<test's directory>/<name>/`.
+    ///
+    /// # Errors
+    /// QEMU cannot be started.
+    pub fn start(&self, config: &Config, name: &str) -> Result<Machine> {
+        Machine::start(config, &self.dir, name, self.deadline)
+    }
+
+    /// Paravane with our kernel as dom0, which runs `script` when given, else a shell.
+    ///
+    /// # Errors
+    /// The ramdisk cannot be packed.
+    pub fn paravane(&self, script: Option<&str>) -> Result<Config> {
+        let args = if script.is_some() {
+            format!("{DOM0_ARGS} script=/etc/script")
+        } else {
+            DOM0_ARGS.into()
+        };
+        Ok(self.paravane_with(HYPERVISOR_OPTIONS, self.our_dom0(&args, script)?))
+    }
+
+    /// Paravane with any options and modules.
+    #[must_use]
+    pub fn paravane_with(&self, options: &str, modules: Vec<Module>) -> Config {
+        let kernel = self.images.hypervisor.clone();
+        Config::new(Boot::Multiboot {
+            kernel,
+            append: options.into(),
+            modules,
+        })
+    }
+
+    /// Debian's Xen with any options and modules.
+    ///
+    /// # Errors
+    /// It was not downloaded, or does not unpack.
+    pub fn xen_with(&self, options: &str, modules: Vec<Module>) -> Result<Config> {
+        let kernel = self.dir.join("xen.elf");
+        fs::write(&kernel, gunzip(&Peer::Xen.find(&self.workspace)?)?)?;
+        Ok(Config::new(Boot::Multiboot {
+            kernel,
+            append: options.into(),
+            modules,
+        }))
+    }
+
+    /// Our kernel and ramdisk as modules.
+    ///
+    /// # Errors
+    /// The ramdisk cannot be packed.
+    pub fn our_dom0(&self, args: &str, script: Option<&str>) -> Result<Vec<Module>> {
+        let ramdisk = self.write("dom0.cpio", &self.images.dom0_ramdisk(script)?)?;
+        Ok(vec![
+            Module::new("guest-kernel", &self.images.guest_kernel, args),
+            Module::new("dom0.cpio", &ramdisk, ""),
+        ])
+    }
+
+    /// Debian's Linux and an initramfs as modules; its init announces user space
+    /// with [`LINUX_USERSPACE`] and powers off.
+    ///
+    /// # Errors
+    /// A peer was not downloaded.
+    pub fn linux_dom0(&self) -> Result<Vec<Module>> {
+        let linux = Peer::Linux.find(&self.workspace)?;
+        let busybox = fs::read(Peer::Busybox.find(&self.workspace)?)?;
+        let mut archive = Archive::new();
+        archive
+            .directory("bin")?
+            .file("bin/busybox", 0o755, &busybox)?;
+        archive.directory("dev")?.char_device("dev/console", 5, 1)?;
+        archive.directory("proc")?.directory("sys")?;
+        archive.file("init", 0o755, LINUX_INIT.as_bytes())?;
+        let initramfs = self.write("linux.cpio", &archive.finish()?)?;
+        Ok(vec![
+            Module::new("vmlinuz", &linux, "console=hvc0 earlyprintk=xen"),
+            Module::new("linux.cpio", &initramfs, ""),
+        ])
+    }
+
+    /// Writes a file into the test's directory.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf> {
+        let path = self.dir.join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+}
+
+/// What the init of [`Lab::linux_dom0`] prints.
+pub const LINUX_USERSPACE: &str = "LINUX-USERSPACE";
+
+const LINUX_INIT: &str = "#!/bin/busybox sh\n\
+    /bin/busybox mount -t proc proc /proc\n\
+    /bin/busybox mount -t sysfs sysfs /sys\n\
+    echo \"LINUX-USERSPACE hypervisor=$(/bin/busybox cat /sys/hypervisor/type)\"\n\
+    echo \"LINUX-MEMORY $(/bin/busybox grep MemTotal /proc/meminfo)\"\n\
+    echo \"LINUX-DONE\"\n\
+    /bin/busybox poweroff -f\n";
+
+fn gunzip(path: &Path) -> Result<Vec<u8>> {
+    let mut child = Command::new("gzip")
+        .args(["--decompress", "--stdout"])
+        .arg(path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run gzip")?;
+    let mut bytes = Vec::new();
+    if let Some(mut output) = child.stdout.take() {
+        output.read_to_end(&mut bytes)?;
+    }
+    ensure!(
+        child.wait()?.success(),
+        "gzip cannot unpack {}",
+        path.display()
+    );
+    Ok(bytes)
+}

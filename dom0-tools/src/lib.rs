@@ -1,0 +1,29 @@
+//! The toolstack as a portable library: it decides and describes, a front end does.
+//!
+//! Nothing here touches a device or a file. A front end implements [`hyper::Hyper`] (hypercalls
+//! and foreign mappings) and [`shell::Host`] (terminal, files, time), and gets a domain builder,
+//! `xl` commands and guest consoles:
+//!
+//! ```text
+//!   shell    lines -> commands -> plain text        config   xl.cfg -> DomainConfig
+//!   domains  the table of what this toolstack built  console  rings -> logs, attach
+//!   build    image + layout -> a domain              image    ELF64 and its Xen notes
+//!   hyper    typed hypercalls over a two-method door
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod build;
+pub mod config;
+pub mod console;
+pub mod control;
+pub mod domains;
+mod error;
+pub mod hyper;
+pub mod image;
+pub mod shell;
+pub mod uuid;
+
+pub use error::Error;

@@ -1,0 +1,38 @@
+//! What the shell needs besides the hypervisor.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::control::Protocol;
+use crate::hyper::Hyper;
+
+/// Terminal, files, processes and time of the control domain.
+pub trait Host: Hyper + 'static {
+    /// How this front end's guests are asked things.
+    type Control: Protocol<Self::Mapping>;
+
+    /// Writes to the terminal.
+    fn write(&mut self, bytes: &[u8]);
+    /// Waits up to `timeout` ns for unedited, unechoed input and returns how many bytes came.
+    fn read_input(&mut self, buffer: &mut [u8], timeout: u64) -> usize;
+    /// Nanoseconds since some fixed time.
+    fn now(&mut self) -> u64;
+    /// Waits.
+    fn sleep(&mut self, ns: u64);
+    /// Waits up to `timeout` ns for an event on a port of this domain, and takes it.
+    fn wait_event(&mut self, port: u32, timeout: u64) -> bool;
+    /// A whole file.
+    ///
+    /// # Errors
+    /// The reason, in words.
+    fn read_file(&mut self, path: &str) -> Result<Vec<u8>, String>;
+    /// The names of all files.
+    fn file_names(&mut self) -> Vec<String>;
+    /// Runs a program to its end and returns its status.
+    ///
+    /// # Errors
+    /// The reason why it could not be started, in words.
+    fn run_program(&mut self, path: &str, arguments: &[&str]) -> Result<i64, String>;
+    /// Ends the machine. May return: it takes effect when it does.
+    fn power_off(&mut self);
+}

@@ -1,0 +1,158 @@
+//! Commands that show: domains, the machine, logs.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use hypercall_abi::domctl::*;
+use hypercall_abi::sysctl::{XEN_SYSCTL_PHYSCAP_hvm, XEN_SYSCTL_PHYSCAP_pv};
+use hypercall_abi::xen::domid_t;
+
+use super::command::{Failure, Outcome};
+use super::{Host, SECOND, Shell};
+use crate::domains::{End, PAGES_PER_MIB};
+use crate::hyper::{DomctlExt, SysctlExt, read_all_domains};
+
+/// xl's six state letters: running, blocked, paused, shut down, crashed, dying.
+pub(super) fn state(flags: u32) -> String {
+    let letters = [
+        (flags & XEN_DOMINF_running != 0, 'r'),
+        (flags & XEN_DOMINF_blocked != 0, 'b'),
+        (flags & XEN_DOMINF_paused != 0, 'p'),
+        (flags & XEN_DOMINF_shutdown != 0, 's'),
+        (End::of(flags & !XEN_DOMINF_dying) == Some(End::Crash), 'c'),
+        (flags & XEN_DOMINF_dying != 0, 'd'),
+    ];
+    letters.iter().map(|(set, letter)| if *set { *letter } else { '-' }).collect()
+}
+
+/// One line of `xl list`.
+pub(super) fn list_line(name: &str, info: &xen_domctl_getdomaininfo) -> String {
+    let (mib, tenths) = (info.tot_pages / PAGES_PER_MIB, info.cpu_time / (SECOND / 10));
+    let seconds = format!("{}.{}", tenths / 10, tenths % 10);
+    format!(
+        "{name:<40} {:>5} {mib:>5} {:>5}     {}  {seconds:>8}\n",
+        info.domain,
+        info.nr_online_vcpus,
+        state(info.flags),
+    )
+}
+
+pub(super) fn list<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let mut chosen: Vec<domid_t> = Vec::new();
+    for name in args {
+        chosen.push(shell.find(name)?);
+    }
+    let infos = read_all_domains(&mut shell.system)?;
+    let mut text =
+        "Name                                        ID   Mem VCPUs\tState\tTime(s)\n".to_string();
+    for info in infos.iter().filter(|i| chosen.is_empty() || chosen.contains(&i.domain)) {
+        text += &list_line(&shell.domains.name(info.domain), info);
+    }
+    shell.print(&text);
+    Ok(())
+}
+
+pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
+    let machine = shell.system.physinfo()?;
+    let hypervisor = shell.system.hypervisor_info()?;
+    let scheduler = match shell.system.scheduler_id()? {
+        XEN_SCHEDULER_CREDIT => "credit".to_string(),
+        XEN_SCHEDULER_CREDIT2 => "credit2".to_string(),
+        XEN_SCHEDULER_ARINC653 => "arinc653".to_string(),
+        XEN_SCHEDULER_RTDS => "rtds".to_string(),
+        XEN_SCHEDULER_NULL => "null".to_string(),
+        other => format!("unknown ({other})"),
+    };
+    let mut kinds = Vec::new();
+    for (bit, kind) in [(XEN_SYSCTL_PHYSCAP_pv, "pv"), (XEN_SYSCTL_PHYSCAP_hvm, "hvm")] {
+        if machine.capabilities & bit != 0 {
+            kinds.push(kind);
+        }
+    }
+    let rows: [(&str, String); 18] = [
+        ("nr_cpus", machine.nr_cpus.to_string()),
+        ("max_cpu_id", machine.max_cpu_id.to_string()),
+        ("nr_nodes", machine.nr_nodes.to_string()),
+        ("cores_per_socket", machine.cores_per_socket.to_string()),
+        ("threads_per_core", machine.threads_per_core.to_string()),
+        ("cpu_mhz", format!("{}.{:03}", machine.cpu_khz / 1000, machine.cpu_khz % 1000)),
+        ("virt_caps", kinds.join(" ")),
+        ("total_memory", (machine.total_pages / PAGES_PER_MIB).to_string()),
+        ("free_memory", (machine.free_pages / PAGES_PER_MIB).to_string()),
+        ("xen_version", format!("{}.{}{}", hypervisor.major, hypervisor.minor, hypervisor.extra)),
+        ("xen_caps", hypervisor.capabilities),
+        ("xen_scheduler", scheduler),
+        ("xen_pagesize", hypervisor.page_size.to_string()),
+        ("platform_params", format!("virt_start={:#x}", hypervisor.virt_start)),
+        ("xen_changeset", hypervisor.changeset),
+        ("xen_commandline", hypervisor.command_line),
+        ("cc_compiler", hypervisor.compiler),
+        (
+            "cc_compile",
+            format!(
+                "{}@{} {}",
+                hypervisor.compiled_by, hypervisor.compile_domain, hypervisor.compile_date
+            ),
+        ),
+    ];
+    let text: String = rows.iter().map(|(key, value)| format!("{key:<23}: {value}\n")).collect();
+    shell.print(&text);
+    Ok(())
+}
+
+pub(super) fn domid<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let [name] = args else { return Err(Failure::Usage) };
+    let id = shell.find(name)?;
+    shell.print(&format!("{id}\n"));
+    Ok(())
+}
+
+pub(super) fn domname<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let [id] = args else { return Err(Failure::Usage) };
+    let id: domid_t = id.parse().map_err(|_| Failure::Usage)?;
+    if shell.system.domain_info(id)?.is_none() {
+        return Err(Failure::refused(format!("there is no domain {id} (try `xl list`)")));
+    }
+    let name = shell.domains.name(id);
+    shell.print(&format!("{name}\n"));
+    Ok(())
+}
+
+pub(super) fn uptime<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
+    let now = shell.system.now();
+    let mut rows = alloc::vec![(shell.domains.name(0), 0, now / SECOND)];
+    for guest in &shell.domains.guests {
+        let age = now.saturating_sub(guest.created_at) / SECOND;
+        rows.push((guest.name().to_string(), guest.domain, age));
+    }
+    let mut text = "Name                                        ID Uptime\n".to_string();
+    for (name, id, seconds) in rows {
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        text += &format!("{name:<40} {id:>5} {hours}:{minutes:02}:{:02}\n", seconds % 60);
+    }
+    shell.print(&text);
+    Ok(())
+}
+
+pub(super) fn dmesg<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let clear = match args {
+        [] => false,
+        ["-c"] => true,
+        _ => return Err(Failure::Usage),
+    };
+    let log = shell.system.read_log(clear)?;
+    shell.print(&String::from_utf8_lossy(&log));
+    Ok(())
+}
+
+pub(super) fn debug_keys<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let [keys] = args else { return Err(Failure::Usage) };
+    Ok(shell.system.debug_keys(keys)?)
+}
+
+impl<S: Host> Shell<S> {
+    pub(super) fn find(&mut self, who: &str) -> Result<domid_t, Failure> {
+        Ok(self.domains.find(&mut self.system, who)?)
+    }
+}

@@ -1,0 +1,3 @@
+//! image
+#![no_std]
+#![no_main]

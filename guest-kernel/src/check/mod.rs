@@ -1,0 +1,64 @@
+//! Self-checks: what this kernel observes of the hypervisor under it, one line per observation.
+//!
+//! The same image runs the same checks on Xen and on Paravane, and the lines must be equal. So a
+//! line holds results, error numbers and effects, never addresses, frame numbers or times. A check
+//! is a function `fn(&mut Report)`; to add one, write it in a module of this folder and list it
+//! in that module's `CHECKS`, and the module in [`GROUPS`].
+
+mod basics;
+
+use crate::hypercall::HvResult;
+use crate::log::kprintln;
+use core::fmt;
+
+/// A named check.
+pub(crate) type Check = (&'static str, fn(&mut Report));
+
+/// The groups of checks, in the order in which they run.
+const GROUPS: &[&[Check]] = &[basics::CHECKS];
+
+/// Where a check reports what it saw.
+pub(crate) struct Report {
+    name: &'static str,
+    lines: u64,
+}
+
+impl Report {
+    /// Prints `CHECK <name> <values>`, for example `report.line(format_args!("bits={bits:#x}"))`.
+    pub(crate) fn line(&mut self, values: fmt::Arguments<'_>) {
+        kprintln!("CHECK {} {values}", self.name);
+        self.lines += 1;
+    }
+
+    /// Prints the result of a call under a key: `<key>=<value>`, or `<key>=-<ERRNO>`.
+    pub(crate) fn result(&mut self, key: &str, result: HvResult) {
+        match result {
+            Ok(value) => self.line(format_args!("{key}={value:#x}")),
+            Err(errno) => self.line(format_args!("{key}=-{}({})", errno.name(), errno.0)),
+        }
+    }
+
+    /// Prints whether a call succeeded, without its value: `<key>=ok`, or `<key>=-<ERRNO>`.
+    pub(crate) fn outcome(&mut self, key: &str, result: HvResult) {
+        match result {
+            Ok(_) => self.line(format_args!("{key}=ok")),
+            Err(_) => self.result(key, result),
+        }
+    }
+
+    /// Prints that the check could not be made: `CHECK <name> error=<why>`.
+    pub(crate) fn error(&mut self, why: &str) {
+        self.line(format_args!("error={why}"));
+    }
+}
+
+/// Runs all checks.
+pub(crate) fn run() {
+    let mut lines = 0;
+    for &(name, check) in GROUPS.iter().copied().flatten() {
+        let mut report = Report { name, lines: 0 };
+        check(&mut report);
+        lines += report.lines;
+    }
+    kprintln!("CHECKS DONE n={lines}");
+}

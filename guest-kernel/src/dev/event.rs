@@ -1,0 +1,173 @@
+//! Event channels, two-level: who handles which port, and the scan of an upcall.
+
+use super::shared::{VCPU0, byte, word};
+use crate::global::Global;
+use crate::hypercall::{self, HvResult};
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU64, Ordering};
+use hypercall_abi::event_channel::*;
+use hypercall_abi::xen::{DOMID_SELF, shared_info, vcpu_info};
+
+const PORTS: usize = EVTCHN_2L_NR_CHANNELS;
+const WORDS: usize = PORTS / 64;
+
+/// What a port is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Handler {
+    /// The one-shot timer.
+    Timer,
+    /// Console input (and, for a ring, room for output).
+    Console,
+    /// The control mailbox's doorbell.
+    Mailbox,
+}
+
+struct Ports {
+    handlers: [Option<(u32, Handler)>; 8],
+    /// Events of ports that the kernel has no handler for: kept for `evtchn_wait`.
+    latched: [u64; WORDS],
+}
+
+static PORTS_STATE: Global<Ports> = Global::new(Ports {
+    handlers: [None; 8],
+    latched: [0; WORDS],
+});
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
+fn mask_word(port: u32) -> (&'static AtomicU64, u64) {
+    let offset = offset_of!(shared_info, evtchn_mask) + (port as usize / 64) * 8;
+    (word(offset), 1 << (port % 64))
+}
+
+/// Masks every port. Upcalls stay masked too, until a process runs or the kernel idles.
+pub(crate) fn init() {
+    for i in 0..WORDS {
+        word(offset_of!(shared_info, evtchn_mask) + i * 8).store(!0, Ordering::SeqCst);
+    }
+}
+
+/// Lets a port's events through, including one that is already pending.
+pub(crate) fn unmask(port: u32) -> HvResult {
+    hypercall::event_channel_op(EVTCHNOP_unmask, &mut evtchn_unmask { port })
+}
+
+/// Registers the kernel's handler of a port and unmasks it.
+pub(crate) fn handle(port: u32, handler: Handler) -> HvResult {
+    PORTS_STATE.with(|p| {
+        let free = p.handlers.iter_mut().find(|h| h.is_none());
+        *free.expect("fewer kernel ports than handler slots") = Some((port, handler));
+    });
+    unmask(port)
+}
+
+/// Binds a virtual interrupt of vCPU 0.
+pub(crate) fn bind_virq(virq: u32, handler: Handler) -> HvResult<u32> {
+    let mut arg = evtchn_bind_virq {
+        virq,
+        vcpu: 0,
+        port: 0,
+    };
+    hypercall::event_channel_op(EVTCHNOP_bind_virq, &mut arg)?;
+    handle(arg.port, handler)?;
+    Ok(arg.port)
+}
+
+/// Whether a port is the kernel's own, which a process must not close.
+pub(crate) fn is_kernels(port: u32) -> bool {
+    PORTS_STATE.with(|p| p.handlers.iter().flatten().any(|&(own, _)| own == port))
+}
+
+/// Takes a latched event of a port that a process bound; the port is unmasked if it was not.
+pub(crate) fn take_latched(port: u32) -> HvResult<bool> {
+    if port as usize >= PORTS || is_kernels(port) {
+        return Err(guest_user::abi::Errno::EINVAL);
+    }
+    let (mask, bit) = mask_word(port);
+    if mask.load(Ordering::SeqCst) & bit != 0 {
+        unmask(port)?;
+    }
+    deliver();
+    Ok(PORTS_STATE.with(|p| {
+        let (word, bit) = (port as usize / 64, 1 << (port % 64));
+        let latched = p.latched[word] & bit != 0;
+        p.latched[word] &= !bit;
+        latched
+    }))
+}
+
+/// Forgets a port that was closed: masked, nothing latched.
+pub(crate) fn forget(port: u32) {
+    if (port as usize) < PORTS {
+        let (mask, bit) = mask_word(port);
+        mask.fetch_or(bit, Ordering::SeqCst);
+        PORTS_STATE.with(|p| p.latched[port as usize / 64] &= !(1 << (port % 64)));
+    }
+}
+
+fn dispatch(port: u32) {
+    TAKEN.fetch_add(1, Ordering::Relaxed);
+    let handler = PORTS_STATE.with(|p| {
+        let found = p.handlers.iter().flatten().find(|&&(own, _)| own == port);
+        if found.is_none() {
+            p.latched[port as usize / 64] |= 1 << (port % 64);
+        }
+        found.map(|&(_, handler)| handler)
+    });
+    match handler {
+        Some(Handler::Timer) => crate::task::timer_fired(),
+        Some(Handler::Console) => super::console::event(),
+        Some(Handler::Mailbox) => super::mailbox::doorbell(),
+        None => crate::task::wake_port(port),
+    }
+}
+
+/// Handles everything pending: first the flag, then the selector, then the words, so that an
+/// event that comes meanwhile sets the flag again.
+pub(crate) fn deliver() {
+    let pending_flag = byte(VCPU0 + offset_of!(vcpu_info, evtchn_upcall_pending));
+    let selector = word(VCPU0 + offset_of!(vcpu_info, evtchn_pending_sel));
+    while pending_flag.swap(0, Ordering::SeqCst) != 0 {
+        let mut selected = selector.swap(0, Ordering::SeqCst);
+        while selected != 0 {
+            let i = selected.trailing_zeros() as usize;
+            selected &= selected - 1;
+            let pending = word(offset_of!(shared_info, evtchn_pending) + i * 8);
+            let mask = word(offset_of!(shared_info, evtchn_mask) + i * 8);
+            let mut ready = pending.load(Ordering::SeqCst) & !mask.load(Ordering::SeqCst);
+            while ready != 0 {
+                let bit = ready.trailing_zeros();
+                ready &= ready - 1;
+                pending.fetch_and(!(1 << bit), Ordering::SeqCst);
+                dispatch(i as u32 * 64 + bit);
+            }
+        }
+    }
+}
+
+/// How many events were taken.
+pub(crate) fn taken() -> u64 {
+    TAKEN.load(Ordering::Relaxed)
+}
+
+/// This domain's id, which no call tells directly: a loopback port names it as its remote end.
+pub(crate) fn own_domid() -> HvResult<u16> {
+    let mut alloc = evtchn_alloc_unbound {
+        dom: DOMID_SELF,
+        remote_dom: DOMID_SELF,
+        port: 0,
+    };
+    hypercall::event_channel_op(EVTCHNOP_alloc_unbound, &mut alloc)?;
+    let mut status = evtchn_status {
+        dom: DOMID_SELF,
+        _pad0: [0; 2],
+        port: alloc.port,
+        status: 0,
+        vcpu: 0,
+        u: hypercall_abi::Union::zeroed(),
+    };
+    let asked = hypercall::event_channel_op(EVTCHNOP_status, &mut status);
+    hypercall::event_channel_op(EVTCHNOP_close, &mut evtchn_close { port: alloc.port })?;
+    asked?;
+    let unbound: evtchn_status_unbound = status.u.get();
+    Ok(unbound.dom)
+}

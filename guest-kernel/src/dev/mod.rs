@@ -1,0 +1,9 @@
+//! What the hypervisor offers instead of devices.
+
+pub(crate) mod console;
+pub(crate) mod event;
+pub(crate) mod line;
+pub(crate) mod mailbox;
+pub(crate) mod ring;
+pub(crate) mod shared;
+pub(crate) mod time;

@@ -1,0 +1,409 @@
+//! The address space of a process: two page-table roots over one user half.
+//!
+//! The kernel root has the kernel half and the user half; the hypervisor runs the kernel on it.
+//! The user root has the user half only; the hypervisor runs ring 3 on it. Both point to the same
+//! table for L4 slot 0, so a mapping made once is seen by both.
+
+use super::paging::{self, ENTRIES, Table, index, pte};
+use super::{Mfn, PAGE_SIZE, Pfn, frame, p2m};
+use crate::hypercall::{self, mmuext_frame};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use guest_user::abi::{Errno, USER_BASE, USER_END};
+use hypercall_abi::xen::*;
+
+/// First L4 slot that every kernel root copies; the slots before, from 256, are the hypervisor's.
+const KERNEL_SLOTS: core::ops::Range<usize> = 272..512;
+/// Where mappings without a given address begin.
+const MAPPINGS: u64 = 0x10_0000_0000;
+/// The highest address of the stack, exclusive, and the most it grows to.
+pub(crate) const STACK_TOP: u64 = USER_END - PAGE_SIZE;
+const STACK_MAX: u64 = 256 * PAGE_SIZE;
+/// The most pages one mapping call may ask for.
+const MAPPING_MAX: u64 = 1 << 20;
+/// Entries changed per mmu_update call.
+const BATCH: usize = 64;
+
+/// Page faults answered with memory.
+pub(crate) static FAULTS_SERVED: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// Own memory, present or given at first touch.
+    Own,
+    /// Frames of another domain, all present.
+    Foreign,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Region {
+    end: u64,
+    rights: u64,
+    kind: Kind,
+    /// Whether `unmap` may take it away.
+    unmappable: bool,
+}
+
+/// The memory of one process.
+pub(crate) struct AddressSpace {
+    kernel_root: Table,
+    user_root: Table,
+    /// Tables below the roots.
+    tables: Vec<Table>,
+    regions: BTreeMap<u64, Region>,
+    next: u64,
+}
+
+/// Fills two fresh roots and pins them.
+fn make_roots(l3: Table) -> Result<(Table, Table), Errno> {
+    let kernel = frame::alloc_zeroed().ok_or(Errno::ENOMEM)?;
+    let Some(user) = frame::alloc_zeroed() else {
+        frame::free(kernel);
+        return Err(Errno::ENOMEM);
+    };
+    let boot = paging::boot_root();
+    let slot0 = pte::new(p2m::mfn(l3.0), pte::TABLE);
+    frame::map_words(kernel, |i, _| match i {
+        0 => slot0,
+        i if KERNEL_SLOTS.contains(&i) => boot.read(i),
+        _ => 0,
+    });
+    frame::map_words(user, |i, _| if i == 0 { slot0 } else { 0 });
+    let result = [kernel, user].into_iter().try_for_each(|pfn| {
+        paging::protect(pfn, pte::RO)?;
+        // SAFETY: pinning validates the tables and maps nothing.
+        unsafe { hypercall::mmuext(&[mmuext_frame(MMUEXT_PIN_L4_TABLE, p2m::mfn(pfn).0)]) }
+            .map(drop)
+    });
+    match result {
+        Ok(()) => Ok((Table(kernel), Table(user))),
+        Err(e) => {
+            // Unpinning what was never pinned is refused, and that is all.
+            unpin(Table(kernel));
+            unpin(Table(user));
+            Table(kernel).release();
+            Table(user).release();
+            Err(e)
+        }
+    }
+}
+
+fn unpin(root: Table) {
+    // SAFETY: the caller does not use the root any more.
+    let _ = unsafe { hypercall::mmuext(&[mmuext_frame(MMUEXT_UNPIN_TABLE, p2m::mfn(root.0).0)]) };
+}
+
+/// Makes the processor use a space (`None`: the boot root, without a user half).
+pub(crate) fn activate(space: Option<&AddressSpace>) {
+    let (kernel, user) = match space {
+        Some(s) => (s.kernel_root, p2m::mfn(s.user_root.0).0),
+        None => (paging::boot_root(), 0),
+    };
+    let ops = [
+        mmuext_frame(MMUEXT_NEW_BASEPTR, p2m::mfn(kernel.0).0),
+        mmuext_frame(MMUEXT_NEW_USER_BASEPTR, user),
+    ];
+    // SAFETY: every root has the same kernel half, so the kernel's own memory stays in place.
+    unsafe { hypercall::mmuext(&ops) }.expect("a pinned root can be activated");
+}
+
+impl AddressSpace {
+    /// An empty space.
+    pub(crate) fn new() -> Result<Self, Errno> {
+        let l3 = Table::alloc()?;
+        let (kernel_root, user_root) = make_roots(l3).inspect_err(|_| l3.release())?;
+        let tables = alloc::vec![l3];
+        Ok(Self {
+            kernel_root,
+            user_root,
+            tables,
+            regions: BTreeMap::new(),
+            next: MAPPINGS,
+        })
+    }
+
+    /// Ends the space: its pages and tables become free. It must not be active.
+    pub(crate) fn destroy(mut self) {
+        let regions = core::mem::take(&mut self.regions);
+        for (start, region) in &regions {
+            if region.kind == Kind::Own {
+                // Nothing is allocated before the roots are gone, so a page freed here while it
+                // is still mapped cannot meet a new use.
+                self.for_each_page(*start, region.end, |_, entry| {
+                    if let Some(pfn) = pte::frame(entry).and_then(p2m::pfn_of) {
+                        frame::free(pfn);
+                    }
+                });
+            }
+        }
+        unpin(self.user_root);
+        unpin(self.kernel_root);
+        self.user_root.release();
+        self.kernel_root.release();
+        for table in self.tables.drain(..) {
+            table.release();
+        }
+    }
+
+    /// Calls `f` with the address and entry of each present page.
+    fn for_each_page(&self, start: u64, end: u64, mut f: impl FnMut(u64, u64)) {
+        let mut va = start;
+        while va < end {
+            let next_table = (va | 0x1f_ffff) + 1;
+            if let Some(l1) = paging::find_l1(self.kernel_root, va) {
+                for page in (va..end.min(next_table)).step_by(PAGE_SIZE as usize) {
+                    let entry = l1.read(index(page, 1));
+                    if entry & pte::PRESENT != 0 {
+                        f(page, entry);
+                    }
+                }
+            }
+            va = next_table;
+        }
+    }
+
+    fn l1(&mut self, va: u64) -> Result<Table, Errno> {
+        self.tables.try_reserve(2).map_err(|_| Errno::ENOMEM)?;
+        let Self {
+            kernel_root,
+            tables,
+            ..
+        } = self;
+        paging::need_l1(*kernel_root, va, |table| tables.push(table))
+    }
+
+    fn region_at(&self, va: u64) -> Option<(u64, Region)> {
+        let (start, region) = self.regions.range(..=va).next_back()?;
+        (va < region.end).then_some((*start, *region))
+    }
+
+    /// Adds a region that nothing overlaps.
+    fn add(&mut self, start: u64, region: Region) -> Result<(), Errno> {
+        let before = self.regions.range(..region.end).next_back();
+        if before.is_some_and(|(_, r)| r.end > start) || start < USER_BASE || region.end > USER_END
+        {
+            return Err(Errno::EEXIST);
+        }
+        self.regions.insert(start, region);
+        Ok(())
+    }
+
+    /// Adds a program segment, `data` first and zeroes after it, all present.
+    pub(crate) fn add_segment(
+        &mut self,
+        va: u64,
+        len: u64,
+        data: &[u8],
+        rights: u64,
+    ) -> Result<(), Errno> {
+        let end = paging::page_up(va + len);
+        self.add(
+            va,
+            Region {
+                end,
+                rights,
+                kind: Kind::Own,
+                unmappable: false,
+            },
+        )?;
+        for (i, chunk) in data.chunks(PAGE_SIZE as usize).enumerate() {
+            self.give_page(va + i as u64 * PAGE_SIZE, rights, chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the stack and puts `block` at its top; returns the block's address, below which the
+    /// stack may begin.
+    pub(crate) fn add_stack(&mut self, block: &[u8]) -> Result<u64, Errno> {
+        let start = STACK_TOP - STACK_MAX;
+        let stack = Region {
+            end: STACK_TOP,
+            rights: pte::RW,
+            kind: Kind::Own,
+            unmappable: false,
+        };
+        self.add(start, stack)?;
+        let at = (STACK_TOP - block.len() as u64) & !15;
+        if block.len() as u64 > PAGE_SIZE {
+            return Err(Errno::E2BIG);
+        }
+        let page = at & !(PAGE_SIZE - 1);
+        let mut last = alloc::vec![0; (at - page) as usize];
+        last.extend_from_slice(block);
+        let (first, rest) = last.split_at(last.len().min(PAGE_SIZE as usize));
+        self.give_page(page, pte::RW, first)?;
+        if !rest.is_empty() {
+            self.give_page(page + PAGE_SIZE, pte::RW, rest)?;
+        }
+        Ok(at)
+    }
+
+    /// Maps a fresh page that begins with `data`.
+    fn give_page(&mut self, va: u64, rights: u64, data: &[u8]) -> Result<Pfn, Errno> {
+        let l1 = self.l1(va)?;
+        let pfn = frame::alloc_zeroed().ok_or(Errno::ENOMEM)?;
+        frame::fill(pfn, 0, data);
+        // SAFETY: the entry is empty (callers give each page once), the page is this space's.
+        let mapped = unsafe { l1.write(index(va, 1), pte::new(p2m::mfn(pfn), rights)) };
+        mapped.inspect_err(|_| frame::free(pfn))?;
+        Ok(pfn)
+    }
+
+    /// Answers a fault at `va`: gives the page if the region allows the access and has none there.
+    pub(crate) fn fault(&mut self, va: u64, write: bool, exec: bool) -> Result<(), Errno> {
+        let (_, region) = self.region_at(va).ok_or(Errno::EFAULT)?;
+        let allowed =
+            (!write || region.rights & pte::WRITE != 0) && (!exec || region.rights & pte::NX == 0);
+        let page = va & !(PAGE_SIZE - 1);
+        if !allowed || paging::translate(self.kernel_root, page).is_some() {
+            return Err(Errno::EFAULT);
+        }
+        self.give_page(page, region.rights, &[])?;
+        FAULTS_SERVED.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes sure that a range can be read (and written), giving pages where there are none yet.
+    pub(crate) fn ensure(&mut self, start: u64, len: u64, write: bool) -> Result<(), Errno> {
+        let end = start
+            .checked_add(len)
+            .filter(|&end| end <= USER_END)
+            .ok_or(Errno::EFAULT)?;
+        let mut page = start & !(PAGE_SIZE - 1);
+        while page < end {
+            match paging::translate(self.kernel_root, page) {
+                Some(entry) if write && entry & pte::WRITE == 0 => return Err(Errno::EFAULT),
+                Some(_) => {}
+                None => self.fault(page, write, false)?,
+            }
+            page += PAGE_SIZE;
+        }
+        Ok(())
+    }
+
+    /// A free address range for a mapping.
+    fn place(&mut self, pages: u64) -> Result<core::ops::Range<u64>, Errno> {
+        if pages == 0 || pages > MAPPING_MAX {
+            return Err(Errno::EINVAL);
+        }
+        let start = self.next;
+        // One page between mappings stays unmapped.
+        let end = start + pages * PAGE_SIZE;
+        if end + PAGE_SIZE > STACK_TOP - STACK_MAX {
+            return Err(Errno::ENOMEM);
+        }
+        self.next = end + PAGE_SIZE;
+        Ok(start..end)
+    }
+
+    /// Reserves zeroed memory, given at first touch.
+    pub(crate) fn map_anon(&mut self, pages: u64) -> Result<u64, Errno> {
+        let range = self.place(pages)?;
+        let region = Region {
+            end: range.end,
+            rights: pte::RW,
+            kind: Kind::Own,
+            unmappable: true,
+        };
+        self.add(range.start, region)?;
+        Ok(range.start)
+    }
+
+    /// Maps frames of another domain: all of them, or none.
+    pub(crate) fn map_foreign(
+        &mut self,
+        domid: u16,
+        mfns: &[u64],
+        writable: bool,
+    ) -> Result<u64, Errno> {
+        let range = self.place(mfns.len() as u64)?;
+        let rights = if writable { pte::RW } else { pte::RO };
+        let result = self.write_entries(range.start, mfns.len(), domid, |i| {
+            pte::new(Mfn(mfns[i]), rights)
+        });
+        if let Err((done, e)) = result {
+            self.clear(range.start, done)?;
+            return Err(e);
+        }
+        let region = Region {
+            end: range.end,
+            rights,
+            kind: Kind::Foreign,
+            unmappable: true,
+        };
+        self.add(range.start, region)?;
+        Ok(range.start)
+    }
+
+    /// Writes `count` entries from `start` on; `Err` says how many were written.
+    fn write_entries(
+        &mut self,
+        start: u64,
+        count: usize,
+        domid: u16,
+        entry: impl Fn(usize) -> u64,
+    ) -> Result<(), (usize, Errno)> {
+        let mut done = 0;
+        while done < count {
+            let mut batch = [mmu_update { ptr: 0, val: 0 }; BATCH];
+            let mut n = 0;
+            let va = start + done as u64 * PAGE_SIZE;
+            let l1 = self.l1(va).map_err(|e| (done, e))?;
+            while n < BATCH && done + n < count && index(va, 1) + n < ENTRIES {
+                let ptr = l1.entry_address(index(va, 1) + n);
+                batch[n] = mmu_update {
+                    ptr,
+                    val: entry(done + n),
+                };
+                n += 1;
+            }
+            // SAFETY: the entries are this space's, in a range that nothing else uses.
+            unsafe { hypercall::mmu_update(&batch[..n], domid) }
+                .map_err(|(part, e)| (done + part, e))?;
+            done += n;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, start: u64, count: usize) -> Result<(), Errno> {
+        let cleared = self
+            .write_entries(start, count, DOMID_SELF, |_| 0)
+            .map_err(|(_, e)| e);
+        hypercall::flush_tlb();
+        cleared
+    }
+
+    /// Undoes one mapping, which must be named exactly.
+    pub(crate) fn unmap(&mut self, va: u64, pages: u64) -> Result<(), Errno> {
+        let region = *self.regions.get(&va).ok_or(Errno::EINVAL)?;
+        let exact = pages
+            .checked_mul(PAGE_SIZE)
+            .and_then(|len| va.checked_add(len));
+        if exact != Some(region.end) || !region.unmappable {
+            return Err(Errno::EINVAL);
+        }
+        let mut present = Vec::new();
+        self.for_each_page(va, region.end, |page, entry| present.push((page, entry)));
+        for &(page, _) in &present {
+            self.clear_one(page)?;
+        }
+        hypercall::flush_tlb();
+        if region.kind == Kind::Own {
+            for pfn in present
+                .iter()
+                .filter_map(|&(_, e)| p2m::pfn_of(pte::frame(e)?))
+            {
+                frame::free(pfn);
+            }
+        }
+        self.regions.remove(&va);
+        Ok(())
+    }
+
+    fn clear_one(&mut self, page: u64) -> Result<(), Errno> {
+        let l1 = paging::find_l1(self.kernel_root, page).ok_or(Errno::EFAULT)?;
+        // SAFETY: the page is in a region that the process gives up.
+        unsafe { l1.write(index(page, 1), 0) }
+    }
+}

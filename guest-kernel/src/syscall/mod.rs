@@ -1,0 +1,125 @@
+//! System calls: the table of `guest_user::abi`, served.
+
+mod door;
+mod file;
+
+use crate::dev::{console, event, time};
+use crate::mm::{balloon, frame, p2m, space, user};
+use crate::trap::TrapFrame;
+use crate::{boot_info, hypercall, task};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use guest_user::abi::*;
+
+/// The longest path and the longest argument block, in bytes.
+const PATH_MAX: u64 = 256;
+const ARGS_MAX: u64 = 2048;
+
+static SERVED: AtomicU64 = AtomicU64::new(0);
+
+/// Serves the call that a frame holds; returns the value for rax.
+pub(crate) fn dispatch(frame: &TrapFrame) -> i64 {
+    SERVED.fetch_add(1, Ordering::Relaxed);
+    let args = [
+        frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9,
+    ];
+    match serve(frame.rax, args) {
+        Ok(value) => value.cast_signed(),
+        Err(errno) => -errno.0,
+    }
+}
+
+/// A deadline `ns` from now.
+fn deadline(ns: u64) -> u64 {
+    time::system_time().saturating_add(ns)
+}
+
+fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
+    match nr {
+        SYS_EXIT => task::exit((a0 & 0xff).cast_signed()),
+        SYS_WRITE => file::write(a0, a1, a2),
+        SYS_READ => file::read(a0, a1, a2),
+        SYS_YIELD => {
+            task::yield_now();
+            Ok(0)
+        }
+        SYS_SLEEP => task::block(task::Wait::Time, deadline(a0)).map(|_| 0),
+        SYS_GETPID => Ok(task::current()),
+        SYS_SPAWN => {
+            let path = user::read_str(a0, a1, PATH_MAX)?;
+            if a3 > ARGS_MAX {
+                return Err(Errno::E2BIG);
+            }
+            let args = user::read(a2, a3)?;
+            task::spawn_process(&path, &args)
+        }
+        SYS_WAIT => task::wait(a0).map(i64::cast_unsigned),
+        SYS_OPEN => file::open(&user::read_str(a0, a1, PATH_MAX)?),
+        SYS_FSIZE => file::size(a0),
+        SYS_PREAD => file::pread(a0, a1, a2, a3),
+        SYS_CLOSE => file::close(a0),
+        SYS_MAP_ANON => with_space(|space| space.map_anon(a0)),
+        SYS_UNMAP => with_space(|space| space.unmap(a0, a1)).map(|()| 0),
+        SYS_CLOCK => Ok(time::uptime()),
+        SYS_KILL => task::kill(a0).map(|()| 0),
+        SYS_READDIR => file::readdir(a0, a1, a2),
+        SYS_INFO => info(a0),
+        SYS_SHUTDOWN => hypercall::shutdown(u32::try_from(a0).map_err(|_| Errno::EINVAL)?),
+        SYS_BALLOON => balloon::set_target(a0),
+        SYS_CONSOLE_POLL => poll(a0),
+        SYS_CONSOLE_MODE => {
+            console::set_raw(a0 != 0);
+            Ok(0)
+        }
+        SYS_HYPERCALL | SYS_MAP_FOREIGN | SYS_EVTCHN_WAIT if !boot_info().is_dom0() => {
+            Err(Errno::EPERM)
+        }
+        SYS_HYPERCALL => door::hypercall(a0, [a1, a2, a3, a4, a5]),
+        SYS_MAP_FOREIGN => door::map_foreign(a0, a1, a2, a3),
+        SYS_EVTCHN_WAIT => door::evtchn_wait(a0, a1),
+        _ => Err(Errno::ENOSYS),
+    }
+}
+
+fn with_space<R>(f: impl FnOnce(&mut space::AddressSpace) -> Result<R, Errno>) -> Result<R, Errno> {
+    task::with_space(f).ok_or(Errno::EFAULT)?
+}
+
+fn poll(timeout: u64) -> Result<u64, Errno> {
+    let until = deadline(timeout);
+    event::deliver();
+    while !console::has_input() {
+        if timeout == 0 || task::block(task::Wait::ConsoleInput, until)? {
+            break;
+        }
+    }
+    Ok(u64::from(console::has_input()))
+}
+
+fn info(what: u64) -> Result<u64, Errno> {
+    Ok(match what {
+        INFO_DOMID => u64::from(event::own_domid()?),
+        INFO_IS_DOM0 => u64::from(boot_info().is_dom0()),
+        INFO_PAGES => balloon::owned(),
+        INFO_FREE_PAGES => frame::free_count(),
+        INFO_PREEMPTIONS_SELF => task::preemptions().0,
+        INFO_PREEMPTIONS => task::preemptions().1,
+        INFO_FAULTS_SERVED => space::FAULTS_SERVED.load(Ordering::Relaxed),
+        INFO_FAULTS_FATAL => task::fatal_faults(),
+        INFO_EVENTS => event::taken(),
+        INFO_SYSCALLS => SERVED.load(Ordering::Relaxed),
+        INFO_PAGES_AT_BOOT => p2m::pages(),
+        INFO_PROCESSES => task::processes(),
+        INFO_WALLCLOCK => time::wallclock(),
+        _ => return Err(Errno::EINVAL),
+    })
+}
+
+/// A zeroed buffer for at most `len` bytes.
+fn buffer(len: u64) -> Result<Vec<u8>, Errno> {
+    let len = len.min(user::COPY_MAX) as usize;
+    let mut buf = Vec::new();
+    buf.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
+    buf.resize(len, 0);
+    Ok(buf)
+}

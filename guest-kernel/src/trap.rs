@@ -1,0 +1,272 @@
+//! Entries from the hypervisor: exceptions, events, system calls.
+
+use crate::dev::{event, shared};
+use crate::global::Global;
+use crate::hypercall;
+use crate::log::kprintln;
+use crate::task;
+use core::sync::atomic::{AtomicU64, Ordering};
+use guest_user::abi::{Errno, STATUS_FAULT};
+use hypercall_abi::arch_x86_64::{FLAT_KERNEL_CS, trap_info};
+use hypercall_abi::callback::*;
+
+/// Everything an entry saves, as `entry.S` pushes it.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct TrapFrame {
+    pub(crate) r15: u64,
+    pub(crate) r14: u64,
+    pub(crate) r13: u64,
+    pub(crate) r12: u64,
+    pub(crate) rbp: u64,
+    pub(crate) rbx: u64,
+    pub(crate) r11: u64,
+    pub(crate) r10: u64,
+    pub(crate) r9: u64,
+    pub(crate) r8: u64,
+    pub(crate) rax: u64,
+    pub(crate) rcx: u64,
+    pub(crate) rdx: u64,
+    pub(crate) rsi: u64,
+    pub(crate) rdi: u64,
+    pub(crate) vector: u64,
+    pub(crate) error: u64,
+    pub(crate) rip: u64,
+    pub(crate) cs: u64,
+    pub(crate) rflags: u64,
+    pub(crate) rsp: u64,
+    pub(crate) ss: u64,
+}
+
+const SYSCALL: u64 = 0x100;
+const EVENT: u64 = 0x101;
+const FAILSAFE: u64 = 0x102;
+const BREAKPOINT: u8 = 3;
+const OVERFLOW: u8 = 4;
+const PAGE_FAULT: u64 = 14;
+/// Bits of a page fault's error code.
+const FAULT_WRITE: u64 = 1 << 1;
+const FAULT_EXEC: u64 = 1 << 4;
+/// Bytes per stub in `entry.S`.
+const STUB_LEN: u64 = 32;
+
+unsafe extern "C" {
+    static exception_stubs: u8;
+    static syscall_stub: u8;
+    static event_stub: u8;
+    static failsafe_stub: u8;
+}
+
+/// Registers all vectors and callbacks.
+pub(crate) fn init() -> Result<(), Errno> {
+    const LAST: trap_info = trap_info {
+        vector: 0,
+        flags: 0,
+        cs: 0,
+        _pad0: [0; 4],
+        address: 0,
+    };
+    static TABLE: Global<[trap_info; 257]> = Global::new([LAST; 257]);
+    TABLE.with(|table| {
+        for vector in 0..=255u8 {
+            // A process may use int3 and into; any other software interrupt is its fault (#GP).
+            let dpl = if matches!(vector, BREAKPOINT | OVERFLOW) {
+                3
+            } else {
+                0
+            };
+            table[usize::from(vector)] = trap_info {
+                vector,
+                flags: dpl | 1 << 2, // enter with events masked
+                cs: FLAT_KERNEL_CS,
+                _pad0: [0; 4],
+                address: &raw const exception_stubs as u64 + u64::from(vector) * STUB_LEN,
+            };
+        }
+        hypercall::set_trap_table(table)
+    })?;
+    let callbacks = [
+        (CALLBACKTYPE_event, &raw const event_stub as u64),
+        (CALLBACKTYPE_failsafe, &raw const failsafe_stub as u64),
+        (CALLBACKTYPE_syscall, &raw const syscall_stub as u64),
+    ];
+    for (kind, address) in callbacks {
+        hypercall::register_callback(kind, address, CALLBACKF_mask_events)?;
+    }
+    Ok(())
+}
+
+impl TrapFrame {
+    /// Whether the entry came from a process.
+    pub(crate) fn in_user_mode(&self) -> bool {
+        self.cs & 3 == 3
+    }
+
+    /// Prints the registers.
+    pub(crate) fn dump(&self) {
+        let f = self;
+        kprintln!(
+            "  rip {:016x}  cs {:04x}  rsp {:016x}  ss {:04x}  rflags {:08x}",
+            f.rip,
+            f.cs & 0xffff,
+            f.rsp,
+            f.ss & 0xffff,
+            f.rflags
+        );
+        kprintln!(
+            "  rax {:016x}  rbx {:016x}  rcx {:016x}  rdx {:016x}",
+            f.rax,
+            f.rbx,
+            f.rcx,
+            f.rdx
+        );
+        kprintln!(
+            "  rsi {:016x}  rdi {:016x}  rbp {:016x}  r8  {:016x}",
+            f.rsi,
+            f.rdi,
+            f.rbp,
+            f.r8
+        );
+        kprintln!(
+            "  r9  {:016x}  r10 {:016x}  r11 {:016x}  r12 {:016x}",
+            f.r9,
+            f.r10,
+            f.r11,
+            f.r12
+        );
+        kprintln!(
+            "  r13 {:016x}  r14 {:016x}  r15 {:016x}",
+            f.r13,
+            f.r14,
+            f.r15
+        );
+    }
+}
+
+/// The name of an exception.
+pub(crate) fn exception_name(vector: u64) -> &'static str {
+    match vector {
+        0 => "divide error",
+        1 => "debug exception",
+        2 => "NMI",
+        3 => "breakpoint",
+        4 => "overflow",
+        5 => "bound range exceeded",
+        6 => "invalid opcode",
+        7 => "device not available",
+        8 => "double fault",
+        10 => "invalid TSS",
+        11 => "segment not present",
+        12 => "stack fault",
+        13 => "general protection fault",
+        14 => "page fault",
+        16 => "floating-point error",
+        17 => "alignment check",
+        18 => "machine check",
+        19 => "SIMD floating-point error",
+        FAILSAFE => "segment register could not be restored",
+        _ => "unexpected vector",
+    }
+}
+
+/// An exception that a probe met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hit {
+    pub(crate) vector: u64,
+    pub(crate) error: u64,
+    /// The faulting address if it was a page fault, else 0.
+    pub(crate) address: u64,
+}
+
+static PROBE_RESUME: AtomicU64 = AtomicU64::new(0);
+static PROBE_HIT: Global<Option<Hit>> = Global::new(None);
+
+/// Makes the next exception in kernel mode continue at `resume` instead of being a panic; it is
+/// then told by [`take_hit`]. For code that tries an instruction that may fault:
+/// `set_probe(label_after_the_instruction)`, the instruction, `take_hit()`.
+///
+/// # Safety
+/// Continuing at `resume` from anywhere in the probed code must be sound.
+pub(crate) unsafe fn set_probe(resume: u64) {
+    PROBE_HIT.with(|hit| *hit = None);
+    PROBE_RESUME.store(resume, Ordering::Relaxed);
+}
+
+/// Ends a probe; returns the exception it met.
+pub(crate) fn take_hit() -> Option<Hit> {
+    PROBE_RESUME.store(0, Ordering::Relaxed);
+    PROBE_HIT.with(Option::take)
+}
+
+/// The only way into Rust from `entry.S`.
+#[unsafe(no_mangle)]
+extern "C" fn trap_entry(frame: &mut TrapFrame) {
+    match frame.vector {
+        EVENT => event::deliver(),
+        SYSCALL => frame.rax = crate::syscall::dispatch(frame).cast_unsigned(),
+        _ if frame.in_user_mode() => user_exception(frame),
+        _ => kernel_exception(frame),
+    }
+    if frame.in_user_mode() {
+        task::before_user_mode();
+    }
+}
+
+fn user_exception(frame: &TrapFrame) {
+    let address = shared::cr2();
+    if frame.vector == PAGE_FAULT {
+        let (write, exec) = (
+            frame.error & FAULT_WRITE != 0,
+            frame.error & FAULT_EXEC != 0,
+        );
+        let served = task::with_space(|space| space.fault(address, write, exec));
+        if served.is_some_and(|r| r.is_ok()) {
+            return;
+        }
+    }
+    let (pid, name) = task::current_name();
+    kprintln!(
+        "kernel: process {pid} ({name}) is ended: {} (vector {}, error {:#x})",
+        exception_name(frame.vector),
+        frame.vector,
+        frame.error
+    );
+    if frame.vector == PAGE_FAULT {
+        let what = match frame.error {
+            e if e & FAULT_EXEC != 0 => "executing",
+            e if e & FAULT_WRITE != 0 => "writing",
+            _ => "reading",
+        };
+        kprintln!("  while {what} address {address:#x}");
+    }
+    frame.dump();
+    task::count_fatal_fault();
+    task::exit(STATUS_FAULT | (frame.vector & 0xff).cast_signed());
+}
+
+fn kernel_exception(frame: &mut TrapFrame) {
+    let address = if frame.vector == PAGE_FAULT {
+        shared::cr2()
+    } else {
+        0
+    };
+    let resume = PROBE_RESUME.swap(0, Ordering::Relaxed);
+    if resume != 0 {
+        let hit = Hit {
+            vector: frame.vector,
+            error: frame.error,
+            address,
+        };
+        PROBE_HIT.with(|h| *h = Some(hit));
+        frame.rip = resume;
+        return;
+    }
+    frame.dump();
+    crate::panic::backtrace(frame.rbp);
+    panic!(
+        "{} in the kernel at {:#x} (error {:#x}, address {address:#x})",
+        exception_name(frame.vector),
+        frame.rip,
+        frame.error
+    );
+}

@@ -189,7 +189,8 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Adds a program segment, `data` first and zeroes after it, all present.
+    /// Adds a program segment, `data` first and zeroes after it. All of it is present from the
+    /// start, so that it can be a buffer of a hypercall before the program has touched it.
     pub(crate) fn add_segment(
         &mut self,
         va: u64,
@@ -198,17 +199,16 @@ impl AddressSpace {
         rights: u64,
     ) -> Result<(), Errno> {
         let end = paging::page_up(va + len);
-        self.add(
-            va,
-            Region {
-                end,
-                rights,
-                kind: Kind::Own,
-                unmappable: false,
-            },
-        )?;
-        for (i, chunk) in data.chunks(PAGE_SIZE as usize).enumerate() {
-            self.give_page(va + i as u64 * PAGE_SIZE, rights, chunk)?;
+        let region = Region {
+            end,
+            rights,
+            kind: Kind::Own,
+            unmappable: false,
+        };
+        self.add(va, region)?;
+        let mut chunks = data.chunks(PAGE_SIZE as usize);
+        for page in (va..end).step_by(PAGE_SIZE as usize) {
+            self.give_page(page, rights, chunks.next().unwrap_or(&[]))?;
         }
         Ok(())
     }

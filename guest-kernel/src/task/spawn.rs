@@ -94,7 +94,6 @@ pub(crate) fn spawn_kernel(name: &str, f: extern "C" fn() -> !) -> Result<u64, E
 fn load(space: &mut AddressSpace, program: &elf::Program<'_>, args: &[u8]) -> Result<u64, Errno> {
     for segment in &program.segments {
         space.add_segment(segment.va, segment.len, segment.data, segment.rights)?;
-        // What the file does not cover is given at first touch.
     }
     space.add_stack(args)
 }

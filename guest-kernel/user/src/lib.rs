@@ -26,3 +26,4 @@ pub mod io;
 pub mod mailbox;
 pub mod start;
 pub mod sys;
+pub mod work;

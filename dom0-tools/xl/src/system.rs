@@ -1,0 +1,162 @@
+//! System calls of the guest kernel as what the library needs.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use dom0_tools::hyper::{Access, Arg, Call, Errno, Hyper, PAGE_SIZE};
+use dom0_tools::shell::Host;
+use guest_user::sys;
+use hypercall_abi::sched::SHUTDOWN_poweroff;
+
+use crate::control::Mailbox;
+use crate::mapping::ForeignFrames;
+
+/// Bytes of a file that are read at once.
+const READ_SIZE: usize = 64 * 1024;
+/// A file larger than this is refused: it would not fit dom0's memory anyway.
+const FILE_MAX: u64 = 256 << 20;
+/// Longest file name.
+const NAME_MAX: usize = 256;
+
+/// The control domain this program runs in.
+pub(crate) struct Dom0;
+
+/// Writes to every page of every buffer: the kernel gives memory at first touch, and the
+/// hypervisor cannot wait for it.
+fn touch(call: &mut Call<'_>) {
+    let touch_buffer = |buffer: &mut [u8]| {
+        for page in buffer.chunks_mut(PAGE_SIZE) {
+            for at in [0, page.len() - 1] {
+                page[at] = core::hint::black_box(page[at]);
+            }
+        }
+    };
+    for arg in call.args_mut() {
+        match arg {
+            Arg::Value(_) => {}
+            Arg::Buffer(buffer) => touch_buffer(buffer),
+            Arg::Structure { bytes, buffer, .. } => {
+                touch_buffer(bytes);
+                touch_buffer(buffer);
+            }
+        }
+    }
+}
+
+impl Hyper for Dom0 {
+    type Mapping = ForeignFrames;
+
+    fn hypercall(&mut self, call: &mut Call<'_>) -> i64 {
+        touch(call);
+        let args = call.lower();
+        // SAFETY: every address in `args`, and in the structures they point to, is that of a
+        // buffer that `call` borrows mutably until after this call; the library makes only calls
+        // whose buffers are as long as the operation's definition says.
+        let result = unsafe { sys::hypercall(call.number(), args) };
+        match result {
+            Ok(value) => i64::try_from(value).unwrap_or(i64::MAX),
+            Err(errno) => -errno.0,
+        }
+    }
+
+    fn map_foreign(
+        &mut self,
+        domain: u16,
+        frames: &[u64],
+        access: Access,
+    ) -> Result<ForeignFrames, Errno> {
+        ForeignFrames::new(domain, frames, access)
+    }
+}
+
+impl Host for Dom0 {
+    type Control = Mailbox;
+
+    fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match sys::write(1, bytes) {
+                Ok(count) if count > 0 => bytes = &bytes[count.min(bytes.len())..],
+                // A terminal that takes nothing leaves nobody to tell.
+                _ => return,
+            }
+        }
+    }
+
+    fn read_input(&mut self, buffer: &mut [u8], timeout: u64) -> usize {
+        if sys::console_poll(timeout) { sys::read(0, buffer).unwrap_or(0) } else { 0 }
+    }
+
+    fn now(&mut self) -> u64 {
+        sys::clock()
+    }
+
+    fn sleep(&mut self, ns: u64) {
+        sys::sleep(ns);
+    }
+
+    fn wait_event(&mut self, port: u32, timeout: u64) -> bool {
+        sys::evtchn_wait(port, timeout).is_ok()
+    }
+
+    fn read_file(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        let file = File::open(path)?;
+        let size = sys::fsize(file.0).map_err(|errno| errno.to_string())?;
+        if size > FILE_MAX {
+            return Err(format!("it has {size} bytes, more than {FILE_MAX}"));
+        }
+        let mut contents = Vec::new();
+        let whole = contents.try_reserve_exact(size as usize);
+        whole.map_err(|_| format!("no memory for its {size} bytes"))?;
+        contents.resize(size as usize, 0);
+        let mut done = 0;
+        while done < contents.len() {
+            let end = contents.len().min(done + READ_SIZE);
+            match sys::pread(file.0, &mut contents[done..end], done as u64) {
+                Ok(0) => return Err(format!("it ends after {done} of {size} bytes")),
+                Ok(count) => done += count,
+                Err(errno) => return Err(errno.to_string()),
+            }
+        }
+        Ok(contents)
+    }
+
+    fn file_names(&mut self) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut buffer = [0; NAME_MAX];
+        while let Ok(length) = sys::readdir(names.len() as u64, &mut buffer) {
+            let name = &buffer[..length.min(NAME_MAX)];
+            names.push(String::from_utf8_lossy(name).into_owned());
+        }
+        names
+    }
+
+    fn run_program(&mut self, path: &str, arguments: &[&str]) -> Result<i64, String> {
+        sys::console_mode(false);
+        let child = sys::spawn(path, arguments.join("\0").as_bytes());
+        let status = child.and_then(sys::wait);
+        sys::console_mode(true);
+        status.map_err(|errno| errno.to_string())
+    }
+
+    fn power_off(&mut self) {
+        let refused = sys::shutdown(u64::from(SHUTDOWN_poweroff));
+        self.write(format!("the kernel refused to power off: {refused}\n").as_bytes());
+    }
+}
+
+/// An open file, closed when dropped.
+struct File(u64);
+
+impl File {
+    fn open(path: &str) -> Result<Self, String> {
+        sys::open(path).map(File).map_err(|errno| errno.to_string())
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // Fails only for a descriptor that is not open.
+        let _ = sys::close(self.0);
+    }
+}

@@ -410,3 +410,7 @@ pub const fn xen_pfn_to_cr3(pfn: xen_pfn_t) -> u64 {
 pub const fn xen_cr3_to_pfn(cr3: u64) -> xen_pfn_t {
     cr3 >> 12
 }
+
+/// The bytes (`ud2a; .ascii "xen"`) before an instruction that ask the hypervisor to emulate it.
+/// Only `cpuid` may follow.
+pub const XEN_EMULATE_PREFIX: [u8; 5] = [0x0f, 0x0b, b'x', b'e', b'n'];

@@ -402,4 +402,4 @@ const _: () = assert!(size_of::<physdev_dbgp_op>() == 6);
 /// since interface version 0x00030202 and is ** ** unsupported by newer versions of Xen.
 pub const PHYSDEVOP_IRQ_UNMASK_NOTIFY: u32 = 4;
 /// Physdevop pirq eoi gmfn.
-pub const PHYSDEVOP_pirq_eoi_gmfn: u32 = PHYSDEVOP_pirq_eoi_gmfn_v1;
+pub const PHYSDEVOP_pirq_eoi_gmfn: u32 = PHYSDEVOP_pirq_eoi_gmfn_v2;

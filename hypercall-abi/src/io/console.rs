@@ -23,3 +23,9 @@ pub struct xencons_interface {
     pub out_prod: XENCONS_RING_IDX,
 }
 const _: () = assert!(size_of::<xencons_interface>() == 3088);
+
+/// The byte of a console ring of `ring_size` bytes (a power of two: the length of `in` or of
+/// `out`) that a free-running index names.
+pub const fn MASK_XENCONS_IDX(idx: XENCONS_RING_IDX, ring_size: usize) -> usize {
+    idx as usize & (ring_size - 1)
+}

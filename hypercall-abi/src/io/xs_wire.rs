@@ -1,5 +1,10 @@
 //! `xen/io/xs_wire.h`.
 
+use crate::errno::{
+    XEN_E2BIG, XEN_EACCES, XEN_EAGAIN, XEN_EBUSY, XEN_EEXIST, XEN_EINVAL, XEN_EIO, XEN_EISCONN,
+    XEN_EISDIR, XEN_ENOENT, XEN_ENOMEM, XEN_ENOSPC, XEN_ENOSYS, XEN_ENOTEMPTY, XEN_EPERM,
+    XEN_EROFS,
+};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Xs control.
@@ -125,6 +130,34 @@ pub const XENSTORE_ERROR_COMM: u32 = 1;
 pub const XENSTORE_ERROR_RINGIDX: u32 = 2;
 /// Protocol violation (payload too long).
 pub const XENSTORE_ERROR_PROTO: u32 = 3;
+
+/// Payload of [`XS_WRITE`] in an obsolete form of the protocol: the node must exist.
+pub const XS_WRITE_NONE: &str = "NONE";
+/// As [`XS_WRITE_NONE`]; the node is created where it is missing.
+pub const XS_WRITE_CREATE: &str = "CREATE";
+/// As [`XS_WRITE_NONE`]; the node must not exist yet.
+pub const XS_WRITE_CREATE_EXCL: &str = "CREATE|EXCL";
+
+/// The errors that an [`XS_ERROR`] reply may carry: number (as in Linux) and the name that
+/// stands in the payload, in the header's order.
+pub const xsd_errors: [(i64, &str); 16] = [
+    (XEN_EINVAL, "EINVAL"),
+    (XEN_EACCES, "EACCES"),
+    (XEN_EEXIST, "EEXIST"),
+    (XEN_EISDIR, "EISDIR"),
+    (XEN_ENOENT, "ENOENT"),
+    (XEN_ENOMEM, "ENOMEM"),
+    (XEN_ENOSPC, "ENOSPC"),
+    (XEN_EIO, "EIO"),
+    (XEN_ENOTEMPTY, "ENOTEMPTY"),
+    (XEN_ENOSYS, "ENOSYS"),
+    (XEN_EROFS, "EROFS"),
+    (XEN_EBUSY, "EBUSY"),
+    (XEN_EAGAIN, "EAGAIN"),
+    (XEN_EISCONN, "EISCONN"),
+    (XEN_E2BIG, "E2BIG"),
+    (XEN_EPERM, "EPERM"),
+];
 
 /// The byte of a xenstore ring that a free-running index names.
 pub const fn MASK_XENSTORE_IDX(idx: XENSTORE_RING_IDX) -> usize {

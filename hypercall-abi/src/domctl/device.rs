@@ -1,0 +1,264 @@
+//! `xen/domctl/device.h`.
+
+use crate::Union;
+use crate::event_channel::evtchn_port_t;
+use crate::xen::{domid_t, guest_handle};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// XEN_DOMCTL_irq_permission.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_irq_permission {
+    /// Pirq.
+    pub pirq: u32,
+    /// flag to specify enable/disable of IRQ access.
+    pub allow_access: u8,
+    /// Pad.
+    pub pad: [u8; 3],
+}
+const _: () = assert!(size_of::<xen_domctl_irq_permission>() == 8);
+
+/// XEN_DOMCTL_iomem_permission.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_iomem_permission {
+    /// first page (physical page number) in range.
+    pub first_mfn: u64,
+    /// number of pages in range (>0).
+    pub nr_mfns: u64,
+    /// allow (!0) or deny (0) access to range?.
+    pub allow_access: u8,
+    /// Padding.
+    pub _pad0: [u8; 7],
+}
+const _: () = assert!(size_of::<xen_domctl_iomem_permission>() == 24);
+
+/// XEN_DOMCTL_ioport_permission.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_ioport_permission {
+    /// first port int range.
+    pub first_port: u32,
+    /// size of port range.
+    pub nr_ports: u32,
+    /// allow or deny access to range?.
+    pub allow_access: u8,
+    /// Padding.
+    pub _pad0: [u8; 3],
+}
+const _: () = assert!(size_of::<xen_domctl_ioport_permission>() == 12);
+
+/// XEN_DOMCTL_deassign_device: The behavior of this DOMCTL differs between the different type
+/// of device: - PCI device (XEN_DOMCTL_DEV_PCI) will be reassigned to DOM0 - DT device
+/// (XEN_DOMCTL_DEV_DT) will left unassigned.
+pub const XEN_DOMCTL_DEV_PCI: u32 = 0;
+/// Xen domctl dev dt.
+pub const XEN_DOMCTL_DEV_DT: u32 = 1;
+
+/// Xen domctl assign device.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_assign_device {
+    /// XEN_DOMCTL_DEV_.
+    pub dev: u32,
+    /// Flags.
+    pub flags: u32,
+    /// U.
+    ///
+    /// One of: `pci` ([`xen_domctl_assign_device_pci`]), `dt`
+    /// ([`xen_domctl_assign_device_dt`]).
+    pub u: Union<[u64; 2]>,
+}
+const _: () = assert!(size_of::<xen_domctl_assign_device>() == 24);
+
+/// assign only.
+pub const XEN_DOMCTL_DEV_RDM_RELAXED: u32 = 1;
+
+/// Xen domctl assign device pci.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_assign_device_pci {
+    /// machine PCI ID of assigned device.
+    pub machine_sbdf: u32,
+}
+const _: () = assert!(size_of::<xen_domctl_assign_device_pci>() == 4);
+
+/// Xen domctl assign device dt.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_assign_device_dt {
+    /// Length of the path.
+    pub size: u32,
+    /// Padding.
+    pub _pad0: [u8; 4],
+    /// Path to the device tree node.
+    pub path: guest_handle,
+}
+const _: () = assert!(size_of::<xen_domctl_assign_device_dt>() == 16);
+
+/// XEN_DOMCTL_get_device_group.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_get_device_group {
+    /// IN.
+    pub machine_sbdf: u32,
+    /// IN.
+    pub max_sdevs: u32,
+    /// OUT.
+    pub num_sdevs: u32,
+    /// Padding.
+    pub _pad0: [u8; 4],
+    /// OUT.
+    pub sdev_array: guest_handle,
+}
+const _: () = assert!(size_of::<xen_domctl_get_device_group>() == 24);
+
+/// Pt irq type pci.
+pub const PT_IRQ_TYPE_PCI: u32 = 0;
+/// Pt irq type isa.
+pub const PT_IRQ_TYPE_ISA: u32 = 1;
+/// Pt irq type msi.
+pub const PT_IRQ_TYPE_MSI: u32 = 2;
+/// Pt irq type msi translate.
+pub const PT_IRQ_TYPE_MSI_TRANSLATE: u32 = 3;
+/// ARM: valid range 32-1019.
+pub const PT_IRQ_TYPE_SPI: u32 = 4;
+
+/// Xen domctl bind pt irq.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_bind_pt_irq {
+    /// Machine irq.
+    pub machine_irq: u32,
+    /// enum pt_irq_type.
+    pub irq_type: u32,
+    /// U.
+    ///
+    /// One of: `isa` ([`xen_domctl_bind_pt_irq_isa`]), `pci` ([`xen_domctl_bind_pt_irq_pci`]),
+    /// `msi` ([`xen_domctl_bind_pt_irq_msi`]), `spi` ([`xen_domctl_bind_pt_irq_spi`]).
+    pub u: Union<[u64; 2]>,
+}
+const _: () = assert!(size_of::<xen_domctl_bind_pt_irq>() == 24);
+
+/// Xen domctl bind pt irq isa.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_bind_pt_irq_isa {
+    /// Isa irq.
+    pub isa_irq: u8,
+}
+const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_isa>() == 1);
+
+/// Xen domctl bind pt irq pci.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_bind_pt_irq_pci {
+    /// Bus.
+    pub bus: u8,
+    /// Device.
+    pub device: u8,
+    /// Intx.
+    pub intx: u8,
+}
+const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_pci>() == 3);
+
+/// Xen domctl bind pt irq msi.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_bind_pt_irq_msi {
+    /// Gvec.
+    pub gvec: u8,
+    /// Padding.
+    pub _pad0: [u8; 3],
+    /// Gflags.
+    pub gflags: u32,
+    /// Gtable.
+    pub gtable: u64,
+}
+const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_msi>() == 16);
+
+/// Xen domctl vmsi x86 dest id mask.
+pub const XEN_DOMCTL_VMSI_X86_DEST_ID_MASK: u32 = 0x0000ff;
+/// Xen domctl vmsi x86 rh mask.
+pub const XEN_DOMCTL_VMSI_X86_RH_MASK: u32 = 0x000100;
+/// Xen domctl vmsi x86 dm mask.
+pub const XEN_DOMCTL_VMSI_X86_DM_MASK: u32 = 0x000200;
+/// Xen domctl vmsi x86 deliv mask.
+pub const XEN_DOMCTL_VMSI_X86_DELIV_MASK: u32 = 0x007000;
+/// Xen domctl vmsi x86 trig mask.
+pub const XEN_DOMCTL_VMSI_X86_TRIG_MASK: u32 = 0x008000;
+/// Xen domctl vmsi x86 unmasked.
+pub const XEN_DOMCTL_VMSI_X86_UNMASKED: u32 = 0x010000;
+
+/// Xen domctl bind pt irq spi.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_bind_pt_irq_spi {
+    /// Spi.
+    pub spi: u16,
+}
+const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_spi>() == 2);
+
+/// Returns - zero success, everything done - -E2BIG passed in nr_mfns value too large for the
+/// implementation - positive partial success for the first &lt;result> page frames (with
+/// &lt;result> less than nr_mfns), requiring re-invocation by the caller after updating inputs
+/// - negative error; other than -E2BIG.
+pub const DPCI_ADD_MAPPING: u32 = 1;
+/// Dpci remove mapping.
+pub const DPCI_REMOVE_MAPPING: u32 = 0;
+
+/// Xen domctl memory mapping.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_memory_mapping {
+    /// first page (hvm guest phys page) in range.
+    pub first_gfn: u64,
+    /// first page (machine page) in range.
+    pub first_mfn: u64,
+    /// number of pages in range (>0).
+    pub nr_mfns: u64,
+    /// add or remove mapping.
+    pub add_mapping: u32,
+    /// padding for 64-bit aligned structure.
+    pub padding: u32,
+}
+const _: () = assert!(size_of::<xen_domctl_memory_mapping>() == 32);
+
+/// XEN_DOMCTL_ioport_mapping.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_ioport_mapping {
+    /// first guest IO port.
+    pub first_gport: u32,
+    /// first machine IO port.
+    pub first_mport: u32,
+    /// size of port range.
+    pub nr_ports: u32,
+    /// add or remove mapping.
+    pub add_mapping: u32,
+}
+const _: () = assert!(size_of::<xen_domctl_ioport_mapping>() == 16);
+
+/// XEN_DOMCTL_vuart_op.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_domctl_vuart_op {
+    /// XEN_DOMCTL_VUART_OP_.
+    pub cmd: u32,
+    /// IN - type of vuart.
+    pub r#type: u32,
+    /// IN - guest gfn to be used as a ring buffer.
+    pub gfn: u64,
+    /// IN - domid of domain running the backend console.
+    pub console_domid: domid_t,
+    /// Pad.
+    pub pad: [u8; 2],
+    /// OUT - remote port of the event channel used for sending ring buffer events.
+    pub evtchn: evtchn_port_t,
+}
+const _: () = assert!(size_of::<xen_domctl_vuart_op>() == 24);
+
+/// Xen domctl vuart op init.
+pub const XEN_DOMCTL_VUART_OP_INIT: u32 = 0;
+/// Xen domctl vuart type vpl011.
+pub const XEN_DOMCTL_VUART_TYPE_VPL011: u32 = 0;

@@ -1,0 +1,197 @@
+//! `xen/sysctl/host.h`.
+
+use crate::xen::guest_handle;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The platform supports HVM guests.
+pub const XEN_SYSCTL_PHYSCAP_hvm: u32 = 1;
+/// The platform supports PV guests.
+pub const XEN_SYSCTL_PHYSCAP_pv: u32 = 1 << 1;
+/// The platform supports direct access to I/O devices with IOMMU.
+pub const XEN_SYSCTL_PHYSCAP_directio: u32 = 1 << 2;
+/// The platform supports Hardware Assisted Paging.
+pub const XEN_SYSCTL_PHYSCAP_hap: u32 = 1 << 3;
+/// The platform supports software paging.
+pub const XEN_SYSCTL_PHYSCAP_shadow: u32 = 1 << 4;
+/// The platform supports sharing of HAP page tables with the IOMMU.
+pub const XEN_SYSCTL_PHYSCAP_iommu_hap_pt_share: u32 = 1 << 5;
+/// Xen sysctl physcap vmtrace.
+pub const XEN_SYSCTL_PHYSCAP_vmtrace: u32 = 1 << 6;
+/// The platform supports vPMU.
+pub const XEN_SYSCTL_PHYSCAP_vpmu: u32 = 1 << 7;
+/// Xen supports the Grant v1 and/or v2 ABIs.
+pub const XEN_SYSCTL_PHYSCAP_gnttab_v1: u32 = 1 << 8;
+/// Xen sysctl physcap gnttab v2.
+pub const XEN_SYSCTL_PHYSCAP_gnttab_v2: u32 = 1 << 9;
+/// Max XEN_SYSCTL_PHYSCAP_* constant.
+pub const XEN_SYSCTL_PHYSCAP_MAX: u32 = XEN_SYSCTL_PHYSCAP_gnttab_v2;
+
+/// Xen sysctl physinfo.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_sysctl_physinfo {
+    /// Threads per core.
+    pub threads_per_core: u32,
+    /// Cores per socket.
+    pub cores_per_socket: u32,
+    /// # CPUs currently online.
+    pub nr_cpus: u32,
+    /// Largest possible CPU ID on this host.
+    pub max_cpu_id: u32,
+    /// # nodes currently online.
+    pub nr_nodes: u32,
+    /// Largest possible node ID on this host.
+    pub max_node_id: u32,
+    /// Cpu khz.
+    pub cpu_khz: u32,
+    /// XEN_SYSCTL_PHYSCAP_???.
+    pub capabilities: u32,
+    /// XEN_SYSCTL_PHYSCAP_{X86,ARM,...}_???.
+    pub arch_capabilities: u32,
+    /// Pad.
+    pub pad: u32,
+    /// Total pages.
+    pub total_pages: u64,
+    /// Free pages.
+    pub free_pages: u64,
+    /// Scrub pages.
+    pub scrub_pages: u64,
+    /// Outstanding pages.
+    pub outstanding_pages: u64,
+    /// Largest possible MFN on this host.
+    pub max_mfn: u64,
+    /// Hw cap.
+    pub hw_cap: [u32; 8],
+}
+const _: () = assert!(size_of::<xen_sysctl_physinfo>() == 112);
+
+/// XEN_SYSCTL_getcpuinfo.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_sysctl_cpuinfo {
+    /// Idletime.
+    pub idletime: u64,
+}
+const _: () = assert!(size_of::<xen_sysctl_cpuinfo>() == 8);
+
+/// Xen sysctl getcpuinfo.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_sysctl_getcpuinfo {
+    /// IN variables.
+    pub max_cpus: u32,
+    /// Padding.
+    pub _pad0: [u8; 4],
+    /// Info.
+    pub info: guest_handle,
+    /// OUT variables.
+    pub nr_cpus: u32,
+    /// Padding.
+    pub _pad1: [u8; 4],
+}
+const _: () = assert!(size_of::<xen_sysctl_getcpuinfo>() == 24);
+
+/// XEN_SYSCTL_availheap.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_sysctl_availheap {
+    /// Smallest address width (zero if don't care).
+    pub min_bitwidth: u32,
+    /// Largest address width (zero if don't care).
+    pub max_bitwidth: u32,
+    /// NUMA node of interest (-1 for all nodes).
+    pub node: i32,
+    /// Padding.
+    pub _pad0: [u8; 4],
+    /// Bytes available in the specified region.
+    pub avail_bytes: u64,
+}
+const _: () = assert!(size_of::<xen_sysctl_availheap>() == 24);
+
+/// XEN_SYSCTL_cputopoinfo.
+pub const XEN_INVALID_CORE_ID: u32 = 0xffff_ffff;
+/// Xen invalid socket id.
+pub const XEN_INVALID_SOCKET_ID: u32 = 0xffff_ffff;
+/// Xen invalid node id.
+pub const XEN_INVALID_NODE_ID: u32 = 0xffff_ffff;
+
+/// Xen sysctl cputopo.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_sysctl_cputopo {
+    /// Core.
+    pub core: u32,
+    /// Socket.
+    pub socket: u32,
+    /// Node.
+    pub node: u32,
+}
+const _: () = assert!(size_of::<xen_sysctl_cputopo>() == 12);
+
+/// IN: - a NULL 'cputopo' handle is a request for maximun 'num_cpus'. - otherwise it's the
+/// number of entries in 'cputopo' OUT: - If 'num_cpus' is less than the number Xen wants to
+/// write but the handle handle is not a NULL one, partial data gets returned and 'num_cpus'
+/// gets updated to reflect the intended number. - Otherwise, 'num_cpus' shall indicate the
+/// number of entries written, which may be less than the input value.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_sysctl_cputopoinfo {
+    /// Num cpus.
+    pub num_cpus: u32,
+    /// Padding.
+    pub _pad0: [u8; 4],
+    /// Cputopo.
+    pub cputopo: guest_handle,
+}
+const _: () = assert!(size_of::<xen_sysctl_cputopoinfo>() == 16);
+
+/// XEN_SYSCTL_numainfo.
+pub const XEN_INVALID_MEM_SZ: u32 = 0xffff_ffff;
+/// Xen invalid node dist.
+pub const XEN_INVALID_NODE_DIST: u32 = 0xffff_ffff;
+
+/// Xen sysctl meminfo.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_sysctl_meminfo {
+    /// Memsize.
+    pub memsize: u64,
+    /// Memfree.
+    pub memfree: u64,
+}
+const _: () = assert!(size_of::<xen_sysctl_meminfo>() == 16);
+
+/// Xen sysctl numainfo.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_sysctl_numainfo {
+    /// Num nodes.
+    pub num_nodes: u32,
+    /// Padding.
+    pub _pad0: [u8; 4],
+    /// Meminfo.
+    pub meminfo: guest_handle,
+    /// Distance between nodes 'i' and 'j' is stored in index 'i*N + j', where N is the number
+    /// of nodes that will be returned in 'num_nodes' (i.e. not 'num_nodes' provided by the
+    /// caller).
+    pub distance: guest_handle,
+}
+const _: () = assert!(size_of::<xen_sysctl_numainfo>() == 24);
+
+/// XEN_SYSCTL_pcitopoinfo.
+pub const XEN_INVALID_DEV: u32 = XEN_INVALID_NODE_ID - 1;
+
+/// Xen sysctl pcitopoinfo.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct xen_sysctl_pcitopoinfo {
+    /// IN: Number of elements in 'devs' and 'nodes' arrays.
+    pub num_devs: u32,
+    /// Padding.
+    pub _pad0: [u8; 4],
+    /// IN: list of devices for which node IDs are requested.
+    pub devs: guest_handle,
+    /// OUT: node identifier for each device.
+    pub nodes: guest_handle,
+}
+const _: () = assert!(size_of::<xen_sysctl_pcitopoinfo>() == 24);

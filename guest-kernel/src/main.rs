@@ -61,8 +61,10 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
 
 fn init(boot: &BootInfo) -> Result<(), Errno> {
     trap::init()?;
-    mm::direct::take_over(boot)?;
+    mm::direct::find(boot)?;
     dev::console::init_output(boot);
+    banner(boot);
+    mm::direct::take_over(boot)?;
     let kept = alloc::boxed::Box::leak(alloc::boxed::Box::new(*boot));
     BOOT.store(kept, Ordering::Relaxed);
     mm::balloon::init(mm::p2m::pages());
@@ -73,7 +75,11 @@ fn init(boot: &BootInfo) -> Result<(), Errno> {
     dev::event::bind_virq(VIRQ_TIMER, dev::event::Handler::Timer)?;
     dev::console::init_input(boot)?;
     dev::mailbox::init(boot)?;
-    banner(boot);
+    klog!(
+        "{} pages, {} free",
+        mm::balloon::owned(),
+        mm::frame::free_count()
+    );
     mount_ramdisk(boot);
     Ok(())
 }
@@ -81,13 +87,11 @@ fn init(boot: &BootInfo) -> Result<(), Errno> {
 fn banner(boot: &BootInfo) {
     let version = hypercall::xen_version(XENVER_version).unwrap_or(0);
     klog!(
-        "{} on {} (version {}.{}), {} pages, {} free",
+        "{} on {}, version {}.{}",
         if boot.is_dom0() { "dom0" } else { "domU" },
         boot.magic(),
         version >> 16,
-        version & 0xffff,
-        mm::balloon::owned(),
-        mm::frame::free_count()
+        version & 0xffff
     );
     klog!("command line: {}", boot.command_line());
     if boot.nr_pages() > mm::MAX_PAGES {

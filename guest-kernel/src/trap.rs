@@ -214,19 +214,21 @@ extern "C" fn trap_entry(frame: &mut TrapFrame) {
 
 fn user_exception(frame: &TrapFrame) {
     let address = shared::cr2();
+    let mut why = "";
     if frame.vector == PAGE_FAULT {
         let (write, exec) = (
             frame.error & FAULT_WRITE != 0,
             frame.error & FAULT_EXEC != 0,
         );
-        let served = task::with_space(|space| space.fault(address, write, exec));
-        if served.is_some_and(|r| r.is_ok()) {
-            return;
+        match task::with_space(|space| space.fault(address, write, exec)) {
+            Some(Ok(())) => return,
+            Some(Err(Errno::ENOMEM)) => why = " for want of memory",
+            _ => {}
         }
     }
     let (pid, name) = task::current_name();
     kprintln!(
-        "kernel: process {pid} ({name}) is ended: {} (vector {}, error {:#x})",
+        "kernel: process {pid} ({name}) is ended{why}: {} (vector {}, error {:#x})",
         exception_name(frame.vector),
         frame.vector,
         frame.error

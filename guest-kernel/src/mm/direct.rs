@@ -2,12 +2,11 @@
 //! every right that is not needed is taken away, and the free pages are found.
 
 use super::paging::{self, Table, index, pte};
-use super::{MAX_PAGES, PAGE_SIZE, Pfn, VIRT_BASE, frame, p2m};
+use super::{MAX_PAGES, Mfn, PAGE_SIZE, Pfn, VIRT_BASE, frame, p2m};
 use crate::boot::{BootInfo, image};
 use crate::hypercall;
 use core::ops::Range;
 use guest_user::abi::Errno;
-use hypercall_abi::xen::{DOMID_SELF, MMU_NORMAL_PT_UPDATE, mmu_update};
 
 /// Bytes mapped by one L1 table.
 const L1_SPAN: u64 = 512 * PAGE_SIZE;
@@ -30,7 +29,7 @@ impl Reserved {
         };
         let one = |va: u64| pages_of(va..va + PAGE_SIZE);
         let of_mfn = |mfn: Option<(u64, u32)>| {
-            let pfn = mfn.and_then(|(mfn, _)| p2m::pfn_of(super::Mfn(mfn)));
+            let pfn = mfn.and_then(|(mfn, _)| p2m::pfn_of(Mfn(mfn)));
             pfn.map_or(0..0, |p| p.0..p.0 + 1)
         };
         let ramdisk = boot.ramdisk().map_or(0..0, |(pfn, len)| {
@@ -73,66 +72,57 @@ fn initial_rights(boot: &BootInfo, va: u64) -> u64 {
     }
 }
 
-/// Reduces the rights of the 2 MiB at `va` under `l1` and frees its unused pages.
+/// The pages of the 2 MiB at `va`.
+fn span(va: u64) -> Range<u64> {
+    let first = (va - VIRT_BASE) / PAGE_SIZE;
+    first..(first + paging::ENTRIES as u64).min(p2m::pages())
+}
+
+/// The frame of a page that belongs into the direct map. The P2M list and the tables that map it
+/// do not, if they have an address of their own: those tables must not be writable here.
+fn direct_frame(boot: &BootInfo, pfn: u64) -> Option<Mfn> {
+    let elsewhere = boot.mfn_list() < VIRT_BASE && boot.p2m_frames().contains(&pfn);
+    if elsewhere { None } else { p2m::get(Pfn(pfn)) }
+}
+
+/// Makes what the loader mapped of the 2 MiB at `va` the kernel's: reduces rights, maps what is
+/// missing, frees unused pages.
 fn adopt(boot: &BootInfo, reserved: &Reserved, l1: Table, va: u64) -> Result<(), Errno> {
-    for i in 0..paging::ENTRIES {
-        let va = va + i as u64 * PAGE_SIZE;
-        let pfn = (va - VIRT_BASE) / PAGE_SIZE;
-        let entry = l1.read(i);
-        let rights = pte::RW | pte::WRITE;
-        if pfn >= p2m::pages() {
-            break;
-        }
-        let (Some(mfn), Some(own)) = (pte::frame(entry), p2m::get(Pfn(pfn))) else {
+    for (i, pfn) in span(va).enumerate() {
+        let Some(mfn) = direct_frame(boot, pfn) else {
             continue;
         };
-        if mfn == own {
-            let wanted = pte::new(mfn, initial_rights(boot, va));
-            if (entry ^ wanted) & (rights | pte::NX) != 0 {
-                // SAFETY: code loses writing, data loses execution: neither is used.
-                unsafe { paging::set_fresh(va, wanted) }?;
-            }
-            if !reserved.contains(pfn) {
-                frame::free(Pfn(pfn));
-            }
+        let va = Pfn(pfn).va();
+        let wanted = pte::new(mfn, initial_rights(boot, va));
+        let changes = l1.read(i) ^ wanted;
+        if changes & (pte::PRESENT | pte::WRITE | pte::NX) != 0 {
+            // SAFETY: code loses writing, data loses execution: neither is used.
+            unsafe { paging::set_fresh(va, wanted) }?;
+        }
+        if !reserved.contains(pfn) {
+            frame::free(Pfn(pfn));
         }
     }
     Ok(())
 }
 
-/// Maps what is missing of the 2 MiB at `va` under `l1`, and frees its unused pages.
-fn complete(boot: &BootInfo, reserved: &Reserved, l1: Table, va: u64) -> Result<(), Errno> {
-    let mut requests = [mmu_update { ptr: 0, val: 0 }; 64];
-    let mut n = 0;
-    let first = (va - VIRT_BASE) / PAGE_SIZE;
-    let in_p2m = |pfn| boot.mfn_list() < VIRT_BASE && boot.p2m_frames().contains(&pfn);
-    let missing = |pfn: u64| {
-        let i = (pfn - first) as usize;
-        l1.read(i) & pte::PRESENT == 0 && !in_p2m(pfn) && p2m::get(Pfn(pfn)).is_some()
-    };
-    let span = first..(first + 512).min(p2m::pages());
-    let flush = |requests: &[mmu_update]| {
-        // SAFETY: the entries were not present, and the pages hold nothing of Rust's.
-        unsafe { hypercall::mmu_update(requests, DOMID_SELF) }.map_err(|(_, e)| e)
-    };
-    let mut fresh = [0u64; 8];
-    for pfn in span.clone().filter(|&pfn| missing(pfn)) {
-        let i = (pfn - first) as usize;
-        fresh[i / 64] |= 1 << (i % 64);
-        requests[n] = mmu_update {
-            ptr: l1.entry_address(i) | MMU_NORMAL_PT_UPDATE,
-            val: pte::new(p2m::mfn(Pfn(pfn)), pte::RW),
-        };
-        n += 1;
-        if n == requests.len() {
-            flush(&requests)?;
-            n = 0;
-        }
-    }
-    flush(&requests[..n])?;
-    for pfn in span {
-        let i = (pfn - first) as usize;
-        if fresh[i / 64] >> (i % 64) & 1 == 1 && !reserved.contains(pfn) {
+/// Maps the 2 MiB at `va`, of which nothing is mapped, and frees unused pages. The table is filled
+/// before it becomes one, which costs the hypervisor half of what single updates do.
+fn extend(boot: &BootInfo, reserved: &Reserved, l2: Table, va: u64) -> Result<(), Errno> {
+    let span = span(va);
+    let page = frame::alloc().ok_or(Errno::ENOMEM)?;
+    frame::map_words(page, |i, _| {
+        let pfn = span.start + i as u64;
+        let mfn = span
+            .contains(&pfn)
+            .then(|| direct_frame(boot, pfn))
+            .flatten();
+        mfn.map_or(0, |mfn| pte::new(mfn, pte::RW))
+    });
+    paging::protect(page, pte::RO)?;
+    l2.link(index(va, 2), Table(page))?;
+    for pfn in span.filter(|&pfn| direct_frame(boot, pfn).is_some()) {
+        if !reserved.contains(pfn) {
             frame::free(Pfn(pfn));
         }
     }
@@ -158,28 +148,33 @@ fn move_p2m(boot: &BootInfo, root: Table) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Takes the memory over. Afterwards the frame allocator holds every unused page, every page is
-/// in the direct map, and nothing is both writable and executable.
-pub(crate) fn take_over(boot: &BootInfo) -> Result<(), Errno> {
+/// Finds the P2M list and the page tables that the loader made.
+pub(crate) fn find(boot: &BootInfo) -> Result<(), Errno> {
     let pages = boot.nr_pages().min(MAX_PAGES);
     // SAFETY: start_info says where the list is; it has `nr_pages` entries.
     unsafe { p2m::init(boot.mfn_list(), pages) };
-    let root_pfn = Pfn::of_va(boot.pt_base()).ok_or(Errno::EFAULT)?;
-    paging::set_boot_root(root_pfn);
+    paging::set_boot_root(Pfn::of_va(boot.pt_base()).ok_or(Errno::EFAULT)?);
+    Ok(())
+}
+
+/// Takes the memory over. Afterwards the frame allocator holds every unused page, every page is
+/// in the direct map, and nothing is both writable and executable.
+pub(crate) fn take_over(boot: &BootInfo) -> Result<(), Errno> {
     let root = paging::boot_root();
     let reserved = Reserved::new(boot);
-    let end = VIRT_BASE + pages * PAGE_SIZE;
-
+    let chunks = (VIRT_BASE..Pfn(p2m::pages()).va()).step_by(L1_SPAN as usize);
     // First what the loader mapped, for its free pages are needed for the tables of the rest.
-    for va in (VIRT_BASE..end).step_by(L1_SPAN as usize) {
+    for va in chunks.clone() {
         if let Some(l1) = paging::find_l1(root, va) {
             adopt(boot, &reserved, l1, va)?;
         }
     }
     hypercall::flush_tlb();
-    for va in (VIRT_BASE..end).step_by(L1_SPAN as usize) {
-        let l1 = paging::need_l1(root, va, |_| {})?;
-        complete(boot, &reserved, l1, va)?;
+    for va in chunks {
+        let l2 = paging::need_table(root, va, 2, |_| {})?;
+        if l2.read(index(va, 2)) & pte::PRESENT == 0 {
+            extend(boot, &reserved, l2, va)?;
+        }
     }
     move_p2m(boot, root)
 }

@@ -157,11 +157,16 @@ pub(crate) fn find_l1(root: Table, va: u64) -> Option<Table> {
         .next(index(va, 2))
 }
 
-/// The lowest-level table for `va`; missing tables below `root`'s existing L4 entry are made and
-/// reported to `made`.
-pub(crate) fn need_l1(root: Table, va: u64, mut made: impl FnMut(Table)) -> Result<Table, Errno> {
+/// The table of level `down_to` (1 lowest) for `va`; missing tables below `root`'s existing L4
+/// entry are made and reported to `made`.
+pub(crate) fn need_table(
+    root: Table,
+    va: u64,
+    down_to: u32,
+    mut made: impl FnMut(Table),
+) -> Result<Table, Errno> {
     let mut table = root.next(index(va, 4)).ok_or(Errno::EFAULT)?;
-    for level in [3, 2] {
+    for level in (down_to + 1..=3).rev() {
         let i = index(va, level);
         table = match table.next(i) {
             Some(lower) => lower,
@@ -191,7 +196,7 @@ pub(crate) fn translate(root: Table, va: u64) -> Option<u64> {
 /// `va` must not be mapped, and the page must not be in use elsewhere under Rust's rules.
 pub(crate) unsafe fn map_kernel(va: u64, mfn: Mfn, rights: u64) -> Result<(), Errno> {
     // Tables of the kernel half are never freed: every process root shares them.
-    let l1 = need_l1(boot_root(), va, |_| {})?;
+    let l1 = need_table(boot_root(), va, 1, |_| {})?;
     // SAFETY: the caller's promise; the entry was not present.
     unsafe { l1.write(index(va, 1), pte::new(mfn, rights)) }
 }

@@ -22,6 +22,8 @@ pub(crate) const STACK_TOP: u64 = USER_END - PAGE_SIZE;
 const STACK_MAX: u64 = 256 * PAGE_SIZE;
 /// The most pages one mapping call may ask for.
 const MAPPING_MAX: u64 = 1 << 20;
+/// Free pages that processes leave to the kernel, for its heap, tables and stacks.
+const KERNEL_RESERVE: u64 = 128;
 /// Entries changed per mmu_update call.
 const BATCH: usize = 64;
 
@@ -170,7 +172,7 @@ impl AddressSpace {
             tables,
             ..
         } = self;
-        paging::need_l1(*kernel_root, va, |table| tables.push(table))
+        paging::need_table(*kernel_root, va, 1, |table| tables.push(table))
     }
 
     fn region_at(&self, va: u64) -> Option<(u64, Region)> {
@@ -241,6 +243,9 @@ impl AddressSpace {
 
     /// Maps a fresh page that begins with `data`.
     fn give_page(&mut self, va: u64, rights: u64, data: &[u8]) -> Result<Pfn, Errno> {
+        if frame::free_count() < KERNEL_RESERVE {
+            return Err(Errno::ENOMEM);
+        }
         let l1 = self.l1(va)?;
         let pfn = frame::alloc_zeroed().ok_or(Errno::ENOMEM)?;
         frame::fill(pfn, 0, data);

@@ -8,6 +8,7 @@ use std::{env, io};
 
 use anyhow::{Context, Result};
 
+use crate::setup::Peer;
 use crate::workspace::Workspace;
 
 /// How the host tests ended.
@@ -24,11 +25,13 @@ pub struct Outcome {
 /// Runs the host tests; shows cargo's progress and the summary of each crate.
 ///
 /// # Errors
-/// Cargo cannot be started, or the log not written.
+/// Cargo cannot be started, the log not written, or Xen's headers are missing.
 pub fn run(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
     let log = dir.join("host-tests.log");
     let mut file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let headers = Peer::Headers.find(workspace)?;
     let mut child = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .env("XEN_HEADERS", headers.parent().unwrap_or(&headers))
         .current_dir(workspace.root())
         .args(["test", "--no-fail-fast"])
         .stdin(Stdio::null())

@@ -115,7 +115,7 @@ impl Images {
 
     /// The guests' configuration files, sorted by name.
     fn configurations(&self) -> Result<BTreeMap<String, Vec<u8>>> {
-        let dir = self.root.join("tests/dom0/etc/xen");
+        let dir = self.root.join("dom0-tools/etc");
         let entries =
             fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
         entries

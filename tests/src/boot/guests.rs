@@ -14,7 +14,7 @@ pub(super) const TEST: BootTest = BootTest {
     run,
 };
 
-const SCRIPT: &str = include_str!("../../dom0/etc/story");
+const SCRIPT: &str = include_str!("../../scripts/story");
 
 /// What each guest must have shown of itself by the time it is asked, at least.
 const AT_LEAST: [(&str, u64); 3] = [

@@ -21,7 +21,7 @@ use crate::workspace::Workspace;
     Examples:\n  \
     cargo xtask run\n  \
     cargo xtask run --smp 4 --mem 1024\n  \
-    cargo xtask run --script tests/dom0/etc/story --timeout 120\n  \
+    cargo xtask run --script tests/scripts/story --timeout 120\n  \
     cargo xtask run --append \"loglvl=error dom0_mem=64M\"\n  \
     cargo xtask run --icount             time is a count of instructions\n  \
     cargo xtask run --gdb                wait for a debugger on port 1234"

@@ -4,6 +4,7 @@
 pub mod apt;
 pub mod peer;
 mod qemu;
+mod sources;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,13 +19,9 @@ use crate::workspace::Workspace;
 pub const TARGET: &str = "x86_64-unknown-none";
 
 /// Debian packages that `cargo xtask test` uses, and what for.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("gcc", "compiles the C probes of hypercall-abi"),
     ("libc6-dev", "compiles the C probes of hypercall-abi"),
-    (
-        "libxen-dev",
-        "the public headers that hypercall-abi is compared with",
-    ),
     ("grub-common", "makes the boot CD of the multiboot 2 test"),
     ("grub-pc-bin", "makes the boot CD of the multiboot 2 test"),
     ("xorriso", "makes the boot CD of the multiboot 2 test"),
@@ -69,27 +66,42 @@ impl Missing {
                 format!("Debian packages, installed: {}", each.join(", "))
             }
             Self::Peer(peer) => format!(
-                "Debian package, downloaded and unpacked only: {}",
+                "Debian 12 package, downloaded and unpacked only: {}",
                 peer.describe()
             ),
         }
     }
 
-    fn provide(&self, workspace: &Workspace, apt: &mut apt::Apt) -> Result<()> {
+    fn provide(&self, workspace: &Workspace, session: &mut Session) -> Result<()> {
         match self {
             Self::RustTarget => add_rust_target(),
-            Self::Qemu(_) => qemu::install(apt),
-            Self::Packages(names) => apt.install(names, None),
-            Self::Peer(peer) => peer.fetch(workspace, apt),
+            Self::Qemu(_) => qemu::install(&mut session.apt),
+            Self::Packages(names) => session.apt.install(names, None),
+            Self::Peer(peer) => peer.fetch(workspace, session.peers(workspace)?),
         }
     }
 }
 
-/// Says what is missing and sets it up. A peer that Debian no longer has is not an
-/// error here: the tests that need it say so.
+/// What setting things up shares between its steps.
+#[derive(Default)]
+struct Session {
+    apt: apt::Apt,
+    peers: Option<apt::PeerArchive>,
+}
+
+impl Session {
+    fn peers(&mut self, workspace: &Workspace) -> Result<&apt::PeerArchive> {
+        match &mut self.peers {
+            Some(archive) => Ok(archive),
+            none => Ok(none.insert(apt::PeerArchive::open(workspace)?)),
+        }
+    }
+}
+
+/// Says what is missing and sets it up.
 ///
 /// # Errors
-/// Something else is missing and cannot be had: the message says what and why.
+/// Something cannot be had: the message says what and why.
 pub fn ensure_ready(workspace: &Workspace, scope: Scope) -> Result<()> {
     let missing = survey(workspace, scope)?;
     if missing.is_empty() {
@@ -99,17 +111,10 @@ pub fn ensure_ready(workspace: &Workspace, scope: Scope) -> Result<()> {
     for one in &missing {
         eprintln!("  - {}", one.describe());
     }
-    let mut apt = apt::Apt::new();
+    let mut session = Session::default();
     for one in &missing {
-        match (one, one.provide(workspace, &mut apt)) {
-            (_, Ok(())) => {}
-            (Missing::Peer(peer), Err(error)) => {
-                eprintln!("Not available here: {}: {error:#}", peer.describe());
-            }
-            (_, Err(error)) => {
-                return Err(error.context(format!("cannot set up: {}", one.describe())));
-            }
-        }
+        let provided = one.provide(workspace, &mut session);
+        provided.with_context(|| format!("cannot set up: {}", one.describe()))?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Debian packages that the lab boots but never installs: downloaded, unpacked
-//! below `build/peers/`, and used from there.
+//! Packages of Debian 12 that the lab uses but never installs: downloaded, unpacked
+//! below `build/peers/`, and used from there, whatever release this system has.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, ensure};
 
-use super::apt::Apt;
+use super::apt::PeerArchive;
 use super::run;
 use crate::workspace::Workspace;
 
@@ -22,6 +22,8 @@ pub enum Peer {
     Busybox,
     /// GRUB as a paravirtual guest.
     Grub,
+    /// The public headers.
+    Headers,
 }
 
 /// The release of Xen that Paravane reports and is compared with.
@@ -29,7 +31,13 @@ pub const XEN_RELEASE: &str = "4.17";
 
 impl Peer {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Xen, Self::Linux, Self::Busybox, Self::Grub];
+    pub const ALL: [Self; 5] = [
+        Self::Xen,
+        Self::Linux,
+        Self::Busybox,
+        Self::Grub,
+        Self::Headers,
+    ];
 
     /// The package's name; for Linux the metapackage that depends on the current one.
     #[must_use]
@@ -39,6 +47,7 @@ impl Peer {
             Self::Linux => "linux-image-amd64",
             Self::Busybox => "busybox-static",
             Self::Grub => "grub-xen-host",
+            Self::Headers => "libxen-dev",
         }
     }
 
@@ -50,6 +59,7 @@ impl Peer {
             Self::Linux => "booted as dom0",
             Self::Busybox => "the user space of the Linux dom0",
             Self::Grub => "booted as a guest",
+            Self::Headers => "what hypercall-abi is compared with",
         };
         format!("{} ({why})", self.package())
     }
@@ -61,6 +71,7 @@ impl Peer {
             Self::Linux => ("boot", "vmlinuz-"),
             Self::Busybox => ("bin", "busybox"),
             Self::Grub => ("usr/lib/grub-xen", "grub-x86_64-xen.bin"),
+            Self::Headers => ("usr/include", "xen"),
         }
     }
 
@@ -74,7 +85,8 @@ impl Peer {
         self.find(workspace).is_ok()
     }
 
-    /// The file that is used: a bootable image or a program.
+    /// The file that is used: a bootable image or a program; of the headers, their
+    /// directory.
     ///
     /// # Errors
     /// It is not there; the message says how to get it.
@@ -106,7 +118,7 @@ impl Peer {
     }
 
     /// Downloads and unpacks it.
-    pub(super) fn fetch(self, workspace: &Workspace, apt: &mut Apt) -> Result<()> {
+    pub(super) fn fetch(self, workspace: &Workspace, archive: &PeerArchive) -> Result<()> {
         let dir = self.dir(workspace);
         remove(&dir)?;
         let draft = workspace
@@ -116,12 +128,12 @@ impl Peer {
         remove(&draft)?;
         fs::create_dir_all(&draft)?;
         let package = match self {
-            Self::Linux => apt.first_dependency(self.package(), "linux-image-")?,
+            Self::Linux => archive.first_dependency(self.package(), "linux-image-")?,
             _ => self.package().to_owned(),
         };
-        let deb = apt.download(&package, &draft)?;
+        let deb = archive.download(&package, &draft)?;
         let version = version_of(&deb)?;
-        if self == Self::Xen {
+        if matches!(self, Self::Xen | Self::Headers) {
             ensure!(
                 version.starts_with(XEN_RELEASE),
                 "{package} is {version}, not {XEN_RELEASE}"

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::apt::{Apt, Release};
+use super::apt::Apt;
+use super::sources::Release;
 use crate::qemu::PROGRAM;
 
 /// Earlier versions emulate some of what PV needs wrongly.

@@ -107,11 +107,14 @@ impl PeerArchive {
         let release = Release::of_this_system()?;
         let text = Sources::of_this_system()?.peers(&release.codename);
         fs::write(dir.join("sources/peers.sources"), text)?;
+        fs::write(dir.join("state/status"), "")?;
         let path = |part: &str| dir.join(part).display().to_string();
         let settings = [
             "Dir::Etc::SourceList=/dev/null".to_owned(),
             format!("Dir::Etc::SourceParts={}", path("sources")),
             format!("Dir::State={}", path("state")),
+            // No package is installed as far as this apt knows: a newer one would win.
+            format!("Dir::State::Status={}", path("state/status")),
             format!("Dir::Cache={}", path("cache")),
             "Acquire::Languages=none".to_owned(),
             // As root, apt warns that its unprivileged user cannot write here.

@@ -2,13 +2,13 @@
 //! discipline.
 
 use super::event::{self, Handler};
-use super::line::Line;
 use super::ring;
 use crate::boot::BootInfo;
 use crate::global::Global;
 use crate::hypercall;
 use crate::task;
 use core::sync::atomic::{AtomicBool, Ordering};
+use guest_kernel::line::Line;
 use guest_user::abi::Errno;
 use hypercall_abi::xen::VIRQ_CONSOLE;
 

@@ -2,7 +2,6 @@
 
 pub(crate) mod console;
 pub(crate) mod event;
-pub(crate) mod line;
 pub(crate) mod mailbox;
 pub(crate) mod ring;
 pub(crate) mod shared;

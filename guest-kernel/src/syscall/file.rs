@@ -3,8 +3,9 @@
 use super::buffer;
 use crate::dev::console;
 use crate::mm::user;
-use crate::ramdisk::{self, File};
+use crate::ramdisk;
 use crate::task;
+use guest_kernel::cpio::File;
 use guest_user::abi::Errno;
 
 /// Descriptors below this are the console.
@@ -56,7 +57,7 @@ fn slot(fd: u64) -> Result<usize, Errno> {
     usize::try_from(slot).map_err(|_| Errno::EBADF)
 }
 
-fn file(fd: u64) -> Result<File, Errno> {
+fn file(fd: u64) -> Result<File<'static>, Errno> {
     let slot = slot(fd)?;
     let file = task::with_files(|files| files.get(slot).copied().flatten());
     file.flatten().ok_or(Errno::EBADF)

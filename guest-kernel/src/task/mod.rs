@@ -3,7 +3,6 @@
 //! A task gives the processor up only in [`schedule`]; a process loses it when the timer fires
 //! while it is in user mode. Task 0 is the idle loop on the boot stack.
 
-pub(crate) mod elf;
 mod spawn;
 
 use crate::dev::{event, shared, time};
@@ -16,6 +15,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
+use guest_kernel::cpio::File;
 use guest_user::abi::{Errno, STATUS_KILLED};
 use hypercall_abi::arch_x86_64::FLAT_KERNEL_SS;
 
@@ -66,7 +66,7 @@ struct Task {
     /// `None` for kernel tasks.
     space: Option<AddressSpace>,
     /// Open files by descriptor - 3; the number of the ramdisk's file.
-    files: Vec<Option<crate::ramdisk::File>>,
+    files: Vec<Option<File<'static>>>,
     preemptions: u64,
     /// Set by `kill`: the task ends when it would return to user mode or block.
     killed: bool,
@@ -388,9 +388,7 @@ pub(crate) fn with_space<R>(f: impl FnOnce(&mut AddressSpace) -> R) -> Option<R>
 }
 
 /// Runs `f` on the open files of the running process.
-pub(crate) fn with_files<R>(
-    f: impl FnOnce(&mut Vec<Option<crate::ramdisk::File>>) -> R,
-) -> Option<R> {
+pub(crate) fn with_files<R>(f: impl FnOnce(&mut Vec<Option<File<'static>>>) -> R) -> Option<R> {
     TASKS.with(|t| t.current().map(|task| f(&mut task.files)))
 }
 

@@ -1,7 +1,8 @@
 //! Making tasks: the first contents of a kernel stack, and a process out of an ELF file.
 
-use super::{MAX_TASKS, State, TASKS, Task, elf};
+use super::{MAX_TASKS, State, TASKS, Task};
 use crate::log::klog;
+use crate::mm::paging::pte;
 use crate::mm::space::AddressSpace;
 use crate::mm::stack::KernelStack;
 use crate::ramdisk;
@@ -9,6 +10,7 @@ use crate::trap::TrapFrame;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use guest_kernel::elf::{self, Rights};
 use guest_user::abi::Errno;
 use hypercall_abi::arch_x86_64::{FLAT_USER_CS, FLAT_USER_SS};
 
@@ -93,7 +95,12 @@ pub(crate) fn spawn_kernel(name: &str, f: extern "C" fn() -> !) -> Result<u64, E
 
 fn load(space: &mut AddressSpace, program: &elf::Program<'_>, args: &[u8]) -> Result<u64, Errno> {
     for segment in &program.segments {
-        space.add_segment(segment.va, segment.len, segment.data, segment.rights)?;
+        let rights = match segment.rights {
+            Rights::Read => pte::RO,
+            Rights::ReadWrite => pte::RW,
+            Rights::ReadExecute => pte::RX,
+        };
+        space.add_segment(segment.va, segment.len, segment.data, rights)?;
     }
     space.add_stack(args)
 }

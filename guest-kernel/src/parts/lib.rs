@@ -1,0 +1,13 @@
+//! The parts of the guest kernel that are pure computation over claims of others: file formats
+//! and the line discipline. They are apart from the kernel so that they cannot contain `unsafe`
+//! and are tested on the host: `cargo test -p guest-kernel --lib`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod cpio;
+pub mod elf;
+pub mod line;

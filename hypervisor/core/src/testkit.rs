@@ -8,16 +8,17 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-pub use machine::{FakeMachine, MAX_CPUS};
+pub use machine::{FAKE_LDT, FakeMachine, MAX_CPUS};
 pub use state::{CpuState, EntryWrite, Happened, State};
 
 use crate::addr::Mfn;
-use crate::domain::{Domain, Phase, VcpuShared};
+use crate::domain::Domain;
+use crate::domain::lifecycle::{self, CreateParams};
 use crate::frame::table::{FrameInfo, FrameTable};
 use crate::hypercall::{Budget, Cx};
 use crate::hypervisor::{Config, Hypervisor};
 use crate::platform::Nanos;
-use crate::vcpu::{Vcpu, VcpuBox, VcpuId};
+use crate::vcpu::Vcpu;
 
 /// The wall-clock time at which every fake machine boots: 2001-09-09 01:46:40.5 UTC.
 pub const WALLCLOCK_AT_BOOT: Nanos = 1_000_000_000_500_000_000;
@@ -43,6 +44,10 @@ pub fn hypervisor(frames: usize, cpus: u32) -> &'static Hypervisor<FakeMachine> 
         command_line: Default::default(),
         noreboot: false,
         verbose_guests: false,
+        device_denied: Default::default(),
+        m2p_start: Mfn(0),
+        memory_map: Default::default(),
+        max_mfn: 1 << 40,
     };
     let hv = Hypervisor::new(machine, table, m2p, config).expect("the host has memory");
     for cpu in 0..cpus {
@@ -51,35 +56,31 @@ pub fn hypervisor(frames: usize, cpus: u32) -> &'static Hypervisor<FakeMachine> 
     Box::leak(Box::new(hv))
 }
 
-/// Creates domain `id` with `vcpus` vCPUs, each initialised and up, at most
-/// `max_pages` frames and none yet but its shared info.
+/// Creates domain `id` with `vcpus` vCPUs, each initialised and up and not paused, at most
+/// `max_pages` frames, none yet but its shared info, and all ports of the two-level ABI. Domain 0
+/// is privileged.
 pub fn domain(
     hv: &'static Hypervisor<FakeMachine>,
     id: u16,
     vcpus: u16,
     max_pages: u32,
 ) -> &'static Domain {
-    let dom = hv.domains.slot(id);
-    assert_eq!(dom.phase(), Phase::Free, "the slot is taken");
-    dom.set_identity(id, u32::from(id) + 1, Phase::Alive);
-    dom.privileged.store(id == 0, Ordering::SeqCst);
+    let params = CreateParams {
+        id: Some(id),
+        handle: [0; 16],
+        flags: 0,
+        max_vcpus: u32::from(vcpus),
+        privileged: id == 0,
+        max_evtchn_port: -1,
+        max_grant_frames: 4,
+    };
+    let dom = lifecycle::create(hv, params).expect("the domain can be created");
     dom.max_pages.store(max_pages, Ordering::SeqCst);
-    let shared = hv.alloc_shared_page(dom).expect("a frame is free");
-    {
-        let mut state = dom.lock();
-        state.shared_info = Some(shared);
-        for _ in 0..vcpus {
-            state.vcpus.push(VcpuShared {
-                initialised: true,
-                up: true,
-                ..VcpuShared::default()
-            });
-        }
+    for vcpu in &mut dom.lock().vcpus {
+        vcpu.initialised = true;
+        vcpu.up = true;
     }
-    for index in 0..vcpus {
-        let vcpu = VcpuBox::new(VcpuId { domain: id, index }, dom.slot).expect("host memory");
-        dom.homes.lock().push(Some(vcpu));
-    }
+    crate::sched::unpause_domain(hv, dom).expect("it was created paused");
     dom
 }
 

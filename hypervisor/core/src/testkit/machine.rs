@@ -15,6 +15,9 @@ use crate::platform::{
 use crate::pv::entry::ValidEntry;
 use crate::vcpu::{Mode, Regs, Vcpu};
 
+/// Where a fake CPU sees its LDT, in the hypervisor's range.
+pub const FAKE_LDT: u64 = 0xffff_8700_0002_0000;
+
 /// Most CPUs of a fake machine.
 pub const MAX_CPUS: usize = 64;
 
@@ -233,6 +236,11 @@ impl Machine for FakeMachine {
         self.word(table, index * 8).load(Ordering::SeqCst)
     }
 
+    fn eight_absent(&self, table: Mfn, index: usize) -> bool {
+        assert!(index.is_multiple_of(8));
+        (index..index + 8).all(|i| self.read_entry(table, i) & PRESENT == 0)
+    }
+
     fn write_entry(&self, table: Mfn, index: usize, entry: ValidEntry) {
         let old = self
             .word(table, index * 8)
@@ -372,6 +380,10 @@ impl Machine for FakeMachine {
         self.record(Happened::Invlpg(va));
     }
 
+    fn flush_cache(&self) {
+        self.record(Happened::FlushCache);
+    }
+
     fn flush_tlb_remote(&self, mask: CpuMask) {
         self.record(Happened::FlushRemote(mask));
     }
@@ -389,6 +401,11 @@ impl Machine for FakeMachine {
 
     fn map_ldt_page(&self, page: usize, frame: Mfn) {
         self.with_cpu(|c| c.ldt_pages[page] = Some(frame));
+    }
+
+    fn ldt_offset(&self, va: u64) -> Option<u32> {
+        let offset = va.checked_sub(FAKE_LDT)?;
+        (offset < 16 * PAGE_SIZE as u64).then_some(offset as u32)
     }
 
     fn load_selector(&self, segment: Segment, selector: u16) -> Result<(), Refused> {

@@ -29,6 +29,8 @@ pub enum Happened {
     FlushLocal,
     /// One page was invalidated.
     Invlpg(u64),
+    /// This CPU's caches were written back.
+    FlushCache,
     /// Other CPUs' TLBs were flushed.
     FlushRemote(CpuMask),
     /// A CPU was interrupted.

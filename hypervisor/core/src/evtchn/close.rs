@@ -1,0 +1,112 @@
+//! Closing ports: one, or all of a domain's, a few at a time.
+
+use super::{Binding, Port, two_level};
+use crate::domain::lifecycle::Progress;
+use crate::domain::{Domain, DomainState, lock_pair};
+use crate::error::{Errno, Result};
+use crate::hypercall::Budget;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+
+/// Closes a port. The other end of a pair is left unbound, for `dom` to bind to again.
+///
+/// # Errors
+/// `EINVAL` when it does not exist or is not open.
+pub fn close<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: Port) -> Result<()> {
+    loop {
+        let mut state = dom.lock();
+        let Binding::Interdomain { remote, .. } = state.events.get(port)?.binding else {
+            return close_single(hv, &mut state, port);
+        };
+        if remote == dom.id() {
+            close_pair(hv, dom, &mut state, None, port);
+            return Ok(());
+        }
+        drop(state);
+        // A domain is in the table until all its ports are closed, so the other end's is; unless
+        // the pair came apart just now, which the next look shows.
+        let Ok(other) = hv.domains.find(remote) else {
+            continue;
+        };
+        let (mut state, mut other_state) = lock_pair(dom, other);
+        match state.events.get(port)?.binding {
+            Binding::Interdomain { remote: now, .. } if now == remote => {
+                close_pair(hv, dom, &mut state, other_state.as_deref_mut(), port);
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Closes a port that has no other end.
+fn close_single<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: Port) -> Result<()> {
+    match state.events.get(port)?.binding {
+        Binding::Free | Binding::Reserved | Binding::Interdomain { .. } => {
+            return Err(Errno::EINVAL);
+        }
+        Binding::Virq(virq) => {
+            for vcpu in &mut state.vcpus {
+                if let Some(bound) = vcpu.virqs.get_mut(virq as usize)
+                    && *bound == port
+                {
+                    *bound = 0;
+                }
+            }
+        }
+        Binding::Unbound { .. } | Binding::Ipi => {}
+    }
+    free(hv, state, port);
+    Ok(())
+}
+
+/// Closes one end of a pair whose other end is in `other`, or in `state` itself if that is `None`.
+fn close_pair<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &mut DomainState,
+    other: Option<&mut DomainState>,
+    port: Port,
+) {
+    let binding = state.events.get(port).map(|c| c.binding);
+    let Ok(Binding::Interdomain {
+        port: other_port, ..
+    }) = binding
+    else {
+        return;
+    };
+    let other = match other {
+        Some(other) => other,
+        None => &mut *state,
+    };
+    let unbound = Binding::Unbound { remote: dom.id() };
+    other.events.rebind(other_port, unbound);
+    free(hv, state, port);
+}
+
+fn free<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: Port) {
+    two_level::clear_pending(hv, state, port);
+    state.events.bind(port, Binding::Free, 0);
+}
+
+/// Closes all ports of a domain, as many as the budget allows: call until `Done`. Nobody may open
+/// any meanwhile, or those are closed or kept as it comes.
+pub fn close_all<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
+    loop {
+        let port = {
+            let mut state = dom.lock();
+            let port = state.events.closing;
+            if !state.events.is_valid(port) {
+                state.events.closing = 0;
+                return Progress::Done;
+            }
+            if !budget.take(1) {
+                return Progress::More;
+            }
+            state.events.closing = port + 1;
+            port
+        };
+        // Free ones refuse.
+        let _ = close(hv, dom, port);
+    }
+}

@@ -1,0 +1,281 @@
+//! The event_channel_op hypercall (event_channel.h).
+
+use hypercall_abi::Union;
+use hypercall_abi::event_channel::*;
+use hypercall_abi::xen::NR_VIRQS;
+
+use super::close::{close, close_all};
+use super::{Binding, Port, two_level, virq};
+use crate::domain::lifecycle::Progress;
+use crate::domain::{DOMID_SELF, Domain, DomainState, Phase, lock_pair};
+use crate::error::{Errno, HypercallResult, Result, Stop};
+use crate::guest::{copy_in, copy_out};
+use crate::hypercall::Cx;
+use crate::platform::Machine;
+
+/// Physical interrupts that a domain without devices may name before it is told that it may not
+/// have them: the legacy lines and the few that real Xen adds for every domain.
+const DOMU_PIRQS: u32 = 48;
+
+/// `HYPERVISOR_event_channel_op(cmd, arg)`.
+///
+/// # Errors
+/// As each operation's in event_channel.h; `ENOSYS` for an unknown one and for those of the FIFO
+/// ABI, which makes guests fall back to the two-level one.
+pub fn event_channel_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
+    match cmd as u32 {
+        EVTCHNOP_send => {
+            let op: evtchn_send = copy_in(cx.m(), arg)?;
+            send(cx, op.port)?;
+        }
+        EVTCHNOP_unmask => {
+            let op: evtchn_unmask = copy_in(cx.m(), arg)?;
+            let mut state = cx.dom.lock();
+            let vcpu = state.events.get(op.port)?.vcpu;
+            two_level::unmask(cx.hv, cx.dom, &mut state, op.port, vcpu);
+        }
+        EVTCHNOP_status => status(cx, arg)?,
+        EVTCHNOP_alloc_unbound => alloc_unbound(cx, arg)?,
+        EVTCHNOP_bind_interdomain => bind_interdomain(cx, arg)?,
+        EVTCHNOP_bind_virq => bind_virq(cx, arg)?,
+        EVTCHNOP_bind_ipi => bind_ipi(cx, arg)?,
+        EVTCHNOP_bind_pirq => bind_pirq(cx, arg)?,
+        EVTCHNOP_bind_vcpu => bind_vcpu(cx, arg)?,
+        EVTCHNOP_close => {
+            let op: evtchn_close = copy_in(cx.m(), arg)?;
+            close(cx.hv, cx.dom, op.port)?;
+        }
+        EVTCHNOP_reset => return reset(cx, arg),
+        _ => return Err(Errno::ENOSYS.into()),
+    }
+    Ok(0)
+}
+
+/// The domain that a guest names, itself included.
+fn named<'a, M: Machine>(cx: &Cx<'a, M>, id: u16) -> Result<&'a Domain> {
+    if id == DOMID_SELF {
+        Ok(cx.dom)
+    } else {
+        cx.hv.domains.find(id)
+    }
+}
+
+/// Refuses a domain that acts on another without being privileged.
+fn allow<M: Machine>(cx: &Cx<'_, M>, dom: &Domain) -> Result<()> {
+    if dom.slot == cx.dom.slot || cx.dom.is_privileged() {
+        Ok(())
+    } else {
+        Err(Errno::EPERM)
+    }
+}
+
+/// A free port of a domain that may still get one.
+fn free_port(dom: &Domain, state: &mut DomainState) -> Result<Port> {
+    if dom.phase() == Phase::Dying {
+        return Err(Errno::EINVAL);
+    }
+    state.events.find_free()
+}
+
+#[inline]
+fn send<M: Machine>(cx: &mut Cx<'_, M>, port: Port) -> Result<()> {
+    let (hv, dom) = (cx.hv, cx.dom);
+    let (remote, remote_port) = {
+        let mut state = dom.lock();
+        let channel = state.events.get(port)?;
+        match channel.binding {
+            Binding::Interdomain { remote, port } if remote != dom.id() => (remote, port),
+            Binding::Interdomain { port, .. } => {
+                let vcpu = state.events.get(port)?.vcpu;
+                two_level::set_pending(hv, dom, &mut state, port, vcpu);
+                return Ok(());
+            }
+            Binding::Ipi => {
+                two_level::set_pending(hv, dom, &mut state, port, channel.vcpu);
+                return Ok(());
+            }
+            // Nobody is there to hear it yet; whoever binds finds the port pending.
+            Binding::Unbound { .. } => return Ok(()),
+            _ => return Err(Errno::EINVAL),
+        }
+    };
+    let Ok(other) = hv.domains.find(remote) else {
+        return Ok(());
+    };
+    let mut state = other.lock();
+    let me = Binding::Interdomain {
+        remote: dom.id(),
+        port,
+    };
+    // The pair may have come apart between the two locks: then there is nobody to notify.
+    if let Ok(channel) = state.events.get(remote_port)
+        && channel.binding == me
+    {
+        two_level::set_pending(hv, other, &mut state, remote_port, channel.vcpu);
+    }
+    Ok(())
+}
+
+fn status<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: evtchn_status = copy_in(cx.m(), arg)?;
+    let dom = named(cx, op.dom)?;
+    let channel = dom.lock().events.get(op.port)?;
+    allow(cx, dom)?;
+    op.vcpu = u32::from(channel.vcpu);
+    op.status = match channel.binding {
+        Binding::Free | Binding::Reserved => EVTCHNSTAT_closed,
+        Binding::Unbound { remote } => {
+            op.u.set(evtchn_status_unbound { dom: remote });
+            EVTCHNSTAT_unbound
+        }
+        Binding::Interdomain { remote, port } => {
+            op.u = Union::new(evtchn_status_interdomain {
+                dom: remote,
+                _pad0: [0; 2],
+                port,
+            });
+            EVTCHNSTAT_interdomain
+        }
+        Binding::Virq(virq) => {
+            op.u.set(virq);
+            EVTCHNSTAT_virq
+        }
+        Binding::Ipi => EVTCHNSTAT_ipi,
+    };
+    copy_out(cx.m(), arg, &op)
+}
+
+// The operations that follow answer a port. As on real Xen, a port whose number cannot be written
+// back stays bound: the caller gets EFAULT and can find and close it.
+
+fn alloc_unbound<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: evtchn_alloc_unbound = copy_in(cx.m(), arg)?;
+    let dom = named(cx, op.dom)?;
+    allow(cx, dom)?;
+    op.port = alloc_unbound_in(cx, dom, op.remote_dom)?;
+    copy_out(cx.m(), arg, &op)
+}
+
+fn alloc_unbound_in<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, remote: u16) -> Result<Port> {
+    let remote = if remote == DOMID_SELF {
+        cx.dom.id()
+    } else {
+        remote
+    };
+    let mut state = dom.lock();
+    let port = free_port(dom, &mut state)?;
+    state.events.bind(port, Binding::Unbound { remote }, 0);
+    Ok(port)
+}
+
+fn bind_interdomain<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: evtchn_bind_interdomain = copy_in(cx.m(), arg)?;
+    let (hv, dom) = (cx.hv, cx.dom);
+    let other = named(cx, op.remote_dom)?;
+    let (mut state, mut other_state) = lock_pair(dom, other);
+    let local = free_port(dom, &mut state)?;
+    {
+        let there = other_state.as_deref_mut().unwrap_or(&mut state);
+        let waiting = there.events.get(op.remote_port)?.binding;
+        if waiting != (Binding::Unbound { remote: dom.id() }) || other.phase() != Phase::Alive {
+            return Err(Errno::EINVAL);
+        }
+        let binding = Binding::Interdomain {
+            remote: dom.id(),
+            port: local,
+        };
+        there.events.rebind(op.remote_port, binding);
+    }
+    let binding = Binding::Interdomain {
+        remote: other.id(),
+        port: op.remote_port,
+    };
+    state.events.bind(local, binding, 0);
+    drop(other_state);
+    // The other side may have sent before there was anybody to hear it.
+    two_level::set_pending(hv, dom, &mut state, local, 0);
+    drop(state);
+    op.local_port = local;
+    copy_out(cx.m(), arg, &op)
+}
+
+/// The index of a vCPU that a guest names.
+fn vcpu_of(state: &DomainState, vcpu: u32) -> Result<u16> {
+    if vcpu as usize >= state.vcpus.len() {
+        return Err(Errno::ENOENT);
+    }
+    Ok(crate::addr::clamp_index(vcpu as usize, state.vcpus.len()) as u16)
+}
+
+fn bind_virq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: evtchn_bind_virq = copy_in(cx.m(), arg)?;
+    if op.virq >= NR_VIRQS || (virq::is_global(op.virq) && op.vcpu != 0) {
+        return Err(Errno::EINVAL);
+    }
+    let slot = crate::addr::clamp_index(op.virq as usize, NR_VIRQS as usize);
+    {
+        let mut state = cx.dom.lock();
+        let vcpu = vcpu_of(&state, op.vcpu)?;
+        let bound =
+            |state: &DomainState| Some(*state.vcpus.get(usize::from(vcpu))?.virqs.get(slot)?);
+        if bound(&state) != Some(0) {
+            return Err(Errno::EEXIST);
+        }
+        op.port = free_port(cx.dom, &mut state)?;
+        state.events.bind(op.port, Binding::Virq(op.virq), vcpu);
+        if let Some(shared) = state.vcpus.get_mut(usize::from(vcpu)) {
+            shared.virqs[slot] = op.port;
+        }
+    }
+    copy_out(cx.m(), arg, &op)
+}
+
+fn bind_ipi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: evtchn_bind_ipi = copy_in(cx.m(), arg)?;
+    {
+        let mut state = cx.dom.lock();
+        let vcpu = vcpu_of(&state, op.vcpu)?;
+        op.port = free_port(cx.dom, &mut state)?;
+        state.events.bind(op.port, Binding::Ipi, vcpu);
+    }
+    copy_out(cx.m(), arg, &op)
+}
+
+/// No physical interrupt is routed to any guest: dom0 learns that the line does not exist, others
+/// that they may not have it.
+fn bind_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let op: evtchn_bind_pirq = copy_in(cx.m(), arg)?;
+    if cx.dom.is_privileged() || op.pirq >= DOMU_PIRQS {
+        return Err(Errno::EINVAL);
+    }
+    Err(Errno::EPERM)
+}
+
+fn bind_vcpu<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let op: evtchn_bind_vcpu = copy_in(cx.m(), arg)?;
+    let mut state = cx.dom.lock();
+    let vcpu = vcpu_of(&state, op.vcpu)?;
+    let binding = state.events.get(op.port)?.binding;
+    match binding {
+        Binding::Unbound { .. } | Binding::Interdomain { .. } => {}
+        Binding::Virq(virq) if virq::is_global(virq) => {}
+        _ => return Err(Errno::EINVAL),
+    }
+    state.events.bind(op.port, binding, vcpu);
+    Ok(())
+}
+
+/// Closes all ports of a domain; of another one only while the toolstack has paused it.
+fn reset<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
+    let op: evtchn_reset = copy_in(cx.m(), arg)?;
+    let dom = named(cx, op.dom)?;
+    allow(cx, dom)?;
+    let paused = dom.pauses.load(core::sync::atomic::Ordering::Relaxed) != 0;
+    if dom.slot != cx.dom.slot && !paused {
+        return Err(Errno::EINVAL.into());
+    }
+    match close_all(cx.hv, dom, &mut cx.budget) {
+        Progress::Done => Ok(0),
+        Progress::More => Err(Stop::Retry),
+    }
+}

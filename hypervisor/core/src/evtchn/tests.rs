@@ -1,0 +1,553 @@
+//! Event channels on the fake machine: every operation's success and refusals, the order of the
+//! bits, exactly-once delivery, and the symmetry of pairs after random sequences.
+
+use std::vec::Vec;
+
+use core::mem::offset_of;
+
+use hypercall_abi::event_channel::*;
+use hypercall_abi::xen::*;
+use proptest::prelude::*;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::*;
+use crate::domain::lifecycle::Progress;
+use crate::domain::{DOMID_SELF, Domain};
+use crate::error::Stop;
+use crate::hypercall::Budget;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+use crate::testkit::{self, FakeMachine};
+use crate::vcpu::{Vcpu, VcpuId};
+
+/// Where guests of these tests have their one page of arguments.
+const ARG: u64 = 0x1000_0000;
+
+/// A domain with an address space for arguments, and a vCPU that calls.
+struct Guest {
+    hv: &'static Hypervisor<FakeMachine>,
+    dom: &'static Domain,
+    vcpu: Vcpu,
+}
+
+impl Guest {
+    fn new(hv: &'static Hypervisor<FakeMachine>, id: u16, vcpus: u16) -> Self {
+        let dom = testkit::domain(hv, id, vcpus, 16);
+        let page = hv.alloc_domain_page(dom).unwrap();
+        let mut vcpu = Vcpu::new(
+            VcpuId {
+                domain: id,
+                index: 0,
+            },
+            dom.slot,
+        );
+        vcpu.arch.kernel_root = Some(testkit::map(hv, dom, ARG, &[page]));
+        vcpu.info = dom.lock().vcpus[0].info;
+        Self { hv, dom, vcpu }
+    }
+
+    fn load(&self) {
+        self.hv
+            .machine
+            .load_root(self.vcpu.arch.kernel_root.unwrap());
+    }
+
+    /// Calls with `arg` in guest memory, and gives what the call left there.
+    fn call<T: IntoBytes + FromBytes + Immutable>(&mut self, cmd: u32, arg: T) -> Result<T, Stop> {
+        self.load();
+        self.hv.machine.copy_to_guest(ARG, arg.as_bytes()).unwrap();
+        self.call_at::<T>(cmd, ARG)
+    }
+
+    fn call_at<T: IntoBytes + FromBytes>(&mut self, cmd: u32, va: u64) -> Result<T, Stop> {
+        let mut cx = testkit::context(self.hv, self.dom, &mut self.vcpu);
+        event_channel_op(&mut cx, u64::from(cmd), va)?;
+        let mut out = T::new_zeroed();
+        self.hv
+            .machine
+            .copy_from_guest(va, out.as_mut_bytes())
+            .unwrap();
+        Ok(out)
+    }
+
+    fn alloc_unbound(&mut self, dom: u16, remote_dom: u16) -> Result<Port, Stop> {
+        let op = evtchn_alloc_unbound {
+            dom,
+            remote_dom,
+            port: 0,
+        };
+        Ok(self.call(EVTCHNOP_alloc_unbound, op)?.port)
+    }
+
+    fn bind(&mut self, remote_dom: u16, remote_port: Port) -> Result<Port, Stop> {
+        let op = evtchn_bind_interdomain {
+            remote_dom,
+            _pad0: [0; 2],
+            remote_port,
+            local_port: 0,
+        };
+        Ok(self.call(EVTCHNOP_bind_interdomain, op)?.local_port)
+    }
+
+    fn virq(&mut self, virq: u32, vcpu: u32) -> Result<Port, Stop> {
+        let op = evtchn_bind_virq {
+            virq,
+            vcpu,
+            port: 0,
+        };
+        Ok(self.call(EVTCHNOP_bind_virq, op)?.port)
+    }
+
+    fn ipi(&mut self, vcpu: u32) -> Result<Port, Stop> {
+        Ok(self
+            .call(EVTCHNOP_bind_ipi, evtchn_bind_ipi { vcpu, port: 0 })?
+            .port)
+    }
+
+    fn close(&mut self, port: Port) -> Result<(), Stop> {
+        self.call(EVTCHNOP_close, evtchn_close { port }).map(|_| ())
+    }
+
+    fn send(&mut self, port: Port) -> Result<(), Stop> {
+        self.call(EVTCHNOP_send, evtchn_send { port }).map(|_| ())
+    }
+
+    fn unmask(&mut self, port: Port) -> Result<(), Stop> {
+        self.call(EVTCHNOP_unmask, evtchn_unmask { port })
+            .map(|_| ())
+    }
+
+    fn bind_vcpu(&mut self, port: Port, vcpu: u32) -> Result<(), Stop> {
+        self.call(EVTCHNOP_bind_vcpu, evtchn_bind_vcpu { port, vcpu })
+            .map(|_| ())
+    }
+
+    fn reset(&mut self, dom: u16) -> Result<(), Stop> {
+        self.call(EVTCHNOP_reset, evtchn_reset { dom }).map(|_| ())
+    }
+
+    fn status(&mut self, dom: u16, port: Port) -> Result<evtchn_status, Stop> {
+        let op = evtchn_status {
+            dom,
+            _pad0: [0; 2],
+            port,
+            status: 99,
+            vcpu: 99,
+            u: Default::default(),
+        };
+        self.call(EVTCHNOP_status, op)
+    }
+
+    fn page(&self) -> crate::addr::Mfn {
+        self.dom.lock().shared_info.unwrap()
+    }
+
+    fn pending(&self, port: Port) -> bool {
+        two_level::is_pending(self.hv, &self.dom.lock(), port)
+    }
+
+    /// Upcall flag and selector of a vCPU.
+    fn upcall(&self, vcpu: usize) -> (u8, u64) {
+        let at = vcpu * size_of::<vcpu_info>();
+        let sel = at + offset_of!(vcpu_info, evtchn_pending_sel);
+        let m = self.hv.machine;
+        (m.load_u8(self.page(), at), m.load_u64(self.page(), sel))
+    }
+
+    /// Clears everything pending, as a guest that handles its events does.
+    fn acknowledge(&self) {
+        let (m, page) = (self.hv.machine, self.page());
+        for vcpu in 0..32 {
+            let at = vcpu * size_of::<vcpu_info>();
+            m.store_u8(page, at, 0);
+            m.store_u64(page, at + offset_of!(vcpu_info, evtchn_pending_sel), 0);
+        }
+        for word in 0..64 {
+            m.store_u64(page, offset_of!(shared_info, evtchn_pending) + word * 8, 0);
+        }
+    }
+
+    fn mask(&self, port: Port) {
+        let at = offset_of!(shared_info, evtchn_mask) + port as usize / 64 * 8;
+        self.hv
+            .machine
+            .fetch_or_u64(self.page(), at, 1 << (port % 64));
+    }
+}
+
+fn errno<T>(e: Errno) -> Result<T, Stop> {
+    Err(Stop::Err(e))
+}
+
+/// Everything of a result that can be compared.
+fn port_or(result: Result<Port, Stop>) -> Result<Port, Stop> {
+    result
+}
+
+fn pair() -> (Guest, Guest) {
+    let hv = testkit::hypervisor(256, 2);
+    (Guest::new(hv, 0, 2), Guest::new(hv, 1, 2))
+}
+
+#[test]
+fn alloc_unbound_gives_the_lowest_free_port() {
+    let (mut dom0, mut domu) = pair();
+    assert_eq!(domu.alloc_unbound(DOMID_SELF, 0), Ok(1));
+    assert_eq!(domu.alloc_unbound(1, 7), Ok(2));
+    assert_eq!(domu.alloc_unbound(DOMID_SELF, DOMID_SELF), Ok(3));
+    domu.close(2).unwrap();
+    assert_eq!(domu.alloc_unbound(DOMID_SELF, 0), Ok(2));
+    assert_eq!(dom0.alloc_unbound(1, 0), Ok(4));
+    assert_eq!(dom0.status(1, 3).unwrap().u.get::<u16>(), 1);
+    assert_eq!(port_or(domu.alloc_unbound(0, 1)), errno(Errno::EPERM));
+    assert_eq!(port_or(dom0.alloc_unbound(9, 0)), errno(Errno::ESRCH));
+}
+
+#[test]
+fn ports_end_where_the_abi_ends() {
+    let (_, mut domu) = pair();
+    for port in 1..4096 {
+        assert_eq!(domu.ipi(0), Ok(port));
+    }
+    assert_eq!(port_or(domu.ipi(0)), errno(Errno::ENOSPC));
+    domu.close(77).unwrap();
+    assert_eq!(domu.ipi(1), Ok(77));
+    assert_eq!(port_or(domu.ipi(0)), errno(Errno::ENOSPC));
+}
+
+#[test]
+fn ports_end_where_the_toolstack_says() {
+    let hv = testkit::hypervisor(64, 1);
+    let mut guest = Guest::new(hv, 1, 1);
+    init(&mut guest.dom.lock(), 2).unwrap();
+    assert_eq!((guest.ipi(0), guest.ipi(0)), (Ok(1), Ok(2)));
+    assert_eq!(port_or(guest.ipi(0)), errno(Errno::ENOSPC));
+}
+
+#[test]
+fn binding_makes_a_symmetric_pair_and_a_pending_port() {
+    let (mut dom0, mut domu) = pair();
+    let there = domu.alloc_unbound(DOMID_SELF, 0).unwrap();
+    assert_eq!(port_or(domu.bind(1, there)), errno(Errno::EINVAL));
+    let here = dom0.bind(1, there).unwrap();
+    assert!(dom0.pending(here) && !domu.pending(there));
+    assert_eq!(dom0.upcall(0), (1, 1));
+    let ends = |s: evtchn_status| {
+        let u: evtchn_status_interdomain = s.u.get();
+        (s.status, s.vcpu, u.dom, u.port)
+    };
+    let mine = dom0.status(DOMID_SELF, here).unwrap();
+    assert_eq!(ends(mine), (EVTCHNSTAT_interdomain, 0, 1, there));
+    let other = dom0.status(1, there).unwrap();
+    assert_eq!(ends(other), (EVTCHNSTAT_interdomain, 0, 0, here));
+    // Bound once is bound.
+    assert_eq!(port_or(dom0.bind(1, there)), errno(Errno::EINVAL));
+    assert_eq!(port_or(dom0.bind(1, 4000)), errno(Errno::EINVAL));
+    assert_eq!(port_or(dom0.bind(5, 1)), errno(Errno::ESRCH));
+    // Closing one end leaves the other to be bound again.
+    dom0.close(here).unwrap();
+    assert!(!dom0.pending(here));
+    let left = domu.status(DOMID_SELF, there).unwrap();
+    assert_eq!((left.status, left.u.get::<u16>()), (EVTCHNSTAT_unbound, 0));
+    assert_eq!(dom0.bind(1, there), Ok(here));
+}
+
+#[test]
+fn loopback_binds_and_delivers() {
+    let (_, mut domu) = pair();
+    let a = domu.alloc_unbound(DOMID_SELF, DOMID_SELF).unwrap();
+    let b = domu.bind(DOMID_SELF, a).unwrap();
+    domu.acknowledge();
+    domu.send(a).unwrap();
+    assert!(domu.pending(b) && !domu.pending(a));
+    domu.send(b).unwrap();
+    assert!(domu.pending(a));
+    domu.close(b).unwrap();
+    assert_eq!(
+        domu.status(DOMID_SELF, a).unwrap().status,
+        EVTCHNSTAT_unbound
+    );
+    assert_eq!(domu.send(a), Ok(()));
+}
+
+#[test]
+fn an_event_is_delivered_once_in_order_of_the_bits() {
+    let (mut dom0, mut domu) = pair();
+    let there = domu.alloc_unbound(DOMID_SELF, 0).unwrap();
+    let here = dom0.bind(1, there).unwrap();
+    dom0.send(here).unwrap();
+    assert_eq!((domu.pending(there), domu.upcall(0)), (true, (1, 1)));
+    // Pending already: nothing more, even if the guest has begun to look.
+    domu.hv.machine.store_u8(domu.page(), 0, 0);
+    dom0.send(here).unwrap();
+    assert_eq!(domu.upcall(0).0, 0);
+    // A second port of the same word raises no second upcall while the selector stands.
+    let ipi = domu.ipi(0).unwrap();
+    domu.send(ipi).unwrap();
+    assert_eq!((domu.pending(ipi), domu.upcall(0).0), (true, 0));
+    domu.acknowledge();
+    domu.send(ipi).unwrap();
+    assert_eq!(domu.upcall(0), (1, 1));
+}
+
+#[test]
+fn a_masked_port_becomes_pending_silently_and_unmasking_tells() {
+    let (_, mut domu) = pair();
+    let port = domu.ipi(1).unwrap();
+    domu.mask(port);
+    domu.send(port).unwrap();
+    assert_eq!((domu.pending(port), domu.upcall(1)), (true, (0, 0)));
+    domu.unmask(port).unwrap();
+    assert_eq!(domu.upcall(1), (1, 1));
+    domu.acknowledge();
+    domu.mask(port);
+    domu.unmask(port).unwrap();
+    assert_eq!(domu.upcall(1), (0, 0));
+    // Unmasked and pending already: the guest knows.
+    domu.send(port).unwrap();
+    domu.hv
+        .machine
+        .store_u8(domu.page(), size_of::<vcpu_info>(), 0);
+    domu.unmask(port).unwrap();
+    assert_eq!(domu.upcall(1).0, 0);
+    assert_eq!(domu.unmask(4095), errno(Errno::EINVAL));
+}
+
+#[test]
+fn virqs_are_bound_per_vcpu_or_globally() {
+    let (mut dom0, mut domu) = pair();
+    let timer = [domu.virq(VIRQ_TIMER, 0), domu.virq(VIRQ_TIMER, 1)];
+    assert_eq!(timer, [Ok(1), Ok(2)]);
+    assert_eq!(port_or(domu.virq(VIRQ_TIMER, 1)), errno(Errno::EEXIST));
+    assert_eq!(port_or(domu.virq(VIRQ_TIMER, 2)), errno(Errno::ENOENT));
+    assert_eq!(port_or(domu.virq(NR_VIRQS, 0)), errno(Errno::EINVAL));
+    assert_eq!(port_or(dom0.virq(VIRQ_CONSOLE, 1)), errno(Errno::EINVAL));
+    virq::send(domu.hv, domu.dom, 1, VIRQ_TIMER);
+    assert_eq!((domu.pending(1), domu.pending(2)), (false, true));
+    assert_eq!((domu.upcall(0), domu.upcall(1)), ((0, 0), (1, 1)));
+    virq::send(domu.hv, domu.dom, 0, VIRQ_DEBUG);
+    virq::send(domu.hv, domu.dom, 9, VIRQ_TIMER);
+    assert_eq!(domu.upcall(0), (0, 0));
+
+    let console = dom0.virq(VIRQ_CONSOLE, 0).unwrap();
+    dom0.bind_vcpu(console, 1).unwrap();
+    virq::send_to_control_domain(dom0.hv, VIRQ_CONSOLE);
+    assert_eq!((dom0.upcall(0), dom0.upcall(1)), ((0, 0), (1, 1)));
+    let status = dom0.status(DOMID_SELF, console).unwrap();
+    assert_eq!((status.status, status.vcpu), (EVTCHNSTAT_virq, 1));
+    assert_eq!(status.u.get::<u32>(), VIRQ_CONSOLE);
+    dom0.close(console).unwrap();
+    dom0.acknowledge();
+    virq::send_to_control_domain(dom0.hv, VIRQ_CONSOLE);
+    assert_eq!(dom0.upcall(1), (0, 0));
+    assert_eq!(dom0.virq(VIRQ_CONSOLE, 0), Ok(console));
+}
+
+#[test]
+fn only_what_may_move_is_moved_to_another_vcpu() {
+    let (mut dom0, mut domu) = pair();
+    let ipi = domu.ipi(0).unwrap();
+    let timer = domu.virq(VIRQ_TIMER, 0).unwrap();
+    let unbound = domu.alloc_unbound(DOMID_SELF, 0).unwrap();
+    assert_eq!(domu.bind_vcpu(ipi, 1), errno(Errno::EINVAL));
+    assert_eq!(domu.bind_vcpu(timer, 1), errno(Errno::EINVAL));
+    assert_eq!(domu.bind_vcpu(60, 1), errno(Errno::EINVAL));
+    assert_eq!(domu.bind_vcpu(4096, 1), errno(Errno::EINVAL));
+    assert_eq!(domu.bind_vcpu(unbound, 2), errno(Errno::ENOENT));
+    assert_eq!(domu.bind_vcpu(unbound, u32::MAX), errno(Errno::ENOENT));
+    assert_eq!(domu.bind_vcpu(unbound, 1), Ok(()));
+    let here = dom0.bind(1, unbound).unwrap();
+    dom0.send(here).unwrap();
+    assert_eq!((domu.upcall(0), domu.upcall(1)), ((0, 0), (1, 1)));
+    // A port that is used anew notifies vCPU 0 again.
+    domu.close(unbound).unwrap();
+    domu.alloc_unbound(DOMID_SELF, 0).unwrap();
+    assert_eq!(domu.status(DOMID_SELF, unbound).unwrap().vcpu, 0);
+}
+
+#[test]
+fn status_and_close_tell_free_ports_from_none() {
+    let (mut dom0, mut domu) = pair();
+    assert_eq!(
+        domu.status(DOMID_SELF, 0).unwrap().status,
+        EVTCHNSTAT_closed
+    );
+    assert_eq!(
+        domu.status(DOMID_SELF, 63).unwrap().status,
+        EVTCHNSTAT_closed
+    );
+    assert!(matches!(
+        domu.status(DOMID_SELF, 64),
+        Err(Stop::Err(Errno::EINVAL))
+    ));
+    assert!(matches!(
+        domu.status(DOMID_SELF, u32::MAX),
+        Err(Stop::Err(Errno::EINVAL))
+    ));
+    assert!(matches!(domu.status(0, 1), Err(Stop::Err(Errno::EPERM))));
+    assert!(matches!(dom0.status(8, 1), Err(Stop::Err(Errno::ESRCH))));
+    for port in [0, 5, 64, u32::MAX] {
+        assert_eq!(domu.close(port), errno(Errno::EINVAL));
+        assert_eq!(domu.send(port), errno(Errno::EINVAL));
+    }
+    let timer = domu.virq(VIRQ_TIMER, 0).unwrap();
+    assert_eq!(domu.send(timer), errno(Errno::EINVAL));
+}
+
+#[test]
+fn physical_interrupts_and_the_fifo_abi_are_refused() {
+    let (mut dom0, mut domu) = pair();
+    let op = |pirq| evtchn_bind_pirq {
+        pirq,
+        flags: 0,
+        port: 0,
+    };
+    let cmd = EVTCHNOP_bind_pirq;
+    assert!(matches!(
+        domu.call(cmd, op(9)),
+        Err(Stop::Err(Errno::EPERM))
+    ));
+    assert!(matches!(
+        domu.call(cmd, op(4096)),
+        Err(Stop::Err(Errno::EINVAL))
+    ));
+    assert!(matches!(
+        dom0.call(cmd, op(9)),
+        Err(Stop::Err(Errno::EINVAL))
+    ));
+    for cmd in [
+        EVTCHNOP_init_control,
+        EVTCHNOP_expand_array,
+        EVTCHNOP_set_priority,
+        99,
+    ] {
+        assert_eq!(domu.call(cmd, 0u64), errno(Errno::ENOSYS));
+    }
+}
+
+#[test]
+fn arguments_that_are_not_there_fault() {
+    let (_, mut domu) = pair();
+    domu.load();
+    for cmd in 0..=EVTCHNOP_reset {
+        for va in [0, 0xffff_8000_0000_0000, u64::MAX - 1] {
+            let got = domu.call_at::<u64>(cmd, va);
+            assert_eq!(got, errno(Errno::EFAULT), "operation {cmd} at {va:#x}");
+        }
+    }
+}
+
+#[test]
+fn reset_closes_everything_in_steps() {
+    let (mut dom0, mut domu) = pair();
+    let there = domu.alloc_unbound(DOMID_SELF, 0).unwrap();
+    let here = dom0.bind(1, there).unwrap();
+    domu.virq(VIRQ_TIMER, 1).unwrap();
+    domu.ipi(0).unwrap();
+    assert_eq!(domu.reset(0), errno(Errno::EPERM));
+    assert_eq!(dom0.reset(1), errno(Errno::EINVAL));
+    assert_eq!(dom0.reset(3), errno(Errno::ESRCH));
+    let mut steps = 0;
+    while close_all(domu.hv, domu.dom, &mut Budget::new(1)) == Progress::More {
+        steps += 1;
+    }
+    assert!(
+        steps >= 63,
+        "a budget of 1 closes one port at a time, not {steps} steps"
+    );
+    assert!(
+        domu.dom.lock().events.channels[1..]
+            .iter()
+            .all(|c| c.binding == Binding::Free)
+    );
+    assert_eq!(
+        dom0.status(DOMID_SELF, here).unwrap().status,
+        EVTCHNSTAT_unbound
+    );
+    assert_eq!(domu.virq(VIRQ_TIMER, 1), Ok(1));
+    assert_eq!(domu.reset(DOMID_SELF), Ok(()));
+    assert_eq!(domu.ipi(0), Ok(1));
+    crate::sched::pause_domain(domu.hv, domu.dom).unwrap();
+    assert_eq!(dom0.reset(1), Ok(()));
+    assert_eq!(
+        domu.status(DOMID_SELF, 1).unwrap().status,
+        EVTCHNSTAT_closed
+    );
+}
+
+/// Both ends of every pair name each other; every bound virtual interrupt's port knows it.
+fn check_symmetry(guests: &[Guest]) {
+    for guest in guests {
+        let channels: Vec<Channel> = guest.dom.lock().events.channels.clone();
+        let virqs: Vec<_> = guest.dom.lock().vcpus.iter().map(|v| v.virqs).collect();
+        for (port, channel) in channels.iter().enumerate() {
+            match channel.binding {
+                Binding::Interdomain { remote, port: far } => {
+                    let other = guests.iter().find(|g| g.dom.id() == remote).unwrap();
+                    let back = other.dom.lock().events.get(far).unwrap().binding;
+                    let me = Binding::Interdomain {
+                        remote: guest.dom.id(),
+                        port: port as Port,
+                    };
+                    assert_eq!(back, me);
+                }
+                Binding::Virq(virq) => {
+                    let bound = virqs.iter().any(|v| v[virq as usize] == port as Port);
+                    assert!(
+                        bound,
+                        "port {port} is bound to a virq that does not know it"
+                    );
+                }
+                Binding::Free => {
+                    assert!(port as Port >= guest.dom.lock().events.first_free);
+                    assert!(!guest.pending(port as Port), "a free port is pending");
+                }
+                _ => {}
+            }
+        }
+        for (virq, &port) in virqs.iter().flat_map(|v| v.iter().enumerate()) {
+            if port != 0 {
+                let binding = channels[port as usize].binding;
+                assert_eq!(binding, Binding::Virq(virq as u32));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn pairs_stay_symmetric(
+        ops in prop::collection::vec((0..3usize, 0..9u8, 0..4u16, 0..8u32), 1..120)
+    ) {
+        let hv = testkit::hypervisor(256, 2);
+        let mut guests = [Guest::new(hv, 0, 2), Guest::new(hv, 1, 2), Guest::new(hv, 2, 1)];
+        for (who, op, dom, n) in ops {
+            let g = &mut guests[who];
+            // Refusals are as good as successes here; nothing may come apart.
+            let _ = match op {
+                0 => g.alloc_unbound(DOMID_SELF, dom).map(|_| ()),
+                1 | 2 => g.bind(dom, n).map(|_| ()),
+                3 => g.virq(n, u32::from(dom) % 2).map(|_| ()),
+                4 => g.ipi(u32::from(dom)).map(|_| ()),
+                5 => g.close(n),
+                6 => g.send(n),
+                7 => g.bind_vcpu(n, u32::from(dom)),
+                _ if n == 0 => g.reset(DOMID_SELF),
+                _ => g.alloc_unbound(dom, who as u16).map(|_| ()),
+            };
+            check_symmetry(&guests);
+        }
+        for g in &guests {
+            while close_all(hv, g.dom, &mut Budget::new(3)) == Progress::More {}
+        }
+        check_symmetry(&guests);
+        for g in &guests {
+            let events = &g.dom.lock().events;
+            let open = events.channels[1..]
+                .iter()
+                .filter(|c| !matches!(c.binding, Binding::Free | Binding::Unbound { .. }));
+            prop_assert_eq!(open.count(), 0);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The sched_op and set_timer_op hypercalls (sched.h, xen.h).
+
+use core::mem::offset_of;
+
+use hypercall_abi::sched::*;
+use hypercall_abi::xen::vcpu_info;
+
+use super::run::poke;
+use super::timer::{arm_by, park_watchdogs};
+use super::{Poll, stop, upcall_due};
+use crate::error::{Errno, HypercallResult, Result};
+use crate::evtchn::{two_level, virq};
+use crate::guest::{GuestSlice, copy_in};
+use crate::hypercall::Cx;
+use crate::platform::{CpuId, CpuMask, Machine, Nanos};
+
+pub use super::vcpu_op::vcpu_op;
+
+/// Most ports of one poll.
+const MAX_POLL_PORTS: usize = 128;
+/// A `set_timer_op` deadline this far ahead or farther is taken for one that wrapped: 13 days.
+const FAR: u64 = 1 << 50;
+/// When a deadline that wrapped fires instead.
+const SOON: Nanos = 100_000_000;
+const SECOND: Nanos = 1_000_000_000;
+
+/// `HYPERVISOR_sched_op(cmd, arg)`.
+///
+/// # Errors
+/// As each operation's in sched.h; `ENOSYS` for an unknown one.
+pub fn sched_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
+    match cmd as u32 {
+        SCHEDOP_yield => {
+            do_yield(cx);
+            Ok(0)
+        }
+        SCHEDOP_block => {
+            block(cx);
+            Ok(0)
+        }
+        SCHEDOP_poll => poll(cx, arg),
+        SCHEDOP_shutdown => {
+            let s: sched_shutdown = copy_in(cx.m(), arg)?;
+            stop::shutdown(cx.hv, cx.dom, s.reason as u8);
+            cx.vcpu.reschedule = true;
+            Ok(0)
+        }
+        SCHEDOP_shutdown_code => {
+            let s: sched_shutdown = copy_in(cx.m(), arg)?;
+            let mut state = cx.dom.lock();
+            state.sched.shutdown_code.get_or_insert(s.reason as u8);
+            Ok(0)
+        }
+        SCHEDOP_remote_shutdown => remote_shutdown(cx, arg),
+        SCHEDOP_watchdog => watchdog(cx, arg),
+        SCHEDOP_pin_override => pin_override(cx, arg),
+        _ => Err(Errno::ENOSYS.into()),
+    }
+}
+
+fn do_yield<M: Machine>(cx: &mut Cx<'_, M>) {
+    let cpu = cx.hv.sched.cpu(cx.m().cpu());
+    if cpu.waiting.load(core::sync::atomic::Ordering::Relaxed) == 0 {
+        return;
+    }
+    if let Some(running) = cpu.queue.lock().running.as_mut() {
+        running.yielded = true;
+    }
+    cx.vcpu.reschedule = true;
+}
+
+/// Unmasks upcalls and waits for one; both under the lock that whoever raises one holds, so that
+/// none is slept through.
+fn block<M: Machine>(cx: &mut Cx<'_, M>) {
+    let mut state = cx.dom.lock();
+    if let Some(info) = cx.vcpu.info {
+        let mask = offset_of!(vcpu_info, evtchn_upcall_mask);
+        cx.m()
+            .store_u8(info.mfn, usize::from(info.offset) + mask, 0);
+    }
+    if upcall_due(cx.hv, cx.vcpu) {
+        return;
+    }
+    if let Some(me) = state.vcpus.get_mut(usize::from(cx.vcpu.id.index)) {
+        me.sched.blocked = true;
+        cx.vcpu.reschedule = true;
+    }
+}
+
+fn poll<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
+    let asked: sched_poll = copy_in(cx.m(), arg)?;
+    let count = asked.nr_ports as usize;
+    if count > MAX_POLL_PORTS {
+        return Err(Errno::EINVAL.into());
+    }
+    let slice = GuestSlice::<u32>::new(asked.ports, count as u64)?;
+    let mut ports = [0; MAX_POLL_PORTS];
+    for (i, port) in ports.iter_mut().enumerate().take(count) {
+        *port = slice.read(cx.m(), i as u64)?;
+    }
+    let ports = &ports[..count];
+    let mut state = cx.dom.lock();
+    if upcall_due(cx.hv, cx.vcpu) {
+        return Ok(0);
+    }
+    for &port in ports {
+        if !state.events.is_valid(port) {
+            return Err(Errno::EINVAL.into());
+        }
+        if two_level::is_pending(cx.hv, &state, port) {
+            return Ok(0);
+        }
+    }
+    let index = cx.vcpu.id.index;
+    let Some(me) = state.vcpus.get_mut(usize::from(index)) else {
+        return Ok(0);
+    };
+    me.sched.blocked = true;
+    me.sched.poll = Some(match *ports {
+        [port] => Poll::Port(port),
+        _ => Poll::Any,
+    });
+    cx.vcpu.timers.poll = match asked.timeout {
+        0 => Nanos::MAX,
+        deadline => deadline,
+    };
+    state.events.start_polling(index);
+    cx.vcpu.reschedule = true;
+    Ok(0)
+}
+
+fn remote_shutdown<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
+    let s: sched_remote_shutdown = copy_in(cx.m(), arg)?;
+    let dom = cx.hv.domains.find(s.domain_id)?;
+    if !cx.dom.is_privileged() {
+        return Err(Errno::EPERM.into());
+    }
+    stop::shutdown(cx.hv, dom, s.reason as u8);
+    Ok(0)
+}
+
+/// Sets up, pokes or stops one of the domain's two watchdogs, numbered 1 and 2.
+fn watchdog<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
+    let asked: sched_watchdog = copy_in(cx.m(), arg)?;
+    let mut state = cx.dom.lock();
+    let slot = match (asked.id as usize).checked_sub(1) {
+        Some(slot) => match state.sched.watchdogs.get(slot) {
+            Some(Some(_)) => slot,
+            _ => return Err(Errno::EINVAL.into()),
+        },
+        None if asked.timeout == 0 => return Err(Errno::EINVAL.into()),
+        None => {
+            let mut all = state.sched.watchdogs.iter();
+            all.position(Option::is_none).ok_or(Errno::ENOSPC)?
+        }
+    };
+    if state.sched.watchdog_unit.is_none() {
+        let unit = cx.hv.sched.take_unit()?;
+        state.sched.watchdog_unit = Some((unit, cx.m().cpu()));
+    }
+    let timeout = Nanos::from(asked.timeout) * SECOND;
+    state.sched.watchdogs[slot] = match asked.timeout {
+        0 => None,
+        _ => Some(cx.m().now().saturating_add(timeout)),
+    };
+    park_watchdogs(cx.hv, cx.dom, &mut state);
+    // Setting one up answers its number; anything else 0.
+    Ok(if asked.id == 0 { slot as i64 + 1 } else { 0 })
+}
+
+fn pin_override<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
+    if !cx.dom.is_privileged() {
+        return Err(Errno::EPERM.into());
+    }
+    let asked: sched_pin_override = copy_in(cx.m(), arg)?;
+    let mut state = cx.dom.lock();
+    let index = usize::from(cx.vcpu.id.index);
+    let s = &mut state.vcpus.get_mut(index).ok_or(Errno::EINVAL)?.sched;
+    if asked.pcpu < 0 {
+        s.affinity = s.pinned_over.take().ok_or(Errno::EINVAL)?;
+        return Ok(0);
+    }
+    let cpu = asked.pcpu as CpuId;
+    if cpu >= cx.hv.sched.cpus() {
+        return Err(Errno::EINVAL.into());
+    }
+    if s.pinned_over.is_some() {
+        return Err(Errno::EBUSY.into());
+    }
+    let only: CpuMask = 1 << cpu;
+    s.pinned_over = Some(core::mem::replace(&mut s.affinity, only));
+    poke(cx.hv, cx.m().cpu());
+    Ok(0)
+}
+
+/// `HYPERVISOR_set_timer_op(timeout)`: an absolute time in nanoseconds, 0 to stop the timer. A
+/// negative one, or one many days ahead, is what a guest's arithmetic gives that wrapped: it has
+/// something to do, so its timer fires soon.
+///
+/// # Errors
+/// None.
+pub fn set_timer_op<M: Machine>(cx: &mut Cx<'_, M>, timeout: u64) -> HypercallResult {
+    let deadline = match timeout {
+        0 => Nanos::MAX,
+        _ => {
+            let now = cx.m().now();
+            let wrapped = (timeout as i64) < 0 || timeout.saturating_sub(now) >= FAR;
+            if wrapped { now + SOON } else { timeout }
+        }
+    };
+    set_singleshot(cx, deadline);
+    Ok(0)
+}
+
+/// Sets the calling vCPU's timer; `Nanos::MAX` stops it. A deadline that is past fires at once.
+pub(super) fn set_singleshot<M: Machine>(cx: &mut Cx<'_, M>, deadline: Nanos) {
+    if deadline <= cx.m().now() {
+        cx.vcpu.timers.singleshot = Nanos::MAX;
+        let index = cx.vcpu.id.index;
+        virq::send(cx.hv, cx.dom, index, hypercall_abi::xen::VIRQ_TIMER);
+        return;
+    }
+    cx.vcpu.timers.singleshot = deadline;
+    arm_by(cx.hv, deadline);
+}
+
+/// The errno of a vCPU id that names none.
+pub(super) fn vcpu_index<M: Machine>(cx: &Cx<'_, M>, id: u64) -> Result<usize> {
+    let count = cx.dom.lock().vcpus.len();
+    match usize::try_from(id as u32) {
+        Ok(index) if index < count => Ok(crate::addr::clamp_index(index, count)),
+        _ => Err(Errno::ENOENT),
+    }
+}

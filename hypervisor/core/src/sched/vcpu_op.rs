@@ -1,0 +1,276 @@
+//! The vcpu_op hypercall (vcpu.h).
+
+use core::mem::offset_of;
+
+use hypercall_abi::vcpu::*;
+use hypercall_abi::xen::vcpu_info;
+
+use super::area;
+use super::ops::{set_singleshot, vcpu_index};
+use super::run::{poke, settle};
+use super::stop;
+use crate::addr::{Mfn, PAGE_SIZE};
+use crate::error::{Errno, HypercallResult, Result};
+use crate::guest::{copy_in, copy_out};
+use crate::hypercall::Cx;
+use crate::platform::{Machine, Nanos};
+use crate::vcpu::InfoArea;
+
+/// Shortest period of the ticker.
+const MIN_PERIOD: Nanos = 1_000_000;
+/// Longest period of the ticker.
+const MAX_PERIOD: Nanos = u64::MAX >> 2;
+
+/// `HYPERVISOR_vcpu_op(cmd, vcpuid, arg)`.
+///
+/// # Errors
+/// `ENOENT` for a vCPU that was never created, then as each operation's in vcpu.h; `ENOSYS` for an
+/// unknown one.
+pub fn vcpu_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, vcpuid: u64, arg: u64) -> HypercallResult {
+    let index = vcpu_index(cx, vcpuid)?;
+    match cmd as u32 {
+        VCPUOP_initialise => initialise(cx, index, arg),
+        VCPUOP_up => up(cx, index),
+        VCPUOP_down => down(cx, index),
+        VCPUOP_is_up => {
+            let state = cx.dom.lock();
+            Ok(i64::from(state.vcpus.get(index).is_some_and(|v| v.up)))
+        }
+        VCPUOP_get_runstate_info => {
+            let now = cx.m().now();
+            let info = cx
+                .dom
+                .lock()
+                .vcpus
+                .get(index)
+                .map(|v| v.sched.runstate(now));
+            copy_out(cx.m(), arg, &info.ok_or(Errno::ENOENT)?)?;
+            Ok(0)
+        }
+        VCPUOP_register_runstate_memory_area => register_runstate(cx, index, arg),
+        VCPUOP_set_periodic_timer => {
+            let set: vcpu_set_periodic_timer = copy_in(cx.m(), arg)?;
+            if !(MIN_PERIOD..=MAX_PERIOD).contains(&set.period_ns) {
+                return Err(Errno::EINVAL.into());
+            }
+            set_period(cx, index, set.period_ns)
+        }
+        VCPUOP_stop_periodic_timer => set_period(cx, index, 0),
+        VCPUOP_set_singleshot_timer => {
+            only_self(cx, index)?;
+            let set: vcpu_set_singleshot_timer = copy_in(cx.m(), arg)?;
+            start_singleshot(cx, &set)
+        }
+        VCPUOP_stop_singleshot_timer => {
+            only_self(cx, index)?;
+            set_singleshot(cx, Nanos::MAX);
+            Ok(0)
+        }
+        VCPUOP_register_vcpu_info => register_vcpu_info(cx, index, arg),
+        VCPUOP_send_nmi => send_nmi(cx, index, arg),
+        // Real Xen tells it only to a dom0 whose vCPUs are pinned one to one for good.
+        VCPUOP_get_physid => Err(Errno::EINVAL.into()),
+        VCPUOP_register_vcpu_time_memory_area => register_time(cx, index, arg),
+        _ => Err(Errno::ENOSYS.into()),
+    }
+}
+
+fn is_self<M: Machine>(cx: &Cx<'_, M>, index: usize) -> bool {
+    index == usize::from(cx.vcpu.id.index)
+}
+
+fn only_self<M: Machine>(cx: &Cx<'_, M>, index: usize) -> Result<()> {
+    if is_self(cx, index) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+fn initialise<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> HypercallResult {
+    {
+        let state = cx.dom.lock();
+        let vcpu = state.vcpus.get(index).ok_or(Errno::ENOENT)?;
+        if vcpu.info.is_none() {
+            return Err(Errno::EINVAL.into());
+        }
+    }
+    Ok(crate::domain::context::initialise(cx, index as u16, arg)?)
+}
+
+fn up<M: Machine>(cx: &mut Cx<'_, M>, index: usize) -> HypercallResult {
+    let mut state = cx.dom.lock();
+    let vcpu = state.vcpus.get_mut(index).ok_or(Errno::ENOENT)?;
+    if vcpu.info.is_none() || !vcpu.initialised {
+        return Err(Errno::EINVAL.into());
+    }
+    vcpu.up = true;
+    settle(cx.hv, cx.dom, &mut state, index as u16);
+    Ok(0)
+}
+
+/// Takes a vCPU down; a domain whose last vCPU goes down has powered itself off.
+fn down<M: Machine>(cx: &mut Cx<'_, M>, index: usize) -> HypercallResult {
+    let mut state = cx.dom.lock();
+    let others_up = state
+        .vcpus
+        .iter()
+        .enumerate()
+        .any(|(i, v)| i != index && v.up);
+    if !others_up {
+        drop(state);
+        stop::shutdown(cx.hv, cx.dom, hypercall_abi::sched::SHUTDOWN_poweroff as u8);
+        cx.vcpu.reschedule = true;
+        return Ok(0);
+    }
+    let vcpu = state.vcpus.get_mut(index).ok_or(Errno::ENOENT)?;
+    vcpu.up = false;
+    settle(cx.hv, cx.dom, &mut state, index as u16);
+    Ok(0)
+}
+
+fn register_runstate<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> HypercallResult {
+    let area: vcpu_register_runstate_memory_area = copy_in(cx.m(), arg)?;
+    if !area::acceptable::<vcpu_runstate_info>(area.addr) {
+        return Err(Errno::EFAULT.into());
+    }
+    let now = cx.m().now();
+    let mut state = cx.dom.lock();
+    let s = &mut state.vcpus.get_mut(index).ok_or(Errno::ENOENT)?.sched;
+    s.runstate_area = (area.addr != 0).then_some(area.addr);
+    if area.addr != 0 {
+        // As on real Xen, an area that is not mapped yet is registered all the same.
+        let _ = area::write_runstate(cx.m(), area.addr, &s.runstate(now), false);
+    }
+    Ok(0)
+}
+
+fn register_time<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> HypercallResult {
+    let area: vcpu_register_time_memory_area = copy_in(cx.m(), arg)?;
+    if !area::acceptable::<hypercall_abi::xen::vcpu_time_info>(area.addr) {
+        return Err(Errno::EFAULT.into());
+    }
+    let mut state = cx.dom.lock();
+    let s = &mut state.vcpus.get_mut(index).ok_or(Errno::ENOENT)?.sched;
+    s.time_area = (area.addr != 0).then_some(area.addr);
+    s.clock = None;
+    refresh_clock(cx, index, s.running);
+    Ok(0)
+}
+
+/// Has a vCPU's clock page written before it runs on.
+fn refresh_clock<M: Machine>(cx: &mut Cx<'_, M>, index: usize, running: Option<u32>) {
+    if is_self(cx, index) {
+        cx.vcpu.clock_stale = true;
+        cx.vcpu.reschedule = true;
+    } else if let Some(cpu) = running {
+        poke(cx.hv, cpu);
+    }
+}
+
+fn set_period<M: Machine>(cx: &mut Cx<'_, M>, index: usize, period: Nanos) -> HypercallResult {
+    let now = cx.m().now();
+    if is_self(cx, index) {
+        cx.vcpu.timers.period = period;
+        cx.vcpu.timers.ticked = now;
+        super::timer::arm_by(cx.hv, cx.vcpu.timers.next_running());
+        return Ok(0);
+    }
+    let mut state = cx.dom.lock();
+    let s = &mut state.vcpus.get_mut(index).ok_or(Errno::ENOENT)?.sched;
+    if let Some(cpu) = s.running {
+        s.new_period = Some(period);
+        poke(cx.hv, cpu);
+    } else {
+        s.timers.period = period;
+        s.timers.ticked = now;
+    }
+    Ok(0)
+}
+
+fn start_singleshot<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    set: &vcpu_set_singleshot_timer,
+) -> HypercallResult {
+    let must_be_ahead = set.flags & VCPU_SSHOTTMR_future != 0;
+    if must_be_ahead && set.timeout_abs_ns < cx.m().now() {
+        return Err(Errno::ETIME.into());
+    }
+    // A time with the sign bit set is before the beginning: it is past.
+    let past = (set.timeout_abs_ns as i64) < 0;
+    set_singleshot(cx, if past { 0 } else { set.timeout_abs_ns });
+    Ok(0)
+}
+
+/// Moves a vCPU's `vcpu_info` to a page of the guest's, with what it says, and marks everything
+/// pending so that nothing is lost on the way.
+fn register_vcpu_info<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> HypercallResult {
+    let asked: vcpu_register_vcpu_info = copy_in(cx.m(), arg)?;
+    let offset = asked.offset as usize;
+    let aligned = offset.is_multiple_of(align_of::<vcpu_info>());
+    if offset > PAGE_SIZE - size_of::<vcpu_info>() || !aligned {
+        return Err(Errno::EINVAL.into());
+    }
+    let mine = is_self(cx, index);
+    let mut state = cx.dom.lock();
+    let shared = state.shared_info;
+    let vcpu = state.vcpus.get_mut(index).ok_or(Errno::ENOENT)?;
+    let old = vcpu.info;
+    let moved_before = old.is_some_and(|i| Some(i.mfn) != shared);
+    if moved_before || (!mine && vcpu.up) {
+        return Err(Errno::EINVAL.into());
+    }
+    let mfn = Mfn(asked.mfn);
+    cx.hv
+        .page_get_writable(cx.dom, mfn)
+        .map_err(|_| Errno::EINVAL)?;
+    let new = InfoArea {
+        mfn,
+        offset: offset as u16,
+    };
+    copy_info(cx, old, new);
+    vcpu.info = Some(new);
+    vcpu.sched.clock = None;
+    let running = vcpu.sched.running;
+    if mine {
+        cx.vcpu.info = Some(new);
+    }
+    refresh_clock(cx, index, running);
+    Ok(0)
+}
+
+fn copy_info<M: Machine>(cx: &Cx<'_, M>, old: Option<InfoArea>, new: InfoArea) {
+    let m = cx.m();
+    let mut bytes = [0; size_of::<vcpu_info>()];
+    match old {
+        Some(old) => m.read_frame(old.mfn, usize::from(old.offset), &mut bytes),
+        // Upcalls of a vCPU that had no vcpu_info until now are masked.
+        None => bytes[offset_of!(vcpu_info, evtchn_upcall_mask)] = 1,
+    }
+    let at = usize::from(new.offset);
+    m.write_frame(new.mfn, at, &bytes);
+    let selectors = at + offset_of!(vcpu_info, evtchn_pending_sel);
+    m.store_u64(new.mfn, selectors, u64::MAX);
+    m.store_u8(
+        new.mfn,
+        at + offset_of!(vcpu_info, evtchn_upcall_pending),
+        1,
+    );
+}
+
+fn send_nmi<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> HypercallResult {
+    if arg != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let mut state = cx.dom.lock();
+    let s = &mut state.vcpus.get_mut(index).ok_or(Errno::ENOENT)?.sched;
+    s.nmi = true;
+    if is_self(cx, index) {
+        cx.vcpu.reschedule = true;
+    } else if s.blocked {
+        super::run::wake_locked(cx.hv, cx.dom, &mut state, index as u16);
+    } else if let Some(cpu) = s.running {
+        poke(cx.hv, cpu);
+    }
+    Ok(0)
+}

@@ -1,0 +1,164 @@
+//! Commands about one vCPU: where it runs, how much, what became of it.
+
+use hypercall_abi::domctl::{
+    XEN_DOMCTL_SCHEDOP_getinfo, XEN_DOMCTL_SCHEDOP_putinfo, XEN_SCHEDULER_CREDIT2,
+    XEN_VCPUAFFINITY_FORCE, XEN_VCPUAFFINITY_HARD, XEN_VCPUAFFINITY_SOFT, xen_domctl_getvcpuinfo,
+    xen_domctl_nodeaffinity, xen_domctl_sched_credit2, xen_domctl_scheduler_op,
+    xen_domctl_vcpuaffinity,
+};
+
+use super::Answer;
+use crate::control::bitmap;
+use crate::domain::Domain;
+use crate::error::{Errno, Result};
+use crate::hypercall::Cx;
+use crate::platform::Machine;
+use crate::sched;
+
+/// The only NUMA node there is, as a set.
+const NODES: u64 = 1;
+
+/// `XEN_DOMCTL_getvcpuinfo`.
+pub(super) fn info<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    answer: &mut xen_domctl_getvcpuinfo,
+) -> Result<Answer> {
+    let state = dom.lock();
+    let vcpu = state.vcpus.get(answer.vcpu as usize).ok_or(Errno::EINVAL)?;
+    answer.online = u8::from(vcpu.initialised && vcpu.up);
+    answer.blocked = u8::from(vcpu.sched.blocked);
+    answer.running = u8::from(vcpu.sched.running.is_some());
+    answer.cpu_time = vcpu.sched.cpu_time(cx.m().now());
+    answer.cpu = vcpu.sched.cpu;
+    Ok(Answer::Written)
+}
+
+const AFFINITY_FLAGS: u32 = XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT | XEN_VCPUAFFINITY_FORCE;
+const HARD_OR_SOFT: u32 = XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT;
+
+/// `XEN_DOMCTL_setvcpuaffinity`. Hard affinity is obeyed; soft affinity, a hint, is accepted: all
+/// CPUs are alike.
+pub(super) fn set_affinity<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    request: &xen_domctl_vcpuaffinity,
+) -> Result<Answer> {
+    let flags = request.flags;
+    if flags & HARD_OR_SOFT == 0 || flags & !AFFINITY_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let (m, online) = (cx.m(), cx.hv.sched.all());
+    let mut hard = None;
+    if flags & XEN_VCPUAFFINITY_HARD != 0 {
+        let set = bitmap::read(m, &request.cpumap_hard)?;
+        if set & online == 0 {
+            return Err(Errno::EINVAL);
+        }
+        hard = Some(set);
+    }
+    if flags & XEN_VCPUAFFINITY_SOFT != 0 && bitmap::read(m, &request.cpumap_soft)? == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let effective = set_hard(cx, dom, request.vcpu, hard)?;
+    if flags & XEN_VCPUAFFINITY_HARD != 0 {
+        bitmap::write(m, &request.cpumap_hard, effective & online)?;
+    }
+    if flags & XEN_VCPUAFFINITY_SOFT != 0 {
+        bitmap::write(m, &request.cpumap_soft, effective & online)?;
+    }
+    Ok(Answer::Written)
+}
+
+/// Sets a vCPU's hard affinity, if there is a new one; gives the one in force.
+fn set_hard<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, vcpu: u32, hard: Option<u64>) -> Result<u64> {
+    let mut state = dom.lock();
+    let shared = state.vcpus.get_mut(vcpu as usize).ok_or(Errno::EINVAL)?;
+    let Some(hard) = hard else {
+        return Ok(shared.sched.affinity);
+    };
+    if shared.sched.pinned_over.is_some() {
+        return Err(Errno::EBUSY);
+    }
+    shared.sched.affinity = hard;
+    sched::settle(cx.hv, dom, &mut state, vcpu as u16);
+    Ok(hard)
+}
+
+/// `XEN_DOMCTL_getvcpuaffinity`.
+pub(super) fn get_affinity<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    request: &xen_domctl_vcpuaffinity,
+) -> Result<Answer> {
+    let flags = request.flags;
+    if flags & HARD_OR_SOFT == 0 || flags & !HARD_OR_SOFT != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let hard = set_hard(cx, dom, request.vcpu, None)?;
+    if flags & XEN_VCPUAFFINITY_HARD != 0 {
+        bitmap::write(cx.m(), &request.cpumap_hard, hard)?;
+    }
+    if flags & XEN_VCPUAFFINITY_SOFT != 0 {
+        bitmap::write(cx.m(), &request.cpumap_soft, u64::MAX)?;
+    }
+    Ok(Answer::Written)
+}
+
+/// `XEN_DOMCTL_setnodeaffinity`: there is one node, and it must be in the set.
+pub(super) fn set_nodes<M: Machine>(
+    cx: &Cx<'_, M>,
+    request: &xen_domctl_nodeaffinity,
+) -> Result<Answer> {
+    if bitmap::read(cx.m(), &request.nodemap)? & NODES == 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(Answer::None)
+}
+
+/// `XEN_DOMCTL_getnodeaffinity`.
+pub(super) fn get_nodes<M: Machine>(
+    cx: &Cx<'_, M>,
+    request: &xen_domctl_nodeaffinity,
+) -> Result<Answer> {
+    bitmap::write(cx.m(), &request.nodemap, NODES)?;
+    Ok(Answer::Written)
+}
+
+/// `XEN_DOMCTL_scheduler_op`: weight and cap, in terms of credit2.
+pub(super) fn scheduler(dom: &Domain, op: &mut xen_domctl_scheduler_op) -> Result<Answer> {
+    if op.sched_id != XEN_SCHEDULER_CREDIT2 {
+        return Err(Errno::EINVAL);
+    }
+    match op.cmd {
+        XEN_DOMCTL_SCHEDOP_putinfo => {
+            let share: xen_domctl_sched_credit2 = op.u.get();
+            // A weight of 0 leaves it as it is; a cap of all ones likewise.
+            let (weight, cap) = current_share(dom)?;
+            let weight = if share.weight == 0 {
+                weight
+            } else {
+                share.weight
+            };
+            let cap = if share.cap == u16::MAX {
+                cap
+            } else {
+                share.cap
+            };
+            sched::run::set_share(dom, weight, cap)?;
+            Ok(Answer::None)
+        }
+        XEN_DOMCTL_SCHEDOP_getinfo => {
+            let (weight, cap) = current_share(dom)?;
+            op.u.set(xen_domctl_sched_credit2 { weight, cap });
+            Ok(Answer::Written)
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn current_share(dom: &Domain) -> Result<(u16, u16)> {
+    let state = dom.lock();
+    let first = state.vcpus.first().ok_or(Errno::EINVAL)?;
+    Ok((first.sched.weight, first.sched.cap))
+}

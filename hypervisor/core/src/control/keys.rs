@@ -1,0 +1,50 @@
+//! Debug keys (`xl debug-keys`): questions that are answered in the log.
+
+use core::sync::atomic::Ordering;
+
+use crate::hypervisor::Hypervisor;
+use crate::platform::{Machine, Shutdown};
+
+/// Acts on a key.
+pub(super) fn pressed<M: Machine>(hv: &Hypervisor<M>, key: u8) {
+    match key {
+        b'h' => log::info!("keys: h this list, m memory, q domains, R restart the machine"),
+        b'm' => log::info!(
+            "memory: {} pages in all, {} free",
+            hv.frames.ram_frames(),
+            hv.frames.free_frames()
+        ),
+        b'q' => domains(hv),
+        b'R' => {
+            log::info!("restarting the machine: asked for by a debug key");
+            hv.machine.shutdown(Shutdown::Reboot)
+        }
+        _ => log::info!("no debug key {:?}; h lists them", char::from(key)),
+    }
+}
+
+fn domains<M: Machine>(hv: &Hypervisor<M>) {
+    for dom in hv.domains.iter() {
+        let state = dom.lock();
+        log::info!(
+            "d{}: {:?}, {} of {} pages, {} pauses, shutdown {}",
+            dom.id(),
+            dom.phase(),
+            dom.tot_pages.load(Ordering::Relaxed),
+            dom.max_pages.load(Ordering::Relaxed),
+            dom.pauses.load(Ordering::Relaxed),
+            dom.shutdown.load(Ordering::Relaxed)
+        );
+        for (index, vcpu) in state.vcpus.iter().enumerate() {
+            let s = &vcpu.sched;
+            log::info!(
+                "  d{}v{index}: up {}, blocked {}, CPU {}, running {}",
+                dom.id(),
+                vcpu.up,
+                s.blocked,
+                s.cpu,
+                s.running.is_some()
+            );
+        }
+    }
+}

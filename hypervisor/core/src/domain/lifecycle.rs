@@ -1,0 +1,353 @@
+//! Creation, crash and destruction of domains.
+
+use core::sync::atomic::Ordering;
+
+use super::{DOMID_FIRST_RESERVED, Domain, DomainState, MAX_DOMAINS, MAX_VCPUS, Phase, VcpuShared};
+use crate::addr::Mfn;
+use crate::error::{Crash, Errno, Result};
+use crate::frame::word::Owner;
+use crate::hypercall::Budget;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+use crate::pv::root;
+use crate::pv::walk::Walk;
+use crate::vcpu::{InfoArea, Vcpu, VcpuBox, VcpuId};
+
+/// What a domain is created with.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateParams {
+    /// The id wanted, or `None` for the next free one.
+    pub id: Option<u16>,
+    /// The toolstack's handle (uuid).
+    pub handle: [u8; 16],
+    /// Creation flags as given (`XEN_DOMCTL_CDF_*`).
+    pub flags: u32,
+    /// vCPUs it may have.
+    pub max_vcpus: u32,
+    /// Whether it is the control domain.
+    pub privileged: bool,
+    /// Most event-channel ports, or fewer than 0 for all the ABI has.
+    pub max_evtchn_port: i32,
+    /// Most grant-table frames.
+    pub max_grant_frames: u32,
+}
+
+/// What is left of a budgeted job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// Nothing.
+    Done,
+    /// Call again.
+    More,
+}
+
+/// Bytes of a `vcpu_info` in the shared-info page (xen.h).
+const VCPU_INFO_SIZE: u16 = 64;
+/// vCPUs whose `vcpu_info` lies in the shared-info page (`XEN_LEGACY_MAX_VCPUS`).
+const LEGACY_VCPUS: u16 = 32;
+
+/// Creates a domain: paused once, without memory, with its vCPUs not yet initialised.
+///
+/// # Errors
+/// `EEXIST` when the id is taken, `EINVAL` for impossible numbers, `ENOMEM` when the table, the
+/// heap or memory is full; then nothing is left behind.
+pub fn create<M: Machine>(hv: &Hypervisor<M>, params: CreateParams) -> Result<&Domain> {
+    if params.max_vcpus == 0 || params.max_vcpus as usize > MAX_VCPUS {
+        return Err(Errno::EINVAL);
+    }
+    let mut last = hv.domains.creation.lock();
+    let id = match params.id {
+        Some(id) if id >= DOMID_FIRST_RESERVED => return Err(Errno::EINVAL),
+        Some(id) if hv.domains.slot(id).phase() != Phase::Free => return Err(Errno::EEXIST),
+        Some(id) => id,
+        None => next_id(hv, *last)?,
+    };
+    let dom = hv.domains.slot(id);
+    let generation = hv.domains.next_generation();
+    dom.set_identity(id, generation, Phase::Dying);
+    let made = build(hv, dom, params);
+    if let Err(e) = made {
+        forget(hv, dom);
+        return Err(e);
+    }
+    dom.set_identity(id, generation, Phase::Alive);
+    if params.id.is_none() {
+        *last = id;
+    }
+    Ok(dom)
+}
+
+fn next_id<M: Machine>(hv: &Hypervisor<M>, last: u16) -> Result<u16> {
+    let mut id = last;
+    for _ in 0..MAX_DOMAINS {
+        id = if id + 1 >= DOMID_FIRST_RESERVED { 1 } else { id + 1 };
+        if hv.domains.slot(id).phase() == Phase::Free {
+            return Ok(id);
+        }
+    }
+    Err(Errno::ENOMEM)
+}
+
+fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> Result<()> {
+    dom.privileged.store(params.privileged, Ordering::Relaxed);
+    dom.tot_pages.store(0, Ordering::Relaxed);
+    dom.max_pages.store(0, Ordering::Relaxed);
+    dom.vm_assist.store(0, Ordering::Relaxed);
+    dom.pauses.store(1, Ordering::Relaxed);
+    dom.shutdown.store(0, Ordering::Relaxed);
+    dom.cpu_time.store(0, Ordering::Relaxed);
+    let count = params.max_vcpus as usize;
+    let shared = hv.alloc_shared_page(dom)?;
+    let mut state = dom.lock();
+    *state = DomainState {
+        handle: params.handle,
+        flags: params.flags,
+        shared_info: Some(shared),
+        ..DomainState::default()
+    };
+    state
+        .vcpus
+        .try_reserve_exact(count)
+        .map_err(|_| Errno::ENOMEM)?;
+    crate::sched::area::write_wallclock(hv, shared);
+    let mut homes = dom.homes.lock();
+    homes.clear();
+    homes.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..params.max_vcpus as u16 {
+        let info = legacy_info(shared, index);
+        state.vcpus.push(VcpuShared {
+            info,
+            ..VcpuShared::default()
+        });
+        let id = VcpuId {
+            domain: dom.id(),
+            index,
+        };
+        let mut vcpu = VcpuBox::new(id, dom.slot)?;
+        vcpu.info = info;
+        homes.push(Some(vcpu));
+    }
+    drop(homes);
+    crate::evtchn::init(&mut state, params.max_evtchn_port)?;
+    crate::grant::init(&mut state, params.max_grant_frames)?;
+    drop(state);
+    for index in 0..params.max_vcpus as u16 {
+        crate::sched::vcpu_created(hv, dom, index)?;
+    }
+    Ok(())
+}
+
+/// Where a vCPU's `vcpu_info` is until it registers another place.
+fn legacy_info(shared: Mfn, index: u16) -> Option<InfoArea> {
+    (index < LEGACY_VCPUS).then_some(InfoArea {
+        mfn: shared,
+        offset: index * VCPU_INFO_SIZE,
+    })
+}
+
+/// Ends the domain of the running vCPU because of something it did: says so with a register dump,
+/// and lets nobody else notice.
+#[cold]
+pub fn crash<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, crash: Crash) {
+    crash_at(hv, vcpu, crash, None);
+}
+
+/// As [`crash`], with the page-table walk of `va` in the dump.
+#[cold]
+pub fn crash_at<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    crash: Crash,
+    va: Option<u64>,
+) {
+    let dom = hv.domains.slot(vcpu.slot);
+    log::error!("d{}v{} killed: {}", dom.id(), vcpu.id.index, crash.0);
+    hv.machine.dump(&vcpu.regs, va);
+    crate::sched::shutdown(hv, dom, SHUTDOWN_CRASH);
+    vcpu.reschedule = true;
+}
+
+/// `SHUTDOWN_crash` (sched.h).
+const SHUTDOWN_CRASH: u8 = 3;
+
+/// Destroys a domain step by step: call until `Done`. Its vCPUs never run again from the first
+/// call on.
+///
+/// # Errors
+/// `EINVAL` for the control domain.
+pub fn destroy<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    budget: &mut Budget,
+) -> Result<Progress> {
+    if dom.is_privileged() {
+        return Err(Errno::EINVAL);
+    }
+    if dom.phase() == Phase::Zombie {
+        return Ok(Progress::Done);
+    }
+    dom.set_identity(dom.id(), dom.generation(), Phase::Dying);
+    if !crate::sched::stop(hv, dom) {
+        return Ok(Progress::More);
+    }
+    if crate::evtchn::close_all(hv, dom, budget) == Progress::More {
+        return Ok(Progress::More);
+    }
+    if release_vcpus(hv, dom, budget) == Progress::More
+        || release_frames(hv, dom, budget) == Progress::More
+    {
+        return Ok(Progress::More);
+    }
+    let _creation = hv.domains.creation.lock();
+    forget(hv, dom);
+    Ok(Progress::Done)
+}
+
+/// Destroys a domain however long it takes: for the hypervisor's own error paths and for tests.
+///
+/// # Errors
+/// As [`destroy`].
+pub fn destroy_whole<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) -> Result<()> {
+    loop {
+        let mut budget = Budget::new(Budget::FULL);
+        if destroy(hv, dom, &mut budget)? == Progress::Done {
+            return Ok(());
+        }
+    }
+}
+
+/// Frees everything of a domain that counts no frames, and its slot; if frames of it are still
+/// mapped or granted elsewhere, the slot is free when the last of them is.
+fn forget<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
+    let count = dom.lock().vcpus.len() as u16;
+    for index in 0..count {
+        crate::sched::vcpu_destroyed(hv, dom, index);
+    }
+    let mut state = dom.lock();
+    crate::grant::release(hv, &mut state);
+    let shared = state.shared_info.take();
+    *state = DomainState::default();
+    drop(state);
+    *dom.homes.lock() = alloc::vec::Vec::new();
+    if let Some(mfn) = shared {
+        hv.free_shared_page(mfn);
+    }
+    dom.bury();
+}
+
+/// Gives up what the vCPUs hold: roots, descriptor tables, registered areas, unfinished walks.
+fn release_vcpus<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    budget: &mut Budget,
+) -> Progress {
+    let mut homes = dom.homes.lock();
+    for vcpu in homes.iter_mut().flatten() {
+        if !budget.take(1) || finish_walk(hv, vcpu, budget) == Progress::More {
+            return Progress::More;
+        }
+        for mfn in vcpu.arch.gdt.drain(..) {
+            hv.page_put_descriptors(mfn);
+        }
+        for page in &mut vcpu.arch.ldt_pages {
+            if let Some(mfn) = page.take() {
+                hv.page_put_descriptors(mfn);
+            }
+        }
+        for mfn in [vcpu.arch.kernel_root.take(), vcpu.arch.user_root.take()] {
+            if let Some(mfn) = mfn {
+                root::give_up_root(hv, mfn, &mut vcpu.walk);
+            }
+        }
+        if finish_walk(hv, vcpu, budget) == Progress::More {
+            return Progress::More;
+        }
+    }
+    drop(homes);
+    let mut state = dom.lock();
+    let DomainState { vcpus, shared_info, .. } = &mut *state;
+    for shared in vcpus.iter_mut() {
+        if let Some(info) = shared.info.take()
+            && Some(info.mfn) != *shared_info
+        {
+            hv.page_put_writable(info.mfn);
+        }
+    }
+    Progress::Done
+}
+
+fn finish_walk<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut VcpuBox,
+    budget: &mut Budget,
+) -> Progress {
+    if vcpu.walk.is_idle() {
+        return Progress::Done;
+    }
+    crate::pv::walk::forget_verdict(hv, &mut vcpu.walk);
+    let tables_of = hv.domains.slot(vcpu.walk.slot);
+    let _guard = tables_of.lock();
+    match crate::pv::walk::finish(hv, tables_of, &mut vcpu.walk, budget) {
+        Ok(()) => Progress::Done,
+        Err(_) => Progress::More,
+    }
+}
+
+/// Unpins and gives up every frame the domain still counts. Frames that others have mapped stay
+/// until they let go.
+fn release_frames<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    budget: &mut Budget,
+) -> Progress {
+    let owner = Owner::domain(dom.slot);
+    let mut walk = dom.teardown.lock();
+    let walk: &mut (u64, Walk) = &mut walk;
+    loop {
+        {
+            let _guard = dom.lock();
+            crate::pv::walk::forget_verdict(hv, &mut walk.1);
+            if crate::pv::walk::finish(hv, dom, &mut walk.1, budget).is_err() {
+                return Progress::More;
+            }
+        }
+        let Some(mfn) = next_counted(hv, owner, &mut walk.0, budget) else {
+            if walk.0 < hv.frames.len() {
+                return Progress::More;
+            }
+            break;
+        };
+        let _guard = dom.lock();
+        if hv.frames.word(mfn).is_pinned() {
+            root::unpin_if_pinned(hv, dom, mfn, &mut walk.1);
+            continue;
+        }
+        // Refused only if somebody else just did it.
+        let _ = hv.release_domain_page(dom, mfn);
+        walk.0 = mfn.0 + 1;
+    }
+    *walk = (0, Walk::default());
+    Progress::Done
+}
+
+/// The next frame from `at` on that `owner` counts; `None` when there is none, or the budget is
+/// spent (then `at` is where to go on).
+fn next_counted<M: Machine>(
+    hv: &Hypervisor<M>,
+    owner: Owner,
+    at: &mut u64,
+    budget: &mut Budget,
+) -> Option<Mfn> {
+    while *at < hv.frames.len() {
+        if at.is_multiple_of(16) && !budget.take(1) {
+            return None;
+        }
+        let word = hv.frames.word(Mfn(*at));
+        if word.owner() == owner && word.is_allocated() {
+            return budget.take(1).then_some(Mfn(*at));
+        }
+        *at += 1;
+    }
+    None
+}

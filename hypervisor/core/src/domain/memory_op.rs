@@ -1,0 +1,303 @@
+//! `memory_op` (memory.h): how much memory a domain has, and what it looks like.
+
+use core::sync::atomic::Ordering;
+
+use hypercall_abi::memory as abi;
+use hypercall_abi::xen::DOMID_SELF;
+
+use super::Domain;
+use crate::addr::{HYPERVISOR_START, Mfn};
+use crate::error::{Errno, HypercallResult, Result, Stop};
+use crate::frame::word::Owner;
+use crate::guest::{GuestSlice, copy_in, copy_out, copy_out_bytes};
+use crate::hypercall::Cx;
+use crate::platform::Machine;
+use crate::pv::{root, walk};
+
+/// Largest extent a domain may ask for: 2 MiB, or 1 GiB for the control domain.
+const MAX_ORDER: u32 = 9;
+/// As above, privileged.
+const MAX_ORDER_PRIVILEGED: u32 = crate::frame::alloc::MAX_ORDER;
+/// Bits of the command word that carry the sub-operation (the rest is a continuation's on real
+/// Xen; here progress stays in the hypervisor).
+const COMMAND_MASK: u64 = 0x3f;
+
+/// `memory_op(cmd, arg)`.
+///
+/// # Errors
+/// As the sub-operation; reservations answer with the number of extents done instead.
+pub fn memory_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
+    match (cmd & COMMAND_MASK) as u32 {
+        abi::XENMEM_increase_reservation => reservation(cx, arg, Change::Increase),
+        abi::XENMEM_decrease_reservation => reservation(cx, arg, Change::Decrease),
+        abi::XENMEM_populate_physmap => reservation(cx, arg, Change::Populate),
+        abi::XENMEM_exchange => super::exchange::exchange(cx, arg),
+        abi::XENMEM_maximum_ram_page => Ok(cx.hv.frames.len() as i64 - 1),
+        abi::XENMEM_current_reservation => {
+            let dom = named_domain(cx, arg)?;
+            Ok(i64::from(dom.tot_pages.load(Ordering::Relaxed)))
+        }
+        abi::XENMEM_maximum_reservation => {
+            let dom = named_domain(cx, arg)?;
+            Ok(i64::from(dom.max_pages.load(Ordering::Relaxed)))
+        }
+        // A PV guest's frame numbers are its own business: real Xen answers from the shared info.
+        abi::XENMEM_maximum_gpfn => maximum_gpfn(cx, arg),
+        abi::XENMEM_machphys_mfn_list => machphys_mfn_list(cx, arg),
+        abi::XENMEM_machphys_mapping => machphys_mapping(cx, arg),
+        abi::XENMEM_memory_map => memory_map(cx, arg),
+        abi::XENMEM_machine_memory_map => machine_memory_map(cx, arg),
+        abi::XENMEM_set_memory_map => set_memory_map(cx, arg),
+        abi::XENMEM_claim_pages => claim_pages(cx, arg),
+        abi::XENMEM_get_sharing_freed_pages | abi::XENMEM_get_sharing_shared_pages => Ok(0),
+        _ => Err(Errno::ENOSYS.into()),
+    }
+}
+
+/// The domain that a `xen_memory_domain` at `arg` names.
+fn named_domain<'a, M: Machine>(cx: &Cx<'a, M>, arg: u64) -> Result<&'a Domain> {
+    let request: abi::xen_memory_domain = copy_in(cx.m(), arg)?;
+    cx.subject(request.domid)
+}
+
+fn maximum_gpfn<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
+    let dom = named_domain(cx, arg)?;
+    let shared = dom.lock().shared_info.ok_or(Errno::EINVAL)?;
+    let offset = core::mem::offset_of!(hypercall_abi::xen::shared_info, arch)
+        + core::mem::offset_of!(hypercall_abi::arch_x86_64::arch_shared_info, max_pfn);
+    Ok(cx.m().load_u64(shared, offset) as i64 - 1)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Increase,
+    Decrease,
+    Populate,
+}
+
+/// The three operations on a `xen_memory_reservation`: each answers with the number of extents it
+/// did, stopping at the first that it could not.
+fn reservation<M: Machine>(cx: &mut Cx<'_, M>, arg: u64, change: Change) -> HypercallResult {
+    let request: abi::xen_memory_reservation = copy_in(cx.m(), arg)?;
+    let Ok(extents) = GuestSlice::<u64>::new(request.extent_start, request.nr_extents) else {
+        return Ok(0);
+    };
+    let dom = cx.subject(request.domid)?;
+    let max = if cx.dom.is_privileged() { MAX_ORDER_PRIVILEGED } else { MAX_ORDER };
+    if request.extent_order > max {
+        return Ok(0);
+    }
+    let mut done = cx.resume_at();
+    while done < extents.len() {
+        let step = extent(cx, dom, change, (&extents, done), request.extent_order);
+        match step {
+            Ok(()) => done += 1,
+            Err(Stop::Retry) => {
+                cx.suspend_at(done);
+                return Err(Stop::Retry);
+            }
+            Err(Stop::Err(_)) => break,
+            Err(crash) => return Err(crash),
+        }
+    }
+    Ok(done as i64)
+}
+
+fn extent<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    dom: &Domain,
+    change: Change,
+    (extents, index): (&GuestSlice<u64>, u64),
+    order: u32,
+) -> Result<(), Stop> {
+    // A large extent may exceed what is left, but never a whole budget's patience by much.
+    let units = (8_u32 << order).min(crate::hypercall::Budget::FULL / 2);
+    if !cx.budget.take(units) {
+        return Err(Stop::Retry);
+    }
+    match change {
+        Change::Decrease => decrease(cx, dom, extents.read(cx.m(), index)?, order),
+        Change::Increase => {
+            let first = cx.hv.alloc_domain_pages(dom, order)?;
+            write_back(cx, dom, (extents, index), first, order)
+        }
+        Change::Populate => {
+            let gpfn = extents.read(cx.m(), index)?;
+            let first = cx.hv.alloc_domain_pages(dom, order)?;
+            for i in 0..1 << order {
+                cx.hv.set_m2p(Mfn(first.0 + i), gpfn.wrapping_add(i));
+            }
+            write_back(cx, dom, (extents, index), first, order)
+        }
+    }
+}
+
+/// Tells the guest which frames it got; takes them back if it cannot be told.
+fn write_back<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    (extents, index): (&GuestSlice<u64>, u64),
+    first: Mfn,
+    order: u32,
+) -> Result<(), Stop> {
+    if extents.address(index) == 0 || extents.write(cx.m(), index, &first.0).is_ok() {
+        return Ok(());
+    }
+    for i in 0..1 << order {
+        let _ = cx.hv.release_domain_page(dom, Mfn(first.0 + i));
+    }
+    Err(Errno::EFAULT.into())
+}
+
+/// Gives back `2^order` frames from `first` on: unpinned if pinned, freed when nothing uses them.
+fn decrease<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    dom: &Domain,
+    first: u64,
+    order: u32,
+) -> Result<(), Stop> {
+    let end = first.checked_add(1 << order).ok_or(Errno::EINVAL)?;
+    for mfn in (first..end).map(Mfn) {
+        let word = cx.hv.frames.word(mfn);
+        if word.owner() != Owner::domain(dom.slot) || !word.is_allocated() {
+            return Err(Errno::EINVAL.into());
+        }
+        if word.is_pinned() {
+            let _guard = dom.lock();
+            let walk = &mut cx.vcpu.walk;
+            root::unpin_if_pinned(cx.hv, dom, mfn, walk);
+            walk::finish(cx.hv, dom, walk, &mut cx.budget)?;
+        }
+        cx.hv.release_domain_page(dom, mfn)?;
+    }
+    Ok(())
+}
+
+/// Where the machine-to-phys table is mapped, in every address space.
+fn machphys_mapping<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
+    let mapping = abi::xen_machphys_mapping {
+        v_start: HYPERVISOR_START,
+        v_end: HYPERVISOR_START + MACHPHYS_BYTES,
+        max_mfn: MACHPHYS_BYTES / 8 - 1,
+    };
+    copy_out(cx.m(), arg, &mapping)?;
+    Ok(0)
+}
+
+/// Room for the machine-to-phys table in the ABI's layout (`MACH2PHYS_VIRT_END` - `_START`).
+const MACHPHYS_BYTES: u64 = 0x40_0000_0000;
+
+/// The frames that hold the machine-to-phys table, one for each 2 MiB of it: a privileged
+/// domain's right, to map it whole.
+fn machphys_mfn_list<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
+    if !cx.dom.is_privileged() {
+        return Err(Errno::EPERM.into());
+    }
+    let mut request: abi::xen_machphys_mfn_list = copy_in(cx.m(), arg)?;
+    let out = GuestSlice::<u64>::new(request.extent_start, u64::from(request.max_extents))?;
+    let bytes = cx.hv.m2p.len() as u64 * 8;
+    let extents = bytes.div_ceil(1 << 21).min(out.len());
+    for i in 0..extents {
+        let first = cx.hv.config.m2p_start.0 + i * 512;
+        out.write(cx.m(), i, &first)?;
+    }
+    request.nr_extents = extents as u32;
+    copy_out(cx.m(), arg, &request)?;
+    Ok(0)
+}
+
+/// One entry of a memory map in the BIOS's E820 format: address, size, type, packed.
+fn e820_entry((address, size, kind): (u64, u64, u32)) -> [u8; 20] {
+    let mut raw = [0; 20];
+    raw[..8].copy_from_slice(&address.to_le_bytes());
+    raw[8..16].copy_from_slice(&size.to_le_bytes());
+    raw[16..].copy_from_slice(&kind.to_le_bytes());
+    raw
+}
+
+fn write_map<M: Machine>(
+    cx: &Cx<'_, M>,
+    arg: u64,
+    map: impl Iterator<Item = (u64, u64, u32)>,
+) -> Result<()> {
+    let mut request: abi::xen_memory_map = copy_in(cx.m(), arg)?;
+    let mut written = 0;
+    for entry in map.take(request.nr_entries as usize) {
+        let at = request.buffer.wrapping_add(u64::from(written) * 20);
+        copy_out_bytes(cx.m(), at, &e820_entry(entry))?;
+        written += 1;
+    }
+    request.nr_entries = written;
+    copy_out(cx.m(), arg, &request)
+}
+
+/// The map that the toolstack set for the caller; `ENOSYS` when it set none, as on real Xen.
+fn memory_map<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
+    let map = {
+        let state = cx.dom.lock();
+        if state.memory_map.is_empty() {
+            return Err(Errno::ENOSYS.into());
+        }
+        let mut copy = arrayvec::ArrayVec::<_, MAX_MAP>::new();
+        copy.extend(state.memory_map.iter().copied());
+        copy
+    };
+    write_map(cx, arg, map.into_iter())?;
+    Ok(0)
+}
+
+/// The machine's own map, for the privileged domain.
+fn machine_memory_map<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
+    if !cx.dom.is_privileged() {
+        return Err(Errno::EPERM.into());
+    }
+    write_map(cx, arg, cx.hv.config.memory_map.iter().copied())?;
+    Ok(0)
+}
+
+/// Most entries of a domain's memory map (`E820MAX`).
+const MAX_MAP: usize = 128;
+
+fn set_memory_map<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
+    let request: abi::xen_foreign_memory_map = copy_in(cx.m(), arg)?;
+    let dom = cx.subject(request.domid)?;
+    if !cx.dom.is_privileged() {
+        return Err(Errno::EPERM.into());
+    }
+    let count = request.map.nr_entries as usize;
+    if count > MAX_MAP {
+        return Err(Errno::EINVAL.into());
+    }
+    let mut map = alloc::vec::Vec::new();
+    map.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    for i in 0..count as u64 {
+        let at = request.map.buffer.wrapping_add(i * 20);
+        let low: [u64; 2] = copy_in(cx.m(), at)?;
+        let kind: u32 = copy_in(cx.m(), at.wrapping_add(16))?;
+        map.push((low[0], low[1], kind));
+    }
+    dom.lock().memory_map = map;
+    Ok(0)
+}
+
+/// A claim reserves frames for a domain that is being built. Frames here are never promised to
+/// anybody else between a check and its use, so that a claim only has to be possible now.
+fn claim_pages<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
+    if !cx.dom.is_privileged() {
+        return Err(Errno::EPERM.into());
+    }
+    let request: abi::xen_memory_reservation = copy_in(cx.m(), arg)?;
+    if request.extent_start != 0 || request.extent_order != 0 || request.mem_flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if request.domid == DOMID_SELF {
+        return Err(Errno::EINVAL.into());
+    }
+    let dom = cx.hv.domains.find(request.domid)?;
+    let has = u64::from(dom.tot_pages.load(Ordering::Relaxed));
+    let wanted = request.nr_extents.saturating_sub(has);
+    if wanted > cx.hv.frames.free_frames() {
+        return Err(Errno::ENOMEM.into());
+    }
+    Ok(0)
+}

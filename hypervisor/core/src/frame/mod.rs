@@ -1,0 +1,7 @@
+//! Machine frames: owner, type and counts of each, and which are free.
+
+pub mod alloc;
+pub mod page;
+pub mod table;
+pub mod tlb;
+pub mod word;

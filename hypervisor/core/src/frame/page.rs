@@ -1,0 +1,288 @@
+//! References to frames as the rest of the core takes and gives them up.
+//!
+//! A frame's data is scrubbed when it reaches a domain of another generation than the one that
+//! left it; its owner's TLB entries are flushed before that. So a domain that balloons down and up
+//! pays nothing for its own frames, and no domain ever sees another's bytes.
+
+use core::sync::atomic::Ordering;
+
+use super::word::{Kind, Owner, Refusal, Word};
+use crate::addr::Mfn;
+use crate::domain::Domain;
+use crate::error::{Errno, Result};
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+
+/// `m2p` entry of a frame that has no pseudo-physical number (`INVALID_M2P_ENTRY`, xen.h).
+pub const INVALID_M2P: u64 = u64::MAX;
+
+impl From<Refusal> for Errno {
+    fn from(r: Refusal) -> Self {
+        match r {
+            Refusal::Full => Self::ENOSPC,
+            _ => Self::EINVAL,
+        }
+    }
+}
+
+impl<M: Machine> Hypervisor<M> {
+    /// Sets what the machine-to-phys table says of `mfn`.
+    #[inline]
+    pub fn set_m2p(&self, mfn: Mfn, pfn: u64) {
+        if let Some(entry) = self.m2p.get(mfn.0 as usize) {
+            entry.store(pfn, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes a reference to a frame of `dom`.
+    ///
+    /// # Errors
+    /// `EINVAL` unless `dom` owns it; `ENOSPC` when its count is full.
+    #[inline]
+    pub fn page_get(&self, dom: &Domain, mfn: Mfn) -> Result<()> {
+        let owner = Owner::domain(dom.slot);
+        self.frames.change(mfn, |w| w.get(owner))?;
+        Ok(())
+    }
+
+    /// Gives a reference up; frees the frame with the last.
+    #[inline]
+    pub fn page_put(&self, mfn: Mfn) {
+        match self.frames.change(mfn, Word::put) {
+            Ok(w) if w.refs() == 0 => self.free_frame(mfn, w),
+            Ok(_) => {}
+            Err(_) => debug_assert!(false, "put of {mfn:?} without a reference"),
+        }
+    }
+
+    /// Takes a reference and a writable use of a frame of `dom`.
+    ///
+    /// # Errors
+    /// `EINVAL` unless `dom` owns it and it is no table or descriptor page; `ENOSPC` when a count
+    /// is full.
+    #[inline]
+    pub fn page_get_writable(&self, dom: &Domain, mfn: Mfn) -> Result<()> {
+        let owner = Owner::domain(dom.slot);
+        match self.frames.change(mfn, |w| w.get_writable(owner)) {
+            Ok(_) => Ok(()),
+            Err(Refusal::NeedsFlush) => self.writable_after_flush(owner, mfn),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The first writable use of a former page table: nothing may remember it as a table. A walk
+    /// that re-types it meanwhile loses or wins the last compare-and-swap.
+    #[cold]
+    fn writable_after_flush(&self, owner: Owner, mfn: Mfn) -> Result<()> {
+        let before = self.frames.word(mfn);
+        let _flushed = self.flush_for(self.frames.stamp(mfn));
+        self.frames.change(mfn, |w| {
+            if w != before {
+                return Err(Refusal::Locked);
+            }
+            w.flushed().get_writable(owner)
+        })?;
+        Ok(())
+    }
+
+    /// Gives up a writable use and its reference.
+    #[inline]
+    pub fn page_put_writable(&self, mfn: Mfn) {
+        // Stamped before the word can show the end of the use.
+        self.frames.set_stamp(mfn, self.tlb.stamp());
+        match self.frames.change(mfn, Word::put_writable) {
+            Ok(w) if w.refs() == 0 => self.free_frame(mfn, w),
+            Ok(_) => {}
+            Err(_) => debug_assert!(false, "put of {mfn:?} without a writable use"),
+        }
+    }
+
+    /// Takes a reference and a descriptor-page use; the first use checks all 512 descriptors.
+    ///
+    /// # Errors
+    /// `EINVAL` unless `dom` owns it, it is not used otherwise, and holds only descriptors that a
+    /// guest may have.
+    pub fn page_get_descriptors(&self, dom: &Domain, mfn: Mfn) -> Result<()> {
+        let owner = Owner::domain(dom.slot);
+        match self
+            .frames
+            .change(mfn, |w| w.get_validated(owner, Kind::Descriptors))
+        {
+            Ok(_) => return Ok(()),
+            Err(Refusal::WrongKind) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+        self.frames
+            .change(mfn, |w| w.get_first(owner, Kind::Descriptors))?;
+        // Locked: no writable mapping can begin; those of the past are flushed away.
+        let _flushed = self.flush_for(self.frames.stamp(mfn));
+        for index in 0..512 {
+            let offset = index * 8;
+            let raw = self.machine.load_u64(mfn, offset);
+            match crate::trap::descriptor::admit(raw) {
+                Some(fixed) if fixed == raw => {}
+                Some(fixed) => self.machine.store_u64(mfn, offset, fixed),
+                None => {
+                    self.untype(mfn);
+                    return Err(Errno::EINVAL);
+                }
+            }
+        }
+        self.frames.change(mfn, Word::validated)?;
+        Ok(())
+    }
+
+    /// Gives up a descriptor-page use and its reference.
+    pub fn page_put_descriptors(&self, mfn: Mfn) {
+        let last = self.frames.change(mfn, |w| match w.put_validated()? {
+            Some(fewer) => Ok(fewer),
+            None => w.unvalidate(),
+        });
+        match last {
+            Ok(w) if w.is_validated() => {}
+            Ok(_) => self.untype(mfn),
+            Err(_) => debug_assert!(false, "put of {mfn:?} without a descriptor use"),
+        }
+    }
+
+    /// Ends the release of a locked table or descriptor page; frees the frame with the last
+    /// reference.
+    pub(crate) fn untype(&self, mfn: Mfn) {
+        self.frames.set_stamp(mfn, self.tlb.stamp());
+        match self.frames.change(mfn, Word::untype) {
+            Ok(w) if w.refs() == 0 => self.free_frame(mfn, w),
+            Ok(_) => {}
+            Err(_) => debug_assert!(false, "untype of {mfn:?}, which is not locked"),
+        }
+    }
+
+    /// A frame without references goes back to the allocator.
+    #[cold]
+    fn free_frame(&self, mfn: Mfn, last: Word) {
+        let owner = last.owner().slot().map(|slot| self.domains.slot(slot));
+        if let Some(dom) = owner {
+            self.frames.set_content(mfn, dom.generation());
+        }
+        self.frames.set_stamp(mfn, self.tlb.stamp());
+        self.set_m2p(mfn, INVALID_M2P);
+        self.frames.set(mfn, Word::FREE);
+        self.frames.free_map().release(mfn, 1);
+        if let Some(dom) = owner {
+            dom.frame_unmarked();
+        }
+    }
+
+    /// Makes a frame just taken from the allocator fit for `dom`: nobody remembers a mapping of
+    /// it, it holds nobody else's data, and it bears the domain's mark.
+    fn prepare(&self, dom: &Domain, mfn: Mfn, scrub: bool) {
+        let stamp = self.frames.stamp(mfn);
+        if stamp != 0 {
+            let _flushed = self.flush_for(stamp);
+        }
+        if scrub && self.frames.content_of(mfn) != dom.generation() {
+            self.machine.zero_frame(mfn);
+        }
+        self.frames.set_content(mfn, dom.generation());
+        dom.frame_marked();
+    }
+
+    /// Gives `dom` a frame that it counts as its own.
+    ///
+    /// # Errors
+    /// `ENOMEM` when none is free or the domain owns its maximum.
+    pub fn alloc_domain_page(&self, dom: &Domain) -> Result<Mfn> {
+        self.alloc_domain_pages(dom, 0)
+    }
+
+    /// Gives `dom` `2^order` contiguous frames, aligned to their size, that it counts as its own.
+    ///
+    /// # Errors
+    /// `ENOMEM` when they are not free or the domain would own more than its maximum.
+    pub fn alloc_domain_pages(&self, dom: &Domain, order: u32) -> Result<Mfn> {
+        dom.charge(1 << order)?;
+        let taken = self.frames.free_map().take(order);
+        let Some(first) = taken else {
+            dom.uncharge(1 << order);
+            return Err(Errno::ENOMEM);
+        };
+        for mfn in (first.0..first.0 + (1 << order)).map(Mfn) {
+            self.prepare(dom, mfn, true);
+            self.frames
+                .set(mfn, Word::allocated(Owner::domain(dom.slot)));
+        }
+        Ok(first)
+    }
+
+    /// Gives the first domain `2^order` contiguous frames as the machine started with them,
+    /// unscrubbed: it is trusted with the whole machine, and scrubbing costs 512 stores a frame.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn alloc_boot_pages(&self, dom: &Domain, order: u32) -> Result<Mfn> {
+        dom.charge(1 << order)?;
+        let taken = self.frames.free_map().take(order);
+        let Some(first) = taken else {
+            dom.uncharge(1 << order);
+            return Err(Errno::ENOMEM);
+        };
+        let word = Word::allocated(Owner::domain(dom.slot));
+        for mfn in (first.0..first.0 + (1 << order)).map(Mfn) {
+            self.prepare(dom, mfn, false);
+            self.frames.set(mfn, word);
+        }
+        Ok(first)
+    }
+
+    /// Hands a frame of the hypervisor's own (a boot module) over to `dom`, contents and all.
+    ///
+    /// # Errors
+    /// `EINVAL` unless the hypervisor owns it; `ENOMEM` over the domain's maximum.
+    pub fn adopt_boot_page(&self, dom: &Domain, mfn: Mfn) -> Result<()> {
+        dom.charge(1)?;
+        let word = Word::allocated(Owner::domain(dom.slot));
+        let taken = self.frames.change(mfn, |w| {
+            if w == Word(0) { Ok(word) } else { Err(Refusal::NotOwner) }
+        });
+        if taken.is_err() {
+            dom.uncharge(1);
+            return Err(Errno::EINVAL);
+        }
+        self.frames.set_content(mfn, dom.generation());
+        dom.frame_marked();
+        Ok(())
+    }
+
+    /// A zeroed frame that `dom` owns but does not count, held writable for ever by the
+    /// hypervisor: shared info, grant table. It can never become a table.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn alloc_shared_page(&self, dom: &Domain) -> Result<Mfn> {
+        let mfn = self.frames.free_map().take(0).ok_or(Errno::ENOMEM)?;
+        self.prepare(dom, mfn, false);
+        self.machine.zero_frame(mfn);
+        self.frames.set(mfn, Word::shared(Owner::domain(dom.slot)));
+        Ok(mfn)
+    }
+
+    /// Gives up the hypervisor's hold on a shared page; it is freed with its last mapping.
+    pub fn free_shared_page(&self, mfn: Mfn) {
+        self.page_put_writable(mfn);
+    }
+
+    /// `dom` gives one of its frames up: it stops counting it now, and the frame is freed with
+    /// its last reference. The caller has unpinned it.
+    ///
+    /// # Errors
+    /// `EINVAL` unless it counts as memory of `dom` and is not pinned.
+    pub fn release_domain_page(&self, dom: &Domain, mfn: Mfn) -> Result<()> {
+        let owner = Owner::domain(dom.slot);
+        let w = self.frames.change(mfn, |w| w.give_up(owner))?;
+        dom.uncharge(1);
+        self.set_m2p(mfn, INVALID_M2P);
+        if w.refs() == 0 {
+            self.free_frame(mfn, w);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! The frame table: two words per frame, changed only by compare-and-swap of whole words.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use spin::{Mutex, MutexGuard};
+
+use super::alloc::FreeMap;
+use super::word::{Owner, Refusal, Word};
+use crate::addr::Mfn;
+use crate::error::Result;
+
+/// What the table keeps for one frame. All zeros: the hypervisor's own.
+#[derive(Default)]
+#[repr(C)]
+pub struct FrameInfo {
+    word: AtomicU64,
+    /// Bits 31-0: flush-clock stamp of the end of the last typed use. Bits 63-32: generation of
+    /// the domain whose data is in the frame, 0 when nobody knows.
+    history: AtomicU64,
+}
+
+const _: () = assert!(size_of::<FrameInfo>() == 16);
+
+/// The words of all frames, and which frames are free.
+pub struct FrameTable {
+    info: &'static [FrameInfo],
+    free: Mutex<FreeMap>,
+    /// Frames marked as devices' and firmware's.
+    io: AtomicU64,
+}
+
+impl FrameTable {
+    /// Over zeroed `info`, one for each frame from 0 on: all the hypervisor's.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new(info: &'static [FrameInfo]) -> Result<Self> {
+        Ok(Self {
+            info,
+            free: Mutex::new(FreeMap::new(info.len())?),
+            io: AtomicU64::new(0),
+        })
+    }
+
+    /// Frames the table covers; every frame number beyond is a device's or nothing.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.info.len() as u64
+    }
+
+    /// Whether it covers none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.info.is_empty()
+    }
+
+    /// At boot: gives memory that is nobody's to the allocator.
+    pub fn release_boot_memory(&self, start: Mfn, count: u64) {
+        self.set_boot(start, count, Word::FREE);
+        let end = (start.0 + count).min(self.len());
+        self.free.lock().release(start, end.saturating_sub(start.0));
+    }
+
+    /// At boot: marks firmware and device ranges inside the table.
+    pub fn mark_io(&self, start: Mfn, count: u64) {
+        self.set_boot(start, count, Word::IO);
+        let end = start.0.saturating_add(count).min(self.len());
+        self.io
+            .fetch_add(end.saturating_sub(start.0), Ordering::Relaxed);
+    }
+
+    /// Frames of memory: all but those marked.
+    #[must_use]
+    pub fn ram_frames(&self) -> u64 {
+        self.len() - self.io.load(Ordering::Relaxed).min(self.len())
+    }
+
+    fn set_boot(&self, start: Mfn, count: u64, word: Word) {
+        let all = self.info.iter().skip(start.0 as usize);
+        for info in all.take(count as usize) {
+            info.word.store(word.0, Ordering::Relaxed);
+        }
+    }
+
+    /// Free frames.
+    #[must_use]
+    pub fn free_frames(&self) -> u64 {
+        self.free.lock().free()
+    }
+
+    pub(super) fn free_map(&self) -> MutexGuard<'_, FreeMap> {
+        self.free.lock()
+    }
+
+    /// The word of `mfn`; that of a device for frames beyond memory.
+    #[inline]
+    #[must_use]
+    pub fn word(&self, mfn: Mfn) -> Word {
+        match self.info.get(mfn.0 as usize) {
+            Some(info) => Word(info.word.load(Ordering::Acquire)),
+            None => Word::IO,
+        }
+    }
+
+    /// Whose `mfn` is.
+    #[must_use]
+    pub fn owner(&self, mfn: Mfn) -> Owner {
+        self.word(mfn).owner()
+    }
+
+    /// Applies a transition until it succeeds without interference; gives the new word.
+    ///
+    /// # Errors
+    /// The transition's own refusal; `NotOwner` for frames beyond the table.
+    #[inline]
+    pub(crate) fn change(
+        &self,
+        mfn: Mfn,
+        transition: impl Fn(Word) -> Result<Word, Refusal>,
+    ) -> Result<Word, Refusal> {
+        let Some(info) = self.info.get(mfn.0 as usize) else {
+            return Err(Refusal::NotOwner);
+        };
+        let mut seen = info.word.load(Ordering::Relaxed);
+        loop {
+            let next = transition(Word(seen))?;
+            match info.word.compare_exchange_weak(
+                seen,
+                next.0,
+                Ordering::SeqCst,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(next),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Sets the word of a frame that nobody else can reach (just taken from the allocator).
+    pub(super) fn set(&self, mfn: Mfn, word: Word) {
+        if let Some(info) = self.info.get(mfn.0 as usize) {
+            info.word.store(word.0, Ordering::SeqCst);
+        }
+    }
+
+    /// The flush-clock stamp of `mfn`.
+    #[inline]
+    #[must_use]
+    pub fn stamp(&self, mfn: Mfn) -> u32 {
+        self.info
+            .get(mfn.0 as usize)
+            .map_or(0, |i| i.history.load(Ordering::Acquire) as u32)
+    }
+
+    /// Stamps `mfn`: a typed use ends at `stamp`. Called before the word shows it.
+    #[inline]
+    pub(super) fn set_stamp(&self, mfn: Mfn, stamp: u32) {
+        if let Some(info) = self.info.get(mfn.0 as usize) {
+            let old = info.history.load(Ordering::Relaxed);
+            let new = old & !0xffff_ffff | u64::from(stamp);
+            info.history.store(new, Ordering::Release);
+        }
+    }
+
+    /// Generation of the domain whose data the frame holds.
+    pub(super) fn content_of(&self, mfn: Mfn) -> u32 {
+        self.info
+            .get(mfn.0 as usize)
+            .map_or(0, |i| (i.history.load(Ordering::Relaxed) >> 32) as u32)
+    }
+
+    pub(super) fn set_content(&self, mfn: Mfn, generation: u32) {
+        if let Some(info) = self.info.get(mfn.0 as usize) {
+            let old = info.history.load(Ordering::Relaxed) & 0xffff_ffff;
+            let new = u64::from(generation) << 32 | old;
+            info.history.store(new, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! The frame word: owner, type, counts and flags of one frame in one atomic 64-bit word.
+//!
+//! ```text
+//! 63        52 51  49 48        47         46      45     44      23 22       0
+//! | owner     | kind | ALLOCATED | VALIDATED | PINNED | STALE | types  | references |
+//! ```
+//! Every transition is a pure function from word to word here; the table applies it with one
+//! compare-and-swap, so that there is no state of a frame outside its word.
+//!
+//! - `references` counts page-table entries, pins, roots, grants, descriptor tables, and one for
+//!   the owner's own claim while `ALLOCATED` is set.
+//! - `types` counts those references that rely on the kind. `kind` is `None` exactly when it is 0.
+//! - A page-table kind without `VALIDATED` is locked: one walk is working on it.
+//! - `STALE`: was a page table; before it may become writable, every CPU must have flushed.
+
+/// The use that a frame is typed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// No typed use: may be mapped read-only.
+    None = 0,
+    /// Page table of level 1.
+    L1 = 1,
+    /// Page table of level 2.
+    L2 = 2,
+    /// Page table of level 3.
+    L3 = 3,
+    /// Page table of level 4.
+    L4 = 4,
+    /// Descriptor page of a GDT or LDT.
+    Descriptors = 5,
+    /// Mapped writable somewhere, or shared with the hypervisor for writing.
+    Writable = 6,
+}
+
+impl Kind {
+    const fn from_bits(bits: u64) -> Self {
+        match bits & 7 {
+            1 => Self::L1,
+            2 => Self::L2,
+            3 => Self::L3,
+            4 => Self::L4,
+            5 => Self::Descriptors,
+            6 => Self::Writable,
+            _ => Self::None,
+        }
+    }
+
+    /// The kind of a page table of `level` 1 to 4.
+    #[must_use]
+    pub const fn table(level: u8) -> Self {
+        Self::from_bits(level as u64)
+    }
+
+    /// The level, if it is a page table.
+    #[must_use]
+    pub const fn level(self) -> Option<u8> {
+        match self {
+            Self::L1 | Self::L2 | Self::L3 | Self::L4 => Some(self as u8),
+            _ => None,
+        }
+    }
+}
+
+/// Whose a frame is: the hypervisor's (the zero word's owner), nobody's, a device's, or that of
+/// the domain in a slot of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Owner(u16);
+
+impl Owner {
+    /// The hypervisor; what a zeroed table says.
+    pub const HYPERVISOR: Self = Self(0);
+    /// Free.
+    pub const FREE: Self = Self(0xfff);
+    /// Not memory: firmware or device.
+    pub const IO: Self = Self(0xffe);
+
+    /// The domain in table slot `slot`.
+    #[must_use]
+    pub const fn domain(slot: u16) -> Self {
+        Self(slot + 1)
+    }
+
+    /// The slot of the owning domain, if a domain owns it.
+    #[must_use]
+    pub const fn slot(self) -> Option<u16> {
+        match self.0 {
+            0 | 0xffe | 0xfff => None,
+            n => Some(n - 1),
+        }
+    }
+}
+
+/// Why a word cannot make a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Somebody else's frame, or nobody's.
+    NotOwner,
+    /// In use as something else.
+    WrongKind,
+    /// Locked by a walk; try again later.
+    Locked,
+    /// A count is full.
+    Full,
+    /// Formerly a page table: flush first.
+    NeedsFlush,
+    /// Not in the state that the transition starts from.
+    BadState,
+}
+
+/// A frame word's value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Word(pub u64);
+
+const REF_ONE: u64 = 1;
+const REF_MASK: u64 = (1 << 23) - 1;
+const TYPE_ONE: u64 = 1 << 23;
+const TYPE_MASK: u64 = ((1 << 22) - 1) << 23;
+const STALE: u64 = 1 << 45;
+const PINNED: u64 = 1 << 46;
+const VALIDATED: u64 = 1 << 47;
+const ALLOCATED: u64 = 1 << 48;
+const KIND_SHIFT: u32 = 49;
+const KIND_MASK: u64 = 7 << KIND_SHIFT;
+const OWNER_SHIFT: u32 = 52;
+const OWNER_MASK: u64 = 0xfff << OWNER_SHIFT;
+
+const fn owner_bits(owner: Owner) -> u64 {
+    (owner.0 as u64) << OWNER_SHIFT
+}
+
+const fn kind_bits(kind: Kind) -> u64 {
+    (kind as u64) << KIND_SHIFT
+}
+
+impl Word {
+    /// A free frame.
+    pub const FREE: Self = Self(owner_bits(Owner::FREE));
+    /// Firmware or device memory.
+    pub const IO: Self = Self(owner_bits(Owner::IO));
+
+    /// A frame that a domain has just been given: one reference, the owner's.
+    #[must_use]
+    pub const fn allocated(owner: Owner) -> Self {
+        Self(owner_bits(owner) | ALLOCATED | REF_ONE)
+    }
+
+    /// A frame shared between the hypervisor and a domain: held writable for ever by the
+    /// hypervisor's own reference, not counted as the domain's memory.
+    #[must_use]
+    pub const fn shared(owner: Owner) -> Self {
+        Self(owner_bits(owner) | kind_bits(Kind::Writable) | TYPE_ONE | REF_ONE)
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn owner(self) -> Owner {
+        Owner((self.0 >> OWNER_SHIFT) as u16)
+    }
+
+    /// What it is typed for.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        Kind::from_bits(self.0 >> KIND_SHIFT)
+    }
+
+    /// References of all sorts.
+    #[must_use]
+    pub const fn refs(self) -> u32 {
+        (self.0 & REF_MASK) as u32
+    }
+
+    /// References that rely on the kind.
+    #[must_use]
+    pub const fn types(self) -> u32 {
+        ((self.0 & TYPE_MASK) >> 23) as u32
+    }
+
+    /// Whether a table or descriptor page has been checked whole.
+    #[must_use]
+    pub const fn is_validated(self) -> bool {
+        self.0 & VALIDATED != 0
+    }
+
+    /// Whether the guest pinned it.
+    #[must_use]
+    pub const fn is_pinned(self) -> bool {
+        self.0 & PINNED != 0
+    }
+
+    /// Whether it counts as its owner's memory.
+    #[must_use]
+    pub const fn is_allocated(self) -> bool {
+        self.0 & ALLOCATED != 0
+    }
+
+    /// Whether it was a page table since the last flush that counted.
+    #[must_use]
+    pub const fn is_stale(self) -> bool {
+        self.0 & STALE != 0
+    }
+
+    /// Whether this is a whole page table of `level` that `owner` uses.
+    #[inline]
+    #[must_use]
+    pub const fn is_live_table(self, owner: Owner) -> bool {
+        let level = (self.0 & KIND_MASK) >> KIND_SHIFT;
+        self.0 & (OWNER_MASK | VALIDATED) == owner_bits(owner) | VALIDATED
+            && level >= 1
+            && level <= 4
+    }
+
+    /// One more reference, for a read-only mapping or the like.
+    ///
+    /// # Errors
+    /// `NotOwner`, `Full`.
+    #[inline]
+    pub const fn get(self, owner: Owner) -> Result<Self, Refusal> {
+        if self.0 & OWNER_MASK != owner_bits(owner) {
+            return Err(Refusal::NotOwner);
+        }
+        // A frame without references is on its way to the free list.
+        if self.0 & REF_MASK == REF_MASK || self.0 & REF_MASK == 0 {
+            return Err(Refusal::Full);
+        }
+        Ok(Self(self.0 + REF_ONE))
+    }
+
+    /// One more reference and one more writable use.
+    ///
+    /// # Errors
+    /// `NotOwner`, `WrongKind`, `Full`, `NeedsFlush`.
+    #[inline]
+    pub const fn get_writable(self, owner: Owner) -> Result<Self, Refusal> {
+        const ALREADY: u64 = OWNER_MASK | KIND_MASK;
+        if self.0 & ALREADY == owner_bits(owner) | kind_bits(Kind::Writable) {
+            if self.0 & REF_MASK == REF_MASK || self.0 & TYPE_MASK == TYPE_MASK {
+                return Err(Refusal::Full);
+            }
+            return Ok(Self(self.0 + REF_ONE + TYPE_ONE));
+        }
+        if self.0 & STALE != 0 && self.0 & KIND_MASK == 0 {
+            return Err(Refusal::NeedsFlush);
+        }
+        self.get_first(owner, Kind::Writable)
+    }
+
+    /// The first typed use of an untyped frame.
+    ///
+    /// # Errors
+    /// `NotOwner`, `WrongKind`, `Full`.
+    #[inline]
+    pub const fn get_first(self, owner: Owner, kind: Kind) -> Result<Self, Refusal> {
+        if self.0 & OWNER_MASK != owner_bits(owner) {
+            return Err(Refusal::NotOwner);
+        }
+        if self.0 & KIND_MASK != 0 {
+            return Err(Refusal::WrongKind);
+        }
+        if self.0 & REF_MASK == REF_MASK || self.0 & REF_MASK == 0 {
+            return Err(Refusal::Full);
+        }
+        Ok(Self(self.0 + REF_ONE + TYPE_ONE + kind_bits(kind)))
+    }
+
+    /// One more use of a validated table or descriptor page.
+    ///
+    /// # Errors
+    /// `NotOwner`, `WrongKind` (also when untyped), `Locked`, `Full`.
+    #[inline]
+    pub const fn get_validated(self, owner: Owner, kind: Kind) -> Result<Self, Refusal> {
+        if self.0 & OWNER_MASK != owner_bits(owner) {
+            return Err(Refusal::NotOwner);
+        }
+        if self.0 & KIND_MASK != kind_bits(kind) {
+            return Err(Refusal::WrongKind);
+        }
+        if self.0 & VALIDATED == 0 {
+            return Err(Refusal::Locked);
+        }
+        if self.0 & REF_MASK == REF_MASK || self.0 & TYPE_MASK == TYPE_MASK {
+            return Err(Refusal::Full);
+        }
+        Ok(Self(self.0 + REF_ONE + TYPE_ONE))
+    }
+
+    /// The end of validation: the walk that holds the only use says the whole table is good.
+    ///
+    /// # Errors
+    /// `BadState` unless locked.
+    pub const fn validated(self) -> Result<Self, Refusal> {
+        if self.0 & KIND_MASK == 0 || self.0 & VALIDATED != 0 {
+            return Err(Refusal::BadState);
+        }
+        Ok(Self((self.0 | VALIDATED) & !STALE))
+    }
+
+    /// Gives up one reference.
+    ///
+    /// # Errors
+    /// `BadState` if there is none.
+    #[inline]
+    pub const fn put(self) -> Result<Self, Refusal> {
+        if self.0 & REF_MASK == 0 {
+            return Err(Refusal::BadState);
+        }
+        Ok(Self(self.0 - REF_ONE))
+    }
+
+    /// Gives up one writable use and its reference; the last use clears the kind.
+    ///
+    /// # Errors
+    /// `BadState` if there is none.
+    #[inline]
+    pub const fn put_writable(self) -> Result<Self, Refusal> {
+        if self.0 & KIND_MASK != kind_bits(Kind::Writable)
+            || self.0 & TYPE_MASK == 0
+            || self.0 & REF_MASK == 0
+        {
+            return Err(Refusal::BadState);
+        }
+        let next = self.0 - REF_ONE - TYPE_ONE;
+        if next & TYPE_MASK == 0 {
+            return Ok(Self(next & !KIND_MASK));
+        }
+        Ok(Self(next))
+    }
+
+    /// Gives up one of several uses of a validated table or descriptor page.
+    /// `Ok(None)` when it is the last: then [`Self::unvalidate`] starts its release.
+    ///
+    /// # Errors
+    /// `BadState` unless validated and in use.
+    #[inline]
+    pub const fn put_validated(self) -> Result<Option<Self>, Refusal> {
+        if self.0 & VALIDATED == 0 || self.0 & TYPE_MASK == 0 || self.0 & REF_MASK == 0 {
+            return Err(Refusal::BadState);
+        }
+        if self.0 & TYPE_MASK == TYPE_ONE {
+            return Ok(None);
+        }
+        Ok(Some(Self(self.0 - REF_ONE - TYPE_ONE)))
+    }
+
+    /// Locks the table for release by the holder of its only use.
+    ///
+    /// # Errors
+    /// `BadState` unless validated with one use.
+    pub const fn unvalidate(self) -> Result<Self, Refusal> {
+        if self.0 & VALIDATED == 0 || self.0 & TYPE_MASK != TYPE_ONE {
+            return Err(Refusal::BadState);
+        }
+        Ok(Self(self.0 & !VALIDATED))
+    }
+
+    /// Ends the release of a locked table: no kind, no use, and one reference less.
+    ///
+    /// # Errors
+    /// `BadState` unless locked with one use.
+    pub const fn untype(self) -> Result<Self, Refusal> {
+        if self.0 & KIND_MASK == 0
+            || self.0 & VALIDATED != 0
+            || self.0 & TYPE_MASK != TYPE_ONE
+            || self.0 & REF_MASK == 0
+        {
+            return Err(Refusal::BadState);
+        }
+        Ok(Self(((self.0 - REF_ONE - TYPE_ONE) & !KIND_MASK) | STALE))
+    }
+
+    /// Marks a validated table as pinned; the caller's use becomes the pin's.
+    ///
+    /// # Errors
+    /// `BadState` if it is pinned already or not validated.
+    pub const fn pin(self) -> Result<Self, Refusal> {
+        if self.0 & PINNED != 0 || self.0 & VALIDATED == 0 {
+            return Err(Refusal::BadState);
+        }
+        Ok(Self(self.0 | PINNED))
+    }
+
+    /// Takes the pin off; its use is now the caller's to give up.
+    ///
+    /// # Errors
+    /// `NotOwner`, `BadState` if it is not pinned.
+    pub const fn unpin(self, owner: Owner) -> Result<Self, Refusal> {
+        if self.0 & OWNER_MASK != owner_bits(owner) {
+            return Err(Refusal::NotOwner);
+        }
+        if self.0 & PINNED == 0 {
+            return Err(Refusal::BadState);
+        }
+        Ok(Self(self.0 & !PINNED))
+    }
+
+    /// The owner gives the frame up: it no longer counts; one reference less.
+    ///
+    /// # Errors
+    /// `NotOwner`, `BadState` if it was given up already or is pinned.
+    pub const fn give_up(self, owner: Owner) -> Result<Self, Refusal> {
+        if self.0 & OWNER_MASK != owner_bits(owner) {
+            return Err(Refusal::NotOwner);
+        }
+        if self.0 & ALLOCATED == 0 || self.0 & PINNED != 0 || self.0 & REF_MASK == 0 {
+            return Err(Refusal::BadState);
+        }
+        Ok(Self((self.0 & !ALLOCATED) - REF_ONE))
+    }
+
+    /// After a flush of every CPU: nothing remembers it as a table.
+    #[must_use]
+    pub const fn flushed(self) -> Self {
+        Self(self.0 & !STALE)
+    }
+}
+
+impl core::fmt::Debug for Word {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "{:?} {:?} refs {} types {}{}{}{}{}",
+            self.owner(),
+            self.kind(),
+            self.refs(),
+            self.types(),
+            if self.is_allocated() { " allocated" } else { "" },
+            if self.is_validated() { " validated" } else { "" },
+            if self.is_pinned() { " pinned" } else { "" },
+            if self.is_stale() { " stale" } else { "" },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: Owner = Owner::domain(3);
+    const OTHER: Owner = Owner::domain(4);
+
+    #[test]
+    fn the_zero_word_is_the_hypervisors() {
+        let w = Word(0);
+        assert_eq!(w.owner(), Owner::HYPERVISOR);
+        assert_eq!(w.get(ME), Err(Refusal::NotOwner));
+        assert_eq!(w.get_writable(ME), Err(Refusal::NotOwner));
+    }
+
+    #[test]
+    fn writable_and_table_exclude_each_other() {
+        let w = Word::allocated(ME).get_writable(ME).unwrap();
+        assert_eq!(w.get_first(ME, Kind::L1), Err(Refusal::WrongKind));
+        let w = w.put_writable().unwrap();
+        assert_eq!(w.kind(), Kind::None);
+        let t = w.get_first(ME, Kind::L2).unwrap();
+        assert_eq!(t.get_writable(ME), Err(Refusal::WrongKind));
+        assert_eq!(t.get_validated(ME, Kind::L2), Err(Refusal::Locked));
+        let t = t.validated().unwrap();
+        assert_eq!(t.get_validated(ME, Kind::L1), Err(Refusal::WrongKind));
+        let two = t.get_validated(ME, Kind::L2).unwrap();
+        assert_eq!(two.put_validated(), Ok(Some(t)));
+        assert_eq!(t.put_validated(), Ok(None));
+        let gone = t.unvalidate().unwrap().untype().unwrap();
+        assert_eq!(gone.kind(), Kind::None);
+        assert_eq!(gone.get_writable(ME), Err(Refusal::NeedsFlush));
+        assert!(gone.flushed().get_writable(ME).is_ok());
+    }
+
+    #[test]
+    fn others_get_nothing() {
+        let w = Word::allocated(ME);
+        assert_eq!(w.get(OTHER), Err(Refusal::NotOwner));
+        assert_eq!(w.get_writable(OTHER), Err(Refusal::NotOwner));
+        assert_eq!(w.get_first(OTHER, Kind::L1), Err(Refusal::NotOwner));
+        assert_eq!(w.give_up(OTHER), Err(Refusal::NotOwner));
+        assert_eq!(Word::FREE.get(ME), Err(Refusal::NotOwner));
+    }
+
+    #[test]
+    fn counts_do_not_overflow() {
+        let mut w = Word::allocated(ME).get_writable(ME).unwrap();
+        w.0 |= TYPE_MASK;
+        assert_eq!(w.get_writable(ME), Err(Refusal::Full));
+        let mut w = Word::allocated(ME);
+        w.0 |= REF_MASK;
+        assert_eq!(w.get(ME), Err(Refusal::Full));
+        assert_eq!(w.get_first(ME, Kind::L1), Err(Refusal::Full));
+        assert_eq!(Word(owner_bits(ME)).put(), Err(Refusal::BadState));
+    }
+
+    #[test]
+    fn a_pinned_frame_is_not_given_up() {
+        let w = Word::allocated(ME)
+            .get_first(ME, Kind::L1)
+            .and_then(Word::validated)
+            .and_then(Word::pin)
+            .unwrap();
+        assert_eq!(w.give_up(ME), Err(Refusal::BadState));
+        assert_eq!(w.pin(), Err(Refusal::BadState));
+        let w = w.unpin(ME).unwrap();
+        assert!(w.give_up(ME).is_ok());
+    }
+}

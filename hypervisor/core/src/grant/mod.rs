@@ -1,0 +1,191 @@
+//! Grant tables: their frames and version, and the calls that set them up.
+//!
+//! The frames are shared pages of the domain: zeroed, permanently writable, freed with the domain.
+
+use alloc::vec::Vec;
+
+use hypercall_abi::grant_table::{
+    GNTST_bad_domain, GNTST_general_error, GNTST_okay, GNTST_permission_denied,
+    GNTTABOP_get_version, GNTTABOP_query_size, GNTTABOP_set_version, GNTTABOP_setup_table,
+    gnttab_get_version, gnttab_query_size, gnttab_set_version, gnttab_setup_table,
+};
+
+use crate::addr::Mfn;
+use crate::domain::{DOMID_SELF, Domain, DomainState};
+use crate::error::{Errno, HypercallResult, Result};
+use crate::guest::{GuestSlice, copy_in, copy_out};
+use crate::hypercall::Cx;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+
+/// The only version of the table's layout there is.
+const VERSION: u32 = 1;
+/// Frames a domain has from its creation on.
+const INITIAL_FRAMES: u32 = 1;
+/// Frames a domain may have at most, whatever its toolstack says.
+pub const MAX_FRAMES: u32 = 1024;
+
+/// A domain's grant table.
+#[derive(Default)]
+pub struct GrantTable {
+    /// Its frames, in order.
+    pub frames: Vec<Mfn>,
+    /// Most frames it may have.
+    pub max_frames: u32,
+}
+
+/// Gives a new domain room for its table; the frames come with the first use.
+///
+/// # Errors
+/// `EINVAL` when `max_frames` is 0 or more than [`MAX_FRAMES`], `ENOMEM`.
+pub fn init(state: &mut DomainState, max_frames: u32) -> Result<()> {
+    if max_frames == 0 || max_frames > MAX_FRAMES {
+        return Err(Errno::EINVAL);
+    }
+    let table = &mut state.grants;
+    table.max_frames = max_frames;
+    table
+        .frames
+        .try_reserve_exact(max_frames as usize)
+        .map_err(|_| Errno::ENOMEM)
+}
+
+/// Frees the table of a domain that ends.
+pub fn release<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState) {
+    for mfn in state.grants.frames.drain(..) {
+        hv.free_shared_page(mfn);
+    }
+}
+
+/// Makes the table at least `nr_frames` long.
+///
+/// # Errors
+/// `EINVAL` above the domain's maximum, `ENOMEM`; the table keeps the frames it got.
+pub fn grow<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &mut DomainState,
+    nr_frames: u32,
+) -> Result<()> {
+    let table = &mut state.grants;
+    if nr_frames > table.max_frames {
+        return Err(Errno::EINVAL);
+    }
+    while table.frames.len() < nr_frames.max(INITIAL_FRAMES) as usize {
+        table.frames.push(hv.alloc_shared_page(dom)?);
+    }
+    Ok(())
+}
+
+/// `grant_table_op` (grant_table.h): the calls about the table itself.
+///
+/// # Errors
+/// `EFAULT`; `EINVAL` for a count that the call does not take; `ENOSYS` for other calls.
+pub fn grant_table_op<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    cmd: u64,
+    uop: u64,
+    count: u64,
+) -> HypercallResult {
+    let single = || {
+        if count == 1 {
+            Ok(())
+        } else {
+            Err(Errno::EINVAL)
+        }
+    };
+    match u32::try_from(cmd).unwrap_or(u32::MAX) {
+        GNTTABOP_setup_table => {
+            single()?;
+            setup_table(cx, uop)
+        }
+        GNTTABOP_query_size => {
+            single()?;
+            query_size(cx, uop)
+        }
+        GNTTABOP_set_version => set_version(cx, uop),
+        GNTTABOP_get_version => get_version(cx, uop),
+        _ => Err(Errno::ENOSYS.into()),
+    }
+}
+
+/// The domain a call names, as the caller may see it; else the call's status.
+fn subject<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<&'a Domain, i16> {
+    if domid == DOMID_SELF || domid == cx.dom.id() {
+        return Ok(cx.dom);
+    }
+    let other = cx.hv.domains.find(domid).map_err(|_| GNTST_bad_domain)?;
+    if cx.dom.is_privileged() {
+        Ok(other)
+    } else {
+        Err(GNTST_permission_denied)
+    }
+}
+
+fn setup_table<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
+    let mut op: gnttab_setup_table = copy_in(cx.m(), uop)?;
+    let list = GuestSlice::<u64>::new(op.frame_list, op.nr_frames.into())?;
+    op.status = match subject(cx, op.dom) {
+        Err(status) => status,
+        Ok(dom) => {
+            let mut state = dom.lock();
+            if grow(cx.hv, dom, &mut state, op.nr_frames).is_err() {
+                GNTST_general_error
+            } else {
+                for (index, mfn) in state
+                    .grants
+                    .frames
+                    .iter()
+                    .enumerate()
+                    .take(op.nr_frames as usize)
+                {
+                    list.write(cx.m(), index as u64, &mfn.0)?;
+                }
+                GNTST_okay
+            }
+        }
+    };
+    copy_out(cx.m(), uop, &op)?;
+    Ok(0)
+}
+
+fn query_size<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
+    let mut op: gnttab_query_size = copy_in(cx.m(), uop)?;
+    op.status = match subject(cx, op.dom) {
+        Err(status) => status,
+        Ok(dom) => {
+            let state = dom.lock();
+            let frames = state.grants.frames.len() as u32;
+            op.nr_frames = frames.max(INITIAL_FRAMES);
+            op.max_nr_frames = state.grants.max_frames;
+            GNTST_okay
+        }
+    };
+    copy_out(cx.m(), uop, &op)?;
+    Ok(0)
+}
+
+/// Version 2 gives what a hypervisor limited to version 1 gives; the version in force is written
+/// back whatever the result.
+fn set_version<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
+    let mut op: gnttab_set_version = copy_in(cx.m(), uop)?;
+    let result = match op.version {
+        VERSION => Ok(0),
+        2 => Err(Errno::ENOSYS),
+        _ => Err(Errno::EINVAL),
+    };
+    op.version = VERSION;
+    copy_out(cx.m(), uop, &op)?;
+    Ok(result?)
+}
+
+fn get_version<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
+    let mut op: gnttab_get_version = copy_in(cx.m(), uop)?;
+    match subject(cx, op.dom) {
+        Ok(_) => op.version = VERSION,
+        Err(GNTST_bad_domain) => return Err(Errno::ESRCH.into()),
+        Err(_) => return Err(Errno::EPERM.into()),
+    }
+    copy_out(cx.m(), uop, &op)?;
+    Ok(0)
+}

@@ -1,0 +1,89 @@
+//! Hypercall dispatch: the table of calls, and the context that every handler gets.
+
+pub mod dispatch;
+pub mod multicall;
+pub mod page;
+pub mod version;
+
+use crate::domain::Domain;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+use crate::vcpu::{Continuation, Vcpu};
+
+pub use dispatch::TABLE;
+
+/// Work that one entry into the hypervisor may still do, in table entries or pages: at zero the
+/// operation stops and is continued after pending interrupts were seen to.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget(u32);
+
+impl Budget {
+    /// Units of one entry: about 40 instructions each, so that no entry exceeds 50,000.
+    pub const FULL: u32 = 1024;
+
+    /// A budget of `units`.
+    #[must_use]
+    pub const fn new(units: u32) -> Self {
+        Self(units)
+    }
+
+    /// Uses `units`; false, and nothing used, when they are not there. The first request of an
+    /// entry must always succeed, or nothing would ever progress: `units` may not exceed the
+    /// smallest budget of 1 unless the budget is untouched.
+    #[inline]
+    pub fn take(&mut self, units: u32) -> bool {
+        if self.0 < units {
+            return false;
+        }
+        self.0 -= units;
+        true
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    pub const fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// What a handler works on: the calling vCPU, its domain, the hypervisor.
+pub struct Cx<'a, M: Machine> {
+    /// Everything.
+    pub hv: &'a Hypervisor<M>,
+    /// The caller, running on this CPU.
+    pub vcpu: &'a mut Vcpu,
+    /// The caller's domain.
+    pub dom: &'a Domain,
+    /// What may still be done before interrupts must be seen to.
+    pub budget: Budget,
+    /// Number and arguments of the call in progress (of the inner one, in a multicall).
+    pub call: (u64, [u64; 6]),
+    /// 0 for a direct call, 1 inside a multicall.
+    pub depth: u8,
+}
+
+impl<'a, M: Machine> Cx<'a, M> {
+    /// The machine.
+    #[inline]
+    #[must_use]
+    pub fn m(&self) -> &'static M {
+        self.hv.machine
+    }
+
+    /// Items that an earlier, interrupted run of this very call finished; the record is taken.
+    #[inline]
+    pub fn resume_at(&mut self) -> u64 {
+        match self.vcpu.continuation[usize::from(self.depth & 1)].take() {
+            Some(c) if c.call == self.call => c.done,
+            _ => 0,
+        }
+    }
+
+    /// Records that `done` items are finished; the handler then returns `Stop::Retry`.
+    pub fn suspend_at(&mut self, done: u64) {
+        self.vcpu.continuation[usize::from(self.depth & 1)] = Some(Continuation {
+            call: self.call,
+            done,
+        });
+    }
+}

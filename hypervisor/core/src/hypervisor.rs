@@ -1,0 +1,98 @@
+//! The hypervisor as a whole: the tables, and the entry points that the binary calls.
+
+use core::sync::atomic::AtomicU64;
+
+use arrayvec::ArrayVec;
+
+use crate::addr::Mfn;
+use crate::domain::DomainTable;
+use crate::error::Result;
+use crate::frame::table::FrameTable;
+use crate::frame::tlb::Tlb;
+use crate::platform::Machine;
+use crate::sched::Scheduler;
+
+/// What the command line and the boot code decided.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Physical CPUs brought up.
+    pub cpus: u32,
+    /// The command line as given, for `XENVER_commandline`.
+    pub command_line: heapless_string::CommandLine,
+    /// Whether a domain's reboot request halts the machine instead.
+    pub noreboot: bool,
+    /// Whether guests other than dom0 may write to the console (`guest_loglvl=all`).
+    pub verbose_guests: bool,
+    /// Device frames that no domain may map, as first frame and count: the interrupt controllers
+    /// and timers that the hypervisor itself drives.
+    pub device_denied: ArrayVec<(Mfn, u64), 16>,
+    /// First frame of the (physically contiguous) machine-to-phys table.
+    pub m2p_start: Mfn,
+    /// The machine's memory map as the firmware gave it: address, size, type (E820).
+    pub memory_map: ArrayVec<(u64, u64, u32), 64>,
+    /// Frame numbers from this on do not exist: the processor's physical address width.
+    pub max_mfn: u64,
+}
+
+impl Config {
+    /// Whether the privileged domain may map device frame `mfn`.
+    #[must_use]
+    pub fn device_frame_allowed(&self, mfn: Mfn) -> bool {
+        mfn.0 < self.max_mfn
+            && !self
+                .device_denied
+                .iter()
+                .any(|&(start, count)| mfn.0.wrapping_sub(start.0) < count)
+    }
+}
+
+/// A bounded string without a heap.
+pub mod heapless_string {
+    use arrayvec::ArrayString;
+    /// The hypervisor's command line.
+    pub type CommandLine = ArrayString<1024>;
+}
+
+/// Everything the hypervisor knows, in one place; there is one, and it is never dropped.
+pub struct Hypervisor<M: Machine> {
+    /// The machine.
+    pub machine: &'static M,
+    /// One word for each frame.
+    pub frames: FrameTable,
+    /// Machine-to-phys table, mapped read-only into every guest.
+    pub m2p: &'static [AtomicU64],
+    /// TLB flush clock.
+    pub tlb: Tlb,
+    /// All domains.
+    pub domains: DomainTable,
+    /// Who runs.
+    pub sched: Scheduler,
+    /// Settings.
+    pub config: Config,
+    /// Wall-clock time at boot, nanoseconds since 1970, as the control domain last corrected it.
+    pub wallclock: AtomicU64,
+}
+
+impl<M: Machine> Hypervisor<M> {
+    /// Puts the hypervisor together; no domain exists yet.
+    ///
+    /// # Errors
+    /// `ENOMEM` when the heap cannot hold the tables.
+    pub fn new(
+        machine: &'static M,
+        frames: FrameTable,
+        m2p: &'static [AtomicU64],
+        config: Config,
+    ) -> Result<Self> {
+        Ok(Self {
+            machine,
+            frames,
+            m2p,
+            tlb: Tlb::new(),
+            domains: DomainTable::new()?,
+            sched: Scheduler::new(config.cpus)?,
+            config,
+            wallclock: AtomicU64::new(machine.wallclock_at_boot()),
+        })
+    }
+}

@@ -1,0 +1,40 @@
+//! The guest-facing logic of the Paravane hypervisor.
+//!
+//! Everything a guest can reach is decided here, without `unsafe` and without hardware: the crate
+//! is generic over the [`platform::Machine`] trait, which the bare-metal binary implements for the
+//! real machine and [`testkit`] for a fake one that records every write.
+//!
+//! Lock order, outermost first: domain-table creation lock → domain locks in domid order →
+//! scheduler lock → a vCPU's home slot → frame allocator → log.
+#![no_std]
+#![forbid(unsafe_code)]
+#![allow(
+    non_upper_case_globals,
+    reason = "constants of the public headers keep their names, in patterns as well"
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod addr;
+pub mod build;
+pub mod cmdline;
+pub mod control;
+pub mod domain;
+pub mod entry;
+pub mod error;
+pub mod evtchn;
+pub mod frame;
+pub mod grant;
+pub mod guest;
+pub mod hypercall;
+pub mod hypervisor;
+pub mod platform;
+pub mod pv;
+pub mod sched;
+pub mod trap;
+pub mod vcpu;
+
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;

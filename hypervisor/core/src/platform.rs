@@ -1,0 +1,202 @@
+//! Everything the core needs of the machine, as one trait of small, checked operations.
+//!
+//! The binary implements it for the hardware, [`crate::testkit`] for a fake machine. All methods
+//! take `&self`: the implementation keeps its state in per-CPU structures or atomics. Methods that
+//! speak of "this CPU" act on the CPU that calls them.
+
+use crate::addr::Mfn;
+use crate::pv::entry::ValidEntry;
+use crate::vcpu::{Regs, Vcpu};
+
+/// Nanoseconds since the hypervisor started.
+pub type Nanos = u64;
+/// A physical CPU's number.
+pub type CpuId = u32;
+/// A set of physical CPUs, one bit each.
+pub type CpuMask = u64;
+
+/// A guest address could not be accessed; `0` is the first address that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyFault(pub u64);
+
+/// An access the hardware refused with a fault (an MSR, a selector, a port).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// A segment register that a guest's selector is loaded into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Segment {
+    Ds,
+    Es,
+    Fs,
+    Gs,
+}
+
+/// The guest's parameters of the clock page, as `vcpu_time_info` wants them (xen.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TscScale {
+    /// TSC value at `system_time`.
+    pub tsc_timestamp: u64,
+    /// Nanoseconds since boot at `tsc_timestamp`.
+    pub system_time: Nanos,
+    /// Fixed-point multiplier: `(tsc << shift) * mul >> 32` is nanoseconds.
+    pub tsc_to_system_mul: u32,
+    /// Left shift of the TSC difference (right, if negative).
+    pub tsc_shift: i8,
+}
+
+/// How the machine ends or restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Shutdown {
+    Poweroff,
+    Reboot,
+    Halt,
+}
+
+/// The machine under the core.
+pub trait Machine: Sync + Sized + 'static {
+    // ---- frames, through the direct map -------------------------------------------------------
+    /// Reads entry `index` of table `table` (one atomic 8-byte load).
+    fn read_entry(&self, table: Mfn, index: usize) -> u64;
+    /// Whether none of the eight entries from `index` (a multiple of 8) on is present.
+    fn eight_absent(&self, table: Mfn, index: usize) -> bool;
+    /// Stores a validated entry (one atomic 8-byte store).
+    fn write_entry(&self, table: Mfn, index: usize, entry: ValidEntry);
+    /// Replaces an entry if it still is `old`, for updates that must keep accessed and dirty bits;
+    /// `Err` gives the value found.
+    fn swap_entry(&self, table: Mfn, index: usize, old: u64, new: ValidEntry) -> Result<(), u64>;
+    /// Copies the hypervisor's own L4 slots (256 to 271) into the new root `table`.
+    fn install_hypervisor_slots(&self, table: Mfn);
+
+    /// Zeroes a guest's frame.
+    fn zero_frame(&self, mfn: Mfn);
+    /// Copies one guest frame over another.
+    fn copy_frame(&self, dst: Mfn, src: Mfn);
+    /// Reads bytes of a guest's frame; `offset + buf.len() <= 4096`.
+    fn read_frame(&self, mfn: Mfn, offset: usize, buf: &mut [u8]);
+    /// Writes bytes of a guest's frame; the implementation refuses (panics in debug, ignores in
+    /// release) frames that the hypervisor owns.
+    fn write_frame(&self, mfn: Mfn, offset: usize, bytes: &[u8]);
+    /// Atomic byte load from a guest's frame.
+    fn load_u8(&self, mfn: Mfn, offset: usize) -> u8;
+    /// Atomic byte store into a guest's frame.
+    fn store_u8(&self, mfn: Mfn, offset: usize, value: u8);
+    /// Atomic aligned 32-bit load from a guest's frame.
+    fn load_u32(&self, mfn: Mfn, offset: usize) -> u32;
+    /// Atomic aligned 32-bit store (release) into a guest's frame.
+    fn store_u32(&self, mfn: Mfn, offset: usize, value: u32);
+    /// Atomic aligned 64-bit load from a guest's frame.
+    fn load_u64(&self, mfn: Mfn, offset: usize) -> u64;
+    /// Atomic aligned 64-bit store (release) into a guest's frame.
+    fn store_u64(&self, mfn: Mfn, offset: usize, value: u64);
+    /// Atomic or on an aligned word of a guest's frame (shared-info bitmaps); returns the old value.
+    fn fetch_or_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64;
+    /// Atomic and on an aligned word of a guest's frame; returns the old value.
+    fn fetch_and_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64;
+
+    // ---- the current guest's virtual memory ---------------------------------------------------
+    /// Copies from the current address space with the guest's own rights. The caller has checked
+    /// the range with [`crate::addr::guest_range`].
+    fn copy_from_guest(&self, va: u64, buf: &mut [u8]) -> Result<(), CopyFault>;
+    /// Copies into the current address space with the guest's own rights; same precondition.
+    fn copy_to_guest(&self, va: u64, bytes: &[u8]) -> Result<(), CopyFault>;
+    /// One aligned or unaligned 8-byte load from the current address space; same precondition.
+    fn read_guest_u64(&self, va: u64) -> Result<u64, CopyFault>;
+    /// One 8-byte store into the current address space; same precondition.
+    fn write_guest_u64(&self, va: u64, value: u64) -> Result<(), CopyFault>;
+
+    // ---- address spaces and the TLB of this CPU and others ------------------------------------
+    /// Loads CR3 with `root`, flushing this CPU's TLB (all but the hypervisor's global entries).
+    fn load_root(&self, root: Mfn);
+    /// Flushes this CPU's TLB, all but the hypervisor's global entries.
+    fn flush_tlb_local(&self);
+    /// Invalidates one page in this CPU's TLB.
+    fn invlpg_local(&self, va: u64);
+    /// Writes back and invalidates this CPU's caches.
+    fn flush_cache(&self);
+    /// Flushes the TLBs of the other CPUs in `mask` and waits until they have done it.
+    fn flush_tlb_remote(&self, mask: CpuMask);
+
+    // ---- the running vCPU's descriptor tables and segments ------------------------------------
+    /// Maps `frames` as the first GDT pages of this CPU (at most 14), the rest reads as zero.
+    fn load_gdt(&self, frames: &[Mfn]);
+    /// Sets this CPU's LDT to `entries` descriptors and forgets its mapped pages; 0 is a null LDT.
+    fn load_ldt(&self, entries: u32);
+    /// Maps `frame` as page `page` (0 to 15) of this CPU's LDT.
+    fn map_ldt_page(&self, page: usize, frame: Mfn);
+    /// The byte offset in the LDT that `va` has, if it lies where this CPU's LDT is mapped: an
+    /// access there faulted because the page was not mapped yet.
+    fn ldt_offset(&self, va: u64) -> Option<u32>;
+    /// Loads a guest's data selector; a faulting selector becomes null and gives `Refused`.
+    /// `Segment::Gs` means the guest's GS, never the hypervisor's.
+    fn load_selector(&self, segment: Segment, selector: u16) -> Result<(), Refused>;
+    /// The selector in a segment register as the guest left it.
+    fn selector(&self, segment: Segment) -> u16;
+    /// The guest's FS base on this CPU.
+    fn fs_base(&self) -> u64;
+    /// Sets the guest's FS base (canonical).
+    fn set_fs_base(&self, base: u64);
+    /// The guest's GS base on this CPU (what GS has while the guest runs).
+    fn gs_base(&self) -> u64;
+    /// Sets the guest's GS base (canonical).
+    fn set_gs_base(&self, base: u64);
+    /// Sets or clears CR0.TS for the guest on this CPU.
+    fn set_task_switched(&self, ts: bool);
+    /// Loads debug registers (0-3, 6, 7) whose values the core has checked.
+    fn load_debugreg(&self, index: usize, value: u64);
+    /// Reads a debug register.
+    fn debugreg(&self, index: usize) -> u64;
+
+    // ---- devices and identification, only for what the core's policy allows --------------------
+    /// CPUID on the hardware: (eax, ebx, ecx, edx).
+    fn cpuid(&self, leaf: u32, subleaf: u32) -> (u32, u32, u32, u32);
+    /// Reads a model-specific register; `Refused` if it faults.
+    fn rdmsr(&self, msr: u32) -> Result<u64, Refused>;
+    /// Reads an I/O port of `size` 1, 2 or 4 bytes.
+    fn port_in(&self, port: u16, size: u8) -> u32;
+    /// Writes an I/O port of `size` 1, 2 or 4 bytes.
+    fn port_out(&self, port: u16, size: u8, value: u32);
+
+    // ---- CPUs and time ------------------------------------------------------------------------
+    /// The CPU this runs on.
+    fn cpu(&self) -> CpuId;
+    /// Makes `cpu` come back into the hypervisor soon and look for work (an IPI; nothing for the
+    /// CPU itself).
+    fn kick(&self, cpu: CpuId);
+    /// Nanoseconds since the hypervisor started, monotonic over all CPUs.
+    fn now(&self) -> Nanos;
+    /// The time-stamp counter now.
+    fn tsc(&self) -> u64;
+    /// Parameters for guests' clock pages on this CPU.
+    fn tsc_scale(&self) -> TscScale;
+    /// Frequency of the time-stamp counter, in kHz.
+    fn tsc_khz(&self) -> u32;
+    /// Arms this CPU's timer interrupt at `deadline`; `Nanos::MAX` disarms.
+    fn arm_timer(&self, deadline: Nanos);
+    /// Wall-clock time at boot, nanoseconds since 1970.
+    fn wallclock_at_boot(&self) -> Nanos;
+
+    // ---- vCPU state that only hardware can move ------------------------------------------------
+    /// Saves the running vCPU's hardware state (FPU, bases, selectors, debug registers) into it.
+    fn save_vcpu(&self, vcpu: &mut Vcpu);
+    /// Loads a vCPU's hardware state (FPU, GDT, LDT, bases, selectors, debug registers, root of its
+    /// mode).
+    fn load_vcpu(&self, vcpu: &Vcpu);
+    /// Leaves the guest's address space and descriptor tables for the hypervisor's own, because this
+    /// CPU has nothing to run. Afterwards what the vCPU that ran here held may be freed.
+    fn unload_vcpu(&self);
+
+    // ---- console and end of the machine --------------------------------------------------------
+    /// Writes to the console in order, whole.
+    fn console_write(&self, bytes: &[u8]);
+    /// Takes one byte of console input.
+    fn console_read(&self) -> Option<u8>;
+    /// Copies the log ring's newest bytes into `buf`; returns how many. With `clear`, forgets them.
+    fn read_log(&self, buf: &mut [u8], clear: bool) -> usize;
+    /// Ends the machine.
+    fn shutdown(&self, how: Shutdown) -> !;
+    /// Logs a guest's registers and the page-table walk of `va`, for a crash report.
+    fn dump(&self, regs: &Regs, va: Option<u64>);
+}

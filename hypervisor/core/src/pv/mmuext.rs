@@ -1,0 +1,163 @@
+//! `mmuext_op` (xen.h): pins, roots, flushes, descriptor tables, page copies.
+
+use hypercall_abi::xen::{
+    MMUEXT_CLEAR_PAGE, MMUEXT_COPY_PAGE, MMUEXT_FLUSH_CACHE, MMUEXT_FLUSH_CACHE_GLOBAL,
+    MMUEXT_INVLPG_ALL, MMUEXT_INVLPG_LOCAL, MMUEXT_INVLPG_MULTI, MMUEXT_MARK_SUPER,
+    MMUEXT_NEW_BASEPTR, MMUEXT_NEW_USER_BASEPTR, MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE,
+    MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE, MMUEXT_SET_LDT, MMUEXT_TLB_FLUSH_ALL,
+    MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_MULTI, MMUEXT_UNMARK_SUPER, MMUEXT_UNPIN_TABLE,
+    mmuext_op as Op,
+};
+
+use super::mmu_update::{flush, invlpg, vcpus_to_cpus};
+use super::{root, walk};
+use crate::addr::Mfn;
+use crate::domain::Domain;
+use crate::error::{Errno, HypercallResult, Result, Stop};
+use crate::frame::word::{Owner, Word};
+use crate::guest::{GuestSlice, copy_out};
+use crate::hypercall::Cx;
+use crate::platform::{CpuMask, Machine};
+
+/// `mmuext_op(uops, count, pdone, foreigndom)`.
+///
+/// # Errors
+/// That of the first operation that failed; `pdone` tells how many succeeded.
+pub fn mmuext_op<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    ops: u64,
+    count: u64,
+    pdone: u64,
+    foreign: u64,
+) -> HypercallResult {
+    let dom = cx.subject(foreign as u16)?;
+    let slice = GuestSlice::<Op>::new(ops, u64::from(count as u32))?;
+    let mut done = cx.resume_at();
+    let mut result = Ok(());
+    while done < slice.len() {
+        result = step(cx, dom, &slice, done);
+        match result {
+            Ok(()) => done += 1,
+            Err(Stop::Retry) => {
+                cx.suspend_at(done);
+                return Err(Stop::Retry);
+            }
+            Err(_) => break,
+        }
+    }
+    if pdone != 0 {
+        copy_out(cx.m(), pdone, &(done as u32))?;
+    }
+    result.map(|()| 0)
+}
+
+fn step<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    dom: &Domain,
+    ops: &GuestSlice<Op>,
+    index: u64,
+) -> Result<(), Stop> {
+    if !cx.budget.take(2) {
+        return Err(Stop::Retry);
+    }
+    let op = ops.read(cx.m(), index)?;
+    one(cx, dom, op)
+}
+
+fn one<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: Op) -> Result<(), Stop> {
+    let mfn = Mfn(op.arg1);
+    match op.cmd {
+        MMUEXT_PIN_L1_TABLE => pin(cx, dom, mfn, 1),
+        MMUEXT_PIN_L2_TABLE => pin(cx, dom, mfn, 2),
+        MMUEXT_PIN_L3_TABLE => pin(cx, dom, mfn, 3),
+        MMUEXT_PIN_L4_TABLE => pin(cx, dom, mfn, 4),
+        MMUEXT_UNPIN_TABLE => unpin(cx, dom, mfn),
+        _ if dom.slot != cx.dom.slot && op.cmd != MMUEXT_CLEAR_PAGE && op.cmd != MMUEXT_COPY_PAGE => {
+            Err(Errno::EPERM.into())
+        }
+        MMUEXT_NEW_BASEPTR => root::new_kernel_root(cx, mfn),
+        MMUEXT_NEW_USER_BASEPTR => root::new_user_root(cx, mfn),
+        _ => Ok(others(cx, dom, op)?),
+    }
+}
+
+fn others<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: Op) -> Result<()> {
+    match op.cmd {
+        MMUEXT_TLB_FLUSH_LOCAL => cx.hv.flush_local(),
+        MMUEXT_INVLPG_LOCAL => invlpg(cx, 0, op.arg1),
+        MMUEXT_TLB_FLUSH_ALL => flush(cx, CpuMask::MAX),
+        MMUEXT_INVLPG_ALL => invlpg(cx, CpuMask::MAX, op.arg1),
+        MMUEXT_TLB_FLUSH_MULTI => {
+            let mask = vcpus_to_cpus(cx, op.arg2)?;
+            if mask != 0 {
+                flush(cx, mask);
+            }
+        }
+        MMUEXT_INVLPG_MULTI => {
+            let mask = vcpus_to_cpus(cx, op.arg2)?;
+            if mask != 0 {
+                invlpg(cx, mask, op.arg1);
+            }
+        }
+        MMUEXT_SET_LDT => crate::trap::calls::set_ldt(cx.hv, cx.vcpu, op.arg1, op.arg2)?,
+        MMUEXT_CLEAR_PAGE => {
+            let mfn = Mfn(op.arg1);
+            cx.hv.page_get_writable(dom, mfn)?;
+            cx.m().zero_frame(mfn);
+            cx.hv.page_put_writable(mfn);
+        }
+        MMUEXT_COPY_PAGE => copy_page(cx, dom, Mfn(op.arg1), Mfn(op.arg2))?,
+        // Only domains with devices cache what must be written back.
+        MMUEXT_FLUSH_CACHE | MMUEXT_FLUSH_CACHE_GLOBAL => {
+            if !cx.dom.is_privileged() {
+                return Err(Errno::EACCES);
+            }
+            cx.m().flush_cache();
+        }
+        MMUEXT_MARK_SUPER | MMUEXT_UNMARK_SUPER => return Err(Errno::EOPNOTSUPP),
+        _ => return Err(Errno::ENOSYS),
+    }
+    Ok(())
+}
+
+fn copy_page<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, dst: Mfn, src: Mfn) -> Result<()> {
+    cx.hv.page_get(dom, src)?;
+    let taken = cx.hv.page_get_writable(dom, dst);
+    if taken.is_ok() {
+        cx.m().copy_frame(dst, src);
+        cx.hv.page_put_writable(dst);
+    }
+    cx.hv.page_put(src);
+    taken
+}
+
+/// Validates `table` as a table of `level` and keeps it live until unpinned.
+fn pin<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    dom: &Domain,
+    table: Mfn,
+    level: u8,
+) -> Result<(), Stop> {
+    let _guard = dom.lock();
+    let walk = &mut cx.vcpu.walk;
+    walk::get_table(cx.hv, dom, (table, level), walk, &mut cx.budget)?;
+    if cx.hv.frames.change(table, Word::pin).is_err() {
+        walk::put_table(cx.hv, table, walk);
+        return Err(Errno::EINVAL.into());
+    }
+    Ok(())
+}
+
+fn unpin<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, table: Mfn) -> Result<(), Stop> {
+    let _guard = dom.lock();
+    walk::finish(cx.hv, dom, &mut cx.vcpu.walk, &mut cx.budget)?;
+    let owner = Owner::domain(dom.slot);
+    cx.hv
+        .frames
+        .change(table, |w| w.unpin(owner))
+        .map_err(|_| Errno::EINVAL)?;
+    walk::put_table(cx.hv, table, &mut cx.vcpu.walk);
+    // Done, whether or not the release is: what is left of it ends before the vCPU's next call.
+    let _ = walk::finish(cx.hv, dom, &mut cx.vcpu.walk, &mut cx.budget);
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! PV page tables: validation, updates, pins.
+
+#[cfg(test)]
+mod census;
+pub mod entry;
+pub mod fault;
+pub mod lookup;
+pub mod mmu_update;
+pub mod mmuext;
+pub mod root;
+pub mod store;
+#[cfg(test)]
+mod tests;
+pub mod update;
+pub mod walk;

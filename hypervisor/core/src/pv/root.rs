@@ -1,0 +1,131 @@
+//! Roots: the address spaces a vCPU runs in.
+
+use super::walk;
+use crate::addr::Mfn;
+use crate::domain::Domain;
+use crate::error::{Errno, Result, Stop};
+use crate::frame::word::{Owner, Word};
+use crate::hypercall::{Budget, Cx};
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+
+/// `MMUEXT_NEW_BASEPTR`: the kernel root, loaded at once.
+///
+/// # Errors
+/// `EINVAL` when it is no valid root; `Retry`.
+pub(crate) fn new_kernel_root<M: Machine>(cx: &mut Cx<'_, M>, new: Mfn) -> Result<(), Stop> {
+    let old = cx.vcpu.arch.kernel_root;
+    if old == Some(new) {
+        load(cx.hv, new);
+        return Ok(());
+    }
+    let _guard = cx.dom.lock();
+    let walk = &mut cx.vcpu.walk;
+    walk::get_table(cx.hv, cx.dom, (new, 4), walk, &mut cx.budget)?;
+    cx.vcpu.arch.kernel_root = Some(new);
+    load(cx.hv, new);
+    retire(cx, old);
+    Ok(())
+}
+
+/// `MMUEXT_NEW_USER_BASEPTR`: the user root, loaded at the next return to user mode; 0 for none.
+///
+/// # Errors
+/// `EINVAL` when it is no valid root; `Retry`.
+pub(crate) fn new_user_root<M: Machine>(cx: &mut Cx<'_, M>, new: Mfn) -> Result<(), Stop> {
+    let old = cx.vcpu.arch.user_root;
+    let new = (new.0 != 0).then_some(new);
+    if old == new {
+        return Ok(());
+    }
+    let _guard = cx.dom.lock();
+    if let Some(new) = new {
+        let walk = &mut cx.vcpu.walk;
+        walk::get_table(cx.hv, cx.dom, (new, 4), walk, &mut cx.budget)?;
+    }
+    cx.vcpu.arch.user_root = new;
+    retire(cx, old);
+    Ok(())
+}
+
+/// Gives up a root's use; what is left of its release ends before the vCPU's next call.
+fn retire<M: Machine>(cx: &mut Cx<'_, M>, old: Option<Mfn>) {
+    if let Some(old) = old {
+        walk::put_table(cx.hv, old, &mut cx.vcpu.walk);
+        if !cx.vcpu.walk.is_idle() {
+            let _ = walk::finish(cx.hv, cx.dom, &mut cx.vcpu.walk, &mut cx.budget);
+        }
+    }
+}
+
+/// Loads a root on this CPU, which flushes it.
+#[inline]
+fn load<M: Machine>(hv: &Hypervisor<M>, root: Mfn) {
+    hv.tlb
+        .note(hv.machine.cpu(), || hv.machine.load_root(root));
+}
+
+/// Takes a use of `mfn` as a root of `dom`, however long it takes: for the domain builder and for
+/// setting a vCPU's context. With `pin`, the use becomes a pin.
+///
+/// # Errors
+/// `EINVAL` when it is no valid root, or is pinned already.
+pub fn adopt_root<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    mfn: Mfn,
+    pin: bool,
+) -> Result<()> {
+    let _guard = dom.lock();
+    let mut walk = walk::Walk::default();
+    loop {
+        let mut budget = Budget::new(Budget::FULL);
+        match walk::get_table(hv, dom, (mfn, 4), &mut walk, &mut budget) {
+            Ok(()) => break,
+            Err(Stop::Err(e)) => {
+                drain(hv, dom, &mut walk);
+                return Err(e);
+            }
+            Err(_) => drain_keeping_verdict(hv, dom, &mut walk),
+        }
+    }
+    if pin && hv.frames.change(mfn, Word::pin).is_err() {
+        walk::put_table(hv, mfn, &mut walk);
+        drain(hv, dom, &mut walk);
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
+}
+
+fn drain_keeping_verdict<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, walk: &mut walk::Walk) {
+    loop {
+        let mut budget = Budget::new(Budget::FULL);
+        if walk::finish(hv, dom, walk, &mut budget).is_ok() {
+            return;
+        }
+    }
+}
+
+/// Ends all work of a walk, however long it takes.
+pub(crate) fn drain<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, walk: &mut walk::Walk) {
+    walk::forget_verdict(hv, walk);
+    drain_keeping_verdict(hv, dom, walk);
+}
+
+/// Gives up a root that [`adopt_root`] or a vCPU held. The release is queued in `walk`.
+pub(crate) fn give_up_root<M: Machine>(hv: &Hypervisor<M>, mfn: Mfn, walk: &mut walk::Walk) {
+    walk::put_table(hv, mfn, walk);
+}
+
+/// Takes the pin off a table of `dom`, if it has one; the release is queued in `walk`.
+pub(crate) fn unpin_if_pinned<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    mfn: Mfn,
+    walk: &mut walk::Walk,
+) {
+    let owner = Owner::domain(dom.slot);
+    if hv.frames.change(mfn, |w| w.unpin(owner)).is_ok() {
+        walk::put_table(hv, mfn, walk);
+    }
+}

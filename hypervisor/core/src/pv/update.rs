@@ -1,0 +1,275 @@
+//! Granting and giving back the claims of single entries: the one place where mmu_update,
+//! update_va_mapping, trapped writes and walks meet.
+
+use super::entry::{Claim, HARMLESS, PRESENT, RW, ValidEntry, adjust, claim, frame};
+use super::walk::{self, Walk};
+use crate::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
+use crate::domain::Domain;
+use crate::error::{Errno, Result, Stop};
+use crate::frame::word::{Kind, Owner, Word};
+use crate::hypercall::Budget;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+
+/// Whose tables and pages an update concerns.
+#[derive(Clone, Copy)]
+pub struct Parties<'a> {
+    /// Owner of the table that is changed; its lock is held.
+    pub table: &'a Domain,
+    /// Owner of the pages that level-1 entries map.
+    pub pages: &'a Domain,
+    /// Whether device frames may be mapped: the caller is privileged.
+    pub devices: bool,
+}
+
+impl<'a> Parties<'a> {
+    /// A domain changing its own tables to map its own pages.
+    #[must_use]
+    pub fn own(dom: &'a Domain) -> Self {
+        Self {
+            table: dom,
+            pages: dom,
+            devices: dom.is_privileged(),
+        }
+    }
+}
+
+/// Whether a store keeps the accessed and dirty bits that the processor set meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessedDirty {
+    /// Stored as given.
+    Overwrite,
+    /// Taken over from the old entry.
+    Keep,
+    /// Stored only over this very value; the update is to be tried again otherwise.
+    Unchanged(u64),
+}
+
+impl<M: Machine> Hypervisor<M> {
+    /// Takes what a present level-1 entry claims.
+    ///
+    /// # Errors
+    /// `EINVAL` for forbidden bits, frames of others, tables mapped writable; `EPERM` for device
+    /// frames without the right.
+    #[inline]
+    pub(super) fn grant_page(&self, parties: Parties<'_>, raw: u64) -> Result<()> {
+        let Claim::Page { mfn, writable, uncached } = claim(1, raw)? else {
+            return Ok(());
+        };
+        if uncached && !parties.devices {
+            return Err(Errno::EINVAL);
+        }
+        let taken = if writable {
+            self.page_get_writable(parties.pages, mfn)
+        } else {
+            self.page_get(parties.pages, mfn)
+        };
+        match taken {
+            Err(Errno::EINVAL) => self.grant_odd_page(parties, mfn),
+            other => other,
+        }
+    }
+
+    /// A page that its supposed owner does not own: a device frame, which needs no counting.
+    #[cold]
+    fn grant_odd_page(&self, parties: Parties<'_>, mfn: Mfn) -> Result<()> {
+        if self.frames.owner(mfn) != Owner::IO {
+            return Err(Errno::EINVAL);
+        }
+        if !parties.devices || !self.config.device_frame_allowed(mfn) {
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+
+    /// Gives back what a level-1 entry that was granted held.
+    #[inline]
+    pub(super) fn ungrant_page(&self, raw: u64) {
+        if raw & PRESENT == 0 {
+            return;
+        }
+        let mfn = frame(raw);
+        if self.frames.owner(mfn) == Owner::IO {
+            return;
+        }
+        if raw & RW != 0 {
+            self.page_put_writable(mfn);
+        } else {
+            self.page_put(mfn);
+        }
+    }
+
+    /// Changes entry `index` of the live level-1 table `table`.
+    ///
+    /// # Errors
+    /// As [`Self::grant_page`]; nothing is changed then.
+    #[inline]
+    pub(crate) fn update_l1(
+        &self,
+        parties: Parties<'_>,
+        table: Mfn,
+        index: usize,
+        raw: u64,
+        ad: AccessedDirty,
+    ) -> Result<()> {
+        let old = self.machine.read_entry(table, index);
+        let new = adjust(1, raw);
+        let changed = old ^ new;
+        if changed & !HARMLESS == 0 || (old | new) & PRESENT == 0 {
+            return self
+                .store(table, index, old, ValidEntry::granted(new), ad)
+                .map(|_| ());
+        }
+        self.grant_page(parties, new)?;
+        match self.store(table, index, old, ValidEntry::granted(new), ad) {
+            Ok(replaced) => {
+                self.ungrant_page(replaced);
+                Ok(())
+            }
+            Err(e) => {
+                self.ungrant_page(new);
+                Err(e)
+            }
+        }
+    }
+
+    /// Stores over `old`, which only the processor may have changed since it was read; gives what
+    /// was replaced.
+    ///
+    /// # Errors
+    /// `EAGAIN` when the value that had to be unchanged was not.
+    #[inline]
+    fn store(
+        &self,
+        table: Mfn,
+        index: usize,
+        old: u64,
+        new: ValidEntry,
+        ad: AccessedDirty,
+    ) -> Result<u64> {
+        let mut seen = old;
+        match ad {
+            AccessedDirty::Overwrite => {
+                self.machine.write_entry(table, index, new);
+                return Ok(old);
+            }
+            AccessedDirty::Unchanged(expected) => {
+                return match self.machine.swap_entry(table, index, expected, new) {
+                    Ok(()) => Ok(expected),
+                    Err(_) => Err(Errno::EAGAIN),
+                };
+            }
+            AccessedDirty::Keep => {}
+        }
+        loop {
+            let kept = ValidEntry::granted(
+                new.raw() | seen & (super::entry::ACCESSED | super::entry::DIRTY),
+            );
+            match self.machine.swap_entry(table, index, seen, kept) {
+                Ok(()) => return Ok(seen),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Changes entry `index` of the live table `table` of `level` 2 to 4. What the old entry held
+    /// is queued in `walk` for release; the caller drains it.
+    ///
+    /// # Errors
+    /// `EINVAL` for forbidden bits, the hypervisor's slots of a root, or a table that is not
+    /// valid; `Retry` when the new table's validation ran out of budget.
+    pub(crate) fn update_upper(
+        &self,
+        parties: Parties<'_>,
+        level: u8,
+        (table, index): (Mfn, usize),
+        raw: u64,
+        ad: AccessedDirty,
+        (walk, budget): (&mut Walk, &mut Budget),
+    ) -> Result<(), Stop> {
+        if level == 4 && (HYPERVISOR_SLOT_START..HYPERVISOR_SLOT_END).contains(&index) {
+            return Err(Errno::EINVAL.into());
+        }
+        let old = self.machine.read_entry(table, index);
+        let new = adjust(level, raw);
+        if (old ^ new) & !HARMLESS == 0 || (old | new) & PRESENT == 0 {
+            self.store(table, index, old, ValidEntry::granted(new), ad)?;
+            return Ok(());
+        }
+        let same_table = old & new & PRESENT != 0 && frame(old) == frame(new);
+        let child = match claim(level, new)? {
+            Claim::Table(child) if !same_table => Some(child),
+            _ => None,
+        };
+        if let Some(child) = child {
+            walk::get_table(self, parties.table, (child, level - 1), walk, budget)?;
+        }
+        let replaced = match self.store(table, index, old, ValidEntry::granted(new), ad) {
+            Ok(replaced) => replaced,
+            Err(e) => {
+                if let Some(child) = child {
+                    walk::put_table(self, child, walk);
+                }
+                return Err(e.into());
+            }
+        };
+        if replaced & PRESENT != 0 && !same_table {
+            walk::put_table(self, frame(replaced), walk);
+        }
+        Ok(())
+    }
+
+    /// Changes the entry at machine address `address` of a table or writable page of
+    /// `parties.table`: one `MMU_NORMAL_PT_UPDATE`.
+    ///
+    /// # Errors
+    /// As the update of the frame's kind; `EINVAL` for other frames.
+    #[inline]
+    pub(crate) fn update_entry(
+        &self,
+        parties: Parties<'_>,
+        address: u64,
+        raw: u64,
+        ad: AccessedDirty,
+        (walk, budget): (&mut Walk, &mut Budget),
+    ) -> Result<(), Stop> {
+        let table = Mfn::containing(address);
+        let index = (address as usize >> 3) & 511;
+        let owner = Owner::domain(parties.table.slot);
+        let word = self.frames.word(table);
+        if word.is_live_table(owner) {
+            return match word.kind() {
+                Kind::L1 => Ok(self.update_l1(parties, table, index, raw, ad)?),
+                kind => self.update_upper(
+                    parties,
+                    kind as u8,
+                    (table, index),
+                    raw,
+                    ad,
+                    (walk, budget),
+                ),
+            };
+        }
+        self.update_plain(owner, parties.table, word, (table, index), raw)
+    }
+
+    /// A store into a page that is no live table: plain data, if it is or may become writable.
+    #[cold]
+    fn update_plain(
+        &self,
+        owner: Owner,
+        dom: &Domain,
+        word: Word,
+        (page, index): (Mfn, usize),
+        raw: u64,
+    ) -> Result<(), Stop> {
+        if word.owner() == owner && word.kind().level().is_some() {
+            // Another vCPU's walk holds it.
+            return Err(Stop::Retry);
+        }
+        self.page_get_writable(dom, page)?;
+        self.machine.store_u64(page, index * 8, raw);
+        self.page_put_writable(page);
+        Ok(())
+    }
+}

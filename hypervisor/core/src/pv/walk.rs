@@ -1,0 +1,432 @@
+//! Validation and release of whole tables as one interruptible machine.
+//!
+//! A table becomes live by a walk over its entries and everything below that is not live yet; it is
+//! released by a walk the other way. A walk is a stack of at most four tables, each locked in its
+//! frame word (typed, not validated), so that no other vCPU relies on it meanwhile. When the budget
+//! is spent the stack stays in the vCPU; whatever hypercall it makes next first ends the walk.
+//! Walks wait for one another only downwards in level, hence never in a circle.
+
+use arrayvec::ArrayVec;
+
+use super::entry::{Claim, PRESENT, ValidEntry, adjust, claim, frame};
+use super::update::Parties;
+use crate::addr::{ENTRIES, HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
+use crate::domain::Domain;
+use crate::error::{Errno, Result, Stop};
+use crate::frame::word::{Kind, Owner, Refusal, Word};
+use crate::hypercall::Budget;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+
+/// Entries examined for one unit of budget.
+const ENTRIES_PER_UNIT: usize = 2;
+
+/// What a walk does with one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    /// Entries below `index` are granted.
+    Validate,
+    /// Entries below `index` are still granted and are given back; then the table's type ends.
+    Release,
+    /// As `Release`, because validation failed: then whoever needed the table fails too.
+    Fail(Errno),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    table: Mfn,
+    level: u8,
+    index: u16,
+    task: Task,
+}
+
+/// How the walk that a hypercall was interrupted in ended, for that hypercall's next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Verdict {
+    table: Mfn,
+    level: u8,
+    result: Result<()>,
+}
+
+/// A vCPU's page-table work in progress.
+#[derive(Default, Debug)]
+pub struct Walk {
+    stack: ArrayVec<Step, 4>,
+    /// Tables whose last use has ended, waiting for their release; locked.
+    queue: ArrayVec<(Mfn, u8), 8>,
+    verdict: Option<Verdict>,
+    /// Table slot of the domain whose tables they are.
+    pub(crate) slot: u16,
+}
+
+/// The name under which [`crate::vcpu::Vcpu`] keeps it.
+pub type WalkState = Walk;
+
+impl Walk {
+    /// Whether nothing is in progress and nothing is remembered.
+    #[inline]
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.stack.is_empty() && self.queue.is_empty() && self.verdict.is_none()
+    }
+}
+
+/// Takes a use of `table` as a live page table of its level, validating it first if need be.
+///
+/// # Errors
+/// `EINVAL` when it cannot be one; `Retry` when the budget ran out or another vCPU's walk holds
+/// it. After a `Retry`, the same request made again picks up the result.
+pub(crate) fn get_table<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    (table, level): (Mfn, u8),
+    walk: &mut Walk,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    if let Some(verdict) = walk.verdict
+        && (verdict.table, verdict.level) == (table, level)
+    {
+        walk.verdict = None;
+        return Ok(verdict.result?);
+    }
+    forget_verdict(hv, walk);
+    // The release queue may hold this very table: then that must end first.
+    finish(hv, dom, walk, budget)?;
+    walk.slot = dom.slot;
+    match acquire(hv, dom, table, level)? {
+        Acquired::Live => Ok(()),
+        Acquired::Locked => {
+            walk.stack.push(Step {
+                table,
+                level,
+                index: 0,
+                task: Task::Validate,
+            });
+            finish(hv, dom, walk, budget)?;
+            match walk.verdict.take() {
+                Some(v) => Ok(v.result?),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+/// Gives up a use of a live table. The last use queues its release.
+pub(crate) fn put_table<M: Machine>(hv: &Hypervisor<M>, table: Mfn, walk: &mut Walk) {
+    let Some(level) = drop_use(hv, table) else {
+        return;
+    };
+    if let Some(slot) = hv.frames.owner(table).slot() {
+        walk.slot = slot;
+    }
+    if walk.queue.try_push((table, level)).is_err() {
+        // Never more than a few per operation, each followed by a drain.
+        debug_assert!(false, "release queue overflow");
+    }
+}
+
+/// Gives up a use of a live table; `Some(level)` when it was the last and the table is now locked.
+fn drop_use<M: Machine>(hv: &Hypervisor<M>, table: Mfn) -> Option<u8> {
+    let changed = hv.frames.change(table, |w| match w.put_validated()? {
+        Some(fewer) => Ok(fewer),
+        None => w.unvalidate(),
+    });
+    match changed {
+        Ok(w) if w.is_validated() => None,
+        Ok(w) => w.kind().level(),
+        Err(_) => {
+            debug_assert!(false, "put of {table:?}, which is not a live table");
+            None
+        }
+    }
+}
+
+enum Acquired {
+    Live,
+    Locked,
+}
+
+/// A use of a live table, or the lock on one that is to be validated.
+fn acquire<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    table: Mfn,
+    level: u8,
+) -> Result<Acquired, Stop> {
+    let owner = Owner::domain(dom.slot);
+    let kind = Kind::table(level);
+    match hv.frames.change(table, |w| w.get_validated(owner, kind)) {
+        Ok(_) => return Ok(Acquired::Live),
+        Err(Refusal::Locked) => return Err(Stop::Retry),
+        Err(Refusal::WrongKind) => {}
+        Err(refusal) => return Err(Errno::from(refusal).into()),
+    }
+    match hv.frames.change(table, |w| w.get_first(owner, kind)) {
+        Ok(_) => {
+            // The type is locked, so no new writable mapping can begin; those that ended may
+            // still be in a TLB. The other order would be XSA-401.
+            let _flushed = hv.flush_for(hv.frames.stamp(table));
+            if level == 4 {
+                hv.machine.install_hypervisor_slots(table);
+            }
+            Ok(Acquired::Locked)
+        }
+        Err(refusal) => Err(Errno::from(refusal).into()),
+    }
+}
+
+/// Ends all page-table work in progress.
+///
+/// # Errors
+/// `Retry` when the budget ran out or another walk must end first.
+pub(crate) fn finish<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    walk: &mut Walk,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    loop {
+        if walk.stack.is_empty() {
+            let Some((table, level)) = walk.queue.pop() else {
+                return Ok(());
+            };
+            walk.stack.push(Step {
+                table,
+                level,
+                index: ENTRIES as u16,
+                task: Task::Release,
+            });
+        }
+        advance(hv, dom, walk, budget)?;
+    }
+}
+
+/// Forgets a result that the hypercall did not pick up, giving up the use it stands for.
+pub(crate) fn forget_verdict<M: Machine>(hv: &Hypervisor<M>, walk: &mut Walk) {
+    if let Some(verdict) = walk.verdict.take()
+        && verdict.result.is_ok()
+    {
+        put_table(hv, verdict.table, walk);
+    }
+}
+
+/// Works on the top of the stack until it ends, a child must be worked on first, or the budget is
+/// spent.
+fn advance<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    walk: &mut Walk,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    let Some(top) = walk.stack.last_mut() else {
+        return Ok(());
+    };
+    let child = match (top.task, top.level) {
+        (Task::Validate, 1) => validate_pages(hv, dom, top, budget)?,
+        (Task::Validate, _) => validate_tables(hv, dom, top, budget)?,
+        (_, 1) => release_pages(hv, top, budget)?,
+        _ => release_tables(hv, top, budget)?,
+    };
+    match child {
+        Next::Again => {}
+        Next::Child(step) => walk.stack.push(step),
+        Next::End => end_of_table(hv, walk),
+    }
+    Ok(())
+}
+
+enum Next {
+    /// The same step again, with another task.
+    Again,
+    /// This one first.
+    Child(Step),
+    /// The table is done.
+    End,
+}
+
+fn charge(budget: &mut Budget) -> Result<(), Stop> {
+    if budget.take(1) { Ok(()) } else { Err(Stop::Retry) }
+}
+
+fn validate_pages<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    step: &mut Step,
+    budget: &mut Budget,
+) -> Result<Next, Stop> {
+    let parties = Parties::own(dom);
+    let mut index = usize::from(step.index);
+    while index < ENTRIES {
+        if index.is_multiple_of(8) && hv.machine.eight_absent(step.table, index) {
+            index += 8;
+            continue;
+        }
+        if index.is_multiple_of(ENTRIES_PER_UNIT)
+            && let Err(stop) = charge(budget)
+        {
+            step.index = index as u16;
+            return Err(stop);
+        }
+        let raw = hv.machine.read_entry(step.table, index);
+        if raw & PRESENT != 0 {
+            let new = adjust(1, raw);
+            if let Err(e) = hv.grant_page(parties, new) {
+                step.index = index as u16;
+                step.task = Task::Fail(e);
+                return Ok(Next::Again);
+            }
+            if new != raw {
+                hv.machine
+                    .write_entry(step.table, index, ValidEntry::granted(new));
+            }
+        }
+        index += 1;
+    }
+    Ok(Next::End)
+}
+
+fn release_pages<M: Machine>(
+    hv: &Hypervisor<M>,
+    step: &mut Step,
+    budget: &mut Budget,
+) -> Result<Next, Stop> {
+    let mut index = usize::from(step.index);
+    while index > 0 {
+        if index.is_multiple_of(8) && hv.machine.eight_absent(step.table, index - 8) {
+            index -= 8;
+            continue;
+        }
+        if index.is_multiple_of(ENTRIES_PER_UNIT)
+            && let Err(stop) = charge(budget)
+        {
+            step.index = index as u16;
+            return Err(stop);
+        }
+        index -= 1;
+        hv.ungrant_page(hv.machine.read_entry(step.table, index));
+    }
+    Ok(Next::End)
+}
+
+fn is_hypervisor_slot(level: u8, index: usize) -> bool {
+    level == 4 && (HYPERVISOR_SLOT_START..HYPERVISOR_SLOT_END).contains(&index)
+}
+
+fn validate_tables<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    step: &mut Step,
+    budget: &mut Budget,
+) -> Result<Next, Stop> {
+    while usize::from(step.index) < ENTRIES {
+        let index = usize::from(step.index);
+        if index.is_multiple_of(8) && hv.machine.eight_absent(step.table, index) {
+            step.index += 8;
+            continue;
+        }
+        if index.is_multiple_of(ENTRIES_PER_UNIT) {
+            charge(budget)?;
+        }
+        let raw = hv.machine.read_entry(step.table, index);
+        if raw & PRESENT == 0 || is_hypervisor_slot(step.level, index) {
+            step.index += 1;
+            continue;
+        }
+        let new = adjust(step.level, raw);
+        let acquired = match claim(step.level, new) {
+            Ok(Claim::Table(child)) => {
+                acquire(hv, dom, child, step.level - 1).map(|a| (a, child))
+            }
+            Ok(_) => Err(Errno::EINVAL.into()),
+            Err(e) => Err(e.into()),
+        };
+        match acquired {
+            Ok((acquired, child)) => {
+                if new != raw {
+                    hv.machine
+                        .write_entry(step.table, index, ValidEntry::granted(new));
+                }
+                if matches!(acquired, Acquired::Live) {
+                    step.index += 1;
+                    continue;
+                }
+                return Ok(Next::Child(Step {
+                    table: child,
+                    level: step.level - 1,
+                    index: 0,
+                    task: Task::Validate,
+                }));
+            }
+            Err(Stop::Err(e)) => {
+                step.task = Task::Fail(e);
+                return Ok(Next::Again);
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(Next::End)
+}
+
+fn release_tables<M: Machine>(
+    hv: &Hypervisor<M>,
+    step: &mut Step,
+    budget: &mut Budget,
+) -> Result<Next, Stop> {
+    while step.index > 0 {
+        let index = usize::from(step.index);
+        if index.is_multiple_of(8) && hv.machine.eight_absent(step.table, index - 8) {
+            step.index -= 8;
+            continue;
+        }
+        if index.is_multiple_of(ENTRIES_PER_UNIT) {
+            charge(budget)?;
+        }
+        step.index -= 1;
+        let raw = hv.machine.read_entry(step.table, index - 1);
+        if raw & PRESENT == 0 || is_hypervisor_slot(step.level, index - 1) {
+            continue;
+        }
+        if let Some(level) = drop_use(hv, frame(raw)) {
+            return Ok(Next::Child(Step {
+                table: frame(raw),
+                level,
+                index: ENTRIES as u16,
+                task: Task::Release,
+            }));
+        }
+    }
+    Ok(Next::End)
+}
+
+/// The top of the stack is done: pops it and tells who waits for it.
+fn end_of_table<M: Machine>(hv: &Hypervisor<M>, walk: &mut Walk) {
+    let Some(done) = walk.stack.pop() else {
+        return;
+    };
+    let result = match done.task {
+        Task::Validate => {
+            let made = hv.frames.change(done.table, Word::validated);
+            debug_assert!(made.is_ok(), "{:?} was not locked", done.table);
+            Ok(())
+        }
+        Task::Release => {
+            hv.untype(done.table);
+            return;
+        }
+        Task::Fail(e) => {
+            hv.untype(done.table);
+            Err(e)
+        }
+    };
+    match (walk.stack.last_mut(), result) {
+        (Some(parent), Ok(())) => parent.index += 1,
+        (Some(parent), Err(e)) => parent.task = Task::Fail(e),
+        (None, result) => {
+            walk.verdict = Some(Verdict {
+                table: done.table,
+                level: done.level,
+                result,
+            });
+        }
+    }
+}

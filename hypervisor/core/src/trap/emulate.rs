@@ -1,0 +1,457 @@
+//! Emulation of the privileged instructions that guest kernels execute although they know that
+//! they run on Xen. The set is closed: whatever the decoder does not know is the guest's #GP.
+
+use super::decode::{Insn, MAX_LENGTH, Op, PortOperand, decode};
+use super::frame::RF;
+use super::{UD, bounce, cpuid, inject, msr, port, registers, tables};
+use crate::addr::{Mfn, PAGE_SIZE, guest_range};
+use crate::domain::Domain;
+use crate::error::{Errno, Stop};
+use crate::hypercall::{Budget, Cx};
+use crate::hypervisor::Hypervisor;
+use crate::platform::{CopyFault, Machine};
+use crate::pv::root;
+use crate::vcpu::{Mode, Regs, Vcpu};
+use hypercall_abi::arch_x86_64::FLAT_RING3_CS64;
+
+/// `ud2`, then "xen", then `cpuid`: how a PV guest asks for CPUID as it is to see it.
+const FORCED_CPUID: [u8; 7] = [0x0f, 0x0b, b'x', b'e', b'n', 0x0f, 0xa2];
+/// Direction flag.
+const DF: u64 = 1 << 10;
+/// Bit of a 64-bit code segment's descriptor.
+const DESCRIPTOR_LONG: u64 = 1 << 53;
+/// Elements that one entry moves of a repeated string instruction.
+const STRING_ELEMENTS: u32 = 64;
+
+/// How an emulated instruction ends.
+enum Outcome {
+    /// It is done; go on behind it.
+    Done,
+    /// Run it again: it was interrupted, or goes on.
+    Again,
+    /// It faults with #GP(0).
+    Gp,
+    /// It faults with #UD.
+    Ud,
+    /// It faults at a guest address, by a write if the flag says so.
+    Page(u64, bool),
+}
+
+impl From<Errno> for Outcome {
+    fn from(_: Errno) -> Self {
+        Self::Gp
+    }
+}
+
+/// `Done`, or the fault.
+fn done(result: Result<(), Errno>) -> Outcome {
+    result.map_or_else(Outcome::from, |()| Outcome::Done)
+}
+
+/// Emulates the forced `cpuid` at rip, if there is one; in either mode.
+pub(crate) fn forced_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
+    let mut bytes = [0; FORCED_CPUID.len()];
+    let at = vcpu.regs.rip;
+    if !guest_range(at, bytes.len() as u64)
+        || hv.machine.copy_from_guest(at, &mut bytes).is_err()
+        || bytes != FORCED_CPUID
+    {
+        return false;
+    }
+    let (leaf, subleaf) = (vcpu.regs.rax as u32, vcpu.regs.rcx as u32);
+    let dom = hv.domains.slot(vcpu.slot);
+    let answer = cpuid::cpuid(hv, dom, vcpu, leaf, subleaf);
+    let r = &mut vcpu.regs;
+    r.rax = u64::from(answer.a);
+    r.rbx = u64::from(answer.b);
+    r.rcx = u64::from(answer.c);
+    r.rdx = u64::from(answer.d);
+    advance(r, FORCED_CPUID.len() as u8);
+    true
+}
+
+/// Emulates the instruction at rip, which the processor refused; false if it is not known, or not
+/// for the guest: then #GP is due.
+pub(crate) fn privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
+    let mut bytes = [0; MAX_LENGTH];
+    let fetched = fetch(hv, vcpu.regs.rip, &mut bytes);
+    if !runs_64_bit_code(hv, vcpu) {
+        return false;
+    }
+    let Some(insn) = decode(fetched) else {
+        return false;
+    };
+    match run(hv, vcpu, &insn) {
+        Outcome::Done => advance(&mut vcpu.regs, insn.len),
+        Outcome::Again => {}
+        Outcome::Gp => return false,
+        Outcome::Ud => inject(hv, vcpu, UD, None),
+        Outcome::Page(va, write) => page_fault(hv, vcpu, va, write),
+    }
+    true
+}
+
+fn advance(regs: &mut Regs, len: u8) {
+    regs.rip = regs.rip.wrapping_add(u64::from(len));
+    regs.rflags &= !RF;
+}
+
+/// The bytes at `rip`, once: as many as an instruction may have, fewer if the next page is not
+/// there.
+fn fetch<'a, M: Machine>(
+    hv: &Hypervisor<M>,
+    rip: u64,
+    bytes: &'a mut [u8; MAX_LENGTH],
+) -> &'a [u8] {
+    let in_page = PAGE_SIZE - rip as usize % PAGE_SIZE;
+    let first = in_page.min(MAX_LENGTH);
+    let (head, tail) = bytes.split_at_mut(first);
+    if !guest_range(rip, first as u64) || hv.machine.copy_from_guest(rip, head).is_err() {
+        return &[];
+    }
+    let next = rip.wrapping_add(first as u64);
+    let whole = tail.is_empty()
+        || (guest_range(next, tail.len() as u64)
+            && hv.machine.copy_from_guest(next, tail).is_ok());
+    let have = if whole { MAX_LENGTH } else { first };
+    bytes.get(..have).unwrap_or(&[])
+}
+
+/// Whether the code segment is a 64-bit one: the decoder knows no other code.
+fn runs_64_bit_code<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu) -> bool {
+    let cs = vcpu.regs.cs as u16;
+    cs == FLAT_RING3_CS64
+        || tables::descriptor(hv, vcpu, cs).is_some_and(|d| d & DESCRIPTOR_LONG != 0)
+}
+
+fn run<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, insn: &Insn) -> Outcome {
+    let dom = hv.domains.slot(vcpu.slot);
+    match insn.op {
+        Op::In { port, size } => input(hv, dom, vcpu, port, size),
+        Op::Out { port, size } => output(hv, dom, vcpu, port, size),
+        Op::Ins { size } => string(hv, dom, vcpu, insn, size, input_element),
+        Op::Outs { size } => string(hv, dom, vcpu, insn, size, output_element),
+        // The guest masks events in vcpu_info; the processor's flag is not its own.
+        Op::Cli | Op::Sti if port::has_iopl(hv, vcpu) => Outcome::Done,
+        _ if vcpu.mode == Mode::User => Outcome::Gp,
+        _ => kernel(hv, dom, vcpu, insn.op),
+    }
+}
+
+/// Instructions that only the guest kernel may execute.
+fn kernel<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut Vcpu, op: Op) -> Outcome {
+    match op {
+        Op::ReadCr { cr, reg } => {
+            let value = match cr {
+                0 => registers::cr0(vcpu),
+                2 => bounce::cr2(hv, vcpu),
+                3 => vcpu.arch.kernel_root.map_or(0, Mfn::addr),
+                4 => registers::cr4(vcpu),
+                _ => return Outcome::Gp,
+            };
+            set_register(&mut vcpu.regs, reg, value);
+            Outcome::Done
+        }
+        Op::WriteCr { cr, reg } => {
+            let value = register(&vcpu.regs, reg);
+            write_cr(hv, dom, vcpu, cr, value)
+        }
+        Op::ReadDr { dr, reg } => match registers::dr(vcpu, u32::from(dr)) {
+            Ok(value) => {
+                set_register(&mut vcpu.regs, reg, value);
+                Outcome::Done
+            }
+            Err(_) => Outcome::Gp,
+        },
+        Op::WriteDr { dr, reg } => {
+            let value = register(&vcpu.regs, reg);
+            done(registers::set_dr(hv, vcpu, u32::from(dr), value))
+        }
+        Op::Clts => {
+            registers::set_ts(hv, vcpu, false);
+            Outcome::Done
+        }
+        Op::FlushCache => {
+            if dom.is_privileged() {
+                hv.machine.flush_cache();
+            }
+            Outcome::Done
+        }
+        Op::Rdmsr => rdmsr(hv, dom, vcpu),
+        Op::Wrmsr => {
+            let value = vcpu.regs.rdx << 32 | u64::from(vcpu.regs.rax as u32);
+            let index = vcpu.regs.rcx as u32;
+            done(msr::write(hv, dom, vcpu, index, value))
+        }
+        Op::Xsetbv if registers::cr4(vcpu) & registers::CR4_OSXSAVE == 0 => Outcome::Ud,
+        Op::Xsetbv => {
+            let value = vcpu.regs.rdx << 32 | u64::from(vcpu.regs.rax as u32);
+            done(registers::set_xcr0(hv, vcpu.regs.rcx as u32, value))
+        }
+        _ => Outcome::Gp,
+    }
+}
+
+fn write_cr<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &mut Vcpu,
+    cr: u8,
+    value: u64,
+) -> Outcome {
+    match cr {
+        0 => done(registers::set_cr0(hv, vcpu, value)),
+        2 => {
+            bounce::set_cr2(hv, vcpu, value);
+            Outcome::Done
+        }
+        3 => write_cr3(hv, dom, vcpu, Mfn::containing(value)),
+        4 => {
+            registers::set_cr4(hv, vcpu, value);
+            Outcome::Done
+        }
+        _ => Outcome::Gp,
+    }
+}
+
+/// A new kernel root, as `MMUEXT_NEW_BASEPTR` sets it; the same one flushes the TLB.
+fn write_cr3<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &mut Vcpu,
+    new: Mfn,
+) -> Outcome {
+    let mut cx = Cx {
+        hv,
+        vcpu,
+        dom,
+        budget: Budget::new(Budget::FULL),
+        call: (0, [0; 6]),
+        depth: 0,
+    };
+    match root::new_kernel_root(&mut cx, new) {
+        Ok(()) => Outcome::Done,
+        Err(Stop::Retry) => Outcome::Again,
+        Err(_) => Outcome::Gp,
+    }
+}
+
+/// An unknown register reads as 0 while the guest has no #GP handler, as xen.h promises for early
+/// boot.
+fn rdmsr<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut Vcpu) -> Outcome {
+    let index = vcpu.regs.rcx as u32;
+    let value = match msr::read(hv, dom, vcpu, index) {
+        Ok(value) => value,
+        Err(_) if vcpu.arch.traps[usize::from(super::GP)].address == 0 => 0,
+        Err(_) => return Outcome::Gp,
+    };
+    vcpu.regs.rax = value & 0xffff_ffff;
+    vcpu.regs.rdx = value >> 32;
+    Outcome::Done
+}
+
+fn port_number(regs: &Regs, port: PortOperand) -> u16 {
+    match port {
+        PortOperand::Fixed(number) => u16::from(number),
+        PortOperand::Dx => regs.rdx as u16,
+    }
+}
+
+fn input<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &mut Vcpu,
+    port: PortOperand,
+    size: u8,
+) -> Outcome {
+    let number = port_number(&vcpu.regs, port);
+    if !port::may_use(hv, vcpu, number, size) {
+        return Outcome::Gp;
+    }
+    let value = u64::from(port::read(hv, dom, vcpu, number, size));
+    let rax = &mut vcpu.regs.rax;
+    *rax = match size {
+        1 => *rax & !0xff | value & 0xff,
+        2 => *rax & !0xffff | value & 0xffff,
+        _ => value,
+    };
+    Outcome::Done
+}
+
+fn output<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &mut Vcpu,
+    port: PortOperand,
+    size: u8,
+) -> Outcome {
+    let number = port_number(&vcpu.regs, port);
+    if !port::may_use(hv, vcpu, number, size) {
+        return Outcome::Gp;
+    }
+    let value = vcpu.regs.rax as u32;
+    port::write(hv, dom, vcpu, number, size, value);
+    Outcome::Done
+}
+
+/// Moves one element between port and memory, and steps the address register; the fault if the
+/// memory cannot be accessed.
+type Element<M> =
+    fn(&Hypervisor<M>, &Domain, &mut Vcpu, (u16, u8), bool) -> Result<(), (u64, bool)>;
+
+/// `ins` and `outs`, with or without `rep`. A long one goes on at the next entry, from what the
+/// registers say.
+fn string<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &mut Vcpu,
+    insn: &Insn,
+    size: u8,
+    element: Element<M>,
+) -> Outcome {
+    let number = vcpu.regs.rdx as u16;
+    if !port::may_use(hv, vcpu, number, size) {
+        return Outcome::Gp;
+    }
+    let mask = if insn.address32 {
+        u64::from(u32::MAX)
+    } else {
+        u64::MAX
+    };
+    for _ in 0..STRING_ELEMENTS {
+        if insn.rep && vcpu.regs.rcx & mask == 0 {
+            return Outcome::Done;
+        }
+        if let Err((va, write)) = element(hv, dom, vcpu, (number, size), insn.address32) {
+            return Outcome::Page(va, write);
+        }
+        if !insn.rep {
+            return Outcome::Done;
+        }
+        vcpu.regs.rcx = vcpu.regs.rcx.wrapping_sub(1) & mask;
+    }
+    Outcome::Again
+}
+
+fn input_element<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &mut Vcpu,
+    (number, size): (u16, u8),
+    address32: bool,
+) -> Result<(), (u64, bool)> {
+    let va = string_address(vcpu.regs.rdi, address32);
+    let mut bytes = [0; 4];
+    let bytes = bytes.get_mut(..usize::from(size)).unwrap_or_default();
+    // The memory first: what a port gave cannot be put back.
+    let memory = |fault: CopyFault| (fault.0, true);
+    check_range(va, size).map_err(memory)?;
+    hv.machine.copy_from_guest(va, bytes).map_err(memory)?;
+    hv.machine.copy_to_guest(va, bytes).map_err(memory)?;
+    let value = port::read(hv, dom, vcpu, number, size).to_le_bytes();
+    bytes.copy_from_slice(value.get(..usize::from(size)).unwrap_or_default());
+    hv.machine.copy_to_guest(va, bytes).map_err(memory)?;
+    vcpu.regs.rdi = stepped(&vcpu.regs, vcpu.regs.rdi, size, address32);
+    Ok(())
+}
+
+fn output_element<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &mut Vcpu,
+    (number, size): (u16, u8),
+    address32: bool,
+) -> Result<(), (u64, bool)> {
+    let va = string_address(vcpu.regs.rsi, address32);
+    let mut value = [0; 4];
+    let memory = |fault: CopyFault| (fault.0, false);
+    check_range(va, size).map_err(memory)?;
+    let bytes = value.get_mut(..usize::from(size)).unwrap_or_default();
+    hv.machine.copy_from_guest(va, bytes).map_err(memory)?;
+    port::write(hv, dom, vcpu, number, size, u32::from_le_bytes(value));
+    vcpu.regs.rsi = stepped(&vcpu.regs, vcpu.regs.rsi, size, address32);
+    Ok(())
+}
+
+const fn string_address(register: u64, address32: bool) -> u64 {
+    if address32 {
+        register & 0xffff_ffff
+    } else {
+        register
+    }
+}
+
+fn check_range(va: u64, size: u8) -> Result<(), CopyFault> {
+    if guest_range(va, u64::from(size)) {
+        Ok(())
+    } else {
+        Err(CopyFault(va))
+    }
+}
+
+fn stepped(regs: &Regs, register: u64, size: u8, address32: bool) -> u64 {
+    let step = u64::from(size);
+    let next = if regs.rflags & DF == 0 {
+        register.wrapping_add(step)
+    } else {
+        register.wrapping_sub(step)
+    };
+    string_address(next, address32)
+}
+
+/// #PF for an access that the hypervisor made in the guest's name.
+fn page_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, va: u64, write: bool) {
+    let mut error = u32::from(write) << 1;
+    if hv.translate(vcpu, va).is_some() {
+        error |= 1;
+    }
+    if vcpu.mode == Mode::User {
+        error |= super::PF_USER;
+    }
+    bounce::set_cr2(hv, vcpu, va);
+    inject(hv, vcpu, super::PF, Some(error));
+}
+
+/// General register `number`, 0 to 15.
+fn register(r: &Regs, number: u8) -> u64 {
+    match number & 15 {
+        0 => r.rax,
+        1 => r.rcx,
+        2 => r.rdx,
+        3 => r.rbx,
+        4 => r.rsp,
+        5 => r.rbp,
+        6 => r.rsi,
+        7 => r.rdi,
+        8 => r.r8,
+        9 => r.r9,
+        10 => r.r10,
+        11 => r.r11,
+        12 => r.r12,
+        13 => r.r13,
+        14 => r.r14,
+        _ => r.r15,
+    }
+}
+
+fn set_register(r: &mut Regs, number: u8, value: u64) {
+    let register = match number & 15 {
+        0 => &mut r.rax,
+        1 => &mut r.rcx,
+        2 => &mut r.rdx,
+        3 => &mut r.rbx,
+        4 => &mut r.rsp,
+        5 => &mut r.rbp,
+        6 => &mut r.rsi,
+        7 => &mut r.rdi,
+        8 => &mut r.r8,
+        9 => &mut r.r9,
+        10 => &mut r.r10,
+        11 => &mut r.r11,
+        12 => &mut r.r12,
+        13 => &mut r.r13,
+        14 => &mut r.r14,
+        _ => &mut r.r15,
+    };
+    *register = value;
+}

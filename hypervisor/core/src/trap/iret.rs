@@ -1,0 +1,57 @@
+//! The iret hypercall (arch-x86/xen-x86_64.h): the guest kernel goes to where a frame on its stack
+//! says, in either mode.
+
+use hypercall_abi::arch_x86_64::{FLAT_USER_CS, FLAT_USER_SS, VGCF_in_syscall, iret_context};
+
+use super::bounce::{self, Interrupted};
+use super::frame::{ExitFrame, IF, IOPL_SHIFT, guest_flags};
+use super::{GP, inject_at, mode};
+use crate::error::{Crash, HypercallResult};
+use crate::guest::copy_in;
+use crate::hypercall::Cx;
+use crate::platform::Machine;
+
+/// `iret()`. The registers are all in place afterwards, rax among them.
+///
+/// # Errors
+/// The domain dies when the frame cannot be read, or names a mode without a page table.
+pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
+    let frame: iret_context = copy_in(cx.m(), cx.vcpu.regs.rsp)
+        .map_err(|_| Crash("iret frame cannot be read"))?;
+    let mut to = Interrupted {
+        rip: frame.rip,
+        cs: frame.cs as u16,
+        rflags: frame.rflags,
+        rsp: frame.rsp,
+        ss: frame.ss as u16,
+    };
+    if frame.cs & 3 == 3 {
+        mode::toggle(cx.hv, cx.vcpu)?;
+    }
+    if bounce::shows_iopl(cx.hv, cx.vcpu) {
+        cx.vcpu.arch.iopl = (frame.rflags >> IOPL_SHIFT) as u8 & 3;
+    }
+    bounce::set_upcall_mask(cx.hv, cx.vcpu, frame.rflags & IF == 0);
+    let regs = &mut cx.vcpu.regs;
+    regs.rax = frame.rax;
+    if frame.flags & VGCF_in_syscall != 0 {
+        // As `sysret` leaves them.
+        to.cs = FLAT_USER_CS;
+        to.ss = FLAT_USER_SS;
+        regs.rcx = frame.rip;
+        regs.r11 = guest_flags(frame.rflags);
+    } else {
+        regs.rcx = frame.rcx;
+        regs.r11 = frame.r11;
+    }
+    match ExitFrame::new(to.rip, to.cs, to.rflags, to.rsp, to.ss) {
+        Ok(exit) => exit.apply(&mut cx.vcpu.regs),
+        Err(_) => {
+            // The fault is that of the code that was to go on.
+            to.ss |= 3;
+            to.rflags = guest_flags(to.rflags);
+            inject_at(cx.hv, cx.vcpu, GP, Some(0), to);
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,183 @@
+//! I/O ports: who may use them, and what answers.
+
+use spin::Mutex;
+
+use super::bounce;
+use crate::domain::Domain;
+use crate::guest::copy_in_bytes;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+use crate::vcpu::{Mode, Vcpu};
+
+/// PCI configuration address, a 32-bit register of its own in front of other ports.
+const PCI_ADDRESS: u16 = 0xcf8;
+/// PCI configuration data.
+const PCI_DATA: u16 = 0xcfc;
+/// Bit of the configuration address: accesses to the data port are configuration accesses.
+const PCI_ENABLE: u32 = 1 << 31;
+/// Control register of the interval timer (PIT).
+const PIT_CONTROL: u16 = 0x43;
+/// Bits of a PIT command that choose the counter.
+const PIT_COUNTER: u32 = 3 << 6;
+/// The counter that is the speaker's, and the guest's to use.
+const PIT_COUNTER_2: u32 = 2 << 6;
+/// System control port B: gate of PIT counter 2, speaker.
+const SYSTEM_CONTROL: u16 = 0x61;
+/// Bits of system control port B that may be written.
+const SYSTEM_CONTROL_WRITABLE: u32 = 3;
+
+/// Ports of devices that the hypervisor drives, first and last: the two interrupt controllers,
+/// IMCR, PIT counters 0 and 1, the serial console.
+const OWN: [(u16, u16); 5] = [
+    (0x20, 0x23),
+    (0x40, 0x41),
+    (PIT_CONTROL, PIT_CONTROL),
+    (0xa0, 0xa1),
+    (0x3f8, 0x3ff),
+];
+
+/// Covers the pair of accesses that one PCI configuration access is.
+static PCI: Mutex<()> = Mutex::new(());
+
+/// Whether the code that runs has the I/O privilege level it needs. A kernel runs at level 1 in
+/// this respect, or at level 0 if the domain wants the level to be architectural.
+pub(crate) fn has_iopl<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu) -> bool {
+    let needed = match vcpu.mode {
+        Mode::User => 3,
+        Mode::Kernel if bounce::shows_iopl(hv, vcpu) => 0,
+        Mode::Kernel => 1,
+    };
+    vcpu.arch.iopl >= needed
+}
+
+/// Whether an access to `size` ports from `port` on is no fault, by privilege level or by the
+/// guest's own bitmap.
+pub(crate) fn may_use<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu, port: u16, size: u8) -> bool {
+    if has_iopl(hv, vcpu) {
+        return true;
+    }
+    let last = u32::from(port) + u32::from(size);
+    if last > vcpu.arch.io_bitmap_ports {
+        return false;
+    }
+    // The bits may lie in two bytes; those behind the bitmap's end are not looked at.
+    let mut bytes = [0xff; 2];
+    let first_byte = u32::from(port) / 8;
+    let count = ((last - 1) / 8 - first_byte + 1) as usize;
+    let at = vcpu.arch.io_bitmap.wrapping_add(u64::from(first_byte));
+    let Some(read) = bytes.get_mut(..count) else {
+        return false;
+    };
+    if copy_in_bytes(hv.machine, at, read).is_err() {
+        return false;
+    }
+    let denied = u16::from_le_bytes(bytes) >> (port % 8);
+    denied & ((1 << size) - 1) == 0
+}
+
+fn owned(port: u16) -> bool {
+    OWN.iter().any(|&(first, last)| (first..=last).contains(&port))
+}
+
+/// Whether the hypervisor drives any of the `size` ports from `port` on.
+fn touches_owned(port: u16, size: u8) -> bool {
+    (0..u16::from(size)).any(|i| port.checked_add(i).is_none_or(owned))
+}
+
+/// All ones, as wide as the access: what answers where nothing is.
+const fn nothing(size: u8) -> u32 {
+    match size {
+        1 => 0xff,
+        2 => 0xffff,
+        _ => u32::MAX,
+    }
+}
+
+/// Whether an access lies in the PCI data port, with configuration accesses on.
+fn is_pci_data(vcpu: &Vcpu, port: u16, size: u8) -> bool {
+    vcpu.arch.pci_address & PCI_ENABLE != 0
+        && port & !3 == PCI_DATA
+        && (port & 3) + u16::from(size) <= 4
+}
+
+/// What `size` bytes from `port` on read as.
+pub(crate) fn read<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &Vcpu,
+    port: u16,
+    size: u8,
+) -> u32 {
+    if port == PCI_ADDRESS && size == 4 {
+        return vcpu.arch.pci_address;
+    }
+    if !dom.is_privileged() {
+        return nothing(size);
+    }
+    let m = hv.machine;
+    if port & !3 == PCI_DATA && (port & 3) + u16::from(size) <= 4 {
+        if !is_pci_data(vcpu, port, size) {
+            return nothing(size);
+        }
+        let _pair = PCI.lock();
+        m.port_out(PCI_ADDRESS, 4, vcpu.arch.pci_address);
+        return m.port_in(port, size);
+    }
+    if !touches_owned(port, size) {
+        return m.port_in(port, size);
+    }
+    (0..size).fold(0, |value, i| {
+        let at = port.wrapping_add(u16::from(i));
+        let byte = if owned(at) { 0xff } else { m.port_in(at, 1) & 0xff };
+        value | byte << (8 * i)
+    })
+}
+
+/// Writes `size` bytes from `port` on, as far as the domain may.
+pub(crate) fn write<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &mut Vcpu,
+    port: u16,
+    size: u8,
+    value: u32,
+) {
+    if port == PCI_ADDRESS && size == 4 {
+        vcpu.arch.pci_address = value;
+        return;
+    }
+    if !dom.is_privileged() {
+        return;
+    }
+    let m = hv.machine;
+    if port & !3 == PCI_DATA && (port & 3) + u16::from(size) <= 4 {
+        if is_pci_data(vcpu, port, size) {
+            let _pair = PCI.lock();
+            m.port_out(PCI_ADDRESS, 4, vcpu.arch.pci_address);
+            m.port_out(port, size, value);
+        }
+        return;
+    }
+    let special = |at: u16| owned(at) || at == SYSTEM_CONTROL;
+    let plain = (0..u16::from(size)).all(|i| port.checked_add(i).is_some_and(|at| !special(at)));
+    if plain {
+        m.port_out(port, size, value);
+        return;
+    }
+    for i in 0..size {
+        let at = port.wrapping_add(u16::from(i));
+        write_byte(m, at, value >> (8 * i) & 0xff);
+    }
+}
+
+fn write_byte<M: Machine>(m: &M, port: u16, value: u32) {
+    match port {
+        PIT_CONTROL if value & PIT_COUNTER == PIT_COUNTER_2 => m.port_out(port, 1, value),
+        SYSTEM_CONTROL => {
+            let kept = m.port_in(port, 1) & !SYSTEM_CONTROL_WRITABLE;
+            m.port_out(port, 1, kept & 0xff | value & SYSTEM_CONTROL_WRITABLE);
+        }
+        _ if owned(port) => {}
+        _ => m.port_out(port, 1, value),
+    }
+}

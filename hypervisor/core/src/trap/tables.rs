@@ -1,0 +1,150 @@
+//! The guest's GDT and LDT.
+
+use arrayvec::ArrayVec;
+use hypercall_abi::arch_x86_64::FIRST_RESERVED_GDT_ENTRY;
+
+use super::descriptor;
+use crate::addr::{Mfn, PAGE_SIZE, guest_range};
+use crate::error::{Errno, HypercallResult, Result};
+use crate::guest::GuestSlice;
+use crate::hypercall::Cx;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+use crate::vcpu::Vcpu;
+
+/// Descriptors in a page.
+const PER_PAGE: u64 = 512;
+/// Most descriptors of an LDT.
+const MAX_LDT_ENTRIES: u64 = 8192;
+/// Bytes of a descriptor.
+const DESCRIPTOR: u64 = 8;
+
+/// `set_gdt(frames, entries)`: the frames of the guest's part of the GDT.
+///
+/// # Errors
+/// `EINVAL` when there would be more than the guest's part holds, or a frame cannot be a descriptor
+/// page; `EFAULT`. The old table stays then.
+pub fn set_gdt<M: Machine>(cx: &mut Cx<'_, M>, frames: u64, entries: u64) -> HypercallResult {
+    let entries = entries as u32;
+    if entries > FIRST_RESERVED_GDT_ENTRY {
+        return Err(Errno::EINVAL.into());
+    }
+    let count = u64::from(entries).div_ceil(PER_PAGE);
+    let list = GuestSlice::<u64>::new(frames, count)?;
+    let mut named = ArrayVec::<Mfn, 14>::new();
+    for index in 0..count {
+        named.push(Mfn(list.read(cx.m(), index)?));
+    }
+    let hv = cx.hv;
+    for (taken, &mfn) in named.iter().enumerate() {
+        if let Err(e) = hv.page_get_descriptors(cx.dom, mfn) {
+            for &earlier in &named[..taken] {
+                hv.page_put_descriptors(earlier);
+            }
+            return Err(e.into());
+        }
+    }
+    let old = core::mem::replace(&mut cx.vcpu.arch.gdt, named);
+    cx.vcpu.arch.gdt_entries = entries as u16;
+    hv.machine.load_gdt(&cx.vcpu.arch.gdt);
+    for mfn in old {
+        hv.page_put_descriptors(mfn);
+    }
+    Ok(0)
+}
+
+/// `update_descriptor(ma, desc)`: stores one descriptor at a machine address, in a page of
+/// descriptors or of data.
+///
+/// # Errors
+/// `EINVAL` for an address that is not aligned, a descriptor that no guest may have, a frame that
+/// is not the domain's or is a page table.
+pub fn update_descriptor<M: Machine>(cx: &mut Cx<'_, M>, ma: u64, desc: u64) -> HypercallResult {
+    if !ma.is_multiple_of(DESCRIPTOR) {
+        return Err(Errno::EINVAL.into());
+    }
+    let admitted = descriptor::admit(desc).ok_or(Errno::EINVAL)?;
+    let mfn = Mfn::containing(ma);
+    let offset = ma as usize % PAGE_SIZE;
+    let hv = cx.hv;
+    if hv.page_get_writable(cx.dom, mfn).is_ok() {
+        hv.machine.store_u64(mfn, offset, admitted);
+        hv.page_put_writable(mfn);
+    } else {
+        hv.page_get_descriptors(cx.dom, mfn)?;
+        hv.machine.store_u64(mfn, offset, admitted);
+        hv.page_put_descriptors(mfn);
+    }
+    Ok(0)
+}
+
+/// `MMUEXT_SET_LDT`: `entries` descriptors at `base`. Their pages are looked up as they are used.
+///
+/// # Errors
+/// `EINVAL` for more than 8192 descriptors, a base that is not at a page's start or not the
+/// guest's.
+pub fn set_ldt<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    base: u64,
+    entries: u64,
+) -> Result<()> {
+    let aligned = base.is_multiple_of(PAGE_SIZE as u64);
+    if entries > MAX_LDT_ENTRIES || !aligned || !guest_range(base, entries * DESCRIPTOR) {
+        return Err(Errno::EINVAL);
+    }
+    hv.machine.load_ldt(entries as u32);
+    vcpu.arch.ldt_base = base;
+    vcpu.arch.ldt_entries = entries as u32;
+    for page in &mut vcpu.arch.ldt_pages {
+        if let Some(mfn) = page.take() {
+            hv.page_put_descriptors(mfn);
+        }
+    }
+    Ok(())
+}
+
+/// The processor did not find the LDT's byte `offset`: maps its page, if the guest has one there
+/// that is fit to be one. False when the access is the guest's fault.
+pub fn ldt_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, offset: u32) -> bool {
+    if u64::from(offset) >= u64::from(vcpu.arch.ldt_entries) * DESCRIPTOR {
+        return false;
+    }
+    let page = offset as usize / PAGE_SIZE;
+    if !matches!(vcpu.arch.ldt_pages.get(page), Some(None)) {
+        return false;
+    }
+    let at = vcpu.arch.ldt_base + (page * PAGE_SIZE) as u64;
+    let Some((mfn, _)) = hv.translate(vcpu, at) else {
+        return false;
+    };
+    let dom = hv.domains.slot(vcpu.slot);
+    if hv.page_get_descriptors(dom, mfn).is_err() {
+        return false;
+    }
+    if let Some(slot) = vcpu.arch.ldt_pages.get_mut(page) {
+        *slot = Some(mfn);
+    }
+    hv.machine.map_ldt_page(page, mfn);
+    true
+}
+
+/// The descriptor that `selector` names in the guest's tables, if it names one there.
+pub(crate) fn descriptor<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &Vcpu,
+    selector: u16,
+) -> Option<u64> {
+    let offset = usize::from(selector & !7);
+    let (page, end) = if selector & 4 == 0 {
+        let end = usize::from(vcpu.arch.gdt_entries) * 8;
+        (vcpu.arch.gdt.get(offset / PAGE_SIZE).copied(), end)
+    } else {
+        let end = vcpu.arch.ldt_entries as usize * 8;
+        (*vcpu.arch.ldt_pages.get(offset / PAGE_SIZE)?, end)
+    };
+    if offset >= end {
+        return None;
+    }
+    Some(hv.machine.load_u64(page?, offset % PAGE_SIZE))
+}

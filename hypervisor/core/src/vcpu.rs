@@ -1,0 +1,286 @@
+//! One virtual CPU: what belongs to it alone and moves with it from CPU to CPU.
+//!
+//! A [`Vcpu`] is owned by exactly one place: its home slot in the domain while it does not run,
+//! the [`crate::sched::Cpu`] that runs it while it does. So its fields need no lock.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use arrayvec::ArrayVec;
+
+use crate::addr::Mfn;
+use crate::error::{Errno, Result};
+
+/// Names a virtual CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VcpuId {
+    /// The domain's id.
+    pub domain: u16,
+    /// The vCPU's number in its domain.
+    pub index: u16,
+}
+
+/// Registers of a guest as the entry code saves them, in the order of `cpu_user_regs`
+/// (arch-x86/xen-x86_64.h). The stack of the first entry instructions is this very structure: the
+/// TSS's RSP0 points behind `ss`, hence the alignment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(16))]
+#[allow(missing_docs, reason = "register names")]
+pub struct Regs {
+    pub _align: u64,
+    pub r15: u64,
+    pub r14: u64,
+    pub r13: u64,
+    pub r12: u64,
+    pub rbp: u64,
+    pub rbx: u64,
+    pub r11: u64,
+    pub r10: u64,
+    pub r9: u64,
+    pub r8: u64,
+    pub rax: u64,
+    pub rcx: u64,
+    pub rdx: u64,
+    pub rsi: u64,
+    pub rdi: u64,
+    /// Error code in bits 31-0, vector in bits 63-32.
+    pub error_vector: u64,
+    pub rip: u64,
+    pub cs: u64,
+    pub rflags: u64,
+    pub rsp: u64,
+    pub ss: u64,
+}
+
+const _: () = assert!(size_of::<Regs>() == 176);
+
+/// Which of its two address spaces a 64-bit PV guest runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Kernel root; `syscall` is a hypercall.
+    Kernel,
+    /// User root; `syscall` bounces to the guest's handler.
+    User,
+}
+
+/// One row of the guest's trap table (`trap_info`, xen.h); address 0 means not set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrapGate {
+    /// Handler's selector, RPL raised to the guest kernel's.
+    pub cs: u16,
+    /// Bits 0-1: privilege level from which `int n` may reach it; bit 2: mask events on entry.
+    pub flags: u8,
+    /// Handler's address (canonical).
+    pub address: u64,
+}
+
+/// A callback that the guest registered (callback.h).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Callback {
+    /// Address, 0 = none.
+    pub address: u64,
+    /// Whether events are masked on entry.
+    pub mask_events: bool,
+}
+
+/// The guest-visible processor state besides the general registers.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "register names")]
+pub struct Arch {
+    pub traps: [TrapGate; 256],
+    pub event: Callback,
+    pub failsafe: Callback,
+    pub syscall: Callback,
+    pub syscall32: Callback,
+    pub sysenter: Callback,
+    pub nmi: Callback,
+    pub kernel_ss: u16,
+    pub kernel_sp: u64,
+    /// GDT frames, each holding one reference and one descriptor-page type.
+    pub gdt: ArrayVec<Mfn, 14>,
+    pub gdt_entries: u16,
+    pub ldt_base: u64,
+    pub ldt_entries: u32,
+    /// LDT pages mapped so far, each holding one reference and one descriptor-page type.
+    pub ldt_pages: [Option<Mfn>; 16],
+    /// Kernel root: one reference and one L4 type.
+    pub kernel_root: Option<Mfn>,
+    /// User root: one reference and one L4 type.
+    pub user_root: Option<Mfn>,
+    pub fs_base: u64,
+    pub gs_base_kernel: u64,
+    pub gs_base_user: u64,
+    pub ds: u16,
+    pub es: u16,
+    pub fs: u16,
+    pub gs: u16,
+    /// CR0.TS as the guest set it.
+    pub task_switched: bool,
+    /// The guest's view of CR4's changeable bits.
+    pub cr4: u64,
+    pub debugreg: [u64; 8],
+    /// I/O privilege level, 0 to 3, as set through physdev_op.
+    pub iopl: u8,
+    /// Guest address of its I/O permission bitmap, set through physdev_op.
+    pub io_bitmap: u64,
+    /// Ports that the bitmap covers, from 0 on; 0 when there is none.
+    pub io_bitmap_ports: u32,
+    /// PCI configuration address, as last written to port 0xcf8.
+    pub pci_address: u32,
+    /// vm_assist bits in force (VMASST_TYPE_*), a copy of the domain's for quick reading.
+    pub vm_assist: u64,
+}
+
+/// Where a vCPU's `vcpu_info` lives: a frame held by a reference, and a byte offset in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InfoArea {
+    /// The frame.
+    pub mfn: Mfn,
+    /// Byte offset of the structure in the frame.
+    pub offset: u16,
+}
+
+/// Progress of a hypercall that ran out of its budget; compared with the next call, so a guest
+/// that does something else in between merely loses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Continuation {
+    /// Hypercall number and arguments it belongs to.
+    pub call: (u64, [u64; 6]),
+    /// Items finished.
+    pub done: u64,
+}
+
+/// Room for the FPU image in XSAVE's standard format (legacy area, header, AVX).
+#[derive(Clone)]
+#[repr(C, align(64))]
+pub struct FpuArea(pub [u8; 1024]);
+
+impl FpuArea {
+    /// The state a processor has after `fninit` with MXCSR at its default: all exceptions masked.
+    #[must_use]
+    pub const fn initial() -> Self {
+        let mut image = [0; 1024];
+        // FCW = 0x37f at byte 0, MXCSR = 0x1f80 at byte 24 of the legacy area.
+        image[0] = 0x7f;
+        image[1] = 0x03;
+        image[24] = 0x80;
+        image[25] = 0x1f;
+        Self(image)
+    }
+}
+
+/// A virtual CPU.
+#[repr(C, align(64))]
+pub struct Vcpu {
+    /// Saved registers; first, because entry code finds them by the structure's address.
+    pub regs: Regs,
+    /// FPU image while not running.
+    pub fpu: FpuArea,
+    /// Whose it is.
+    pub id: VcpuId,
+    /// The domain's slot in the domain table.
+    pub slot: u16,
+    /// Current address space.
+    pub mode: Mode,
+    /// Processor state.
+    pub arch: Arch,
+    /// The `vcpu_info` in use; `None` until the domain has its shared-info page.
+    pub info: Option<InfoArea>,
+    /// Unfinished hypercalls: the outer one (multicall) and the one in it.
+    pub continuation: [Option<Continuation>; 2],
+    /// Page-table work in progress (see [`crate::pv::walk`]).
+    pub walk: crate::pv::walk::WalkState,
+    /// Set by a handler that wants to give up the CPU once the hypercall is done.
+    pub reschedule: bool,
+    /// Its deadlines while it runs; see [`crate::sched::VcpuSched::timers`].
+    pub timers: crate::sched::Timers,
+    /// Whether an NMI is to be delivered.
+    pub nmi: bool,
+    /// Set while the vCPU's clock page must be written before it runs on.
+    pub clock_stale: bool,
+    /// An event callback or exception that failed to be delivered ends the domain.
+    pub in_multicall: bool,
+}
+
+/// A vCPU on the heap; made without aborting when memory is short.
+pub struct VcpuBox(Box<[Vcpu]>);
+
+impl VcpuBox {
+    /// Allocates.
+    ///
+    /// # Errors
+    /// `ENOMEM` when the heap is exhausted.
+    pub fn new(id: VcpuId, slot: u16) -> Result<Self> {
+        let mut v = Vec::new();
+        v.try_reserve_exact(1).map_err(|_| Errno::ENOMEM)?;
+        v.push(Vcpu::new(id, slot));
+        Ok(Self(v.into_boxed_slice()))
+    }
+}
+
+impl core::ops::Deref for VcpuBox {
+    type Target = Vcpu;
+    fn deref(&self) -> &Vcpu {
+        &self.0[0]
+    }
+}
+
+impl core::ops::DerefMut for VcpuBox {
+    fn deref_mut(&mut self) -> &mut Vcpu {
+        &mut self.0[0]
+    }
+}
+
+impl Vcpu {
+    /// A vCPU as it is before its context is set.
+    #[must_use]
+    pub fn new(id: VcpuId, slot: u16) -> Self {
+        Self {
+            regs: Regs::default(),
+            fpu: FpuArea::initial(),
+            id,
+            slot,
+            mode: Mode::Kernel,
+            arch: Arch {
+                traps: [TrapGate::default(); 256],
+                event: Callback::default(),
+                failsafe: Callback::default(),
+                syscall: Callback::default(),
+                syscall32: Callback::default(),
+                sysenter: Callback::default(),
+                nmi: Callback::default(),
+                kernel_ss: 0,
+                kernel_sp: 0,
+                gdt: ArrayVec::new_const(),
+                gdt_entries: 0,
+                ldt_base: 0,
+                ldt_entries: 0,
+                ldt_pages: [None; 16],
+                kernel_root: None,
+                user_root: None,
+                fs_base: 0,
+                gs_base_kernel: 0,
+                gs_base_user: 0,
+                ds: 0,
+                es: 0,
+                fs: 0,
+                gs: 0,
+                task_switched: false,
+                cr4: 0,
+                debugreg: [0, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x400],
+                iopl: 0,
+                io_bitmap: 0,
+                io_bitmap_ports: 0,
+                pci_address: 0,
+                vm_assist: 0,
+            },
+            info: None,
+            continuation: [None; 2],
+            walk: crate::pv::walk::WalkState::default(),
+            reschedule: false,
+            timers: crate::sched::Timers::default(),
+            nmi: false,
+            clock_stale: true,
+            in_multicall: false,
+        }
+    }
+}

@@ -6,6 +6,7 @@
 //! in that module's `CHECKS`, and the module in [`GROUPS`].
 
 mod basics;
+mod mappings;
 
 use crate::hypercall::HvResult;
 use crate::log::kprintln;
@@ -15,7 +16,7 @@ use core::fmt;
 pub(crate) type Check = (&'static str, fn(&mut Report));
 
 /// The groups of checks, in the order in which they run.
-const GROUPS: &[&[Check]] = &[basics::CHECKS];
+const GROUPS: &[&[Check]] = &[basics::CHECKS, mappings::CHECKS];
 
 /// Where a check reports what it saw.
 pub(crate) struct Report {

@@ -17,8 +17,12 @@
 //!
 //! and links with `user.ld` of this package (see `build.rs`). [`entry!`] supplies `_start`, the
 //! panic handler and the global allocator, so that the library itself stays linkable into the
-//! kernel and into host tests, which use [`abi`] and [`mailbox`] only.
+//! kernel and into host tests (`cargo test -p guest-user --lib`), which use [`abi`], [`mailbox`] and
+//! [`work`] only.
 #![no_std]
+
+#[cfg(test)]
+extern crate std;
 
 pub mod abi;
 pub mod heap;

@@ -149,3 +149,109 @@ pub fn answer_ping(page: &impl Words) -> bool {
 pub fn is_served(page: &impl Words) -> bool {
     page.load(guest::MAGIC) == MAGIC_VALUE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::RefCell;
+    use std::vec::Vec;
+
+    /// A page that remembers the order of its writes.
+    struct Page {
+        words: RefCell<[u64; PAGE_LEN / 8]>,
+        writes: RefCell<Vec<usize>>,
+    }
+
+    impl Page {
+        fn new() -> Self {
+            Self {
+                words: RefCell::new([0; PAGE_LEN / 8]),
+                writes: RefCell::new(Vec::new()),
+            }
+        }
+    }
+
+    impl Words for Page {
+        fn load(&self, offset: usize) -> u64 {
+            self.words.borrow()[offset / 8]
+        }
+
+        fn store(&self, offset: usize, value: u64) {
+            self.words.borrow_mut()[offset / 8] = value;
+            self.writes.borrow_mut().push(offset);
+        }
+    }
+
+    #[test]
+    fn a_request_is_seen_once_and_answered() {
+        let page = Page::new();
+        assert_eq!(next_request(&page), None);
+        let seq = post(&page, command::ECHO, 42);
+        let request = next_request(&page).unwrap();
+        assert_eq!(
+            (request.seq, request.command, request.argument),
+            (seq, command::ECHO, 42)
+        );
+        assert_eq!(answer(&page, seq), None);
+        reply(&page, seq, Ok(42));
+        assert_eq!(answer(&page, seq), Some(Ok(42)));
+        assert_eq!(next_request(&page), None);
+    }
+
+    #[test]
+    fn a_refusal_carries_its_errno_and_no_value() {
+        let page = Page::new();
+        let seq = post(&page, command::CHECKSUM, 0);
+        reply(&page, seq, Err(5));
+        assert_eq!(answer(&page, seq), Some(Err(5)));
+        assert_eq!(page.load(guest::REPLY_VALUE), 0);
+    }
+
+    #[test]
+    fn sequence_numbers_are_written_last() {
+        let page = Page::new();
+        let seq = post(&page, command::PING, 1);
+        assert_eq!(page.writes.borrow().last(), Some(&tools::REQUEST_SEQ));
+        reply(&page, seq, Ok(1));
+        assert_eq!(page.writes.borrow().last(), Some(&guest::REPLY_SEQ));
+    }
+
+    #[test]
+    fn sequence_numbers_skip_zero_when_they_wrap() {
+        let page = Page::new();
+        page.store(tools::REQUEST_SEQ, u64::MAX);
+        assert_eq!(post(&page, command::ECHO, 0), 1);
+        assert!(next_request(&page).is_some());
+    }
+
+    #[test]
+    fn a_ping_is_answered_once() {
+        let page = Page::new();
+        assert!(!answer_ping(&page));
+        page.store(guest::GUEST_PING, 1);
+        assert!(answer_ping(&page));
+        assert_eq!(page.load(tools::TOOLS_PONG), 1);
+        assert!(!answer_ping(&page));
+    }
+
+    #[test]
+    fn each_word_has_one_writer() {
+        let page = Page::new();
+        let seq = post(&page, command::ECHO, 0);
+        answer_ping(&page);
+        assert!(
+            page.writes
+                .borrow()
+                .iter()
+                .all(|&offset| offset >= tools::REQUEST_SEQ)
+        );
+        page.writes.borrow_mut().clear();
+        reply(&page, seq, Ok(0));
+        assert!(
+            page.writes
+                .borrow()
+                .iter()
+                .all(|&offset| offset < tools::REQUEST_SEQ)
+        );
+    }
+}

@@ -35,3 +35,21 @@ pub fn expected(len: usize, seed: u64) -> u64 {
         (sum ^ pattern(seed, i)).wrapping_mul(MIX).rotate_left(23)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filled_memory_has_the_expected_checksum_and_a_changed_one_has_not() {
+        let mut memory = [0; 1000];
+        fill(&mut memory, 7);
+        assert_eq!(checksum(&memory), expected(1000, 7));
+        assert_ne!(expected(1000, 7), expected(1000, 8));
+        for at in [0, 1, 500, 999] {
+            memory[at] ^= 1 << 40;
+            assert_ne!(checksum(&memory), expected(1000, 7));
+            memory[at] ^= 1 << 40;
+        }
+    }
+}

@@ -69,6 +69,15 @@ pub fn build(workspace: &Workspace) -> Result<Images> {
 }
 
 impl Images {
+    /// No images yet, of the source tree at `root`.
+    #[must_use]
+    pub fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// dom0's ramdisk: the toolstack as `/bin/xl` and `/bin/sh`, the small programs,
     /// the guests' configuration files, kernel and ramdisk, and a script when given.
     ///

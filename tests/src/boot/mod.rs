@@ -29,11 +29,12 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 10] = [
+pub const ALL: [BootTest; 11] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     two_sides::TEST,
     guests::TEST,
+    guests::TEST_ON_XEN,
     bad_input::TEST,
     grub_iso::TEST,
     numbers::TEST,

@@ -5,6 +5,9 @@ pub mod multicall;
 pub mod page;
 pub mod version;
 
+#[cfg(test)]
+mod tests;
+
 use crate::domain::Domain;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;

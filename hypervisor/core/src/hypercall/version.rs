@@ -88,7 +88,10 @@ fn c_string<const N: usize>(text: &str) -> [u8; N] {
 /// gives the same image.
 pub(crate) fn compile_info() -> xen_compile_info {
     let mut info = xen_compile_info::new_zeroed();
-    fill(&mut info.compiler, concat!("paravane ", env!("CARGO_PKG_VERSION"), ", rustc"));
+    fill(
+        &mut info.compiler,
+        concat!("paravane ", env!("CARGO_PKG_VERSION"), ", rustc"),
+    );
     info
 }
 
@@ -140,7 +143,13 @@ mod tests {
         let page = hv.alloc_domain_page(dom).unwrap();
         hv.machine.write_frame(page, 0, &[0xee; 1100]);
         hv.machine.load_root(testkit::map(hv, dom, BUFFER, &[page]));
-        let mut vcpu = Vcpu::new(VcpuId { domain: dom.id(), index: 0 }, dom.slot);
+        let mut vcpu = Vcpu::new(
+            VcpuId {
+                domain: dom.id(),
+                index: 0,
+            },
+            dom.slot,
+        );
         let result = xen_version(&mut testkit::context(hv, dom, &mut vcpu), cmd, arg);
         let mut bytes = [0; 1100];
         hv.machine.read_frame(page, 0, &mut bytes);
@@ -149,7 +158,15 @@ mod tests {
 
     #[test]
     fn each_command_fills_exactly_its_structure() {
-        for (cmd, len) in [(1, 16), (2, 144), (3, 1024), (4, 64), (5, 8), (8, 16), (9, 1024)] {
+        for (cmd, len) in [
+            (1, 16),
+            (2, 144),
+            (3, 1024),
+            (4, 64),
+            (5, 8),
+            (8, 16),
+            (9, 1024),
+        ] {
             let (result, bytes) = ask(true, cmd, BUFFER);
             assert_eq!(result, Ok(0), "{cmd}");
             assert_ne!(bytes[len - 1], 0xee, "{cmd}");

@@ -20,6 +20,9 @@ pub mod notes;
 pub mod tables;
 pub mod unpack;
 
+#[cfg(test)]
+mod tests;
+
 
 use thiserror::Error;
 

@@ -7,3 +7,6 @@ mod keys;
 pub mod physdev;
 pub mod platform;
 pub mod sysctl;
+
+#[cfg(test)]
+mod tests;

@@ -118,9 +118,9 @@ fn put<M: Machine>(cx: &Cx<'_, M>, bytes: &[u8]) {
     let mut state = cx.dom.lock();
     let now = m.now();
     for &byte in bytes {
-        state
-            .console
-            .push(byte, now, |line| m.console_write(&labelled(cx.dom.id(), line)));
+        state.console.push(byte, now, |line| {
+            m.console_write(&labelled(cx.dom.id(), line))
+        });
     }
 }
 
@@ -130,7 +130,12 @@ fn labelled(domain: u16, line: &[u8]) -> ArrayVec<u8, { LINE + 16 }> {
     let _ = core::fmt::Write::write_fmt(&mut label, format_args!("(d{domain}) "));
     let mut all = ArrayVec::new();
     let newline = core::iter::once(b'\n');
-    all.extend(label.bytes().chain(line.iter().copied().take(LINE)).chain(newline));
+    all.extend(
+        label
+            .bytes()
+            .chain(line.iter().copied().take(LINE))
+            .chain(newline),
+    );
     all
 }
 
@@ -178,7 +183,10 @@ mod tests {
             }
             cx.budget = crate::hypercall::Budget::new(CHUNK_UNITS);
         }
-        (result, String::from_utf8_lossy(&hv.machine.take_console()).into_owned())
+        (
+            result,
+            String::from_utf8_lossy(&hv.machine.take_console()).into_owned(),
+        )
     }
 
     #[test]
@@ -191,14 +199,23 @@ mod tests {
 
     #[test]
     fn refusals() {
-        assert_eq!(run(1, b"hello\n", 0, 6, BUFFER), (Err(Errno::EPERM.into()), String::new()));
+        assert_eq!(
+            run(1, b"hello\n", 0, 6, BUFFER),
+            (Err(Errno::EPERM.into()), String::new())
+        );
         assert_eq!(run(1, b"", 1, 6, BUFFER).0, Err(Errno::EPERM.into()));
         assert_eq!(run(0, b"", 2, 6, BUFFER).0, Err(Errno::ENOSYS.into()));
         assert_eq!(run(0, b"", 0, 5, 0x1000).0, Err(Errno::EFAULT.into()));
         assert_eq!(run(0, b"", 0, 0, 0x1000).0, Ok(0));
         assert_eq!(run(0, b"", 1, 5, 0x1000).0, Ok(0));
-        assert_eq!(run(0, b"", 1, 0x8000_0000, BUFFER).0, Err(Errno::E2BIG.into()));
-        assert_eq!(run(0, b"", 0, 4, 0xffff_8100_0000_0000).0, Err(Errno::EFAULT.into()));
+        assert_eq!(
+            run(0, b"", 1, 0x8000_0000, BUFFER).0,
+            Err(Errno::E2BIG.into())
+        );
+        assert_eq!(
+            run(0, b"", 0, 4, 0xffff_8100_0000_0000).0,
+            Err(Errno::EFAULT.into())
+        );
     }
 
     #[test]
@@ -207,7 +224,9 @@ mod tests {
         let mut lines = Vec::new();
         let mut put = |console: &mut GuestConsole, text: &[u8], now| {
             for &byte in text {
-                console.push(byte, now, |line| lines.push(String::from_utf8(line.into()).unwrap()));
+                console.push(byte, now, |line| {
+                    lines.push(String::from_utf8(line.into()).unwrap())
+                });
             }
         };
         put(&mut console, b"\x1b[2Jhal", 0);

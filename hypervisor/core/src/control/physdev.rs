@@ -112,7 +112,12 @@ mod tests {
 
     #[test]
     fn bitmap_size_is_bounded() {
-        for (ports, ok) in [(0, true), (0x1_0000, true), (0x1_0001, false), (u32::MAX, false)] {
+        for (ports, ok) in [
+            (0, true),
+            (0x1_0000, true),
+            (0x1_0001, false),
+            (u32::MAX, false),
+        ] {
             let mut op = [0; 16];
             op[..8].copy_from_slice(&0x1234_u64.to_le_bytes());
             op[8..12].copy_from_slice(&ports.to_le_bytes());

@@ -136,7 +136,11 @@ fn cpu_version<M: Machine>(cx: &Cx<'_, M>, cpu: u32) -> xenpf_pcpu_version {
     let family = signature >> 8 & 0xf;
     let model = signature >> 4 & 0xf;
     version.stepping = signature & 0xf;
-    version.family = if family == 0xf { family + (signature >> 20 & 0xff) } else { family };
+    version.family = if family == 0xf {
+        family + (signature >> 20 & 0xff)
+    } else {
+        family
+    };
     version.model = if matches!(family, 6 | 0xf) {
         model | signature >> 12 & 0xf0
     } else {
@@ -208,7 +212,10 @@ mod tests {
                 op.u.0[0] = u64::from(cpu);
             });
             let info: xenpf_pcpuinfo = asked.op.u.get();
-            assert_eq!((asked.result, info.flags, info.max_present), (Ok(0), flags, 1));
+            assert_eq!(
+                (asked.result, info.flags, info.max_present),
+                (Ok(0), flags, 1)
+            );
         }
     }
 

@@ -11,8 +11,8 @@ use hypercall_abi::callback::{
     CALLBACKTYPE_sysenter, callback_register, callback_unregister,
 };
 use hypercall_abi::xen::{
-    VMASST_CMD_disable, VMASST_CMD_enable, VMASST_TYPE_4gb_segments,
-    VMASST_TYPE_m2p_strict, VMASST_TYPE_runstate_update_flag,
+    VMASST_CMD_disable, VMASST_CMD_enable, VMASST_TYPE_4gb_segments, VMASST_TYPE_m2p_strict,
+    VMASST_TYPE_runstate_update_flag,
 };
 
 pub use super::registers::{get_debugreg, set_debugreg};
@@ -216,8 +216,10 @@ fn load_user_gs<M: Machine>(cx: &mut Cx<'_, M>, selector: u16) {
 /// `EINVAL` for a type that a 64-bit PV guest does not have; `ENOSYS` for an unknown command.
 pub fn vm_assist<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, kind: u64) -> HypercallResult {
     let kind = kind as u32;
-    if !matches!(kind, VMASST_TYPE_4gb_segments..=VMASST_TYPE_runstate_update_flag)
-        && kind != VMASST_TYPE_m2p_strict
+    if !matches!(
+        kind,
+        VMASST_TYPE_4gb_segments..=VMASST_TYPE_runstate_update_flag
+    ) && kind != VMASST_TYPE_m2p_strict
     {
         return Err(Errno::EINVAL.into());
     }

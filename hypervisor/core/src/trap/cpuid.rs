@@ -27,19 +27,47 @@ const MAX_HYPERVISOR: u32 = HYPERVISOR + 5;
 pub(crate) const HYPERCALL_MSR: u32 = 0x4000_0000;
 
 /// Leaf 1 ECX: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND.
-const F1C: u32 = 1 | 1 << 1 | 1 << 9 | 1 << 12 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 22 | 1 << 23
-    | 1 << 25 | 1 << 26 | 1 << 28 | 1 << 29 | 1 << 30;
+const F1C: u32 = 1
+    | 1 << 1
+    | 1 << 9
+    | 1 << 12
+    | 1 << 13
+    | 1 << 19
+    | 1 << 20
+    | 1 << 22
+    | 1 << 23
+    | 1 << 25
+    | 1 << 26
+    | 1 << 28
+    | 1 << 29
+    | 1 << 30;
 const F1C_XSAVE: u32 = 1 << 26;
 const F1C_OSXSAVE: u32 = 1 << 27;
 const F1C_HYPERVISOR: u32 = 1 << 31;
 /// Leaf 1 EDX: FPU DE TSC MSR PAE MCE CX8 APIC MCA CMOV PAT CLFLUSH MMX FXSR SSE SSE2 SS HTT.
-const F1D: u32 = 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 14
-    | 1 << 15 | 1 << 16 | 1 << 19 | 1 << 23 | 1 << 24 | 1 << 25 | 1 << 26 | 1 << 27 | 1 << 28;
+const F1D: u32 = 1
+    | 1 << 2
+    | 1 << 4
+    | 1 << 5
+    | 1 << 6
+    | 1 << 7
+    | 1 << 8
+    | 1 << 9
+    | 1 << 14
+    | 1 << 15
+    | 1 << 16
+    | 1 << 19
+    | 1 << 23
+    | 1 << 24
+    | 1 << 25
+    | 1 << 26
+    | 1 << 27
+    | 1 << 28;
 /// Leaf 1 EDX, for the domain that has the hardware: MTRR ACPI.
 const F1D_HARDWARE: u32 = 1 << 12 | 1 << 22;
 /// Leaf 7 EBX: FSGSBASE BMI1 AVX2 BMI2 ERMS RDSEED ADX CLFLUSHOPT CLWB SHA.
-const F7B: u32 = 1 | 1 << 3 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 18 | 1 << 19 | 1 << 23 | 1 << 24
-    | 1 << 29;
+const F7B: u32 =
+    1 | 1 << 3 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 18 | 1 << 19 | 1 << 23 | 1 << 24 | 1 << 29;
 /// Leaf 7 ECX: GFNI VAES VPCLMULQDQ.
 const F7C: u32 = 1 << 8 | 1 << 9 | 1 << 10;
 /// Leaf 7 EDX: FSRM.
@@ -159,12 +187,7 @@ fn leaf_1(dom: &Domain, vcpu: &Vcpu, real: Answer) -> Answer {
     answer(real.a, b, c, d)
 }
 
-fn xsave_leaf<M: Machine>(
-    hv: &Hypervisor<M>,
-    vcpu: &Vcpu,
-    subleaf: u32,
-    real: Answer,
-) -> Answer {
+fn xsave_leaf<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu, subleaf: u32, real: Answer) -> Answer {
     let may = xcr0(hv);
     if may == 0 {
         return Answer::default();

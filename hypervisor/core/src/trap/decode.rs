@@ -17,16 +17,38 @@ pub(crate) enum PortOperand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "names of the processor manual")]
 pub(crate) enum Op {
-    In { port: PortOperand, size: u8 },
-    Out { port: PortOperand, size: u8 },
-    Ins { size: u8 },
-    Outs { size: u8 },
+    In {
+        port: PortOperand,
+        size: u8,
+    },
+    Out {
+        port: PortOperand,
+        size: u8,
+    },
+    Ins {
+        size: u8,
+    },
+    Outs {
+        size: u8,
+    },
     Cli,
     Sti,
-    ReadCr { cr: u8, reg: u8 },
-    WriteCr { cr: u8, reg: u8 },
-    ReadDr { dr: u8, reg: u8 },
-    WriteDr { dr: u8, reg: u8 },
+    ReadCr {
+        cr: u8,
+        reg: u8,
+    },
+    WriteCr {
+        cr: u8,
+        reg: u8,
+    },
+    ReadDr {
+        dr: u8,
+        reg: u8,
+    },
+    WriteDr {
+        dr: u8,
+        reg: u8,
+    },
     Clts,
     /// invd or wbinvd.
     FlushCache,
@@ -78,16 +100,40 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Insn> {
         0x6f => simple(Op::Outs { size: wide }),
         0xe4 | 0xe5 => {
             let size = if opcode & 1 == 0 { 1 } else { wide };
-            Some((Op::In { port: PortOperand::Fixed(imm?), size }, 2))
+            Some((
+                Op::In {
+                    port: PortOperand::Fixed(imm?),
+                    size,
+                },
+                2,
+            ))
         }
         0xe6 | 0xe7 => {
             let size = if opcode & 1 == 0 { 1 } else { wide };
-            Some((Op::Out { port: PortOperand::Fixed(imm?), size }, 2))
+            Some((
+                Op::Out {
+                    port: PortOperand::Fixed(imm?),
+                    size,
+                },
+                2,
+            ))
         }
-        0xec => simple(Op::In { port: PortOperand::Dx, size: 1 }),
-        0xed => simple(Op::In { port: PortOperand::Dx, size: wide }),
-        0xee => simple(Op::Out { port: PortOperand::Dx, size: 1 }),
-        0xef => simple(Op::Out { port: PortOperand::Dx, size: wide }),
+        0xec => simple(Op::In {
+            port: PortOperand::Dx,
+            size: 1,
+        }),
+        0xed => simple(Op::In {
+            port: PortOperand::Dx,
+            size: wide,
+        }),
+        0xee => simple(Op::Out {
+            port: PortOperand::Dx,
+            size: 1,
+        }),
+        0xef => simple(Op::Out {
+            port: PortOperand::Dx,
+            size: wide,
+        }),
         0xfa => simple(Op::Cli),
         0xfb => simple(Op::Sti),
         0x0f => two_bytes(bytes.get(at + 1..)?, p.rex).map(|(op, len)| (op, len + 1)),
@@ -169,14 +215,32 @@ mod tests {
         assert_eq!(op(&[0xec]), Some((Op::In { port: dx, size: 1 }, 1)));
         assert_eq!(op(&[0x66, 0xed]), Some((Op::In { port: dx, size: 2 }, 2)));
         assert_eq!(op(&[0xef]), Some((Op::Out { port: dx, size: 4 }, 1)));
-        let fixed = Op::Out { port: PortOperand::Fixed(0x42), size: 1 };
+        let fixed = Op::Out {
+            port: PortOperand::Fixed(0x42),
+            size: 1,
+        };
         assert_eq!(op(&[0xe6, 0x42]), Some((fixed, 2)));
         assert_eq!(op(&[0xfa]), Some((Op::Cli, 1)));
-        assert_eq!(op(&[0x0f, 0x20, 0xe0]), Some((Op::ReadCr { cr: 4, reg: 0 }, 3)));
-        assert_eq!(op(&[0x0f, 0x22, 0xe7]), Some((Op::WriteCr { cr: 4, reg: 7 }, 3)));
-        assert_eq!(op(&[0x44, 0x0f, 0x20, 0xc0]), Some((Op::ReadCr { cr: 8, reg: 0 }, 4)));
-        assert_eq!(op(&[0x41, 0x0f, 0x20, 0xd4]), Some((Op::ReadCr { cr: 2, reg: 12 }, 4)));
-        assert_eq!(op(&[0x0f, 0x23, 0xf8]), Some((Op::WriteDr { dr: 7, reg: 0 }, 3)));
+        assert_eq!(
+            op(&[0x0f, 0x20, 0xe0]),
+            Some((Op::ReadCr { cr: 4, reg: 0 }, 3))
+        );
+        assert_eq!(
+            op(&[0x0f, 0x22, 0xe7]),
+            Some((Op::WriteCr { cr: 4, reg: 7 }, 3))
+        );
+        assert_eq!(
+            op(&[0x44, 0x0f, 0x20, 0xc0]),
+            Some((Op::ReadCr { cr: 8, reg: 0 }, 4))
+        );
+        assert_eq!(
+            op(&[0x41, 0x0f, 0x20, 0xd4]),
+            Some((Op::ReadCr { cr: 2, reg: 12 }, 4))
+        );
+        assert_eq!(
+            op(&[0x0f, 0x23, 0xf8]),
+            Some((Op::WriteDr { dr: 7, reg: 0 }, 3))
+        );
         assert_eq!(op(&[0x0f, 0x32]), Some((Op::Rdmsr, 2)));
         assert_eq!(op(&[0x0f, 0x01, 0xd1]), Some((Op::Xsetbv, 3)));
         assert!(decode(&[0xf3, 0x6c]).unwrap().rep);

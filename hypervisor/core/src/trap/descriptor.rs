@@ -59,7 +59,10 @@ mod tests {
         ];
         for (raw, stored) in admitted {
             // 0xba is code with DPL 1.
-            assert_eq!(admit(raw).map(|d| d & !(1 << 53)), Some(stored & !(1 << 53)));
+            assert_eq!(
+                admit(raw).map(|d| d & !(1 << 53)),
+                Some(stored & !(1 << 53))
+            );
         }
         let refused = [
             0x0000_e900_0000_ffff_u64,

@@ -111,8 +111,7 @@ fn fetch<'a, M: Machine>(
     }
     let next = rip.wrapping_add(first as u64);
     let whole = tail.is_empty()
-        || (guest_range(next, tail.len() as u64)
-            && hv.machine.copy_from_guest(next, tail).is_ok());
+        || (guest_range(next, tail.len() as u64) && hv.machine.copy_from_guest(next, tail).is_ok());
     let have = if whole { MAX_LENGTH } else { first };
     bytes.get(..have).unwrap_or(&[])
 }
@@ -215,12 +214,7 @@ fn write_cr<M: Machine>(
 }
 
 /// A new kernel root, as `MMUEXT_NEW_BASEPTR` sets it; the same one flushes the TLB.
-fn write_cr3<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    vcpu: &mut Vcpu,
-    new: Mfn,
-) -> Outcome {
+fn write_cr3<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut Vcpu, new: Mfn) -> Outcome {
     let mut cx = Cx {
         hv,
         vcpu,

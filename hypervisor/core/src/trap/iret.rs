@@ -16,8 +16,8 @@ use crate::platform::Machine;
 /// # Errors
 /// The domain dies when the frame cannot be read, or names a mode without a page table.
 pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
-    let frame: iret_context = copy_in(cx.m(), cx.vcpu.regs.rsp)
-        .map_err(|_| Crash("iret frame cannot be read"))?;
+    let frame: iret_context =
+        copy_in(cx.m(), cx.vcpu.regs.rsp).map_err(|_| Crash("iret frame cannot be read"))?;
     let mut to = Interrupted {
         rip: frame.rip,
         cs: frame.cs as u16,

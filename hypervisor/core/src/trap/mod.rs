@@ -193,12 +193,7 @@ pub(crate) fn inject_at<M: Machine>(
 
 /// Ends the domain: registers, the walk of `va`, then the crash itself.
 #[cold]
-pub(crate) fn kill<M: Machine>(
-    hv: &Hypervisor<M>,
-    vcpu: &mut Vcpu,
-    crash: Crash,
-    va: Option<u64>,
-) {
+pub(crate) fn kill<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, crash: Crash, va: Option<u64>) {
     lifecycle::crash_at(hv, vcpu, crash, va);
 }
 

@@ -34,15 +34,3 @@ pub(crate) fn toggle<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> Result<
     hv.tlb.note(m.cpu(), || m.load_root(root));
     Ok(())
 }
-
-/// Goes to kernel mode, if the vCPU is not in it.
-///
-/// # Errors
-/// As [`toggle`].
-#[inline]
-pub(crate) fn enter_kernel<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> Result<(), Crash> {
-    match vcpu.mode {
-        Mode::Kernel => Ok(()),
-        Mode::User => toggle(hv, vcpu),
-    }
-}

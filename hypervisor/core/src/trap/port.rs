@@ -76,7 +76,8 @@ pub(crate) fn may_use<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu, port: u16, si
 }
 
 fn owned(port: u16) -> bool {
-    OWN.iter().any(|&(first, last)| (first..=last).contains(&port))
+    OWN.iter()
+        .any(|&(first, last)| (first..=last).contains(&port))
 }
 
 /// Whether the hypervisor drives any of the `size` ports from `port` on.
@@ -128,7 +129,11 @@ pub(crate) fn read<M: Machine>(
     }
     (0..size).fold(0, |value, i| {
         let at = port.wrapping_add(u16::from(i));
-        let byte = if owned(at) { 0xff } else { m.port_in(at, 1) & 0xff };
+        let byte = if owned(at) {
+            0xff
+        } else {
+            m.port_in(at, 1) & 0xff
+        };
         value | byte << (8 * i)
     })
 }

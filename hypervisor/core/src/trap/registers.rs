@@ -90,10 +90,10 @@ pub(crate) fn admit_dr(reg: u32, value: u64) -> Result<(usize, u64)> {
 }
 
 fn breakpoint(address: u64) -> Result<u64> {
-    if address < 1 << 47 || address >= HYPERVISOR_END {
-        Ok(address)
-    } else {
+    if (1 << 47..HYPERVISOR_END).contains(&address) {
         Err(Errno::EPERM)
+    } else {
+        Ok(address)
     }
 }
 
@@ -108,9 +108,7 @@ fn dr7(value: u64) -> Result<u64> {
     if value >> 32 != 0 {
         return Err(Errno::EINVAL);
     }
-    let has_io = (16..32)
-        .step_by(4)
-        .any(|at| value >> at & 3 == DR7_KIND_IO);
+    let has_io = (16..32).step_by(4).any(|at| value >> at & 3 == DR7_KIND_IO);
     if value & DR7_GENERAL_DETECT != 0 || has_io {
         return Err(Errno::EPERM);
     }
@@ -163,11 +161,7 @@ pub(crate) fn set_cr4<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, value: u6
 
 /// Writes XCR0, if `value` is a state the processor can have. The register itself always enables
 /// all that guests may use, so that a switch of vCPUs need not change it.
-pub(crate) fn set_xcr0<M: Machine>(
-    hv: &Hypervisor<M>,
-    index: u32,
-    value: u64,
-) -> Result<()> {
+pub(crate) fn set_xcr0<M: Machine>(hv: &Hypervisor<M>, index: u32, value: u64) -> Result<()> {
     let may = u64::from(super::cpuid::xcr0(hv));
     let x87 = value & 1 != 0;
     let avx_without_sse = value & 6 == 4;

@@ -42,7 +42,10 @@ fn guest(domain: u16) -> Guest {
     vcpu.arch.kernel_root = Some(testkit::map(hv, dom, CODE, &pages));
     vcpu.arch.user_root = Some(testkit::map(hv, dom, CODE, &pages));
     hv.machine.load_root(vcpu.arch.kernel_root.unwrap());
-    vcpu.info = dom.lock().shared_info.map(|mfn| InfoArea { mfn, offset: 0 });
+    vcpu.info = dom
+        .lock()
+        .shared_info
+        .map(|mfn| InfoArea { mfn, offset: 0 });
     vcpu.arch.kernel_sp = USER_STACK - 8;
     for (vector, gate) in vcpu.arch.traps.iter_mut().enumerate() {
         *gate = TrapGate {
@@ -62,7 +65,12 @@ fn guest(domain: u16) -> Guest {
         ..Regs::default()
     };
     let _ = hv.machine.take_happened();
-    Guest { hv, dom, vcpu, code: pages[0] }
+    Guest {
+        hv,
+        dom,
+        vcpu,
+        code: pages[0],
+    }
 }
 
 impl Guest {

@@ -49,14 +49,26 @@ fn the_bitmap_is_read_as_it_is() {
     let mut g = guest(1);
     g.vcpu.arch.io_bitmap = KERNEL_STACK;
     g.vcpu.arch.io_bitmap_ports = 0x82;
-    for (port, bits, ok) in [(0x80, 0, true), (0x80, 1, false), (0x81, 1, true), (0x82, 0, false)] {
-        g.hv.machine.copy_to_guest(KERNEL_STACK + 0x10, &[bits]).unwrap();
+    for (port, bits, ok) in [
+        (0x80, 0, true),
+        (0x80, 1, false),
+        (0x81, 1, true),
+        (0x82, 0, false),
+    ] {
+        g.hv.machine
+            .copy_to_guest(KERNEL_STACK + 0x10, &[bits])
+            .unwrap();
         g.vcpu.regs.rdx = port;
         assert_eq!(run(&mut g, IN_AL_DX), ok, "{port:x}");
     }
     g.vcpu.regs.rdx = 0x7f;
-    g.hv.machine.copy_to_guest(KERNEL_STACK + 0x10, &[1]).unwrap();
-    assert!(!run(&mut g, IN_AX_DX), "the second port's bit is in the next byte");
+    g.hv.machine
+        .copy_to_guest(KERNEL_STACK + 0x10, &[1])
+        .unwrap();
+    assert!(
+        !run(&mut g, IN_AX_DX),
+        "the second port's bit is in the next byte"
+    );
     g.vcpu.arch.io_bitmap = 0xffff_8100_0000_0000;
     assert!(!run(&mut g, IN_AL_DX));
 }
@@ -65,7 +77,8 @@ fn the_bitmap_is_read_as_it_is() {
 fn a_domain_without_hardware_finds_no_device() {
     let mut g = guest(1);
     g.vcpu.arch.iopl = 1;
-    g.hv.machine.configure(|s| s.ports.insert(0x42, 7).map_or((), drop));
+    g.hv.machine
+        .configure(|s| s.ports.insert(0x42, 7).map_or((), drop));
     g.vcpu.regs.rdx = 0x42;
     g.vcpu.regs.rax = 0x1234_5678_55aa_55aa;
     assert!(run(&mut g, IN_AL_DX));
@@ -82,16 +95,24 @@ fn a_domain_without_hardware_finds_no_device() {
     g.vcpu.regs.rax = 0;
     assert!(run(&mut g, IN_EAX_DX));
     assert_eq!(g.vcpu.regs.rax, 0x8000_0000);
-    assert!(g.hv.machine.take_happened().iter().all(|h| !matches!(h, PortOut(..))));
+    assert!(
+        g.hv.machine
+            .take_happened()
+            .iter()
+            .all(|h| !matches!(h, PortOut(..)))
+    );
 }
 
 #[test]
 fn dom0_reaches_all_but_the_hypervisors_devices() {
     let mut g = dom0();
     for port in 0..=u16::MAX {
-        g.hv.machine.configure(|s| s.ports.insert(port, 0x11).map_or((), drop));
+        g.hv.machine
+            .configure(|s| s.ports.insert(port, 0x11).map_or((), drop));
     }
-    for port in [0x20, 0x21, 0x22, 0x23, 0x40, 0x41, 0x43, 0xa0, 0xa1, 0x3f8, 0x3ff] {
+    for port in [
+        0x20, 0x21, 0x22, 0x23, 0x40, 0x41, 0x43, 0xa0, 0xa1, 0x3f8, 0x3ff,
+    ] {
         g.vcpu.regs.rdx = port;
         g.vcpu.regs.rax = 0x30;
         assert!(run(&mut g, IN_AL_DX));
@@ -106,7 +127,10 @@ fn dom0_reaches_all_but_the_hypervisors_devices() {
         assert!(run(&mut g, IN_AL_DX));
         assert_eq!(g.vcpu.regs.rax, 0x11, "{port:x}");
         assert!(run(&mut g, OUT_DX_AL));
-        assert_eq!(g.hv.machine.take_happened(), [PortOut(port as u16, 1, 0x11)]);
+        assert_eq!(
+            g.hv.machine.take_happened(),
+            [PortOut(port as u16, 1, 0x11)]
+        );
     }
     // A wide access that touches one of them is taken apart.
     g.vcpu.regs.rdx = 0x3f6;
@@ -116,13 +140,17 @@ fn dom0_reaches_all_but_the_hypervisors_devices() {
     let two = [PortOut(0x3f6, 1, 0x11), PortOut(0x3f7, 1, 0x11)];
     assert_eq!(g.hv.machine.take_happened(), two);
     g.vcpu.regs.rdx = 0xffff;
-    assert!(run(&mut g, IN_EAX_DX), "wraps into ports that are somebody's");
+    assert!(
+        run(&mut g, IN_EAX_DX),
+        "wraps into ports that are somebody's"
+    );
 }
 
 #[test]
 fn the_timer_chip_is_shared_by_counters() {
     let mut g = dom0();
-    g.hv.machine.configure(|s| s.ports.insert(0x61, 0x30).map_or((), drop));
+    g.hv.machine
+        .configure(|s| s.ports.insert(0x61, 0x30).map_or((), drop));
     g.vcpu.regs.rdx = 0x43;
     for (command, passes) in [(0x30, false), (0x74, false), (0xb0, true), (0xc2, false)] {
         g.vcpu.regs.rax = command;
@@ -138,7 +166,8 @@ fn the_timer_chip_is_shared_by_counters() {
 #[test]
 fn pci_configuration_is_one_access() {
     let mut g = dom0();
-    g.hv.machine.configure(|s| s.ports.insert(0xcfe, 0x1237).map_or((), drop));
+    g.hv.machine
+        .configure(|s| s.ports.insert(0xcfe, 0x1237).map_or((), drop));
     g.vcpu.regs.rdx = 0xcf8;
     g.vcpu.regs.rax = 0x8000_0010;
     assert!(run(&mut g, OUT_DX_EAX));
@@ -146,7 +175,10 @@ fn pci_configuration_is_one_access() {
     g.vcpu.regs.rdx = 0xcfe;
     assert!(run(&mut g, IN_AX_DX));
     assert_eq!(g.vcpu.regs.rax & 0xffff, 0x1237);
-    assert_eq!(g.hv.machine.take_happened(), [PortOut(0xcf8, 4, 0x8000_0010)]);
+    assert_eq!(
+        g.hv.machine.take_happened(),
+        [PortOut(0xcf8, 4, 0x8000_0010)]
+    );
     // With the enable bit clear nothing is there.
     g.vcpu.regs.rdx = 0xcf8;
     g.vcpu.regs.rax = 0x10;
@@ -159,7 +191,8 @@ fn pci_configuration_is_one_access() {
 #[test]
 fn strings_move_stop_and_fault() {
     let mut g = dom0();
-    g.hv.machine.configure(|s| s.ports.insert(0x80, 0x5a).map_or((), drop));
+    g.hv.machine
+        .configure(|s| s.ports.insert(0x80, 0x5a).map_or((), drop));
     g.vcpu.regs.rdx = 0x80;
     g.vcpu.regs.rdi = KERNEL_STACK;
     g.vcpu.regs.rcx = 100;
@@ -168,7 +201,9 @@ fn strings_move_stop_and_fault() {
     assert!(run(&mut g, &[0xf3, 0x6c]));
     assert_eq!((g.vcpu.regs.rcx, g.vcpu.regs.rdi), (0, KERNEL_STACK + 100));
     let mut bytes = [0; 101];
-    g.hv.machine.copy_from_guest(KERNEL_STACK, &mut bytes).unwrap();
+    g.hv.machine
+        .copy_from_guest(KERNEL_STACK, &mut bytes)
+        .unwrap();
     assert!(bytes[..100].iter().all(|&b| b == 0x5a) && bytes[100] == 0);
     g.vcpu.regs.rsi = KERNEL_STACK + 1;
     g.vcpu.regs.rcx = 2;
@@ -252,7 +287,14 @@ fn extended_control_register_needs_its_enable() {
     assert!(run(&mut g, &[0x0f, 0x22, 0xe0]));
     assert!(run(&mut g, &[0x0f, 0x20, 0xe0]));
     assert_eq!(g.vcpu.regs.rax, 0x4_0660);
-    for (value, ok) in [(1, true), (3, true), (7, true), (0, false), (5, false), (0x207, false)] {
+    for (value, ok) in [
+        (1, true),
+        (3, true),
+        (7, true),
+        (0, false),
+        (5, false),
+        (0x207, false),
+    ] {
         g.vcpu.regs.rax = value;
         g.vcpu.regs.rcx = 0;
         g.vcpu.regs.rsp = USER_STACK - 0xa0;
@@ -263,7 +305,8 @@ fn extended_control_register_needs_its_enable() {
 fn cpuid(g: &mut Guest, leaf: u64, subleaf: u64) -> [u32; 4] {
     g.vcpu.regs.rax = leaf;
     g.vcpu.regs.rcx = subleaf;
-    g.at(&[0x0f, 0x0b, b'x', b'e', b'n', 0x0f, 0xa2]).fault(UD, 0);
+    g.at(&[0x0f, 0x0b, b'x', b'e', b'n', 0x0f, 0xa2])
+        .fault(UD, 0);
     assert_eq!(g.vcpu.regs.rip, CODE + 0x107);
     let r = &g.vcpu.regs;
     [r.rax, r.rbx, r.rcx, r.rdx].map(|v| u32::try_from(v).unwrap())
@@ -288,7 +331,18 @@ fn nothing_shows_that_guests_cannot_have() {
         // SVM, CR8; PSE PGE PSE36 1-GiB pages RDTSCP.
         assert_eq!((c & 0x14, d & 0x0c02_2008), (0, 0));
         assert_ne!(d & 1 << 11, 0);
-        for leaf in [3, 5, 6, 0xa, 0xb, 0xe, 0x14, 0x8000_000a, 0x8000_001f, 0xc000_0000] {
+        for leaf in [
+            3,
+            5,
+            6,
+            0xa,
+            0xb,
+            0xe,
+            0x14,
+            0x8000_000a,
+            0x8000_001f,
+            0xc000_0000,
+        ] {
             assert_eq!(cpuid(&mut g, leaf, 0), [0; 4], "{leaf:x}");
         }
         let [a, b, c, _] = cpuid(&mut g, 0xd, 0);
@@ -306,7 +360,8 @@ fn the_hypervisor_says_who_it_is() {
     assert_eq!(cpuid(&mut g, 0x4000_0002, 0), [1, 0x4000_0000, 1, 0]);
     assert_eq!(cpuid(&mut g, 0x4000_0003, 2)[0], 2_000_000);
     assert_eq!(cpuid(&mut g, 0x4000_0005, 0), [0, 19, 0, 0]);
-    g.at(&[0x0f, 0x0b, b'x', b'e', b'n', 0x0f, 0xa1]).fault(UD, 0);
+    g.at(&[0x0f, 0x0b, b'x', b'e', b'n', 0x0f, 0xa1])
+        .fault(UD, 0);
     assert_eq!(g.vcpu.regs.rip, HANDLERS + 6);
 }
 
@@ -318,11 +373,18 @@ const WRMSR: [u8; 2] = [0x0f, 0x30];
 fn model_specific_registers_are_a_list() {
     let mut g = dom0();
     g.hv.machine.configure(|s| {
-        for index in (0..0x2000).chain(0xc000_0000..0xc000_2000).chain(0xc001_0000..0xc001_2000) {
+        for index in (0..0x2000)
+            .chain(0xc000_0000..0xc000_2000)
+            .chain(0xc001_0000..0xc001_2000)
+        {
             s.msrs.insert(index, 0xdead_beef_dead_beef);
         }
     });
-    let ranges = [0..0x2000_u64, 0x4000_0000..0x4000_0200, 0xc000_0000..0xc000_2000];
+    let ranges = [
+        0..0x2000_u64,
+        0x4000_0000..0x4000_0200,
+        0xc000_0000..0xc000_2000,
+    ];
     let mut answered = Vec::new();
     for index in ranges.into_iter().flatten().chain(0xc001_0000..0xc001_2000) {
         g.vcpu.regs.rcx = index;
@@ -332,8 +394,28 @@ fn model_specific_registers_are_a_list() {
         }
     }
     let expected = [
-        0, 0x10, 0x1b, 0x8b, 0xce, 0x140, 0x179, 0x17a, 0x277, 0x400, 0x401, 0x402, 0x403, 0x404,
-        0x405, 0x406, 0x407, 0x4000_0000, 0xc000_0080, 0xc000_0100, 0xc000_0101, 0xc000_0102,
+        0,
+        0x10,
+        0x1b,
+        0x8b,
+        0xce,
+        0x140,
+        0x179,
+        0x17a,
+        0x277,
+        0x400,
+        0x401,
+        0x402,
+        0x403,
+        0x404,
+        0x405,
+        0x406,
+        0x407,
+        0x4000_0000,
+        0xc000_0080,
+        0xc000_0100,
+        0xc000_0101,
+        0xc000_0102,
     ];
     assert_eq!(answered, expected);
 }
@@ -364,7 +446,10 @@ fn writes_of_registers() {
         g.vcpu.regs.rsp = USER_STACK - 0xa0;
         assert_eq!(run(&mut g, &WRMSR), ok, "{index:x} {value:x}");
     }
-    assert_eq!((g.hv.machine.fs_base(), g.vcpu.arch.gs_base_user), (0x1000, 0x4000));
+    assert_eq!(
+        (g.hv.machine.fs_base(), g.vcpu.arch.gs_base_user),
+        (0x1000, 0x4000)
+    );
     let page = g.hv.alloc_domain_page(g.dom).unwrap();
     g.vcpu.regs.rcx = 0x4000_0000;
     (g.vcpu.regs.rax, g.vcpu.regs.rdx) = (page.addr(), 0);

@@ -19,7 +19,13 @@ fn put(g: &Guest, at: u64, bytes: &[u8]) {
 }
 
 fn gate(vector: u8, address: u64) -> trap_info {
-    trap_info { vector, flags: 0xff, cs: 0xe030, _pad0: [0; 4], address }
+    trap_info {
+        vector,
+        flags: 0xff,
+        cs: 0xe030,
+        _pad0: [0; 4],
+        address,
+    }
 }
 
 #[test]
@@ -30,7 +36,10 @@ fn trap_tables() {
     assert_eq!(calls::set_trap_table(&mut g.cx(), BUFFER), Ok(0));
     let t = g.vcpu.arch.traps[255];
     assert_eq!((t.address, t.flags, t.cs), (IN_XEN, 7, 0xe033));
-    assert_ne!(g.vcpu.arch.traps[7].address, 0, "the last one only ends the list");
+    assert_ne!(
+        g.vcpu.arch.traps[7].address, 0,
+        "the last one only ends the list"
+    );
     let bad = [gate(4, 0x2000), gate(5, NOT_CANONICAL)];
     put(&g, BUFFER, bad.as_bytes());
     assert_eq!(calls::set_trap_table(&mut g.cx(), BUFFER), INVALID);
@@ -69,33 +78,58 @@ fn callbacks_of_every_type() {
             (0, answer),
         ] {
             let mut g = guest(1);
-            let r = callback_register { r#type: kind, flags: 1, _pad0: [0; 4], address };
+            let r = callback_register {
+                r#type: kind,
+                flags: 1,
+                _pad0: [0; 4],
+                address,
+            };
             put(&g, BUFFER, r.as_bytes());
-            assert_eq!(calls::callback_op(&mut g.cx(), 0, BUFFER), expected, "{kind}");
+            assert_eq!(
+                calls::callback_op(&mut g.cx(), 0, BUFFER),
+                expected,
+                "{kind}"
+            );
             let expected = match kind {
                 4 => Ok(0),
                 _ if known => INVALID,
                 _ => NO_CALL,
             };
-            assert_eq!(calls::callback_op(&mut g.cx(), 1, BUFFER), expected, "{kind}");
+            assert_eq!(
+                calls::callback_op(&mut g.cx(), 1, BUFFER),
+                expected,
+                "{kind}"
+            );
         }
     }
     let mut g = guest(1);
     assert_eq!(calls::callback_op(&mut g.cx(), 2, BUFFER), NO_CALL);
     assert_eq!(calls::callback_op(&mut g.cx(), u64::MAX, BUFFER), NO_CALL);
     assert_eq!(calls::callback_op(&mut g.cx(), 0, 0x1000), FAULT);
-    assert_eq!(calls::set_callbacks(&mut g.cx(), 1, NOT_CANONICAL, 3), Ok(0));
+    assert_eq!(
+        calls::set_callbacks(&mut g.cx(), 1, NOT_CANONICAL, 3),
+        Ok(0)
+    );
     assert_eq!(g.vcpu.arch.event.address, 1);
     assert_eq!(g.vcpu.arch.failsafe.address, 0);
 }
 
 #[test]
 fn segment_bases() {
-    let bases = [(0, true), (NOT_CANONICAL, false), (IN_XEN, true), (1 << 47, false)];
+    let bases = [
+        (0, true),
+        (NOT_CANONICAL, false),
+        (IN_XEN, true),
+        (1 << 47, false),
+    ];
     for which in 0..6 {
         for (base, canonical) in bases {
             let mut g = guest(1);
-            let expected = if which == 3 || (which < 3 && canonical) { Ok(0) } else { INVALID };
+            let expected = if which == 3 || (which < 3 && canonical) {
+                Ok(0)
+            } else {
+                INVALID
+            };
             assert_eq!(calls::set_segment_base(&mut g.cx(), which, base), expected);
         }
     }
@@ -103,7 +137,10 @@ fn segment_bases() {
     calls::set_segment_base(&mut g.cx(), 0, 0x1000).unwrap();
     calls::set_segment_base(&mut g.cx(), 1, 0xbbbb_0000).unwrap();
     calls::set_segment_base(&mut g.cx(), 2, 0xaaaa_0000).unwrap();
-    assert_eq!((g.hv.machine.fs_base(), g.hv.machine.gs_base()), (0x1000, 0xaaaa_0000));
+    assert_eq!(
+        (g.hv.machine.fs_base(), g.hv.machine.gs_base()),
+        (0x1000, 0xaaaa_0000)
+    );
     calls::set_segment_base(&mut g.cx(), 3, 0x2b).unwrap();
     assert_eq!(g.hv.machine.gs_base(), 0xaaaa_0000);
     let g = g.user();
@@ -155,8 +192,16 @@ fn debug_registers() {
     ];
     for &(reg, value, result, reads) in cases {
         let mut g = guest(1);
-        assert_eq!(calls::set_debugreg(&mut g.cx(), reg, value), result, "{reg} {value:x}");
-        assert_eq!(calls::get_debugreg(&mut g.cx(), reg), Ok(reads as i64), "{reg} {value:x}");
+        assert_eq!(
+            calls::set_debugreg(&mut g.cx(), reg, value),
+            result,
+            "{reg} {value:x}"
+        );
+        assert_eq!(
+            calls::get_debugreg(&mut g.cx(), reg),
+            Ok(reads as i64),
+            "{reg} {value:x}"
+        );
     }
     for reg in [8, 9, 1000, u64::MAX] {
         assert_eq!(calls::set_debugreg(&mut guest(1).cx(), reg, 0), none);
@@ -186,7 +231,10 @@ fn gdt_frames_are_all_taken_or_none() {
     assert_eq!(g.hv.machine.cpu_state().gdt, pages);
     assert_eq!(g.hv.machine.load_u64(pages[0], 8), 0x00cf_f200_0000_ffff);
     for &page in &pages {
-        assert!(g.hv.page_get_writable(g.dom, page).is_err(), "is a descriptor page");
+        assert!(
+            g.hv.page_get_writable(g.dom, page).is_err(),
+            "is a descriptor page"
+        );
     }
     // The second frame is nobody's: the first is given back, the old table stays.
     let other = table_page(&g);
@@ -221,7 +269,10 @@ fn descriptors_are_stored_in_their_admitted_form() {
         let privileged = 0x00cf_9200_0000_ffff;
         assert_eq!(calls::update_descriptor(&mut g.cx(), ma, privileged), Ok(0));
         assert_eq!(g.hv.machine.load_u64(mfn, 40), 0x00cf_f200_0000_ffff);
-        assert_eq!(calls::update_descriptor(&mut g.cx(), ma, 0x0000_8900_0000_0067), INVALID);
+        assert_eq!(
+            calls::update_descriptor(&mut g.cx(), ma, 0x0000_8900_0000_0067),
+            INVALID
+        );
         assert_eq!(calls::update_descriptor(&mut g.cx(), ma + 4, 0), INVALID);
         assert_eq!(g.hv.machine.load_u64(mfn, 40), 0x00cf_f200_0000_ffff);
     }

@@ -66,7 +66,11 @@ fn user_exceptions_use_the_kernel_stack_root_and_gs() {
     assert_eq!(g.vcpu.arch.gs_base_user, 0x1234);
     assert_eq!(bounce::cr2(g.hv, &g.vcpu), 0x5678);
     let root = g.vcpu.arch.kernel_root.unwrap();
-    assert!(g.hv.machine.take_happened().contains(&Happened::LoadRoot(root)));
+    assert!(
+        g.hv.machine
+            .take_happened()
+            .contains(&Happened::LoadRoot(root))
+    );
 }
 
 #[test]
@@ -94,7 +98,11 @@ fn software_interrupts_obey_the_gates_level() {
         }
     }
     let mut g = guest(1).user();
-    g.vcpu.arch.traps[0x80] = TrapGate { flags: 3, address: HANDLERS, cs: 0 };
+    g.vcpu.arch.traps[0x80] = TrapGate {
+        flags: 3,
+        address: HANDLERS,
+        cs: 0,
+    };
     g.vcpu.regs.rip = CODE + 0x102;
     g.fault(0x80, 0);
     assert_eq!(g.frame::<3>()[2], CODE + 0x102);
@@ -127,12 +135,25 @@ fn without_a_handler_or_a_stack_the_domain_dies() {
     g.vcpu.arch.traps[6].address = 0;
     g.fault(UD, 0);
     assert!(g.is_dead());
-    for rsp in [0, 0x1000, CODE, 0xffff_8100_0000_0000, 1 << 63, u64::MAX, END + 64] {
+    for rsp in [
+        0,
+        0x1000,
+        CODE,
+        0xffff_8100_0000_0000,
+        1 << 63,
+        u64::MAX,
+        END + 64,
+    ] {
         let mut g = guest(1);
         g.vcpu.regs.rsp = rsp;
         g.fault(UD, 0);
         assert!(g.is_dead(), "{rsp:x}");
-        assert!(g.hv.machine.take_happened().iter().any(|h| matches!(h, Happened::Dump(_))));
+        assert!(
+            g.hv.machine
+                .take_happened()
+                .iter()
+                .any(|h| matches!(h, Happened::Dump(_)))
+        );
         let mut g = guest(1).user();
         g.vcpu.arch.kernel_sp = rsp;
         g.fault(UD, 0);
@@ -151,7 +172,10 @@ fn without_a_handler_or_a_stack_the_domain_dies() {
 #[test]
 fn user_syscalls_reach_the_callback() {
     let mut g = guest(1).user();
-    g.vcpu.arch.syscall = crate::vcpu::Callback { address: HANDLERS, mask_events: true };
+    g.vcpu.arch.syscall = crate::vcpu::Callback {
+        address: HANDLERS,
+        mask_events: true,
+    };
     g.vcpu.regs.rcx = g.vcpu.regs.rip;
     g.vcpu.regs.r11 = 0x202;
     g.vcpu.regs.rflags = 0x202;
@@ -210,7 +234,12 @@ fn iret_restores_registers_and_mode() {
     assert!(!g.masked());
 
     let mut g = guest(1);
-    let frame = iret_context { flags: VGCF_in_syscall, cs: USER_CS, ss: 0, ..TO_USER };
+    let frame = iret_context {
+        flags: VGCF_in_syscall,
+        cs: USER_CS,
+        ss: 0,
+        ..TO_USER
+    };
     iret_to(&mut g, frame).unwrap();
     let r = &g.vcpu.regs;
     assert_eq!((r.rax, r.r11, r.rcx), (0x1111, 0x202, CODE + 0x300));
@@ -218,7 +247,11 @@ fn iret_restores_registers_and_mode() {
 
     for rpl in 0..3 {
         let mut g = guest(1);
-        let frame = iret_context { cs: KERNEL_CS | rpl, rflags: 2, ..TO_USER };
+        let frame = iret_context {
+            cs: KERNEL_CS | rpl,
+            rflags: 2,
+            ..TO_USER
+        };
         iret_to(&mut g, frame).unwrap();
         assert_eq!((g.vcpu.mode, g.vcpu.regs.cs), (Mode::Kernel, USER_CS));
         assert!(g.masked(), "IF was clear");
@@ -227,15 +260,25 @@ fn iret_restores_registers_and_mode() {
 
 #[test]
 fn bad_iret_frames_fault_where_they_lead() {
-    let bad_rip = iret_context { rip: 0x8000_0000_0000_1000, ..TO_USER };
+    let bad_rip = iret_context {
+        rip: 0x8000_0000_0000_1000,
+        ..TO_USER
+    };
     let null_ss = iret_context { ss: 0, ..TO_USER };
     let null_cs = iret_context { cs: 0, ..TO_USER };
-    for (frame, cs, ss) in [(bad_rip, USER_CS, SS), (null_ss, USER_CS, 3), (null_cs, 0, SS)] {
+    for (frame, cs, ss) in [
+        (bad_rip, USER_CS, SS),
+        (null_ss, USER_CS, 3),
+        (null_cs, 0, SS),
+    ] {
         let mut g = guest(1);
         iret_to(&mut g, frame).unwrap();
         assert_eq!(g.vcpu.regs.rip, HANDLERS + 13);
         let shown = g.frame::<8>();
-        assert_eq!(shown, [0x3333, 0x2222, 0, frame.rip, cs, 0x202, END - 0x40, ss]);
+        assert_eq!(
+            shown,
+            [0x3333, 0x2222, 0, frame.rip, cs, 0x202, END - 0x40, ss]
+        );
     }
     let mut g = guest(1);
     g.vcpu.regs.rsp = 0x1000;
@@ -252,10 +295,19 @@ fn io_privilege_shows_only_to_those_who_asked() {
     g.vcpu.arch.iopl = 1;
     g.fault(UD, 0);
     assert_eq!(g.frame::<6>()[4] & frame::IOPL, 0);
-    g.dom.vm_assist.store(1 << VMASST_TYPE_architectural_iopl, Ordering::Relaxed);
+    g.dom
+        .vm_assist
+        .store(1 << VMASST_TYPE_architectural_iopl, Ordering::Relaxed);
     g.fault(UD, 0);
     assert_eq!(g.frame::<6>()[4] & frame::IOPL, 1 << 12);
-    iret_to(&mut g, iret_context { rflags: 0x3202, ..TO_USER }).unwrap();
+    iret_to(
+        &mut g,
+        iret_context {
+            rflags: 0x3202,
+            ..TO_USER
+        },
+    )
+    .unwrap();
     assert_eq!(g.vcpu.arch.iopl, 3);
     assert_eq!(g.vcpu.regs.rflags & frame::IOPL, 0);
 }

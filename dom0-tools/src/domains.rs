@@ -82,12 +82,14 @@ impl End {
         if flags & XEN_DOMINF_shutdown == 0 {
             return None;
         }
-        Some(match (flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask {
-            SHUTDOWN_poweroff => End::Poweroff,
-            SHUTDOWN_reboot => End::Reboot,
-            SHUTDOWN_suspend => End::Suspend,
-            _ => End::Crash,
-        })
+        Some(
+            match (flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask {
+                SHUTDOWN_poweroff => End::Poweroff,
+                SHUTDOWN_reboot => End::Reboot,
+                SHUTDOWN_suspend => End::Suspend,
+                _ => End::Crash,
+            },
+        )
     }
 
     /// In words: "guest1 ...".
@@ -129,7 +131,10 @@ impl<M: crate::hyper::Mapping> Domains<M> {
         now: u64,
     ) -> Result<domid_t, Error> {
         if config.name == DOM0_NAME || self.guests.iter().any(|g| g.name() == config.name) {
-            return Err(Error::Refused(format!("there is a domain named {} already", config.name)));
+            return Err(Error::Refused(format!(
+                "there is a domain named {} already",
+                config.name
+            )));
         }
         let request = BuildRequest {
             kernel,
@@ -138,25 +143,31 @@ impl<M: crate::hyper::Mapping> Domains<M> {
             pages: config.memory_mib * PAGES_PER_MIB,
             max_pages: config.max_memory_mib * PAGES_PER_MIB,
             vcpus: config.vcpus,
-            handle: config.uuid.unwrap_or_else(|| uuid::derive(&config.name, now)),
+            handle: config
+                .uuid
+                .unwrap_or_else(|| uuid::derive(&config.name, now)),
         };
         let built = build(hyper, &request)?;
-        let (console, store) = connect_both(hyper, &built).map_err(|error| {
-            match hyper.destroy_domain(built.domain) {
-                Ok(()) => error,
-                Err(left) => error.during(format!("domain {} is left behind ({left})", built.domain)),
-            }
-        })?;
-        self.guests.push(Guest {
+        let mut guest = Guest {
             domain: built.domain,
             config,
             created_at: now,
-            console: Some(console),
-            store: Some(store),
+            console: None,
+            store: None,
             log: Log::default(),
             lines: LineSplitter::default(),
             end: None,
-        });
+        };
+        if let Err(error) = connect_both(hyper, &built, &mut guest) {
+            disconnect(hyper, &mut guest);
+            return Err(match hyper.destroy_domain(built.domain) {
+                Ok(()) => error,
+                Err(left) => {
+                    error.during(format!("domain {} is left behind ({left})", built.domain))
+                }
+            });
+        }
+        self.guests.push(guest);
         Ok(built.domain)
     }
 
@@ -171,12 +182,14 @@ impl<M: crate::hyper::Mapping> Domains<M> {
         if let Some(guest) = self.guests.iter().find(|guest| guest.name() == who) {
             return Ok(guest.domain);
         }
-        if let Ok(id) = who.parse::<domid_t>() {
-            if hyper.domain_info(id)?.is_some() {
-                return Ok(id);
-            }
+        if let Ok(id) = who.parse::<domid_t>()
+            && hyper.domain_info(id)?.is_some()
+        {
+            return Ok(id);
         }
-        Err(Error::Refused(format!("there is no domain `{who}` (try `xl list`)")))
+        Err(Error::Refused(format!(
+            "there is no domain `{who}` (try `xl list`)"
+        )))
     }
 
     /// The table's entry of a domain built here.
@@ -208,7 +221,9 @@ impl<M: crate::hyper::Mapping> Domains<M> {
         domain: domid_t,
     ) -> Result<(), Error> {
         if domain == 0 {
-            return Err(Error::Refused("domain 0 cannot be destroyed: use `poweroff`".into()));
+            return Err(Error::Refused(
+                "domain 0 cannot be destroyed: use `poweroff`".into(),
+            ));
         }
         if let Ok(guest) = self.guest(domain) {
             disconnect(hyper, guest);
@@ -250,14 +265,22 @@ impl<M: crate::hyper::Mapping> Guest<M> {
     ///
     /// # Errors
     /// A corrupt ring: the console is closed, the guest may go on without.
-    pub fn drain_console<H: Hyper<Mapping = M>>(&mut self, hyper: &mut H) -> Result<Vec<u8>, Error> {
-        let Some(link) = &mut self.console else { return Ok(Vec::new()) };
+    pub fn drain_console<H: Hyper<Mapping = M>>(
+        &mut self,
+        hyper: &mut H,
+    ) -> Result<Vec<u8>, Error> {
+        let Some(link) = &mut self.console else {
+            return Ok(Vec::new());
+        };
         let bytes = match drain(&mut link.page) {
             Ok(bytes) => bytes,
             Err(fault) => {
                 let reason = format!("{fault}; its console is closed");
                 drop_link(hyper, self.console.take());
-                return Err(Error::Guest { name: self.name().to_string(), reason });
+                return Err(Error::Guest {
+                    name: self.name().to_string(),
+                    reason,
+                });
             }
         };
         if !bytes.is_empty() {
@@ -278,10 +301,15 @@ impl<M: crate::hyper::Mapping> Guest<M> {
     ) -> Result<usize, Error> {
         let name = self.config.name.clone();
         let Some(link) = &mut self.console else {
-            return Err(Error::Guest { name, reason: "its console is closed".into() });
+            return Err(Error::Guest {
+                name,
+                reason: "its console is closed".into(),
+            });
         };
-        let count = push(&mut link.page, bytes)
-            .map_err(|fault| Error::Guest { name, reason: fault.to_string() })?;
+        let count = push(&mut link.page, bytes).map_err(|fault| Error::Guest {
+            name,
+            reason: fault.to_string(),
+        })?;
         if count != 0 {
             hyper.notify(link.port)?;
         }
@@ -303,16 +331,13 @@ pub fn end_action(config: &DomainConfig, end: End) -> EndAction {
 fn connect_both<H: Hyper>(
     hyper: &mut H,
     built: &Built,
-) -> Result<(Link<H::Mapping>, Link<H::Mapping>), Error> {
-    let console = connect(hyper, built.domain, built.console_mfn, built.ports.console)
-        .map_err(|error| error.during("connecting to the console"))?;
-    match connect(hyper, built.domain, built.store_mfn, built.ports.store) {
-        Ok(store) => Ok((console, store)),
-        Err(error) => {
-            drop_link(hyper, Some(console));
-            Err(error.during("connecting to the store page"))
-        }
-    }
+    guest: &mut Guest<H::Mapping>,
+) -> Result<(), Error> {
+    let console = connect(hyper, built.domain, built.console_mfn, built.ports.console);
+    guest.console = Some(console.map_err(|error| error.during("connecting to the console"))?);
+    let store = connect(hyper, built.domain, built.store_mfn, built.ports.store);
+    guest.store = Some(store.map_err(|error| error.during("connecting to the store page"))?);
+    Ok(())
 }
 
 fn connect<H: Hyper>(

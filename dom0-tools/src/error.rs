@@ -85,6 +85,9 @@ pub enum Error {
 impl Error {
     /// Adds what was being done.
     pub fn during(self, doing: impl Into<String>) -> Self {
-        Error::While { doing: doing.into(), cause: Box::new(self) }
+        Error::While {
+            doing: doing.into(),
+            cause: Box::new(self),
+        }
     }
 }

@@ -41,7 +41,9 @@ pub fn derive(name: &str, salt: u64) -> [u8; 16] {
     // FNV-1a, twice with different starts.
     let hash = |start: u64| {
         let bytes = name.bytes().chain(salt.to_le_bytes());
-        bytes.fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+        bytes.fold(start, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        })
     };
     let (high, low) = (hash(0xcbf2_9ce4_8422_2325), hash(0x8422_2325_cbf2_9ce4));
     let mut uuid = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();

@@ -105,7 +105,11 @@ impl Layout {
         let ramdisk_by_pfn = kernel.mod_start_pfn && ramdisk_len != 0;
         let mut next = Bump(kernel.end.div_ceil(PAGE));
         let mut ramdisk = next.take(if ramdisk_by_pfn { 0 } else { ramdisk_pages });
-        let mut p2m = next.take(if kernel.init_p2m.is_some() { 0 } else { p2m_pages });
+        let mut p2m = next.take(if kernel.init_p2m.is_some() {
+            0
+        } else {
+            p2m_pages
+        });
         let (start_info, store, console) = (next.one(), next.one(), next.one());
         let region = Region::around(kernel.virt_base, next.0)?;
         let tables = next.take(region.tables());
@@ -149,7 +153,11 @@ impl Layout {
 
     /// The PFNs that start_info calls P2M frames: the list and tables made for it alone.
     pub fn p2m_frames(&self) -> Range<u64> {
-        if self.p2m_tables.is_empty() { self.p2m.clone() } else { self.p2m.start..self.p2m_tables.end }
+        if self.p2m_tables.is_empty() {
+            self.p2m.clone()
+        } else {
+            self.p2m.start..self.p2m_tables.end
+        }
     }
 }
 
@@ -191,7 +199,9 @@ impl Region {
     }
 
     fn tables(&self) -> u64 {
-        1 + (1..4).map(|level| len(&table_span(self.start, self.pages, level))).sum::<u64>()
+        1 + (1..4)
+            .map(|level| len(&table_span(self.start, self.pages, level)))
+            .sum::<u64>()
     }
 
     /// Tables that `pages` at `address` need beyond those of the region.
@@ -199,12 +209,19 @@ impl Region {
         guest_range("INIT_P2M", address, pages * PAGE)?;
         let end = self.start + self.pages * PAGE;
         if address < end && self.start < address + pages * PAGE {
-            return Err(LayoutError::P2mOverlap { p2m: address, start: self.start, end });
+            return Err(LayoutError::P2mOverlap {
+                p2m: address,
+                start: self.start,
+                end,
+            });
         }
         let extra = |level| {
             let mine = table_span(self.start, self.pages, level);
             let theirs = table_span(address, pages, level);
-            let shared = theirs.end.min(mine.end).saturating_sub(theirs.start.max(mine.start));
+            let shared = theirs
+                .end
+                .min(mine.end)
+                .saturating_sub(theirs.start.max(mine.start));
             len(&theirs) - shared
         };
         Ok((1..4).map(extra).sum())

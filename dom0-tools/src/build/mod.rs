@@ -8,8 +8,8 @@ mod tables;
 use alloc::vec::Vec;
 use core::mem::{offset_of, size_of};
 
-use hypercall_abi::domctl::xen_domctl_getdomaininfo;
 use hypercall_abi::arch_x86_64::XEN_LEGACY_MAX_VCPUS;
+use hypercall_abi::domctl::xen_domctl_getdomaininfo;
 use hypercall_abi::xen::{domid_t, shared_info, vcpu_info};
 use zerocopy::IntoBytes;
 
@@ -72,9 +72,20 @@ pub fn build<H: Hyper>(hyper: &mut H, request: &BuildRequest<'_>) -> Result<Buil
     let kernel = PvKernel::parse(request.kernel)?;
     let layout = Layout::plan(&kernel, request.ramdisk.len() as u64, request.pages)?;
     start::check_command_line(request.command_line)?;
-    let create = CreateDomain { handle: request.handle, max_vcpus: request.vcpus };
+    let create = CreateDomain {
+        handle: request.handle,
+        max_vcpus: request.vcpus,
+    };
     let domain = hyper.create_domain(&create)?;
-    let built = Builder { hyper, domain, kernel, layout, request, frames: Vec::new() }.run();
+    let built = Builder {
+        hyper,
+        domain,
+        kernel,
+        layout,
+        request,
+        frames: Vec::new(),
+    }
+    .run();
     built.map_err(|error| match hyper.destroy_domain(domain) {
         Ok(()) => error,
         Err(left) => error.during(alloc::format!("domain {domain} is left behind ({left})")),
@@ -94,12 +105,16 @@ struct Builder<'a, H> {
 impl<H: Hyper> Builder<'_, H> {
     fn run(mut self) -> Result<Built, Error> {
         self.hyper.set_max_vcpus(self.domain, self.request.vcpus)?;
-        self.hyper.set_max_memory(self.domain, self.request.max_pages.saturating_mul(4))?;
-        self.frames = self.hyper.populate(self.domain, 0..self.layout.total_pages)?;
+        self.hyper
+            .set_max_memory(self.domain, self.request.max_pages.saturating_mul(4))?;
+        self.frames = self
+            .hyper
+            .populate(self.domain, 0..self.layout.total_pages)?;
         let store = self.hyper.alloc_unbound(self.domain)?;
         let console = self.hyper.alloc_unbound(self.domain)?;
         let ports = Ports { store, console };
-        self.load_kernel().map_err(|error| error.during("loading the kernel"))?;
+        self.load_kernel()
+            .map_err(|error| error.during("loading the kernel"))?;
         self.fill(self.layout.ramdisk.clone(), self.request.ramdisk)
             .map_err(|error| error.during("loading the ramdisk"))?;
         self.fill(self.layout.p2m.clone(), &words_to_bytes(&self.frames))?;
@@ -107,7 +122,8 @@ impl<H: Hyper> Builder<'_, H> {
             self.fill(blank..blank + 1, &[])?;
         }
         self.write_start_info(ports)?;
-        self.write_tables().map_err(|error| error.during("writing the page tables"))?;
+        self.write_tables()
+            .map_err(|error| error.during("writing the page tables"))?;
         let root = self.frame(self.layout.tables.start);
         self.hyper.pin_l4_table(self.domain, root)?;
         let mut context = start::first_context(&self.kernel, &self.layout, &self.frames);
@@ -186,7 +202,7 @@ impl<H: Hyper> Builder<'_, H> {
         let doing = "preparing shared_info";
         let mapping = self.hyper.map(self.domain, &[frame], Access::Write);
         let mut mapping = mapping.map_err(|error| error.during(doing))?;
-        for vcpu in 0..XEN_LEGACY_MAX_VCPUS as usize {
+        for vcpu in 0..XEN_LEGACY_MAX_VCPUS {
             let info = offset_of!(shared_info, vcpu_info) + vcpu * size_of::<vcpu_info>();
             mapping.write(info + offset_of!(vcpu_info, evtchn_upcall_mask), &[1]);
         }

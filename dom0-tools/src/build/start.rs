@@ -18,7 +18,11 @@ const RESET_DR7: u64 = 0x400;
 
 /// Checks that a command line fits start_info.
 pub(super) fn check_command_line(line: &str) -> Result<(), LayoutError> {
-    if line.len() < MAX_GUEST_CMDLINE { Ok(()) } else { Err(LayoutError::CommandLine(line.len())) }
+    if line.len() < MAX_GUEST_CMDLINE {
+        Ok(())
+    } else {
+        Err(LayoutError::CommandLine(line.len()))
+    }
 }
 
 /// The start_info page.
@@ -38,8 +42,11 @@ pub(super) fn start_info_page(
     info.shared_info = shared_info_frame << 12;
     info.store_mfn = frame(layout.store);
     info.store_evtchn = ports.store;
-    let console =
-        start_info_console_domU { mfn: frame(layout.console), evtchn: ports.console, _pad0: [0; 4] };
+    let console = start_info_console_domU {
+        mfn: frame(layout.console),
+        evtchn: ports.console,
+        _pad0: [0; 4],
+    };
     info.console = Union::new(console);
     info.pt_base = layout.address(layout.tables.start);
     info.nr_pt_frames = layout.tables.end - layout.tables.start;
@@ -76,8 +83,12 @@ pub(super) fn first_context(
     regs.rflags = INITIAL_RFLAGS;
     regs.cs = FLAT_KERNEL_CS;
     regs.ss = FLAT_KERNEL_SS;
-    (regs.ds, regs.es, regs.fs, regs.gs) =
-        (FLAT_KERNEL_DS, FLAT_KERNEL_DS, FLAT_KERNEL_DS, FLAT_KERNEL_DS);
+    (regs.ds, regs.es, regs.fs, regs.gs) = (
+        FLAT_KERNEL_DS,
+        FLAT_KERNEL_DS,
+        FLAT_KERNEL_DS,
+        FLAT_KERNEL_DS,
+    );
     context.kernel_ss = regs.ss.into();
     context.kernel_sp = regs.rsp;
     context.flags = VGCF_in_kernel | VGCF_online;

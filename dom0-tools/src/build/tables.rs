@@ -40,7 +40,11 @@ pub fn initial_tables(layout: &Layout, frames: &[u64]) -> Vec<Table> {
     };
     builder.table_at(4, 0);
     for pfn in 0..layout.region_pages {
-        let flags = if layout.tables.contains(&pfn) { PAGE_READ } else { PAGE_WRITE };
+        let flags = if layout.tables.contains(&pfn) {
+            PAGE_READ
+        } else {
+            PAGE_WRITE
+        };
         builder.map(layout.address(pfn), pfn, flags);
     }
     if !layout.p2m_tables.is_empty() || layout.p2m.start >= layout.region_pages {
@@ -69,14 +73,24 @@ impl Builder<'_> {
 
     fn table_at(&mut self, level: u32, address: u64) -> usize {
         // An L4 table covers everything there is: canonical addresses have 48 significant bits.
-        let place = if level == 4 { 0 } else { address >> (12 + 9 * level) };
+        let place = if level == 4 {
+            0
+        } else {
+            address >> (12 + 9 * level)
+        };
         if let Some(&index) = self.by_place.get(&(level, place)) {
             return index;
         }
         let parent = (level < 4).then(|| self.table_at(level + 1, address));
-        let pfn = self.free.next().expect("the layout counts the tables it needs");
+        let pfn = self
+            .free
+            .next()
+            .expect("the layout counts the tables it needs");
         let index = self.tables.len();
-        self.tables.push(Table { pfn, entries: alloc::vec![0; ENTRIES as usize] });
+        self.tables.push(Table {
+            pfn,
+            entries: alloc::vec![0; ENTRIES as usize],
+        });
         self.by_place.insert((level, place), index);
         if let Some(parent) = parent {
             self.set(parent, level + 1, address, pfn, TABLE);

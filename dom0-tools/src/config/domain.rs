@@ -59,8 +59,18 @@ pub struct DomainConfig {
 
 /// Keys that xl knows and this toolstack has no use for yet: named as such in the warning.
 const UNSERVED: [&str; 12] = [
-    "disk", "vif", "cpus", "cpu_weight", "cap", "maxvcpus", "pool", "vfb", "pci", "bootloader",
-    "device_model_version", "builder",
+    "disk",
+    "vif",
+    "cpus",
+    "cpu_weight",
+    "cap",
+    "maxvcpus",
+    "pool",
+    "vfb",
+    "pci",
+    "bootloader",
+    "device_model_version",
+    "builder",
 ];
 
 impl DomainConfig {
@@ -70,8 +80,17 @@ impl DomainConfig {
     /// # Errors
     /// Syntax, wrong kinds or ranges of values, missing keys: with the position.
     pub fn read(file: &str, overrides: &str) -> Result<(Self, Vec<Warning>), ConfigError> {
-        let mut keys = Keys { assignments: parse(file)?, warnings: Vec::new() };
-        for assignment in parse(overrides)? {
+        let mut keys = Keys {
+            assignments: parse(file)?,
+            warnings: Vec::new(),
+        };
+        let overrides = parse(overrides).map_err(|error| ConfigError {
+            position: Position::COMMAND_LINE,
+            ..error
+        })?;
+        for mut assignment in overrides {
+            assignment.position = Position::COMMAND_LINE;
+            assignment.value_position = Position::COMMAND_LINE;
             keys.assignments.retain(|known| known.key != assignment.key);
             keys.assignments.push(assignment);
         }
@@ -97,14 +116,21 @@ impl DomainConfig {
             quoted.push('"');
             quoted
         };
-        let mut text = format!("name = {}\ntype = \"pv\"\nkernel = {}\n", quote(&self.name), quote(&self.kernel));
+        let mut text = format!(
+            "name = {}\ntype = \"pv\"\nkernel = {}\n",
+            quote(&self.name),
+            quote(&self.kernel)
+        );
         if let Some(ramdisk) = &self.ramdisk {
             text += &format!("ramdisk = {}\n", quote(ramdisk));
         }
         if !self.command_line.is_empty() {
             text += &format!("cmdline = {}\n", quote(&self.command_line));
         }
-        text += &format!("memory = {}\nmaxmem = {}\nvcpus = {}\n", self.memory_mib, self.max_memory_mib, self.vcpus);
+        text += &format!(
+            "memory = {}\nmaxmem = {}\nvcpus = {}\n",
+            self.memory_mib, self.max_memory_mib, self.vcpus
+        );
         if let Some(uuid) = &self.uuid {
             text += &format!("uuid = \"{}\"\n", crate::uuid::to_text(uuid));
         }
@@ -141,7 +167,9 @@ impl Keys {
         let name = self.required("name", "name = \"guest1\"")?;
         check_name(&name)?;
         self.check_type()?;
-        let kernel = self.required("kernel", "kernel = \"/boot/guest-kernel\"")?.1;
+        let kernel = self
+            .required("kernel", "kernel = \"/boot/guest-kernel\"")?
+            .1;
         let memory = self.integer("memory", 1, MAX_MEMORY_MIB)?;
         let maximum = self.integer("maxmem", 1, MAX_MEMORY_MIB)?;
         let Some((_, memory_mib)) = memory.or(maximum) else {
@@ -155,7 +183,9 @@ impl Keys {
             Some((_, maximum)) => maximum,
             None => memory_mib,
         };
-        let vcpus = self.integer("vcpus", 1, MAX_VCPUS)?.map_or(1, |(_, count)| count);
+        let vcpus = self
+            .integer("vcpus", 1, MAX_VCPUS)?
+            .map_or(1, |(_, count)| count);
         Ok(DomainConfig {
             name: name.1,
             kernel,
@@ -176,9 +206,12 @@ impl Keys {
 
     fn check_type(&mut self) -> Result<(), ConfigError> {
         for key in ["type", "builder"] {
-            let Some((position, kind)) = self.text(key)? else { continue };
+            let Some((position, kind)) = self.text(key)? else {
+                continue;
+            };
             if kind != "pv" && kind != "generic" {
-                let message = format!("{key} \"{kind}\" is not served: only paravirtual guests (\"pv\")");
+                let message =
+                    format!("{key} \"{kind}\" is not served: only paravirtual guests (\"pv\")");
                 return Err(ConfigError::new(position, message));
             }
         }
@@ -187,7 +220,11 @@ impl Keys {
 
     /// `cmdline`, or `root=... extra` when it is absent, as xl has it.
     fn command_line(&mut self) -> Result<String, ConfigError> {
-        let (whole, root, extra) = (self.text("cmdline")?, self.text("root")?, self.text("extra")?);
+        let (whole, root, extra) = (
+            self.text("cmdline")?,
+            self.text("root")?,
+            self.text("extra")?,
+        );
         let Some((_, line)) = whole else {
             let root = root.map(|(_, root)| format!("root={root}"));
             let parts = [root, extra.map(|(_, extra)| extra)];
@@ -201,33 +238,47 @@ impl Keys {
     }
 
     fn uuid(&mut self) -> Result<Option<[u8; 16]>, ConfigError> {
-        let Some((position, text)) = self.text("uuid")? else { return Ok(None) };
+        let Some((position, text)) = self.text("uuid")? else {
+            return Ok(None);
+        };
         match crate::uuid::parse(&text) {
             Some(uuid) => Ok(Some(uuid)),
-            None => Err(ConfigError::new(position, format!("`{text}` is not a UUID"))),
+            None => Err(ConfigError::new(
+                position,
+                format!("`{text}` is not a UUID"),
+            )),
         }
     }
 
     fn end_action(&mut self, key: &str, default: EndAction) -> Result<EndAction, ConfigError> {
-        let Some((position, name)) = self.text(key)? else { return Ok(default) };
+        let Some((position, name)) = self.text(key)? else {
+            return Ok(default);
+        };
         let all = [EndAction::Destroy, EndAction::Restart, EndAction::Preserve];
-        all.into_iter().find(|action| action.name() == name).ok_or_else(|| {
-            let message = format!("{key} \"{name}\": known are destroy, restart, preserve");
-            ConfigError::new(position, message)
-        })
+        all.into_iter()
+            .find(|action| action.name() == name)
+            .ok_or_else(|| {
+                let message = format!("{key} \"{name}\": known are destroy, restart, preserve");
+                ConfigError::new(position, message)
+            })
     }
 
     fn take(&mut self, key: &str) -> Option<Assignment> {
-        let index = self.assignments.iter().position(|assignment| assignment.key == key)?;
+        let index = self
+            .assignments
+            .iter()
+            .position(|assignment| assignment.key == key)?;
         Some(self.assignments.remove(index))
     }
 
     fn text(&mut self, key: &str) -> Result<Option<(Position, String)>, ConfigError> {
         match self.take(key) {
             None => Ok(None),
-            Some(Assignment { value: Value::Text(text), value_position, .. }) => {
-                Ok(Some((value_position, text)))
-            }
+            Some(Assignment {
+                value: Value::Text(text),
+                value_position,
+                ..
+            }) => Ok(Some((value_position, text))),
             Some(other) => Err(wrong_kind(&other, "a string")),
         }
     }
@@ -246,7 +297,9 @@ impl Keys {
         least: i64,
         most: i64,
     ) -> Result<Option<(Position, u64)>, ConfigError> {
-        let Some(assignment) = self.take(key) else { return Ok(None) };
+        let Some(assignment) = self.take(key) else {
+            return Ok(None);
+        };
         let Value::Integer(value) = assignment.value else {
             return Err(wrong_kind(&assignment, "a number"));
         };
@@ -272,9 +325,12 @@ impl Keys {
 }
 
 fn check_name((position, name): &(Position, String)) -> Result<(), ConfigError> {
-    let bad = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.:+".contains(*c)));
+    let bad = name
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || "-_.:+".contains(*c)));
     if let Some(bad) = bad {
-        let message = format!("the name `{name}` contains {bad:?}; letters, digits and -_.:+ may be used");
+        let message =
+            format!("the name `{name}` contains {bad:?}; letters, digits and -_.:+ may be used");
         return Err(ConfigError::new(*position, message));
     }
     if name.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -285,11 +341,18 @@ fn check_name((position, name): &(Position, String)) -> Result<(), ConfigError> 
 }
 
 fn wrong_kind(assignment: &Assignment, need: &str) -> ConfigError {
-    let message = format!("`{}` must be {need}, this is {}", assignment.key, assignment.value.kind());
+    let message = format!(
+        "`{}` must be {need}, this is {}",
+        assignment.key,
+        assignment.value.kind()
+    );
     ConfigError::new(assignment.value_position, message)
 }
 
 fn missing(key: &str, example: &str) -> ConfigError {
     let position = Position { line: 1, column: 1 };
-    ConfigError::new(position, format!("`{key}` is missing (for example: {example})"))
+    ConfigError::new(
+        position,
+        format!("`{key}` is missing (for example: {example})"),
+    )
 }

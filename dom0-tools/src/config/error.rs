@@ -3,7 +3,8 @@
 use alloc::string::String;
 use core::fmt;
 
-/// A place in a configuration file, both counted from 1; columns count characters.
+/// A place in a configuration file, both counted from 1; columns count characters. Line 0 is the
+/// command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Line number.
@@ -12,8 +13,16 @@ pub struct Position {
     pub column: u32,
 }
 
+impl Position {
+    /// What the user gave on the command line.
+    pub const COMMAND_LINE: Position = Position { line: 0, column: 0 };
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::COMMAND_LINE {
+            return write!(f, "overrides on the command line");
+        }
         write!(f, "line {}, column {}", self.line, self.column)
     }
 }
@@ -30,7 +39,10 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(position: Position, message: impl Into<String>) -> Self {
-        ConfigError { position, message: message.into() }
+        ConfigError {
+            position,
+            message: message.into(),
+        }
     }
 }
 

@@ -47,14 +47,19 @@ pub(super) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Lexer { chars: text.chars().peekable(), position: Position { line: 1, column: 1 } }
+        Lexer {
+            chars: text.chars().peekable(),
+            position: Position { line: 1, column: 1 },
+        }
     }
 
     /// The next token, `None` at the end of the file.
     pub(super) fn next(&mut self) -> Result<Option<(Position, Token)>, ConfigError> {
         self.skip_blank();
         let position = self.position;
-        let Some(char) = self.advance() else { return Ok(None) };
+        let Some(char) = self.advance() else {
+            return Ok(None);
+        };
         let token = match char {
             '\n' | ';' => Token::End,
             '=' => Token::Equals,
@@ -69,7 +74,10 @@ impl<'a> Lexer<'a> {
             '-' | '0'..='9' => number(position, &self.word(char))?,
             'a'..='z' | 'A'..='Z' | '_' => Token::Word(self.word(char)),
             other => {
-                return Err(ConfigError::new(position, format!("unexpected character {other:?}")));
+                return Err(ConfigError::new(
+                    position,
+                    format!("unexpected character {other:?}"),
+                ));
             }
         };
         Ok(Some((position, token)))
@@ -83,7 +91,10 @@ impl<'a> Lexer<'a> {
     fn advance(&mut self) -> Option<char> {
         let char = self.chars.next()?;
         if char == '\n' {
-            self.position = Position { line: self.position.line + 1, column: 1 };
+            self.position = Position {
+                line: self.position.line + 1,
+                column: 1,
+            };
         } else {
             self.position.column += 1;
         }
@@ -135,7 +146,10 @@ impl<'a> Lexer<'a> {
             Some('r') => Ok('\r'),
             Some('t') => Ok('\t'),
             Some(char @ ('\\' | '"' | '\'')) => Ok(char),
-            _ => Err(ConfigError::new(position, "unknown escape; known: \\n \\r \\t \\\\ \\\" \\'")),
+            _ => Err(ConfigError::new(
+                position,
+                "unknown escape; known: \\n \\r \\t \\\\ \\\" \\'",
+            )),
         }
     }
 }
@@ -143,7 +157,9 @@ impl<'a> Lexer<'a> {
 /// Decimal, 0x hexadecimal or 0 octal, as in C.
 fn number(position: Position, word: &str) -> Result<Token, ConfigError> {
     let digits = word.strip_prefix('-').unwrap_or(word);
-    let hexadecimal = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"));
+    let hexadecimal = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"));
     let parsed = match hexadecimal {
         Some(hexadecimal) => i64::from_str_radix(hexadecimal, 16),
         None if digits.len() > 1 && digits.starts_with('0') => i64::from_str_radix(digits, 8),
@@ -152,6 +168,9 @@ fn number(position: Position, word: &str) -> Result<Token, ConfigError> {
     match parsed {
         Ok(value) if digits.len() != word.len() => Ok(Token::Number(-value)),
         Ok(value) if !digits.starts_with('-') => Ok(Token::Number(value)),
-        _ => Err(ConfigError::new(position, format!("`{word}` is not a number"))),
+        _ => Err(ConfigError::new(
+            position,
+            format!("`{word}` is not a number"),
+        )),
     }
 }

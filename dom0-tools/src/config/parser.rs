@@ -51,14 +51,18 @@ pub struct Assignment {
 /// # Errors
 /// The first thing that is not xl.cfg syntax, with its position.
 pub fn parse(text: &str) -> Result<Vec<Assignment>, ConfigError> {
-    let mut parser = Parser { lexer: Lexer::new(text) };
+    let mut parser = Parser {
+        lexer: Lexer::new(text),
+    };
     let mut assignments: Vec<Assignment> = Vec::new();
     while let Some((position, token)) = parser.lexer.next()? {
         match token {
             Token::End => {}
             Token::Word(key) => {
                 let (append, mut assignment) = parser.assignment(position, key)?;
-                let known = assignments.iter().position(|known| known.key == assignment.key);
+                let known = assignments
+                    .iter()
+                    .position(|known| known.key == assignment.key);
                 match known.map(|index| assignments.remove(index)) {
                     Some(before) if append => join(before, &mut assignment)?,
                     _ => {}
@@ -117,12 +121,22 @@ impl Parser<'_> {
         match self.lexer.next()? {
             None | Some((_, Token::End)) => {}
             Some((found_at, found)) => {
-                let message =
-                    format!("expected the end of the line after the value, found {}", found.describe());
+                let message = format!(
+                    "expected the end of the line after the value, found {}",
+                    found.describe()
+                );
                 return Err(ConfigError::new(found_at, message));
             }
         }
-        Ok((append, Assignment { position, key, value_position, value }))
+        Ok((
+            append,
+            Assignment {
+                position,
+                key,
+                value_position,
+                value,
+            },
+        ))
     }
 
     fn value(
@@ -178,7 +192,12 @@ impl Parser<'_> {
 
     fn token(&mut self, expected: &str) -> Result<(Position, Token), ConfigError> {
         let end = self.lexer.position();
-        let missing = || ConfigError::new(end, format!("expected {expected}, found the end of the file"));
+        let missing = || {
+            ConfigError::new(
+                end,
+                format!("expected {expected}, found the end of the file"),
+            )
+        };
         self.lexer.next()?.ok_or_else(missing)
     }
 }

@@ -57,13 +57,21 @@ impl LineSplitter {
 
     /// The unfinished line, if there is one.
     pub fn flush(&mut self) -> Option<String> {
-        (!self.partial.is_empty()).then(|| self.finish_line()).flatten()
+        (!self.partial.is_empty())
+            .then(|| self.finish_line())
+            .flatten()
     }
 
     fn finish_line(&mut self) -> Option<String> {
         let bytes = core::mem::take(&mut self.partial);
         // A guest must not steer dom0's terminal: control characters become visible.
-        let clean = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+        let clean = |c: char| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        };
         Some(String::from_utf8_lossy(&bytes).chars().map(clean).collect())
     }
 }

@@ -22,7 +22,9 @@ const _: () = assert!(size_of::<xencons_interface>() <= 4096);
 
 /// A ring whose indices make no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("its console ring is corrupt: {direction} producer {producer} and consumer {consumer} are more than {size} apart")]
+#[error(
+    "its console ring is corrupt: {direction} producer {producer} and consumer {consumer} are more than {size} apart"
+)]
 pub struct RingFault {
     /// "input" or "output".
     pub direction: &'static str,
@@ -43,7 +45,12 @@ pub fn drain<M: Mapping>(page: &mut M) -> Result<Vec<u8>, RingFault> {
     let (producer, consumer) = (page.load_u32(OUT_PROD), page.load_u32(OUT_CONS));
     let used = producer.wrapping_sub(consumer);
     if used > OUT_SIZE {
-        return Err(RingFault { direction: "output", producer, consumer, size: OUT_SIZE });
+        return Err(RingFault {
+            direction: "output",
+            producer,
+            consumer,
+            size: OUT_SIZE,
+        });
     }
     let mut bytes = alloc::vec![0; used as usize];
     let start = consumer % OUT_SIZE;
@@ -62,7 +69,12 @@ pub fn push<M: Mapping>(page: &mut M, bytes: &[u8]) -> Result<usize, RingFault> 
     let (producer, consumer) = (page.load_u32(IN_PROD), page.load_u32(IN_CONS));
     let used = producer.wrapping_sub(consumer);
     if used > IN_SIZE {
-        return Err(RingFault { direction: "input", producer, consumer, size: IN_SIZE });
+        return Err(RingFault {
+            direction: "input",
+            producer,
+            consumer,
+            size: IN_SIZE,
+        });
     }
     let count = bytes.len().min((IN_SIZE - used) as usize);
     let start = producer % IN_SIZE;

@@ -29,7 +29,10 @@ impl<'a> Call<'a> {
     /// Crate-private on purpose: see the module's documentation.
     pub(crate) fn new<const N: usize>(number: u64, args: [Arg<'a>; N]) -> Self {
         const { assert!(N <= 5, "hypercalls have at most five arguments here") };
-        let mut call = Call { number, args: [const { Arg::Value(0) }; 5] };
+        let mut call = Call {
+            number,
+            args: [const { Arg::Value(0) }; 5],
+        };
         for (slot, arg) in call.args.iter_mut().zip(args) {
             *slot = arg;
         }
@@ -52,7 +55,11 @@ impl<'a> Call<'a> {
         self.args.each_mut().map(|arg| match arg {
             Arg::Value(value) => *value,
             Arg::Buffer(buffer) => address(buffer),
-            Arg::Structure { bytes, handle_at, buffer } => {
+            Arg::Structure {
+                bytes,
+                handle_at,
+                buffer,
+            } => {
                 let handle = address(buffer).to_le_bytes();
                 bytes[*handle_at..*handle_at + 8].copy_from_slice(&handle);
                 address(bytes)

@@ -67,7 +67,10 @@ pub trait DomctlExt: super::HyperExt {
         loop {
             let mut op = request(XEN_DOMCTL_destroydomain, domain, 0u64);
             match self.domctl("XEN_DOMCTL_destroydomain", &mut op) {
-                Err(Error::Hypercall { errno: Errno(XEN_EAGAIN), .. }) => {}
+                Err(Error::Hypercall {
+                    errno: Errno(XEN_EAGAIN),
+                    ..
+                }) => {}
                 result => return result,
             }
         }
@@ -78,7 +81,10 @@ pub trait DomctlExt: super::HyperExt {
     /// # Errors
     /// The hypervisor's refusal.
     fn pause_domain(&mut self, domain: domid_t) -> Result<(), Error> {
-        self.domctl("XEN_DOMCTL_pausedomain", &mut request(XEN_DOMCTL_pausedomain, domain, 0u64))
+        self.domctl(
+            "XEN_DOMCTL_pausedomain",
+            &mut request(XEN_DOMCTL_pausedomain, domain, 0u64),
+        )
     }
 
     /// XEN_DOMCTL_unpausedomain.
@@ -99,7 +105,10 @@ pub trait DomctlExt: super::HyperExt {
         let mut op = request(XEN_DOMCTL_getdomaininfo, domain, 0u64);
         match self.domctl("XEN_DOMCTL_getdomaininfo", &mut op) {
             Ok(()) => {}
-            Err(Error::Hypercall { errno: Errno(hypercall_abi::errno::XEN_ESRCH), .. }) => {
+            Err(Error::Hypercall {
+                errno: Errno(hypercall_abi::errno::XEN_ESRCH),
+                ..
+            }) => {
                 return Ok(None);
             }
             Err(other) => return Err(other),
@@ -114,7 +123,10 @@ pub trait DomctlExt: super::HyperExt {
     /// The hypervisor's refusal.
     fn set_max_memory(&mut self, domain: domid_t, kib: u64) -> Result<(), Error> {
         let argument = xen_domctl_max_mem { max_memkb: kib };
-        self.domctl("XEN_DOMCTL_max_mem", &mut request(XEN_DOMCTL_max_mem, domain, argument))
+        self.domctl(
+            "XEN_DOMCTL_max_mem",
+            &mut request(XEN_DOMCTL_max_mem, domain, argument),
+        )
     }
 
     /// XEN_DOMCTL_max_vcpus: allocates the vCPUs.
@@ -146,12 +158,20 @@ pub trait DomctlExt: super::HyperExt {
         vcpu: u32,
         context: &mut vcpu_guest_context,
     ) -> Result<(), Error> {
-        let argument = xen_domctl_vcpucontext { vcpu, _pad0: [0; 4], ctxt: 0 };
+        let argument = xen_domctl_vcpucontext {
+            vcpu,
+            _pad0: [0; 4],
+            ctxt: 0,
+        };
         let mut op = request(XEN_DOMCTL_setvcpucontext, domain, argument);
         let handle_at = core::mem::offset_of!(xen_domctl, u)
             + core::mem::offset_of!(xen_domctl_vcpucontext, ctxt);
         let bytes = op.as_mut_bytes();
-        let arg = Arg::Structure { bytes, handle_at, buffer: context.as_mut_bytes() };
+        let arg = Arg::Structure {
+            bytes,
+            handle_at,
+            buffer: context.as_mut_bytes(),
+        };
         let call = Call::new(__HYPERVISOR_domctl, [arg]);
         self.execute("XEN_DOMCTL_setvcpucontext", call).map(drop)
     }

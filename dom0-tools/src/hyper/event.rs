@@ -14,8 +14,16 @@ pub trait EventExt: super::HyperExt {
     /// # Errors
     /// The hypervisor's refusal.
     fn alloc_unbound(&mut self, domain: domid_t) -> Result<u32, Error> {
-        let mut op = evtchn_alloc_unbound { dom: domain, remote_dom: DOMID_SELF, port: 0 };
-        self.event_op("EVTCHNOP_alloc_unbound", EVTCHNOP_alloc_unbound, op.as_mut_bytes())?;
+        let mut op = evtchn_alloc_unbound {
+            dom: domain,
+            remote_dom: DOMID_SELF,
+            port: 0,
+        };
+        self.event_op(
+            "EVTCHNOP_alloc_unbound",
+            EVTCHNOP_alloc_unbound,
+            op.as_mut_bytes(),
+        )?;
         Ok(op.port)
     }
 
@@ -27,7 +35,11 @@ pub trait EventExt: super::HyperExt {
         let mut op = evtchn_bind_interdomain::new_zeroed();
         op.remote_dom = remote;
         op.remote_port = remote_port;
-        self.event_op("EVTCHNOP_bind_interdomain", EVTCHNOP_bind_interdomain, op.as_mut_bytes())?;
+        self.event_op(
+            "EVTCHNOP_bind_interdomain",
+            EVTCHNOP_bind_interdomain,
+            op.as_mut_bytes(),
+        )?;
         Ok(op.local_port)
     }
 
@@ -36,7 +48,11 @@ pub trait EventExt: super::HyperExt {
     /// # Errors
     /// The hypervisor's refusal.
     fn notify(&mut self, port: u32) -> Result<(), Error> {
-        self.event_op("EVTCHNOP_send", EVTCHNOP_send, evtchn_send { port }.as_mut_bytes())
+        self.event_op(
+            "EVTCHNOP_send",
+            EVTCHNOP_send,
+            evtchn_send { port }.as_mut_bytes(),
+        )
     }
 
     /// EVTCHNOP_close: gives a port of this domain back.
@@ -44,13 +60,18 @@ pub trait EventExt: super::HyperExt {
     /// # Errors
     /// The hypervisor's refusal.
     fn close_port(&mut self, port: u32) -> Result<(), Error> {
-        self.event_op("EVTCHNOP_close", EVTCHNOP_close, evtchn_close { port }.as_mut_bytes())
+        self.event_op(
+            "EVTCHNOP_close",
+            EVTCHNOP_close,
+            evtchn_close { port }.as_mut_bytes(),
+        )
     }
 
     #[doc(hidden)]
     fn event_op(&mut self, name: &'static str, cmd: u32, op: &mut [u8]) -> Result<(), Error> {
         let args = [Arg::Value(cmd.into()), Arg::Buffer(op)];
-        self.execute(name, Call::new(__HYPERVISOR_event_channel_op, args)).map(drop)
+        self.execute(name, Call::new(__HYPERVISOR_event_channel_op, args))
+            .map(drop)
     }
 }
 

@@ -30,7 +30,10 @@ pub trait MemoryExt: super::HyperExt {
             let done = self.populate_batch(domain, &mut extents)?;
             if done < count {
                 let total = pfns.end - pfns.start;
-                return Err(Error::OutOfMemory { given: next - pfns.start + done, wanted: total });
+                return Err(Error::OutOfMemory {
+                    given: next - pfns.start + done,
+                    wanted: total,
+                });
             }
             frames.extend(extents);
             next += count;
@@ -49,7 +52,10 @@ pub trait MemoryExt: super::HyperExt {
             buffer: extents.as_mut_bytes(),
         };
         let args = [Arg::Value(XENMEM_populate_physmap.into()), arg];
-        self.execute("XENMEM_populate_physmap", Call::new(__HYPERVISOR_memory_op, args))
+        self.execute(
+            "XENMEM_populate_physmap",
+            Call::new(__HYPERVISOR_memory_op, args),
+        )
     }
 
     /// MMUEXT_PIN_L4_TABLE: has the hypervisor validate a tree of page tables of `domain`.
@@ -57,14 +63,23 @@ pub trait MemoryExt: super::HyperExt {
     /// # Errors
     /// The hypervisor's refusal: some entry of the tree is not allowed.
     fn pin_l4_table(&mut self, domain: domid_t, mfn: u64) -> Result<(), Error> {
-        let mut op = mmuext_op { cmd: MMUEXT_PIN_L4_TABLE, _pad0: [0; 4], arg1: mfn, arg2: 0 };
+        let mut op = mmuext_op {
+            cmd: MMUEXT_PIN_L4_TABLE,
+            _pad0: [0; 4],
+            arg1: mfn,
+            arg2: 0,
+        };
         let args = [
             Arg::Buffer(op.as_mut_bytes()),
             Arg::Value(1),
             Arg::Value(0),
             Arg::Value(domain.into()),
         ];
-        self.execute("MMUEXT_PIN_L4_TABLE", Call::new(__HYPERVISOR_mmuext_op, args)).map(drop)
+        self.execute(
+            "MMUEXT_PIN_L4_TABLE",
+            Call::new(__HYPERVISOR_mmuext_op, args),
+        )
+        .map(drop)
     }
 }
 

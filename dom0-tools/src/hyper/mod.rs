@@ -86,7 +86,10 @@ pub trait HyperExt: Hyper + Sized {
     /// [`Error::Hypercall`] if the hypervisor refuses it.
     fn execute(&mut self, name: &'static str, mut call: Call<'_>) -> Result<u64, Error> {
         let result = self.hypercall(&mut call);
-        u64::try_from(result).map_err(|_| Error::Hypercall { operation: name, errno: Errno(-result) })
+        u64::try_from(result).map_err(|_| Error::Hypercall {
+            operation: name,
+            errno: Errno(-result),
+        })
     }
 
     /// Maps frames, with a readable error.
@@ -99,11 +102,12 @@ pub trait HyperExt: Hyper + Sized {
         frames: &[u64],
         access: Access,
     ) -> Result<Self::Mapping, Error> {
-        self.map_foreign(domain, frames, access).map_err(|errno| Error::Mapping {
-            domain,
-            frames: frames.len(),
-            errno,
-        })
+        self.map_foreign(domain, frames, access)
+            .map_err(|errno| Error::Mapping {
+                domain,
+                frames: frames.len(),
+                errno,
+            })
     }
 
     /// Fills frames of a domain: the bytes of `data` from the start of the first one, zeros up to

@@ -60,7 +60,10 @@ fn request<T: IntoBytes + Immutable>(cmd: u32, argument: T) -> xen_sysctl {
 
 /// Text up to its NUL, whatever is not UTF-8 replaced: it is shown, never interpreted.
 fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).trim_end().into()
 }
 
@@ -155,8 +158,13 @@ pub trait SysctlExt: super::HyperExt {
         buffer: &mut [u8],
     ) -> Result<(), Error> {
         let bytes = op.as_mut_bytes();
-        let arg = Arg::Structure { bytes, handle_at: offset_of!(xen_sysctl, u) + handle, buffer };
-        self.execute(name, Call::new(__HYPERVISOR_sysctl, [arg])).map(drop)
+        let arg = Arg::Structure {
+            bytes,
+            handle_at: offset_of!(xen_sysctl, u) + handle,
+            buffer,
+        };
+        self.execute(name, Call::new(__HYPERVISOR_sysctl, [arg]))
+            .map(drop)
     }
 
     /// Everything XENVER_* tells.
@@ -188,7 +196,10 @@ pub trait SysctlExt: super::HyperExt {
 
     #[doc(hidden)]
     fn version_number(&mut self, cmd: u32) -> Result<u64, Error> {
-        let call = Call::new(__HYPERVISOR_xen_version, [Arg::Value(cmd.into()), Arg::Value(0)]);
+        let call = Call::new(
+            __HYPERVISOR_xen_version,
+            [Arg::Value(cmd.into()), Arg::Value(0)],
+        );
         self.execute("xen_version", call)
     }
 
@@ -214,7 +225,11 @@ pub fn read_all_domains<H: Hyper>(hyper: &mut H) -> Result<Vec<xen_domctl_getdom
         let batch = hyper.domain_infos(first)?;
         let full = batch.len() == INFO_BATCH;
         // Ids rise strictly, or the loop would not end.
-        let Some(last) = batch.last().map(|info| info.domain).filter(|last| *last >= first) else {
+        let Some(last) = batch
+            .last()
+            .map(|info| info.domain)
+            .filter(|last| *last >= first)
+        else {
             return Ok(all);
         };
         all.extend(batch);

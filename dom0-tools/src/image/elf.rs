@@ -77,10 +77,16 @@ impl<'a> Elf<'a> {
         refuse_other_formats(file)?;
         let header: Ehdr = read(file, "the ELF header", 0)?;
         check_identity(&header)?;
-        let mut elf = Elf { entry: header.e_entry, segments: Vec::new(), notes: Vec::new() };
+        let mut elf = Elf {
+            entry: header.e_entry,
+            segments: Vec::new(),
+            notes: Vec::new(),
+        };
         for index in 0..u64::from(header.e_phnum) {
             // Cannot overflow in a file that can be in memory, and is checked all the same.
-            let offset = header.e_phoff.checked_add(index * u64::from(header.e_phentsize));
+            let offset = header
+                .e_phoff
+                .checked_add(index * u64::from(header.e_phentsize));
             let offset = offset.ok_or(truncated(file, "a program header", header.e_phoff, 56))?;
             elf.take(file, &read(file, "a program header", offset)?)?;
         }
@@ -122,7 +128,11 @@ fn check_identity(header: &Ehdr) -> Result<(), ImageError> {
         return wrong("class", header.e_ident[4].into(), "2 (64-bit)");
     }
     if header.e_ident[5] != ELFDATA2LSB {
-        return wrong("data encoding", header.e_ident[5].into(), "1 (little-endian)");
+        return wrong(
+            "data encoding",
+            header.e_ident[5].into(),
+            "1 (little-endian)",
+        );
     }
     if header.e_machine != EM_X86_64 {
         return wrong("machine", header.e_machine.into(), "62 (x86-64)");
@@ -131,7 +141,11 @@ fn check_identity(header: &Ehdr) -> Result<(), ImageError> {
         return wrong("type", header.e_type.into(), "2 or 3 (an executable)");
     }
     if usize::from(header.e_phentsize) < size_of::<Phdr>() {
-        return wrong("program header size", header.e_phentsize.into(), "at least 56");
+        return wrong(
+            "program header size",
+            header.e_phentsize.into(),
+            "at least 56",
+        );
     }
     Ok(())
 }
@@ -139,7 +153,8 @@ fn check_identity(header: &Ehdr) -> Result<(), ImageError> {
 /// Names the formats people give by mistake, before the generic "not ELF".
 fn refuse_other_formats(file: &[u8]) -> Result<(), ImageError> {
     let has = |offset: usize, magic: &[u8]| {
-        file.get(offset..offset + magic.len()).is_some_and(|found| found == magic)
+        file.get(offset..offset + magic.len())
+            .is_some_and(|found| found == magic)
     };
     if has(0, b"\x7fELF") {
         return Ok(());
@@ -159,12 +174,22 @@ fn refuse_other_formats(file: &[u8]) -> Result<(), ImageError> {
     }
     match file.first_chunk::<4>() {
         Some(start) => Err(ImageError::NotElf(*start)),
-        None => Err(truncated(file, "the ELF header", 0, size_of::<Ehdr>() as u64)),
+        None => Err(truncated(
+            file,
+            "the ELF header",
+            0,
+            size_of::<Ehdr>() as u64,
+        )),
     }
 }
 
 fn truncated(file: &[u8], what: &'static str, offset: u64, need: u64) -> ImageError {
-    ImageError::Truncated { what, offset, need, have: file.len() as u64 }
+    ImageError::Truncated {
+        what,
+        offset,
+        need,
+        have: file.len() as u64,
+    }
 }
 
 fn slice<'a>(

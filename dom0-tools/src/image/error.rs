@@ -47,7 +47,9 @@ pub enum ImageError {
         memory_size: u64,
     },
     /// Address arithmetic on a segment leaves the address space or its image.
-    #[error("segment {index}: its range (paddr {paddr:#x}, {memory_size:#x} bytes) does not fit above PADDR_OFFSET {paddr_offset:#x}")]
+    #[error(
+        "segment {index}: its range (paddr {paddr:#x}, {memory_size:#x} bytes) does not fit above PADDR_OFFSET {paddr_offset:#x}"
+    )]
     SegmentRange {
         /// Index among the loadable segments.
         index: usize,

@@ -62,8 +62,10 @@ impl Notes {
     fn take(&mut self, offset: usize, record: &Record<'_>) -> Result<(), ImageError> {
         self.count += 1;
         let mut number = |slot: fn(&mut Self) -> &mut Option<u64>, name| {
-            let value = numeric(record.description)
-                .ok_or(ImageError::BadNote { offset, why: "a number must have 4 or 8 bytes" })?;
+            let value = numeric(record.description).ok_or(ImageError::BadNote {
+                offset,
+                why: "a number must have 4 or 8 bytes",
+            })?;
             store(slot(self), value, name)
         };
         match i64::from(record.kind) {
@@ -90,8 +92,10 @@ impl Notes {
             // The rest says nothing to a 64-bit domain builder (PAE_MODE, L1_MFN_VALID, ...).
             _ => return Ok(()),
         };
-        let text = text(record.description)
-            .ok_or(ImageError::BadNote { offset, why: "text must be ASCII and end with NUL" })?;
+        let text = text(record.description).ok_or(ImageError::BadNote {
+            offset,
+            why: "text must be ASCII and end with NUL",
+        })?;
         store(slot, text.into(), name)
     }
 }
@@ -129,7 +133,9 @@ impl<'a> Record<'a> {
     fn at(segment: &'a [u8], offset: usize) -> Result<Self, ImageError> {
         let word = |index: usize| -> u32 {
             let at = offset + 4 * index;
-            segment.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            segment
+                .get(at..at + 4)
+                .map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
         };
         let field = |start: usize, size: u32, why| {
             let end = start.checked_add(size as usize);
@@ -138,9 +144,17 @@ impl<'a> Record<'a> {
         };
         let name = field(offset + 12, word(0), "its name runs past the segment")?;
         let description_at = (offset + 12 + name.len()).next_multiple_of(4);
-        let description =
-            field(description_at, word(1), "its description runs past the segment")?;
+        let description = field(
+            description_at,
+            word(1),
+            "its description runs past the segment",
+        )?;
         let end = (description_at + description.len()).next_multiple_of(4);
-        Ok(Record { name, description, kind: word(2), end })
+        Ok(Record {
+            name,
+            description,
+            kind: word(2),
+            end,
+        })
     }
 }

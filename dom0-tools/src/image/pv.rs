@@ -86,18 +86,31 @@ impl<'a> PvKernel<'a> {
     /// The entry point must lie in a segment: anything else would fault at once.
     fn check_entry(&self) -> Result<(), ImageError> {
         let offset = self.entry.wrapping_sub(self.virt_base);
-        let inside = self.segments.iter().any(|s| offset >= s.offset && offset < s.offset + s.size);
+        let inside = self
+            .segments
+            .iter()
+            .any(|s| offset >= s.offset && offset < s.offset + s.size);
         if inside {
             return Ok(());
         }
         let why = "it lies in no segment of the image";
-        Err(ImageError::NoteValue { note: "ENTRY", value: self.entry, why })
+        Err(ImageError::NoteValue {
+            note: "ENTRY",
+            value: self.entry,
+            why,
+        })
     }
 }
 
 /// Checks that `size` bytes at `address` are canonical and not the hypervisor's.
 pub(crate) fn guest_range(note: &'static str, address: u64, size: u64) -> Result<(), ImageError> {
-    let refuse = |why| Err(ImageError::NoteValue { note, value: address, why });
+    let refuse = |why| {
+        Err(ImageError::NoteValue {
+            note,
+            value: address,
+            why,
+        })
+    };
     let Some(end) = address.checked_add(size) else {
         return refuse("what belongs there runs past the end of the address space");
     };
@@ -116,17 +129,28 @@ fn page_aligned(note: &'static str, value: u64) -> Result<(), ImageError> {
     if value.is_multiple_of(PAGE_SIZE) {
         return Ok(());
     }
-    Err(ImageError::NoteValue { note, value, why: "it is not page-aligned" })
+    Err(ImageError::NoteValue {
+        note,
+        value,
+        why: "it is not page-aligned",
+    })
 }
 
 fn stub_page(address: u64, virt_base: u64, end: u64) -> Result<u64, ImageError> {
     page_aligned("HYPERCALL_PAGE", address)?;
     let offset = address.wrapping_sub(virt_base);
-    if offset.checked_add(PAGE_SIZE).is_some_and(|stub_end| stub_end <= end.next_multiple_of(PAGE_SIZE)) {
+    if offset
+        .checked_add(PAGE_SIZE)
+        .is_some_and(|stub_end| stub_end <= end.next_multiple_of(PAGE_SIZE))
+    {
         return Ok(offset);
     }
     let why = "it lies outside the kernel image";
-    Err(ImageError::NoteValue { note: "HYPERCALL_PAGE", value: address, why })
+    Err(ImageError::NoteValue {
+        note: "HYPERCALL_PAGE",
+        value: address,
+        why,
+    })
 }
 
 /// Turns p_paddr into offsets from the base; refuses overlap.
@@ -134,20 +158,32 @@ fn place<'a>(elf: &Elf<'a>, paddr_offset: u64) -> Result<Vec<PvSegment<'a>>, Ima
     let mut placed = Vec::with_capacity(elf.segments.len());
     for (index, segment) in elf.segments.iter().enumerate() {
         let (paddr, memory_size) = (segment.paddr, segment.memory_size);
-        let range = ImageError::SegmentRange { index, paddr, memory_size, paddr_offset };
+        let range = ImageError::SegmentRange {
+            index,
+            paddr,
+            memory_size,
+            paddr_offset,
+        };
         let offset = paddr.checked_sub(paddr_offset).ok_or(range.clone())?;
         let end = offset.checked_add(memory_size).ok_or(range.clone())?;
         // No image is larger than an address-space half; later sums stay far from overflow.
         if end > LOWER_HALF_END {
             return Err(range);
         }
-        placed.push(PvSegment { offset, data: segment.data, size: memory_size });
+        placed.push(PvSegment {
+            offset,
+            data: segment.data,
+            size: memory_size,
+        });
     }
     placed.sort_by_key(|segment| segment.offset);
     for pair in placed.windows(2) {
         let end = pair[0].offset + pair[0].size;
         if end > pair[1].offset {
-            return Err(ImageError::SegmentsOverlap { end, start: pair[1].offset });
+            return Err(ImageError::SegmentsOverlap {
+                end,
+                start: pair[1].offset,
+            });
         }
     }
     Ok(placed)
@@ -159,7 +195,11 @@ const SERVED_FEATURES: [&str; 2] = ["writable_page_tables", "pae_pgdir_above_4gb
 
 fn check_requirements(notes: &Notes) -> Result<(), ImageError> {
     let refuse = |note, value: &str, why| {
-        Err(ImageError::NoteText { note, value: value.to_string(), why })
+        Err(ImageError::NoteText {
+            note,
+            value: value.to_string(),
+            why,
+        })
     };
     if let Some(version) = notes.xen_version.as_deref().filter(|v| *v != "xen-3.0") {
         return refuse("XEN_VERSION", version, "the PV interface is called xen-3.0");
@@ -168,14 +208,23 @@ fn check_requirements(notes: &Notes) -> Result<(), ImageError> {
         return refuse("LOADER", loader, "only `generic` is known");
     }
     for word in notes.features.as_deref().unwrap_or("").split('|') {
-        let Some(required) = word.strip_prefix('!') else { continue };
+        let Some(required) = word.strip_prefix('!') else {
+            continue;
+        };
         if !SERVED_FEATURES.contains(&required) {
             return Err(ImageError::FeatureRequired(required.to_string()));
         }
     }
-    if let Some(low) = notes.hv_start_low.filter(|low| *low > HYPERVISOR_VIRT_START) {
+    if let Some(low) = notes
+        .hv_start_low
+        .filter(|low| *low > HYPERVISOR_VIRT_START)
+    {
         let why = "the hypervisor begins below it";
-        return Err(ImageError::NoteValue { note: "HV_START_LOW", value: low, why });
+        return Err(ImageError::NoteValue {
+            note: "HV_START_LOW",
+            value: low,
+            why,
+        });
     }
     Ok(())
 }

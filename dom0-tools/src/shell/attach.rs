@@ -59,7 +59,9 @@ fn relay<S: Host>(shell: &mut Shell<S>, domain: domid_t) -> Outcome {
     loop {
         shell.attend_guests();
         // The guest may have ended, and may have been destroyed for it.
-        let Ok(guest) = shell.domains.guest(domain) else { return Ok(()) };
+        let Ok(guest) = shell.domains.guest(domain) else {
+            return Ok(());
+        };
         if guest.end.is_some() {
             return Ok(());
         }

@@ -9,8 +9,13 @@ use crate::error::Error;
 
 pub(super) fn xl<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     let (name, args) = args.split_first().ok_or(Failure::Usage)?;
-    let Some(command) = xl_commands::<S>().iter().find(|command| command.name == *name) else {
-        return Err(Failure::refused(format!("no such command: {name} (try `xl help`)")));
+    let Some(command) = xl_commands::<S>()
+        .iter()
+        .find(|command| command.name == *name)
+    else {
+        return Err(Failure::refused(format!(
+            "no such command: {name} (try `xl help`)"
+        )));
     };
     match shell.run_command(command, "xl ", args) {
         0 => Ok(()),
@@ -18,26 +23,38 @@ pub(super) fn xl<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     }
 }
 
-fn overview<S: Host>(commands: &[Command<S>]) -> String {
-    let line = |c: &Command<S>| format!("  {:<24} {}\n", format!("{} {}", c.name, c.arguments), c.summary);
+fn overview<S: Host>(prefix: &str, commands: &[Command<S>]) -> String {
+    let line = |c: &Command<S>| {
+        let call = format!("{prefix}{} {}", c.name, c.arguments);
+        format!("  {call:<28} {}\n", c.summary)
+    };
     commands.iter().map(line).collect()
 }
 
 pub(super) fn xl_help<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     let Some(name) = args.first() else {
-        let text = overview(xl_commands::<S>());
+        let text = overview("xl ", xl_commands::<S>());
         shell.print(&format!("xl commands (`xl help COMMAND` for one):\n{text}"));
         return Ok(());
     };
-    let command = xl_commands::<S>().iter().find(|command| command.name == *name);
+    let command = xl_commands::<S>()
+        .iter()
+        .find(|command| command.name == *name);
     let command = command.ok_or_else(|| Failure::refused(format!("no such command: {name}")))?;
-    let Command { arguments, summary, example, .. } = command;
-    shell.print(&format!("usage: xl {name} {arguments}\n  {summary}\n  example: {example}\n"));
+    let Command {
+        arguments,
+        summary,
+        example,
+        ..
+    } = command;
+    shell.print(&format!(
+        "usage: xl {name} {arguments}\n  {summary}\n  example: {example}\n"
+    ));
     Ok(())
 }
 
 pub(super) fn help<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
-    let text = overview(shell_commands::<S>());
+    let text = overview("", shell_commands::<S>());
     shell.print(&format!("commands:\n{text}\n"));
     xl_help(shell, &[])
 }
@@ -48,7 +65,9 @@ pub(super) fn echo<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 pub(super) fn sleep<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [seconds] = args else { return Err(Failure::Usage) };
+    let [seconds] = args else {
+        return Err(Failure::Usage);
+    };
     let ns = parse_seconds(seconds).ok_or(Failure::Usage)?;
     shell.wait(ns);
     Ok(())
@@ -62,7 +81,9 @@ fn parse_seconds(text: &str) -> Option<u64> {
     }
     let scale = 10u64.pow(9 - fraction.len() as u32);
     let whole: u64 = whole.parse().ok()?;
-    whole.checked_mul(SECOND)?.checked_add(fraction.parse::<u64>().ok()? * scale)
+    whole
+        .checked_mul(SECOND)?
+        .checked_add(fraction.parse::<u64>().ok()? * scale)
 }
 
 pub(super) fn run<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
@@ -78,7 +99,9 @@ pub(super) fn run<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 pub(super) fn script<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [path] = args else { return Err(Failure::Usage) };
+    let [path] = args else {
+        return Err(Failure::Usage);
+    };
     match shell.run_script(path) {
         0 => Ok(()),
         status => Err(Failure::Status(status)),
@@ -100,7 +123,9 @@ pub(super) fn ls<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 pub(super) fn cat<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [path] = args else { return Err(Failure::Usage) };
+    let [path] = args else {
+        return Err(Failure::Usage);
+    };
     let bytes = shell.read_file(path)?;
     shell.print(&String::from_utf8_lossy(&bytes));
     Ok(())
@@ -125,6 +150,9 @@ pub(super) fn poweroff<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
 impl<S: Host> Shell<S> {
     pub(super) fn read_file(&mut self, path: &str) -> Result<alloc::vec::Vec<u8>, Error> {
         let file = self.system.read_file(path);
-        file.map_err(|reason| Error::File { path: path.into(), reason })
+        file.map_err(|reason| Error::File {
+            path: path.into(),
+            reason,
+        })
     }
 }

@@ -118,8 +118,13 @@ pub(super) fn shell_commands<S: Host>() -> &'static [Command<S>] {
 impl<S: Host> Shell<S> {
     /// Runs a command given as words and returns its status.
     pub fn execute(&mut self, words: &[&str]) -> i64 {
-        let Some((name, arguments)) = words.split_first() else { return 0 };
-        match shell_commands::<S>().iter().find(|command| command.name == *name) {
+        let Some((name, arguments)) = words.split_first() else {
+            return 0;
+        };
+        match shell_commands::<S>()
+            .iter()
+            .find(|command| command.name == *name)
+        {
             Some(command) => self.run_command(command, "", arguments),
             None => {
                 self.print(&format!("{name}: no such command (try `help`)\n"));
@@ -138,7 +143,12 @@ impl<S: Host> Shell<S> {
                 1
             }
             Err(Failure::Usage) => {
-                let Command { arguments, summary, example, .. } = command;
+                let Command {
+                    arguments,
+                    summary,
+                    example,
+                    ..
+                } = command;
                 self.print(&format!(
                     "usage: {name} {arguments}\n  {summary}\n  example: {example}\n"
                 ));

@@ -25,44 +25,66 @@ pub(super) fn ping<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 
 fn ping_guest<S: Host>(shell: &mut Shell<S>, domain: domid_t, name: &str, count: u64) -> Outcome {
     let answered = shell.ask(domain, Request::Ping(count))?;
-    shell.print(&format!("{name} sent {count} events to dom0, {answered} were answered\n"));
+    shell.print(&format!(
+        "{name} sent {count} events to dom0, {answered} were answered\n"
+    ));
     if answered == count {
         return Ok(());
     }
-    Err(Failure::refused(format!("{name} misses {} answers", count.saturating_sub(answered))))
+    Err(Failure::refused(format!(
+        "{name} misses {} answers",
+        count.saturating_sub(answered)
+    )))
 }
 
 pub(super) fn checksum<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else { return Err(Failure::Usage) };
+    let [name] = args else {
+        return Err(Failure::Usage);
+    };
     let domain = shell.find(name)?;
     let sum = shell.ask(domain, Request::Checksum)?;
-    shell.print(&format!("{name}: the checksum over its memory pattern is {sum:#018x}\n"));
+    shell.print(&format!(
+        "{name}: the checksum over its memory pattern is {sum:#018x}\n"
+    ));
     Ok(())
 }
 
 pub(super) fn balloon_test<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else { return Err(Failure::Usage) };
+    let [name] = args else {
+        return Err(Failure::Usage);
+    };
     let domain = shell.find(name)?;
     let full = shell.info_of(domain)?.tot_pages;
     // Three quarters: the kernel and its pattern stay, and the difference shows in `xl list`.
     let small = full - full / 4;
     let before = shell.ask(domain, Request::Checksum)?;
-    shell.print(&format!("{name} has {} MiB, checksum {before:#018x}\n", mib(full)));
+    shell.print(&format!(
+        "{name} has {} MiB, checksum {before:#018x}\n",
+        mib(full)
+    ));
     for (verb, pages) in [("shrank", small), ("grew back", full)] {
         shell.balloon(domain, pages)?;
         let sum = shell.ask(domain, Request::Checksum)?;
         let size = mib(pages);
-        shell.print(&format!("{name} {verb} to {size} MiB, checksum {sum:#018x}\n"));
+        shell.print(&format!(
+            "{name} {verb} to {size} MiB, checksum {sum:#018x}\n"
+        ));
         if sum != before {
-            return Err(Failure::refused(format!("{name}'s memory changed while it {verb}")));
+            return Err(Failure::refused(format!(
+                "{name}'s memory changed while it {verb}"
+            )));
         }
     }
-    shell.print(&format!("{name} was ballooned down and up and its memory is unchanged\n"));
+    shell.print(&format!(
+        "{name} was ballooned down and up and its memory is unchanged\n"
+    ));
     Ok(())
 }
 
 pub(super) fn status<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else { return Err(Failure::Usage) };
+    let [name] = args else {
+        return Err(Failure::Usage);
+    };
     let domain = shell.find(name)?;
     let status = status_of(shell, domain)?;
     shell.print(&format!(
@@ -81,12 +103,17 @@ fn status_of<S: Host>(shell: &mut Shell<S>, domain: domid_t) -> Result<Status, F
     // An answered request makes sure that the figures are those of a guest that is up.
     shell.ask(domain, Request::Ping(0))?;
     let guest = shell.domains.guest(domain)?;
-    let link = guest.store.as_ref().ok_or_else(|| Failure::refused("not connected"))?;
+    let link = guest
+        .store
+        .as_ref()
+        .ok_or_else(|| Failure::refused("not connected"))?;
     Ok(S::Control::status(&link.page))
 }
 
 pub(super) fn crash<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else { return Err(Failure::Usage) };
+    let [name] = args else {
+        return Err(Failure::Usage);
+    };
     let domain = shell.find(name)?;
     crash_guest(shell, domain, name)
 }
@@ -95,10 +122,15 @@ fn crash_guest<S: Host>(shell: &mut Shell<S>, domain: domid_t, name: &str) -> Ou
     shell.post(domain, Request::Crash)?;
     match shell.wait_for_end(domain)? {
         End::Crash => {
-            shell.print(&format!("{name} crashed, as it was asked to; everything else goes on\n"));
+            shell.print(&format!(
+                "{name} crashed, as it was asked to; everything else goes on\n"
+            ));
             Ok(())
         }
-        end => Err(Failure::refused(format!("{name} {} instead of crashing", end.describe()))),
+        end => Err(Failure::refused(format!(
+            "{name} {} instead of crashing",
+            end.describe()
+        ))),
     }
 }
 

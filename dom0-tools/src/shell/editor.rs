@@ -70,19 +70,32 @@ impl Editor {
             0x03 => {
                 self.line.clear();
                 self.shown = self.history.len();
-                Edited { echo: b"^C\n".to_vec(), done: true, line: None }
+                Edited {
+                    echo: b"^C\n".to_vec(),
+                    done: true,
+                    line: None,
+                }
             }
             // ^U
             0x15 => self.replace(String::new()),
             0x08 | 0x7f if !self.line.is_empty() => {
                 self.line.pop();
-                Edited { echo: b"\x08 \x08".to_vec(), ..Edited::default() }
+                Edited {
+                    echo: b"\x08 \x08".to_vec(),
+                    ..Edited::default()
+                }
             }
             b' '..=b'~' if self.line.len() < LINE_MAX => {
                 self.line.push(char::from(byte));
-                Edited { echo: alloc::vec![byte], ..Edited::default() }
+                Edited {
+                    echo: alloc::vec![byte],
+                    ..Edited::default()
+                }
             }
-            _ => Edited { echo: alloc::vec![0x07], ..Edited::default() },
+            _ => Edited {
+                echo: alloc::vec![0x07],
+                ..Edited::default()
+            },
         }
     }
 
@@ -94,7 +107,11 @@ impl Editor {
             self.history.drain(..excess);
         }
         self.shown = self.history.len();
-        Edited { echo: b"\n".to_vec(), done: true, line: Some(line) }
+        Edited {
+            echo: b"\n".to_vec(),
+            done: true,
+            line: Some(line),
+        }
     }
 
     fn recall(&mut self, index: Option<usize>) -> Edited {
@@ -111,6 +128,9 @@ impl Editor {
         let mut echo = b"\x08 \x08".repeat(self.line.len());
         echo.extend(line.bytes());
         self.line = line;
-        Edited { echo, ..Edited::default() }
+        Edited {
+            echo,
+            ..Edited::default()
+        }
     }
 }

@@ -32,14 +32,18 @@ pub(super) fn shutdown<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome 
 }
 
 pub(super) fn reboot<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else { return Err(Failure::Usage) };
+    let [name] = args else {
+        return Err(Failure::Usage);
+    };
     let domain = shell.find(name)?;
     shell.post(domain, Request::Shutdown(SHUTDOWN_reboot.into()))?;
     Ok(())
 }
 
 pub(super) fn mem_set<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name, size] = args else { return Err(Failure::Usage) };
+    let [name, size] = args else {
+        return Err(Failure::Usage);
+    };
     let pages = parse_pages(size).ok_or(Failure::Usage)?;
     let domain = shell.find(name)?;
     shell.balloon(domain, pages)?;
@@ -75,7 +79,10 @@ impl<S: Host> Shell<S> {
     }
 
     fn guest_error(&self, domain: domid_t, reason: impl Into<alloc::string::String>) -> Error {
-        Error::Guest { name: self.domains.name(domain), reason: reason.into() }
+        Error::Guest {
+            name: self.domains.name(domain),
+            reason: reason.into(),
+        }
     }
 
     /// Has a guest change its size, and checks with the hypervisor that it did.
@@ -83,7 +90,9 @@ impl<S: Host> Shell<S> {
         let before = self.info_of(domain)?;
         if pages > before.max_pages {
             let most = mib(before.max_pages);
-            return Err(Error::Refused(format!("its maxmem is {most} MiB: it cannot grow beyond")));
+            return Err(Error::Refused(format!(
+                "its maxmem is {most} MiB: it cannot grow beyond"
+            )));
         }
         let claimed = self.ask(domain, Request::Balloon(pages))?;
         let now = self.info_of(domain)?.tot_pages;
@@ -125,10 +134,16 @@ impl<S: Host> Shell<S> {
         let name = self.domains.guest(domain)?.name().to_string();
         loop {
             // It may have ended meanwhile and have been destroyed for it.
-            let ended = Error::Guest { name: name.clone(), reason: "it has ended".into() };
+            let ended = Error::Guest {
+                name: name.clone(),
+                reason: "it has ended".into(),
+            };
             let guest = self.domains.guest(domain).map_err(|_| ended)?;
             let end = guest.end;
-            let found = guest.store.as_ref().map(|link| (link.port, ready(&link.page)));
+            let found = guest
+                .store
+                .as_ref()
+                .map(|link| (link.port, ready(&link.page)));
             let port = match found {
                 Some((_, Some(found))) => return Ok(found),
                 Some((port, None)) => port,
@@ -175,7 +190,9 @@ impl<S: Host> Shell<S> {
     /// Answers the events that guests sent.
     pub(super) fn answer_pings(&mut self) {
         for guest in &mut self.domains.guests {
-            let Some(link) = &mut guest.store else { continue };
+            let Some(link) = &mut guest.store else {
+                continue;
+            };
             if S::Control::answer_ping(&mut link.page) {
                 // A guest that is gone by now needs no answer.
                 let _ = self.system.notify(link.port);

@@ -41,7 +41,11 @@ pub(super) fn create<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     if !paused {
         shell.system.unpause_domain(domain)?;
     }
-    if console { attach::attach(shell, domain) } else { Ok(()) }
+    if console {
+        attach::attach(shell, domain)
+    } else {
+        Ok(())
+    }
 }
 
 /// A value as xl.cfg wants it: what is not a number, a list or quoted already is a string.
@@ -54,7 +58,9 @@ fn quote(value: &str) -> String {
 }
 
 pub(super) fn pause<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else { return Err(Failure::Usage) };
+    let [name] = args else {
+        return Err(Failure::Usage);
+    };
     match shell.find(name)? {
         // The command would never return.
         0 => Err(Failure::refused("domain 0 cannot pause itself")),
@@ -63,13 +69,17 @@ pub(super) fn pause<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 pub(super) fn unpause<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else { return Err(Failure::Usage) };
+    let [name] = args else {
+        return Err(Failure::Usage);
+    };
     let domain = shell.find(name)?;
     Ok(shell.system.unpause_domain(domain)?)
 }
 
 pub(super) fn destroy<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else { return Err(Failure::Usage) };
+    let [name] = args else {
+        return Err(Failure::Usage);
+    };
     let domain = shell.find(name)?;
     shell.attend_guests();
     Ok(shell.domains.destroy(&mut shell.system, domain)?)
@@ -88,8 +98,11 @@ impl<S: Host> Shell<S> {
             path: path.clone(),
             reason: "it is not UTF-8 text".into(),
         })?;
-        let (config, warnings) = DomainConfig::read(text, overrides)
-            .map_err(|error| Error::Config { file: path.clone(), error })?;
+        let (config, warnings) =
+            DomainConfig::read(text, overrides).map_err(|error| Error::Config {
+                file: path.clone(),
+                error,
+            })?;
         for warning in warnings {
             self.print(&format!("{path}: warning: {warning}\n"));
         }
@@ -105,7 +118,9 @@ impl<S: Host> Shell<S> {
             None => alloc::vec::Vec::new(),
         };
         let now = self.system.now();
-        let created = self.domains.create(&mut self.system, config, &kernel, &ramdisk, now);
+        let created = self
+            .domains
+            .create(&mut self.system, config, &kernel, &ramdisk, now);
         created.map_err(|error| error.during(doing))
     }
 
@@ -127,7 +142,9 @@ impl<S: Host> Shell<S> {
     fn bury(&mut self, domain: domid_t, end: End) {
         // What it said last may have come after the last look at its console.
         self.show_guest_output();
-        let Ok(guest) = self.domains.guest(domain) else { return };
+        let Ok(guest) = self.domains.guest(domain) else {
+            return;
+        };
         let name = guest.name().to_string();
         let (config, created_at) = (guest.config.clone(), guest.created_at);
         let action = end_action(&config, end);
@@ -139,7 +156,10 @@ impl<S: Host> Shell<S> {
             EndAction::Restart if storm => "not restarted: it ended too soon after its start",
             EndAction::Restart => "restarting it",
         };
-        self.print(&format!("{name} (domain {domain}) {}: {then}\n", end.describe()));
+        self.print(&format!(
+            "{name} (domain {domain}) {}: {then}\n",
+            end.describe()
+        ));
         if action == EndAction::Preserve {
             return;
         }

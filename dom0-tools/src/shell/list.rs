@@ -23,12 +23,18 @@ pub(super) fn state(flags: u32) -> String {
         (End::of(flags & !XEN_DOMINF_dying) == Some(End::Crash), 'c'),
         (flags & XEN_DOMINF_dying != 0, 'd'),
     ];
-    letters.iter().map(|(set, letter)| if *set { *letter } else { '-' }).collect()
+    letters
+        .iter()
+        .map(|(set, letter)| if *set { *letter } else { '-' })
+        .collect()
 }
 
 /// One line of `xl list`.
 pub(super) fn list_line(name: &str, info: &xen_domctl_getdomaininfo) -> String {
-    let (mib, tenths) = (info.tot_pages / PAGES_PER_MIB, info.cpu_time / (SECOND / 10));
+    let (mib, tenths) = (
+        info.tot_pages / PAGES_PER_MIB,
+        info.cpu_time / (SECOND / 10),
+    );
     let seconds = format!("{}.{}", tenths / 10, tenths % 10);
     format!(
         "{name:<40} {:>5} {mib:>5} {:>5}     {}  {seconds:>8}\n",
@@ -46,7 +52,10 @@ pub(super) fn list<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     let infos = read_all_domains(&mut shell.system)?;
     let mut text =
         "Name                                        ID   Mem VCPUs\tState\tTime(s)\n".to_string();
-    for info in infos.iter().filter(|i| chosen.is_empty() || chosen.contains(&i.domain)) {
+    for info in infos
+        .iter()
+        .filter(|i| chosen.is_empty() || chosen.contains(&i.domain))
+    {
         text += &list_line(&shell.domains.name(info.domain), info);
     }
     shell.print(&text);
@@ -65,7 +74,10 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
         other => format!("unknown ({other})"),
     };
     let mut kinds = Vec::new();
-    for (bit, kind) in [(XEN_SYSCTL_PHYSCAP_pv, "pv"), (XEN_SYSCTL_PHYSCAP_hvm, "hvm")] {
+    for (bit, kind) in [
+        (XEN_SYSCTL_PHYSCAP_pv, "pv"),
+        (XEN_SYSCTL_PHYSCAP_hvm, "hvm"),
+    ] {
         if machine.capabilities & bit != 0 {
             kinds.push(kind);
         }
@@ -76,15 +88,33 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
         ("nr_nodes", machine.nr_nodes.to_string()),
         ("cores_per_socket", machine.cores_per_socket.to_string()),
         ("threads_per_core", machine.threads_per_core.to_string()),
-        ("cpu_mhz", format!("{}.{:03}", machine.cpu_khz / 1000, machine.cpu_khz % 1000)),
+        (
+            "cpu_mhz",
+            format!("{}.{:03}", machine.cpu_khz / 1000, machine.cpu_khz % 1000),
+        ),
         ("virt_caps", kinds.join(" ")),
-        ("total_memory", (machine.total_pages / PAGES_PER_MIB).to_string()),
-        ("free_memory", (machine.free_pages / PAGES_PER_MIB).to_string()),
-        ("xen_version", format!("{}.{}{}", hypervisor.major, hypervisor.minor, hypervisor.extra)),
+        (
+            "total_memory",
+            (machine.total_pages / PAGES_PER_MIB).to_string(),
+        ),
+        (
+            "free_memory",
+            (machine.free_pages / PAGES_PER_MIB).to_string(),
+        ),
+        (
+            "xen_version",
+            format!(
+                "{}.{}{}",
+                hypervisor.major, hypervisor.minor, hypervisor.extra
+            ),
+        ),
         ("xen_caps", hypervisor.capabilities),
         ("xen_scheduler", scheduler),
         ("xen_pagesize", hypervisor.page_size.to_string()),
-        ("platform_params", format!("virt_start={:#x}", hypervisor.virt_start)),
+        (
+            "platform_params",
+            format!("virt_start={:#x}", hypervisor.virt_start),
+        ),
         ("xen_changeset", hypervisor.changeset),
         ("xen_commandline", hypervisor.command_line),
         ("cc_compiler", hypervisor.compiler),
@@ -96,23 +126,32 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
             ),
         ),
     ];
-    let text: String = rows.iter().map(|(key, value)| format!("{key:<23}: {value}\n")).collect();
+    let text: String = rows
+        .iter()
+        .map(|(key, value)| format!("{key:<23}: {value}\n"))
+        .collect();
     shell.print(&text);
     Ok(())
 }
 
 pub(super) fn domid<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else { return Err(Failure::Usage) };
+    let [name] = args else {
+        return Err(Failure::Usage);
+    };
     let id = shell.find(name)?;
     shell.print(&format!("{id}\n"));
     Ok(())
 }
 
 pub(super) fn domname<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [id] = args else { return Err(Failure::Usage) };
+    let [id] = args else {
+        return Err(Failure::Usage);
+    };
     let id: domid_t = id.parse().map_err(|_| Failure::Usage)?;
     if shell.system.domain_info(id)?.is_none() {
-        return Err(Failure::refused(format!("there is no domain {id} (try `xl list`)")));
+        return Err(Failure::refused(format!(
+            "there is no domain {id} (try `xl list`)"
+        )));
     }
     let name = shell.domains.name(id);
     shell.print(&format!("{name}\n"));
@@ -129,7 +168,10 @@ pub(super) fn uptime<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
     let mut text = "Name                                        ID Uptime\n".to_string();
     for (name, id, seconds) in rows {
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        text += &format!("{name:<40} {id:>5} {hours}:{minutes:02}:{:02}\n", seconds % 60);
+        text += &format!(
+            "{name:<40} {id:>5} {hours}:{minutes:02}:{:02}\n",
+            seconds % 60
+        );
     }
     shell.print(&text);
     Ok(())
@@ -147,7 +189,9 @@ pub(super) fn dmesg<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 pub(super) fn debug_keys<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [keys] = args else { return Err(Failure::Usage) };
+    let [keys] = args else {
+        return Err(Failure::Usage);
+    };
     Ok(shell.system.debug_keys(keys)?)
 }
 

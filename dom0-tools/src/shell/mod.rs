@@ -134,7 +134,11 @@ impl<S: Host> Shell<S> {
         }
         self.script_depth -= 1;
         // `exit` ends the script it stands in.
-        if self.script_depth == 0 { self.leave.take().unwrap_or(status) } else { status }
+        if self.script_depth == 0 {
+            self.leave.take().unwrap_or(status)
+        } else {
+            status
+        }
     }
 
     /// Runs one line and returns its status.

@@ -37,5 +37,9 @@ pub fn split(line: &str) -> Result<Vec<String>, &'static str> {
         }
     }
     words.extend(word);
-    if quote.is_some() { Err("a quote is not closed") } else { Ok(words) }
+    if quote.is_some() {
+        Err("a quote is not closed")
+    } else {
+        Ok(words)
+    }
 }

@@ -33,7 +33,9 @@ const ARGUMENT: usize = 0x810;
 
 impl Agent {
     pub fn run(&mut self, machine: &mut Machine, id: domid_t) {
-        let context = machine.domains[&id].context.expect("a running guest has a context");
+        let context = machine.domains[&id]
+            .context
+            .expect("a running guest has a context");
         let page = machine.read(id, context.user_regs.rsi, size_of::<start_info>());
         let info = start_info::read_from_bytes(&page.expect("start_info is mapped")).unwrap();
         let console = info.console.get::<start_info_console_domU>().mfn;
@@ -94,7 +96,8 @@ impl Agent {
     /// Writes to the console ring, as much as there is room for.
     pub fn say(machine: &mut Machine, ring: u64, text: &[u8]) {
         let data = &mut machine.frames[ring as usize].data;
-        let index = |data: &[u8; 4096], at: usize| u32::from_le_bytes(data[at..at + 4].try_into().unwrap());
+        let index =
+            |data: &[u8; 4096], at: usize| u32::from_le_bytes(data[at..at + 4].try_into().unwrap());
         let (consumer, mut producer) = (index(data, 3080), index(data, 3084));
         for byte in text {
             if producer.wrapping_sub(consumer) == 2048 {
@@ -146,6 +149,11 @@ impl Protocol<FakeMapping> for TestProtocol {
     }
 
     fn status(_: &FakeMapping) -> Status {
-        Status { processes: 3, preemptions: 40, faults: 1, ..Status::default() }
+        Status {
+            processes: 3,
+            preemptions: 40,
+            faults: 1,
+            ..Status::default()
+        }
     }
 }

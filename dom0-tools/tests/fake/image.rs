@@ -36,8 +36,13 @@ impl Image {
     pub fn modern() -> Self {
         let mut image = Self::plain();
         image.notes.push(number(XEN_ELFNOTE_INIT_P2M, INIT_P2M));
-        image.notes.push((XEN_ELFNOTE_MOD_START_PFN as u32, 1u32.to_le_bytes().to_vec()));
-        image.notes.push(number(XEN_ELFNOTE_HYPERCALL_PAGE, VIRT_BASE + 0x10_4000));
+        image.notes.push((
+            XEN_ELFNOTE_MOD_START_PFN as u32,
+            1u32.to_le_bytes().to_vec(),
+        ));
+        image
+            .notes
+            .push(number(XEN_ELFNOTE_HYPERCALL_PAGE, VIRT_BASE + 0x10_4000));
         let features = b"!writable_page_tables|pae_pgdir_above_4gb\0".to_vec();
         image.notes.push((XEN_ELFNOTE_FEATURES as u32, features));
         image
@@ -75,15 +80,21 @@ impl Image {
         file[52] = 64;
         file[54] = 56;
         file[56] = count as u8;
-        let mut header = |file: &mut Vec<u8>, index: usize, kind: u32, paddr: u64, data: &[u8], size: u64| {
-            let offset = file.len() as u64;
-            let at = 64 + 56 * index;
-            file[at..at + 4].copy_from_slice(&kind.to_le_bytes());
-            for (slot, value) in [(8, offset), (24, paddr), (32, data.len() as u64), (40, size)] {
-                file[at + slot..at + slot + 8].copy_from_slice(&value.to_le_bytes());
-            }
-            file.extend(data);
-        };
+        let header =
+            |file: &mut Vec<u8>, index: usize, kind: u32, paddr: u64, data: &[u8], size: u64| {
+                let offset = file.len() as u64;
+                let at = 64 + 56 * index;
+                file[at..at + 4].copy_from_slice(&kind.to_le_bytes());
+                for (slot, value) in [
+                    (8, offset),
+                    (24, paddr),
+                    (32, data.len() as u64),
+                    (40, size),
+                ] {
+                    file[at + slot..at + slot + 8].copy_from_slice(&value.to_le_bytes());
+                }
+                file.extend(data);
+            };
         for (index, (paddr, data, size)) in self.segments.iter().enumerate() {
             header(&mut file, index, 1, *paddr, data, *size);
         }

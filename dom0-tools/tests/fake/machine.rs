@@ -65,6 +65,7 @@ pub struct Machine {
     pub fail_at: Option<usize>,
     pub log: Vec<u8>,
     pub keys: Vec<u8>,
+    free: Vec<u64>,
     scramble: u64,
 }
 
@@ -88,12 +89,16 @@ impl Machine {
             fail_at: None,
             log: b"(PVN) a line of the hypervisor\n".to_vec(),
             keys: Vec::new(),
+            free: (0..frames as u64).collect(),
             scramble: 88_172_645_463_325_252,
         }
     }
 
     pub fn free_frames(&self) -> usize {
-        self.frames.iter().filter(|frame| frame.owner.is_none()).count()
+        self.frames
+            .iter()
+            .filter(|frame| frame.owner.is_none())
+            .count()
     }
 
     fn pages_of(&self, domain: domid_t) -> u64 {
@@ -107,17 +112,16 @@ impl Machine {
     }
 
     fn take_frame(&mut self, owner: domid_t) -> Result<u64> {
-        let free: Vec<u64> = (0..self.frames.len() as u64)
-            .filter(|mfn| self.frames[*mfn as usize].owner.is_none())
-            .collect();
-        if free.is_empty() {
+        if self.free.is_empty() {
             return Err(XEN_ENOMEM);
         }
         // xorshift: no two neighbours of a domain are neighbours in the machine.
         self.scramble ^= self.scramble << 13;
         self.scramble ^= self.scramble >> 7;
         self.scramble ^= self.scramble << 17;
-        let mfn = free[(self.scramble % free.len() as u64) as usize];
+        let mfn = self
+            .free
+            .swap_remove((self.scramble % self.free.len() as u64) as usize);
         let frame = &mut self.frames[mfn as usize];
         frame.owner = Some(owner);
         frame.data.fill(0xa5);
@@ -126,7 +130,11 @@ impl Machine {
 
     fn count_call(&mut self) -> Result<()> {
         self.calls += 1;
-        if self.fail_at == Some(self.calls - 1) { Err(XEN_ENOMEM) } else { Ok(()) }
+        if self.fail_at == Some(self.calls - 1) {
+            Err(XEN_ENOMEM)
+        } else {
+            Ok(())
+        }
     }
 
     fn domain(&mut self, domain: domid_t) -> Result<&mut Domain> {
@@ -145,7 +153,10 @@ impl Machine {
             (domain.paused, XEN_DOMINF_paused),
             (domain.dying, XEN_DOMINF_dying),
             (domain.shutdown.is_some(), XEN_DOMINF_shutdown),
-            (!domain.paused && domain.shutdown.is_none(), XEN_DOMINF_blocked),
+            (
+                !domain.paused && domain.shutdown.is_none(),
+                XEN_DOMINF_blocked,
+            ),
         ] {
             info.flags |= if set { flag } else { 0 };
         }
@@ -209,10 +220,14 @@ impl Machine {
             }
         }
         let mut held = false;
-        for frame in self.frames.iter_mut().filter(|frame| frame.owner == Some(id)) {
+        for (mfn, frame) in self.frames.iter_mut().enumerate() {
+            if frame.owner != Some(id) {
+                continue;
+            }
             held |= frame.mapped != 0;
             if frame.mapped == 0 {
                 (frame.owner, frame.table, frame.special) = (None, 0, false);
+                self.free.push(mfn as u64);
             }
         }
         if !held {
@@ -290,7 +305,11 @@ impl Machine {
 
     fn owned(&self, mfn: u64, domain: domid_t) -> Result<&Frame> {
         let frame = self.frames.get(mfn as usize).ok_or(XEN_EINVAL)?;
-        if frame.owner == Some(domain) { Ok(frame) } else { Err(XEN_EPERM) }
+        if frame.owner == Some(domain) {
+            Ok(frame)
+        } else {
+            Err(XEN_EPERM)
+        }
     }
 
     fn populate(&mut self, op: &xen_memory_reservation, extents: &mut [u8]) -> Result<u64> {
@@ -298,11 +317,14 @@ impl Machine {
             return Err(XEN_EINVAL);
         }
         let limit = self.domain(op.domid)?.max_pages;
+        let before = self.pages_of(op.domid);
         for (done, extent) in extents.chunks_exact_mut(8).enumerate() {
-            if self.pages_of(op.domid) >= limit {
+            if before + done as u64 >= limit {
                 return Ok(done as u64);
             }
-            let Ok(mfn) = self.take_frame(op.domid) else { return Ok(done as u64) };
+            let Ok(mfn) = self.take_frame(op.domid) else {
+                return Ok(done as u64);
+            };
             self.frames[mfn as usize].m2p = u64::from_le_bytes(extent.try_into().unwrap());
             extent.copy_from_slice(&mfn.to_le_bytes());
         }
@@ -342,7 +364,10 @@ impl Machine {
         tables: &mut BTreeMap<u64, u8>,
     ) -> Result<()> {
         self.owned(mfn, id)?;
-        if tables.insert(mfn, level).is_some_and(|known| known != level) {
+        if tables
+            .insert(mfn, level)
+            .is_some_and(|known| known != level)
+        {
             return Err(XEN_EINVAL);
         }
         for index in 0..512 {
@@ -369,7 +394,8 @@ impl Machine {
     fn event_op(&mut self, cmd: u32, bytes: &mut [u8]) -> Result<u64> {
         match cmd {
             EVTCHNOP_alloc_unbound => {
-                let mut op = evtchn_alloc_unbound::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;
+                let mut op =
+                    evtchn_alloc_unbound::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;
                 if op.remote_dom != DOMID_SELF {
                     return Err(XEN_EINVAL);
                 }
@@ -386,8 +412,11 @@ impl Machine {
                 if remote.ports.get(&op.remote_port) != Some(&Port::Unbound(0)) {
                     return Err(XEN_EINVAL);
                 }
-                remote.ports.insert(op.remote_port, Port::Bound(0, op.local_port));
-                self.ports.insert(op.local_port, Port::Bound(op.remote_dom, op.remote_port));
+                remote
+                    .ports
+                    .insert(op.remote_port, Port::Bound(0, op.local_port));
+                self.ports
+                    .insert(op.local_port, Port::Bound(op.remote_dom, op.remote_port));
                 bytes.copy_from_slice(op.as_bytes());
             }
             EVTCHNOP_send | EVTCHNOP_close => {
@@ -401,7 +430,9 @@ impl Machine {
                 };
                 if cmd == EVTCHNOP_close {
                     self.ports.remove(&port);
-                    self.domain(remote)?.ports.insert(remote_port, Port::Unbound(0));
+                    self.domain(remote)?
+                        .ports
+                        .insert(remote_port, Port::Unbound(0));
                 } else {
                     self.run_agent(remote);
                 }
@@ -425,7 +456,9 @@ impl Machine {
                 info.capabilities = XEN_SYSCTL_PHYSCAP_pv;
                 op.u.set(info);
             }
-            XEN_SYSCTL_sched_id => op.u.set(xen_sysctl_sched_id { sched_id: XEN_SCHEDULER_CREDIT2 }),
+            XEN_SYSCTL_sched_id => op.u.set(xen_sysctl_sched_id {
+                sched_id: XEN_SCHEDULER_CREDIT2,
+            }),
             XEN_SYSCTL_getdomaininfolist => {
                 let mut list: xen_sysctl_getdomaininfolist = op.u.get();
                 let ids = std::iter::once(0).chain(self.domains.keys().copied());
@@ -510,7 +543,9 @@ impl Machine {
 
     /// Lets a guest's agent run, as it would when it is notified.
     pub fn run_agent(&mut self, id: domid_t) {
-        let Some(domain) = self.domains.get(&id) else { return };
+        let Some(domain) = self.domains.get(&id) else {
+            return;
+        };
         if domain.paused || domain.shutdown.is_some() {
             return;
         }
@@ -523,19 +558,24 @@ impl Machine {
 
     /// Gives or takes pages, as a guest's balloon would.
     pub fn balloon(&mut self, id: domid_t, pages: u64) {
-        while self.pages_of(id) < pages && self.pages_of(id) < self.domains[&id].max_pages {
+        let pages = pages.min(self.domains[&id].max_pages);
+        for _ in self.pages_of(id)..pages {
             if self.take_frame(id).is_err() {
                 return;
             }
         }
-        while self.pages_of(id) > pages {
-            // The highest PFN that is neither mapped nor a table goes first.
-            let idle = |frame: &&mut Frame| {
-                frame.owner == Some(id) && !frame.special && frame.mapped == 0 && frame.table == 0
-            };
-            let victim = self.frames.iter_mut().filter(idle).max_by_key(|frame| frame.m2p);
-            let Some(frame) = victim else { return };
+        // The highest PFNs go first that are neither mapped nor tables.
+        let idle = |mfn: &u64| {
+            let frame = &self.frames[*mfn as usize];
+            frame.owner == Some(id) && !frame.special && frame.mapped == 0 && frame.table == 0
+        };
+        let mut victims: Vec<u64> = (0..self.frames.len() as u64).filter(idle).collect();
+        victims.sort_by_key(|mfn| std::cmp::Reverse(self.frames[*mfn as usize].m2p));
+        let excess = self.pages_of(id).saturating_sub(pages) as usize;
+        for mfn in victims.into_iter().take(excess) {
+            let frame = &mut self.frames[mfn as usize];
             (frame.owner, frame.m2p) = (None, u64::MAX);
+            self.free.push(mfn);
         }
     }
 
@@ -573,7 +613,11 @@ fn parts<'a>(arg: &'a mut Arg<'_>) -> Result<(&'a mut [u8], Option<&'a mut [u8]>
     match arg {
         Arg::Value(_) => Err(XEN_EFAULT),
         Arg::Buffer(bytes) => Ok((bytes, None)),
-        Arg::Structure { bytes, handle_at, buffer } => {
+        Arg::Structure {
+            bytes,
+            handle_at,
+            buffer,
+        } => {
             assert!(*handle_at + 8 <= bytes.len());
             Ok((bytes, Some(buffer)))
         }
@@ -624,7 +668,11 @@ impl Hyper for Fake {
             machine.frames[*mfn as usize].mapped += 1;
             machine.frames[*mfn as usize].mapped_writable += u32::from(access == Access::Write);
         }
-        Ok(FakeMapping { machine: self.0.clone(), frames: frames.to_vec(), access })
+        Ok(FakeMapping {
+            machine: self.0.clone(),
+            frames: frames.to_vec(),
+            access,
+        })
     }
 }
 

@@ -30,8 +30,14 @@ impl Terminal {
             )
         };
         let files = [
-            ("/etc/xen/guest1.cfg", config("guest1", "destroy").into_bytes()),
-            ("/etc/xen/guest2.cfg", config("guest2", "preserve").into_bytes()),
+            (
+                "/etc/xen/guest1.cfg",
+                config("guest1", "destroy").into_bytes(),
+            ),
+            (
+                "/etc/xen/guest2.cfg",
+                config("guest2", "preserve").into_bytes(),
+            ),
             ("/boot/kernel", Image::modern().bytes()),
             ("/boot/disk", vec![7; 10_000]),
         ];
@@ -39,7 +45,10 @@ impl Terminal {
             hyper: Fake::new(8192),
             input: VecDeque::new(),
             output: String::new(),
-            files: files.into_iter().map(|(name, data)| (name.to_string(), data)).collect(),
+            files: files
+                .into_iter()
+                .map(|(name, data)| (name.to_string(), data))
+                .collect(),
             clock: 1_000_000_000,
             powered_off: false,
             ran: Vec::new(),
@@ -94,7 +103,10 @@ impl Host for Terminal {
     }
 
     fn read_file(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        self.files.get(path).cloned().ok_or_else(|| "no such file".into())
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| "no such file".into())
     }
 
     fn file_names(&mut self) -> Vec<String> {
@@ -103,7 +115,11 @@ impl Host for Terminal {
 
     fn run_program(&mut self, path: &str, arguments: &[&str]) -> Result<i64, String> {
         self.ran.push(format!("{path} {}", arguments.join(" ")));
-        if path == "/bin/true" { Ok(0) } else { Err("no such file".into()) }
+        if path == "/bin/true" {
+            Ok(0)
+        } else {
+            Err("no such file".into())
+        }
     }
 
     fn power_off(&mut self) {

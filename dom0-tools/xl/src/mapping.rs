@@ -20,19 +20,32 @@ impl ForeignFrames {
     pub(crate) fn new(domain: u16, frames: &[u64], access: Access) -> Result<Self, Errno> {
         let start = sys::map_foreign(domain, frames, access == Access::Write)
             .map_err(|errno| Errno(errno.0))?;
-        Ok(ForeignFrames { start, pages: frames.len(), access })
+        Ok(ForeignFrames {
+            start,
+            pages: frames.len(),
+            access,
+        })
     }
 
     /// The address of `size` bytes at `offset`. Panics if they are not all in the mapping.
     fn at(&self, offset: usize, size: usize) -> *mut u8 {
-        let inside = offset.checked_add(size).is_some_and(|end| end <= self.pages * PAGE_SIZE);
-        assert!(inside, "{size} bytes at {offset:#x} are outside {} pages", self.pages);
+        let inside = offset
+            .checked_add(size)
+            .is_some_and(|end| end <= self.pages * PAGE_SIZE);
+        assert!(
+            inside,
+            "{size} bytes at {offset:#x} are outside {} pages",
+            self.pages
+        );
         self.start.wrapping_add(offset)
     }
 
     /// The address of an aligned word.
     fn word(&self, offset: usize, size: usize) -> *mut u8 {
-        assert!(offset.is_multiple_of(size), "a word at {offset:#x} is not aligned");
+        assert!(
+            offset.is_multiple_of(size),
+            "a word at {offset:#x} is not aligned"
+        );
         self.at(offset, size)
     }
 

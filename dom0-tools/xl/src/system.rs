@@ -84,7 +84,11 @@ impl Host for Dom0 {
     }
 
     fn read_input(&mut self, buffer: &mut [u8], timeout: u64) -> usize {
-        if sys::console_poll(timeout) { sys::read(0, buffer).unwrap_or(0) } else { 0 }
+        if sys::console_poll(timeout) {
+            sys::read(0, buffer).unwrap_or(0)
+        } else {
+            0
+        }
     }
 
     fn now(&mut self) -> u64 {

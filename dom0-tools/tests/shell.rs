@@ -1,0 +1,455 @@
+//! The shell over the fake machine, its guests answering: sessions as a user would have them.
+
+mod fake;
+
+use dom0_tools::shell::{Shell, Start};
+use fake::guest::Agent;
+use fake::terminal::Terminal;
+use hypercall_abi::xen::{start_info, start_info_console_domU};
+use zerocopy::FromBytes;
+
+type TestShell = Shell<Terminal>;
+
+fn shell() -> TestShell {
+    Shell::new(Terminal::new())
+}
+
+/// Runs a line; returns status and output.
+fn run(shell: &mut TestShell, line: &str) -> (i64, String) {
+    shell.system().output.clear();
+    let status = shell.run_line(line);
+    (status, shell.system().output.clone())
+}
+
+#[track_caller]
+fn ok(shell: &mut TestShell, line: &str) -> String {
+    let (status, output) = run(shell, line);
+    assert_eq!(status, 0, "{line}: {output}");
+    output
+}
+
+#[track_caller]
+fn fails(shell: &mut TestShell, line: &str, status: i64, part: &str) {
+    let (found, output) = run(shell, line);
+    assert_eq!(found, status, "{line}: {output}");
+    assert!(
+        output.contains(part),
+        "{line}: `{output}` does not contain `{part}`"
+    );
+}
+
+fn free(shell: &mut TestShell) -> usize {
+    shell.system().hyper.0.borrow().free_frames()
+}
+
+fn agent(shell: &mut TestShell, id: u16, change: impl FnOnce(&mut Agent)) {
+    change(
+        &mut shell
+            .system()
+            .hyper
+            .0
+            .borrow_mut()
+            .domains
+            .get_mut(&id)
+            .unwrap()
+            .agent,
+    );
+}
+
+/// The frame of a guest's console ring.
+fn ring(shell: &mut TestShell, id: u16) -> u64 {
+    let machine = shell.system().hyper.0.borrow();
+    let rsi = machine.domains[&id].context.unwrap().user_regs.rsi;
+    let info = machine.read(id, rsi, size_of::<start_info>()).unwrap();
+    let info = start_info::read_from_bytes(&info).unwrap();
+    info.console.get::<start_info_console_domU>().mfn
+}
+
+#[test]
+fn a_guest_lives_from_create_to_destroy() {
+    let mut shell = shell();
+    let before = free(&mut shell);
+    let output = ok(&mut shell, "xl create guest1");
+    assert!(
+        output.contains("[guest1] hello from the guest\n"),
+        "{output}"
+    );
+    assert!(!output.contains("no newline yet"));
+    let list = ok(&mut shell, "xl list");
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(
+        lines[0],
+        "Name                                        ID   Mem VCPUs\tState\tTime(s)"
+    );
+    assert_eq!(
+        lines[1],
+        "Domain-0                                     0   128     1     r-----       5.9"
+    );
+    assert_eq!(
+        lines[2],
+        "guest1                                       1     8     1     -b----       0.2"
+    );
+    assert_eq!(ok(&mut shell, "xl domid guest1"), "1\n");
+    assert_eq!(ok(&mut shell, "xl domname 1"), "guest1\n");
+    ok(&mut shell, "xl pause guest1");
+    assert!(ok(&mut shell, "xl list guest1").contains("--p---"));
+    ok(&mut shell, "xl unpause 1");
+    ok(&mut shell, "xl destroy guest1");
+    assert_eq!(ok(&mut shell, "xl list").lines().count(), 2);
+    assert_eq!(free(&mut shell), before);
+}
+
+#[test]
+fn overrides_and_dry_runs() {
+    let mut shell = shell();
+    let text = ok(
+        &mut shell,
+        "xl create -n guest1 name=other memory=12 cmdline='a \"b\" c'",
+    );
+    assert!(text.contains("name = \"other\"\n"), "{text}");
+    assert!(text.contains("cmdline = \"a \\\"b\\\" c\"\n"), "{text}");
+    assert!(text.contains("memory = 12\n"), "{text}");
+    assert_eq!(ok(&mut shell, "xl list").lines().count(), 2);
+    ok(&mut shell, "xl create -p /etc/xen/guest1.cfg name=other");
+    assert!(ok(&mut shell, "xl list other").contains("--p---"));
+    assert!(!shell.system().output.contains("hello"));
+}
+
+#[test]
+fn failures_say_who_refused_what_and_why() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    let bad = b"memory = 8\nname = 'x'\nkernel = /boot".to_vec();
+    shell.system().files.insert("/etc/xen/bad.cfg".into(), bad);
+    let cases = [
+        (
+            "xl create guest1",
+            1,
+            "there is a domain named guest1 already",
+        ),
+        (
+            "xl create nothere",
+            1,
+            "cannot read /etc/xen/nothere.cfg: no such file",
+        ),
+        (
+            "xl create guest2 kernel=/boot/none",
+            1,
+            "cannot read /boot/none",
+        ),
+        ("xl create guest2 kernel=/boot/disk", 1, "not an ELF file"),
+        ("xl create guest2 memory=1", 1, "needs 4"),
+        (
+            "xl create guest2 memory=9999",
+            1,
+            "the machine is out of memory",
+        ),
+        (
+            "xl create guest2 memory=many",
+            1,
+            "overrides on the command line: `memory` must be",
+        ),
+        (
+            "xl create bad",
+            1,
+            "/etc/xen/bad.cfg: line 3, column 10: unexpected character '/'",
+        ),
+        ("xl create", 2, "usage: xl create"),
+        (
+            "xl create -z guest2",
+            2,
+            "example: xl create guest1 memory=24",
+        ),
+        ("xl destroy nobody", 1, "there is no domain `nobody`"),
+        ("xl destroy Domain-0", 1, "use `poweroff`"),
+        ("xl pause 0", 1, "cannot pause itself"),
+        ("xl mem-set guest1 99", 1, "its maxmem is 8 MiB"),
+        ("xl mem-set guest1 much", 2, "usage"),
+        ("xl ping Domain-0", 1, "domain 0 was not created here"),
+        ("xl frobnicate", 1, "no such command: frobnicate"),
+        ("frobnicate", 127, "frobnicate: no such command"),
+        ("cat /none", 1, "cannot read /none: no such file"),
+        ("ls /none", 1, "no file starts with /none"),
+        ("run /bin/none", 1, "cannot run /bin/none: no such file"),
+        ("script /none", 127, "cannot read /none"),
+        ("sleep forever", 2, "usage"),
+        ("echo 'open", 2, "a quote is not closed"),
+    ];
+    let count = cases.len();
+    for (line, status, part) in cases {
+        fails(&mut shell, line, status, part);
+    }
+    assert_eq!(
+        ok(&mut shell, "xl list").lines().count(),
+        3,
+        "a failed create left a domain"
+    );
+    println!("{count} failures explained");
+}
+
+#[test]
+fn guests_are_asked_and_believed_only_when_it_is_true() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    assert_eq!(
+        ok(&mut shell, "xl mem-set guest1 6"),
+        "guest1 has 6 MiB now\n"
+    );
+    assert!(ok(&mut shell, "xl list guest1").contains("     6     1"));
+    ok(&mut shell, "xl mem-set guest1 8192k");
+    assert!(ok(&mut shell, "xl ping guest1 3").contains("sent 3 events to dom0, 3 were answered"));
+    assert!(ok(&mut shell, "xl checksum guest1").contains("0x0000000012345678"));
+    assert!(ok(&mut shell, "xl balloon-test guest1").contains("its memory is unchanged"));
+    assert!(ok(&mut shell, "xl status guest1").contains("3 processes, 40 pre-emptions"));
+    agent(&mut shell, 1, |agent| agent.forgetful = true);
+    fails(
+        &mut shell,
+        "xl balloon-test guest1",
+        1,
+        "memory changed while it shrank",
+    );
+    ok(&mut shell, "xl mem-set guest1 8");
+    agent(&mut shell, 1, |agent| agent.lazy = true);
+    fails(
+        &mut shell,
+        "xl mem-set guest1 6",
+        1,
+        "it says 1536, it has 2048",
+    );
+    agent(&mut shell, 1, |agent| agent.silent = true);
+    fails(&mut shell, "xl ping guest1", 1, "no answer for 20 s");
+}
+
+#[test]
+fn ends_are_noticed_and_acted_upon() {
+    let mut shell = shell();
+    let before = free(&mut shell);
+    ok(&mut shell, "xl create guest1");
+    ok(&mut shell, "xl create guest2");
+    let output = ok(&mut shell, "xl crash guest2");
+    assert!(
+        output.contains("guest2 (domain 2) crashed: kept for examination"),
+        "{output}"
+    );
+    assert!(output.contains("[guest2] no newline yet"), "{output}");
+    assert!(ok(&mut shell, "xl list guest2").contains("---sc-"));
+    assert!(ok(&mut shell, "xl ping guest1").contains("5 were answered"));
+    fails(&mut shell, "xl ping guest2", 1, "guest guest2: it crashed");
+    let output = ok(&mut shell, "xl shutdown -w guest1");
+    assert!(
+        output.contains("guest1 (domain 1) powered off: destroyed"),
+        "{output}"
+    );
+    ok(&mut shell, "xl destroy guest2");
+    assert_eq!(free(&mut shell), before);
+}
+
+#[test]
+fn restarts_are_limited() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1 on_reboot=restart");
+    ok(&mut shell, "sleep 10");
+    let output = ok(&mut shell, "xl reboot guest1");
+    assert!(
+        output.contains("guest1 (domain 1) asked for a reboot: restarting it"),
+        "{output}"
+    );
+    assert!(ok(&mut shell, "xl list guest1").contains("    2     8"));
+    let output = ok(&mut shell, "xl reboot guest1");
+    assert!(
+        output.contains("ended too soon after its start"),
+        "{output}"
+    );
+    fails(&mut shell, "xl list guest1", 1, "there is no domain");
+}
+
+#[test]
+fn the_demo_tells_the_whole_story() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    ok(&mut shell, "xl create guest2");
+    let output = ok(&mut shell, "demo");
+    for part in [
+        "* xl list",
+        "5 were answered",
+        "unchanged",
+        "guest2 crashed, as it was asked to",
+        "---sc-",
+    ] {
+        assert!(output.contains(part), "{output}");
+    }
+}
+
+#[test]
+fn consoles_attach_both_ways_and_survive_hostile_rings() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    shell.system().input.extend(b"ls\r\x1d");
+    let output = ok(&mut shell, "xl console guest1");
+    assert!(output.contains("no newline yet"), "{output}");
+    // What was typed is delivered with the next look at the guest; it was in the same batch.
+    let ring = ring(&mut shell, 1);
+    Agent::say(&mut shell.system().hyper.0.borrow_mut(), ring, b"\nmore\n");
+    let output = ok(&mut shell, "echo");
+    assert!(
+        output.contains("[guest1] no newline yet\n[guest1] more\n"),
+        "{output}"
+    );
+    ok(&mut shell, "xl quiet");
+    Agent::say(&mut shell.system().hyper.0.borrow_mut(), ring, b"unseen\n");
+    assert_eq!(ok(&mut shell, "echo x"), "x\n");
+    assert!(ok(&mut shell, "xl console -l guest1").ends_with("more\nunseen\n"));
+    shell.system().hyper.0.borrow_mut().frames[ring as usize].data[3084] ^= 0x55;
+    shell.system().hyper.0.borrow_mut().frames[ring as usize].data[3087] ^= 0x55;
+    let output = ok(&mut shell, "echo");
+    assert!(
+        output.contains("guest guest1: its console ring is corrupt"),
+        "{output}"
+    );
+    assert_eq!(ok(&mut shell, "echo y"), "y\n");
+    ok(&mut shell, "xl ping guest1");
+}
+
+#[test]
+fn typed_text_reaches_the_guest() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    // `^]` comes in a batch of its own: 64 bytes are read at once.
+    let line = [b'a'; 64];
+    shell.system().input.extend(line);
+    shell.system().input.push_back(0x1d);
+    ok(&mut shell, "xl console guest1");
+    assert_eq!(
+        shell.system().hyper.0.borrow().domains[&1].agent.typed,
+        line
+    );
+}
+
+#[test]
+fn scripts_stop_at_the_first_failure() {
+    let mut shell = shell();
+    let script = "# comment\necho one\n\nxl destroy nobody\necho never\n";
+    shell
+        .system()
+        .files
+        .insert("/etc/script".into(), script.into());
+    let start = Start {
+        create: vec![],
+        script: Some("/etc/script"),
+    };
+    assert_eq!(shell.run(&start), 1);
+    let output = shell.system().output.clone();
+    assert!(
+        output.contains("+ echo one\none\n+ xl destroy nobody\n"),
+        "{output}"
+    );
+    assert!(output.contains("/etc/script:4: status 1\n"), "{output}");
+    assert!(
+        output.ends_with("script exited with status 1\n"),
+        "{output}"
+    );
+    assert!(!output.contains("never"));
+    assert!(shell.system().powered_off);
+}
+
+#[test]
+fn scripts_nest_and_exit() {
+    let mut shell = shell();
+    shell.system().files.insert(
+        "/a".into(),
+        b"script /b\necho after\nexit 7\necho never".to_vec(),
+    );
+    shell
+        .system()
+        .files
+        .insert("/b".into(), b"echo inner\nrun /bin/true x y".to_vec());
+    shell
+        .system()
+        .files
+        .insert("/loop".into(), b"script /loop".to_vec());
+    assert_eq!(
+        shell.run(&Start {
+            create: vec![],
+            script: Some("/a")
+        }),
+        7
+    );
+    assert!(shell.system().output.contains("after") && !shell.system().output.contains("never"));
+    assert_eq!(shell.system().ran, ["/bin/true x y"]);
+    fails(&mut shell, "script /loop", 2, "nested too deeply");
+}
+
+#[test]
+fn the_prompt_edits_shows_guests_and_leaves() {
+    let mut shell = shell();
+    shell
+        .system()
+        .input
+        .extend(b"echo hallo\x7f\x7fo\rfoo\x03exit 3\r");
+    let start = Start {
+        create: vec!["guest1", "guest9"],
+        script: None,
+    };
+    assert_eq!(shell.run(&start), 3);
+    let output = shell.system().output.clone();
+    assert!(
+        output.contains("[guest1] hello from the guest\n"),
+        "{output}"
+    );
+    assert!(
+        output.contains("xl create: cannot read /etc/xen/guest9.cfg"),
+        "{output}"
+    );
+    assert!(output.contains("dom0# echo hallo"), "{output}");
+    assert!(
+        output.contains("\nhallo\n") || output.contains("\nhalo\n"),
+        "{output}"
+    );
+    assert!(output.contains("dom0# foo^C\n"), "{output}");
+}
+
+#[test]
+fn help_names_everything() {
+    let mut shell = shell();
+    let help = ok(&mut shell, "help");
+    for word in ["xl list", "xl create", "poweroff", "script FILE", "^]"] {
+        assert!(help.contains(word), "{word} is missing in {help}");
+    }
+    assert!(ok(&mut shell, "xl help create").contains("example: xl create guest1 memory=24"));
+    assert!(ok(&mut shell, "xl info").contains("xen_version            : 4.17.0-fake"));
+    assert!(ok(&mut shell, "xl dmesg").contains("(PVN) a line"));
+    ok(&mut shell, "xl debug-keys hq");
+    assert_eq!(shell.system().hyper.0.borrow().keys, b"hq");
+    assert!(ok(&mut shell, "ls /etc/xen").contains("/etc/xen/guest1.cfg\n"));
+    assert!(ok(&mut shell, "xl uptime").contains("Domain-0"));
+}
+
+/// A hundred guests come and go; at every tenth the k-th call fails instead.
+#[test]
+fn nothing_is_lost_over_many_lives() {
+    let mut shell = shell();
+    ok(&mut shell, "xl quiet");
+    let before = free(&mut shell);
+    let (mut built, mut refused) = (0, 0);
+    for life in 0..100usize {
+        let calls = shell.system().hyper.0.borrow().calls;
+        let fail = (life % 10 == 9).then_some(calls + life / 3);
+        shell.system().hyper.0.borrow_mut().fail_at = fail;
+        match run(&mut shell, "xl create guest1").0 {
+            0 => {
+                built += 1;
+                shell.system().hyper.0.borrow_mut().fail_at = None;
+                ok(&mut shell, "xl destroy guest1");
+            }
+            _ => refused += 1,
+        }
+        assert_eq!(free(&mut shell), before, "life {life}");
+        assert_eq!(
+            shell.system().hyper.0.borrow().ports.len(),
+            0,
+            "life {life}"
+        );
+    }
+    println!("{built} guests built and destroyed, {refused} refused half-way, nothing lost");
+    assert!(built >= 90 && refused >= 1);
+}

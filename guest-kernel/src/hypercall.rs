@@ -161,6 +161,11 @@ pub(crate) fn stack_switch(ss: u16, rsp: u64) -> HvResult {
     plain(__HYPERVISOR_stack_switch, [u64::from(ss), rsp, 0, 0, 0])
 }
 
+/// Makes the next FPU instruction fault.
+pub(crate) fn deny_fpu() -> HvResult {
+    plain(__HYPERVISOR_fpu_taskswitch, [1, 0, 0, 0, 0])
+}
+
 /// `vcpu_op` on vCPU 0 with a structure.
 pub(crate) fn vcpu_op<T: FromBytes + IntoBytes>(op: u32, arg: &mut T) -> HvResult {
     let args = [u64::from(op), 0, core::ptr::from_mut(arg) as u64, 0, 0];

@@ -24,7 +24,7 @@ mod trap;
 use boot::BootInfo;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use guest_user::abi::Errno;
-use hypercall_abi::sched::{SHUTDOWN_crash, SHUTDOWN_poweroff};
+use hypercall_abi::sched::{SHUTDOWN_crash, SHUTDOWN_poweroff, SHUTDOWN_suspend};
 use hypercall_abi::version::XENVER_version;
 use hypercall_abi::xen::VIRQ_TIMER;
 use log::klog;
@@ -61,6 +61,9 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
 
 fn init(boot: &BootInfo) -> Result<(), Errno> {
     trap::init()?;
+    // Kernel and programs are built without floating point; a process that uses it all the same
+    // would find, and leave, registers of another.
+    hypercall::deny_fpu()?;
     mm::direct::find(boot)?;
     dev::console::init_output(boot);
     banner(boot);
@@ -143,6 +146,16 @@ fn start_init(boot: &BootInfo) {
         Ok(pid) => task::set_init(pid),
         Err(e) => panic!("{path} cannot be started: {e}"),
     }
+}
+
+/// Ends the domain as a process or the toolstack asks; returns only if that is refused.
+pub(crate) fn shut_down(reason: u64) -> Result<u64, Errno> {
+    // Suspending needs a kernel that can resume.
+    let reason = u32::try_from(reason).map_err(|_| Errno::EINVAL)?;
+    if reason == SHUTDOWN_suspend {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    hypercall::shutdown(reason)
 }
 
 /// The first process ended: so does the domain.

@@ -43,6 +43,7 @@ const EVENT: u64 = 0x101;
 const FAILSAFE: u64 = 0x102;
 const BREAKPOINT: u8 = 3;
 const OVERFLOW: u8 = 4;
+const DEVICE_NOT_AVAILABLE: u64 = 7;
 const PAGE_FAULT: u64 = 14;
 /// Bits of a page fault's error code.
 const FAULT_WRITE: u64 = 1 << 1;
@@ -226,6 +227,17 @@ fn user_exception(frame: &TrapFrame) {
             _ => {}
         }
     }
+    report(frame, address, why);
+    if frame.vector == DEVICE_NOT_AVAILABLE {
+        // The hypervisor lets the FPU through after it has told of one attempt.
+        hypercall::deny_fpu().expect("the FPU can always be denied");
+    }
+    task::count_fatal_fault();
+    task::exit(STATUS_FAULT | (frame.vector & 0xff).cast_signed());
+}
+
+/// Tells why the running process is ended.
+fn report(frame: &TrapFrame, address: u64, why: &str) {
     let (pid, name) = task::current_name();
     kprintln!(
         "kernel: process {pid} ({name}) is ended{why}: {} (vector {}, error {:#x})",
@@ -242,8 +254,6 @@ fn user_exception(frame: &TrapFrame) {
         kprintln!("  while {what} address {address:#x}");
     }
     frame.dump();
-    task::count_fatal_fault();
-    task::exit(STATUS_FAULT | (frame.vector & 0xff).cast_signed());
 }
 
 fn kernel_exception(frame: &mut TrapFrame) {

@@ -103,11 +103,10 @@ fn carry_out(request: Request) -> Result<u64, Errno> {
         command::PING => ping(request.argument),
         command::SHUTDOWN => {
             klog!(
-                "shutting down with reason {}, as the toolstack asks",
+                "shutdown with reason {}, as the toolstack asks",
                 request.argument
             );
-            let reason = u32::try_from(request.argument).map_err(|_| Errno::EINVAL)?;
-            hypercall::shutdown(reason)
+            crate::shut_down(request.argument)
         }
         command::CRASH => panic!("the toolstack asked for a crash"),
         _ => Err(Errno::ENOSYS),

@@ -275,6 +275,9 @@ impl AddressSpace {
             .checked_add(len)
             .filter(|&end| end <= USER_END)
             .ok_or(Errno::EFAULT)?;
+        if len == 0 {
+            return Ok(()); // an empty range may have any address
+        }
         let mut page = start & !(PAGE_SIZE - 1);
         while page < end {
             match paging::translate(self.kernel_root, page) {

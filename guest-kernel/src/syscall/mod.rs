@@ -6,7 +6,7 @@ mod file;
 use crate::dev::{console, event, time};
 use crate::mm::{balloon, frame, p2m, space, user};
 use crate::trap::TrapFrame;
-use crate::{boot_info, hypercall, task};
+use crate::{boot_info, task};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use guest_user::abi::*;
@@ -64,7 +64,7 @@ fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
         SYS_KILL => task::kill(a0).map(|()| 0),
         SYS_READDIR => file::readdir(a0, a1, a2),
         SYS_INFO => info(a0),
-        SYS_SHUTDOWN => hypercall::shutdown(u32::try_from(a0).map_err(|_| Errno::EINVAL)?),
+        SYS_SHUTDOWN => crate::shut_down(a0),
         SYS_BALLOON => balloon::set_target(a0),
         SYS_CONSOLE_POLL => poll(a0),
         SYS_CONSOLE_MODE => {

@@ -65,7 +65,7 @@ struct Task {
     stack: Option<KernelStack>,
     /// `None` for kernel tasks.
     space: Option<AddressSpace>,
-    /// Open files by descriptor - 3; the number of the ramdisk's file.
+    /// Open files by descriptor - 3.
     files: Vec<Option<File<'static>>>,
     preemptions: u64,
     /// Set by `kill`: the task ends when it would return to user mode or block.
@@ -138,6 +138,17 @@ impl Tasks {
         for pid in pids {
             self.ready(pid);
         }
+    }
+
+    /// Leaves the children of `pid` without a parent; those that have ended are forgotten.
+    fn orphan_children(&mut self, pid: u64) {
+        for child in self.table.values_mut().filter(|child| child.parent == pid) {
+            child.parent = IDLE;
+        }
+        self.table.retain(|_, task| {
+            let ended = matches!(task.state, State::Ended(_)) && task.stack.is_none();
+            !(ended && task.parent == IDLE)
+        });
     }
 
     /// When the timer must fire: the end of the slice if a task runs, or the first deadline.
@@ -257,15 +268,12 @@ pub(crate) fn block(wait: Wait, deadline: u64) -> Result<bool, Errno> {
     TASKS.with(|t| {
         let task = t.current().expect("only tasks block");
         if task.killed {
-            return;
+            return Err(EINTR);
         }
         task.timed_out = false;
         task.state = State::Blocked { wait, deadline };
-    });
-    // A killed task is still ready: it must not leave the processor without being in the queue.
-    if TASKS.with(|t| t.current().is_some_and(|task| task.killed)) {
-        return Err(EINTR);
-    }
+        Ok(())
+    })?;
     schedule();
     TASKS.with(|t| {
         let task = t.current().expect("a task resumes as itself");
@@ -295,11 +303,8 @@ pub(crate) fn yield_now() {
     }
 }
 
-/// On the way back to user mode: ends a killed process, and pre-empts one whose slice is over.
+/// On the way back to user mode: pre-empts a process whose slice is over, and ends a killed one.
 pub(crate) fn before_user_mode() {
-    if TASKS.with(|t| t.current().is_some_and(|task| task.killed)) {
-        exit(STATUS_KILLED);
-    }
     let now = time::system_time();
     let preempt = TASKS.with(|t| {
         if now < t.cpu.slice_end {
@@ -322,37 +327,25 @@ pub(crate) fn before_user_mode() {
     } else {
         arm_timer();
     }
+    if TASKS.with(|t| t.current().is_some_and(|task| task.killed)) {
+        exit(STATUS_KILLED);
+    }
 }
 
-/// Ends the running task.
+/// Ends the running task. Nothing on its kernel stack is dropped: callers hold no memory.
 pub(crate) fn exit(status: i64) -> ! {
-    let init_ended = TASKS.with(|t| {
+    let pid = TASKS.with(|t| {
         let pid = t.cpu.current;
-        let orphans: Vec<u64> = t
-            .table
-            .iter()
-            .filter(|(_, c)| c.parent == pid)
-            .map(|c| *c.0)
-            .collect();
-        for orphan in orphans {
-            let cleaned = t.table.get_mut(&orphan).is_some_and(|child| {
-                child.parent = IDLE;
-                matches!(child.state, State::Ended(_)) && child.stack.is_none()
-            });
-            if cleaned {
-                t.table.remove(&orphan);
-            }
-        }
+        t.orphan_children(pid);
         let task = t.current().expect("only tasks exit");
         task.state = State::Ended(status);
         task.files = Vec::new();
         t.cpu.ended = Some(pid);
-        pid == INIT.load(Ordering::Relaxed)
+        pid
     });
-    if init_ended {
+    if pid == INIT.load(Ordering::Relaxed) {
         crate::init_ended(status);
     }
-    let pid = current();
     wake(Wait::Child(pid));
     schedule();
     unreachable!("an ended task is scheduled again");

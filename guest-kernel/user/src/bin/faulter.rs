@@ -1,4 +1,4 @@
-//! Faults on purpose, and must not survive it. Argument: `how=null|exec|kernel|stack|int|undefined`.
+//! Faults on purpose, and must not survive it. Argument: `how=null|exec|kernel|stack|int|undefined|fpu`.
 #![no_std]
 #![no_main]
 
@@ -34,6 +34,10 @@ fn main() -> i32 {
         // SAFETY: the instruction has no effect but its fault.
         "undefined" => unsafe {
             asm!("ud2");
+        },
+        // SAFETY: reads the FPU's control word into a register of its own.
+        "fpu" => unsafe {
+            asm!("fnstsw ax", out("ax") _);
         },
         // SAFETY: nothing of this program is at address 0.
         _ => unsafe {

@@ -1,6 +1,7 @@
 //! The first process of a domU: runs the other programs, tells in plain words what happened, and
 //! stays. With the argument `once` it ends instead, and with it the domain; with `balloon` it also
-//! takes the domain down in size and up again while its memory is checked.
+//! takes the domain down in size and up again while its memory is checked; with `demo=NAME` it
+//! runs that one program and ends.
 #![no_std]
 #![no_main]
 
@@ -14,13 +15,14 @@ guest_user::entry!(main);
 
 /// The ways in which `faulter` faults, and the vector that must end it; the first [`USUAL`] of
 /// them, or with the argument `faults=all` every one.
-const FAULTS: [(&str, i64); 6] = [
+const FAULTS: [(&str, i64); 7] = [
     ("how=null", 14),
     ("how=exec", 14),
     ("how=kernel", 14),
     ("how=stack", 14),
     ("how=int", 13),
     ("how=undefined", 6),
+    ("how=fpu", 7),
 ];
 
 /// Faults that are tried without being asked for.
@@ -79,7 +81,25 @@ fn balloon(tally: &mut Tally) {
     }
 }
 
+/// Runs one program alone, as `demo=NAME` asks; returns its status.
+fn demo(name: &str) -> i32 {
+    let path = alloc::format!("/bin/{name}");
+    match sys::spawn(&path, &[]).and_then(sys::wait) {
+        Ok(status) => {
+            println!("init: {path} ended with status {status:#x}");
+            i32::from(status != 0)
+        }
+        Err(e) => {
+            println!("init: {path} cannot be run: {e}");
+            1
+        }
+    }
+}
+
 fn main() -> i32 {
+    if let Some(name) = start::option("demo") {
+        return demo(name);
+    }
     let has = |word: &str| start::args().skip(1).any(|arg| arg == word);
     let mut tally = Tally { failures: 0 };
     let mut running = Vec::new();

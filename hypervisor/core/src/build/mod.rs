@@ -23,7 +23,6 @@ pub mod unpack;
 #[cfg(test)]
 mod tests;
 
-
 use thiserror::Error;
 
 use crate::addr::Mfn;

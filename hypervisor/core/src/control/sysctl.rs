@@ -8,10 +8,10 @@ use hypercall_abi::sysctl::{
     XEN_SYSCTL_PHYSCAP_gnttab_v1, XEN_SYSCTL_PHYSCAP_pv, XEN_SYSCTL_SCHEDOP_getinfo,
     XEN_SYSCTL_availheap, XEN_SYSCTL_cpupool_op, XEN_SYSCTL_cputopoinfo, XEN_SYSCTL_debug_keys,
     XEN_SYSCTL_get_cpu_featureset, XEN_SYSCTL_get_cpu_levelling_caps, XEN_SYSCTL_get_cpu_policy,
-    XEN_SYSCTL_getdomaininfolist, XEN_SYSCTL_numainfo, XEN_SYSCTL_perfc_op, XEN_SYSCTL_physinfo,
-    XEN_SYSCTL_readconsole, XEN_SYSCTL_sched_id, XEN_SYSCTL_scheduler_op, XEN_SYSCTL_tbuf_op,
-    xen_sysctl, xen_sysctl_availheap, xen_sysctl_cpu_levelling_caps, xen_sysctl_cpupool_op,
-    xen_sysctl_cputopo, xen_sysctl_cputopoinfo, xen_sysctl_credit2_schedule, xen_sysctl_debug_keys,
+    XEN_SYSCTL_getdomaininfolist, XEN_SYSCTL_numainfo, XEN_SYSCTL_physinfo, XEN_SYSCTL_readconsole,
+    XEN_SYSCTL_sched_id, XEN_SYSCTL_scheduler_op, xen_sysctl, xen_sysctl_availheap,
+    xen_sysctl_cpu_levelling_caps, xen_sysctl_cpupool_op, xen_sysctl_cputopo,
+    xen_sysctl_cputopoinfo, xen_sysctl_credit2_schedule, xen_sysctl_debug_keys,
     xen_sysctl_getdomaininfolist, xen_sysctl_meminfo, xen_sysctl_numainfo, xen_sysctl_physinfo,
     xen_sysctl_readconsole, xen_sysctl_sched_id, xen_sysctl_scheduler_op,
 };
@@ -61,7 +61,7 @@ pub fn sysctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         XEN_SYSCTL_cputopoinfo => with(&mut op, |a| cpu_topology(cx, a))?,
         XEN_SYSCTL_numainfo => with(&mut op, |a| numa(cx, a))?,
         XEN_SYSCTL_cpupool_op => with(&mut op, |a| cpu_pool(cx, a))?,
-        XEN_SYSCTL_scheduler_op => with(&mut op, |a| scheduler(a))?,
+        XEN_SYSCTL_scheduler_op => with(&mut op, scheduler)?,
         // CPUID is not levelled: what a PV guest sees is the same for all.
         XEN_SYSCTL_get_cpu_levelling_caps => {
             with(&mut op, |a: &mut xen_sysctl_cpu_levelling_caps| {
@@ -72,8 +72,7 @@ pub fn sysctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         XEN_SYSCTL_get_cpu_featureset | XEN_SYSCTL_get_cpu_policy => {
             return Err(Errno::EOPNOTSUPP.into());
         }
-        // Neither trace buffers nor performance counters, as in a build of Xen without them.
-        XEN_SYSCTL_tbuf_op | XEN_SYSCTL_perfc_op => return Err(Errno::ENOSYS.into()),
+        // Neither trace buffers nor performance counters: as a build of Xen without them.
         _ => return Err(Errno::ENOSYS.into()),
     }
     copy_out(cx.m(), arg, &op)?;

@@ -388,7 +388,9 @@ fn grant_tables() {
     let frames = &hv.domains.find(id).unwrap().lock().grants.frames.clone();
     assert_eq!(frames.len(), 2);
     assert_eq!(dom0.get::<[u64; 2]>(BUFFER), [frames[0].0, frames[1].0]);
-    let status = |caller: &mut Caller, op: gnttab_setup_table| caller.grant(GNTTABOP_setup_table, op).unwrap().status;
+    let status = |caller: &mut Caller, op: gnttab_setup_table| {
+        caller.grant(GNTTABOP_setup_table, op).unwrap().status
+    };
     assert_eq!(status(&mut dom0, setup(id, 5)), GNTST_general_error);
     assert_eq!(status(&mut dom0, setup(99, 1)), GNTST_bad_domain);
     let mut guest = Caller::new(hv, 5);

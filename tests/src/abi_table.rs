@@ -16,7 +16,8 @@ const END: &str = "<!-- end: generated -->\n";
 pub fn markdown() -> String {
     let mut rows: Vec<_> = TABLE.iter().collect();
     rows.sort_by_key(|row| row.nr);
-    let mut text = String::from("| number | hypercall | state | what is there |\n|---|---|---|---|\n");
+    let mut text =
+        String::from("| number | hypercall | state | what is there |\n|---|---|---|---|\n");
     for row in rows {
         let state = match row.state {
             State::Whole => "whole",
@@ -50,8 +51,12 @@ fn read(readme: &Path) -> Result<String> {
 }
 
 fn replace(text: &str, table: &str) -> Result<String> {
-    let (before, rest) = text.split_once(BEGIN).with_context(|| format!("no line `{}`", BEGIN.trim_end()))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("no line `{}`", END.trim_end()))?;
+    let (before, rest) = text
+        .split_once(BEGIN)
+        .with_context(|| format!("no line `{}`", BEGIN.trim_end()))?;
+    let (_, after) = rest
+        .split_once(END)
+        .with_context(|| format!("no line `{}`", END.trim_end()))?;
     Ok(format!("{before}{BEGIN}{table}{END}{after}"))
 }
 
@@ -62,7 +67,10 @@ mod tests {
     #[test]
     fn only_the_generated_block_is_replaced() {
         let text = format!("before\n{BEGIN}old\n{END}after\n");
-        assert_eq!(replace(&text, "new\n").unwrap(), format!("before\n{BEGIN}new\n{END}after\n"));
+        assert_eq!(
+            replace(&text, "new\n").unwrap(),
+            format!("before\n{BEGIN}new\n{END}after\n")
+        );
         assert!(replace("no block", "new").is_err());
         assert!(replace(BEGIN, "new").is_err());
     }
@@ -70,6 +78,9 @@ mod tests {
     #[test]
     fn the_readme_is_current() {
         let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-        assert!(is_current(&readme).unwrap(), "run `cargo xtask abi-table --write`");
+        assert!(
+            is_current(&readme).unwrap(),
+            "run `cargo xtask abi-table --write`"
+        );
     }
 }

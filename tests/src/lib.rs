@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod abi_table;
 pub mod boot;
 pub mod cli;
 pub mod cpio;

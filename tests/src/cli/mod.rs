@@ -14,7 +14,7 @@ use crate::lab::Lab;
 use crate::setup::{self, Scope};
 use crate::verdict::{Report, Trouble, Verdict};
 use crate::workspace::Workspace;
-use crate::{images, oracle};
+use crate::{abi_table, images, oracle};
 
 /// Builds Paravane, boots it, tests it.
 #[derive(Debug, Parser)]
@@ -35,6 +35,13 @@ enum Command {
     /// Build the images and print where they are
     #[command(after_help = "Examples:\n  cargo xtask build")]
     Build,
+    /// Print the state of the ABI, generated from the dispatcher, as the README has it
+    #[command(after_help = "Examples:\n  cargo xtask abi-table\n  cargo xtask abi-table --write")]
+    AbiTable {
+        /// Put it into README.md instead
+        #[arg(long)]
+        write: bool,
+    },
     /// Set up what is missing on this system: QEMU, the Rust target, Debian packages
     #[command(after_help = "Examples:\n  cargo xtask setup")]
     Setup,
@@ -75,6 +82,13 @@ fn obey(command: Command) -> Result<ExitCode> {
             let images = images::build(&workspace)?;
             for path in [&images.hypervisor, &images.guest_kernel, &images.toolstack] {
                 println!("{:>8} bytes  {}", fs::metadata(path)?.len(), path.display());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::AbiTable { write } => {
+            match write {
+                true => abi_table::write(&workspace.root().join("README.md"))?,
+                false => print!("{}", abi_table::markdown()),
             }
             Ok(ExitCode::SUCCESS)
         }

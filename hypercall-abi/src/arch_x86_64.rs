@@ -1,165 +1,169 @@
-//! `xen/arch_x86_64.h`.
+//! `xen/arch-x86/xen.h` and `xen/arch-x86/xen-x86_64.h`: registers, selectors, traps and the
+//! reserved address range of 64-bit PV guests.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xen pfn t.
+/// A frame number: an address divided by 4096.
 pub type xen_pfn_t = u64;
 
-/// A number of GDT entries are reserved by Xen.
+/// First GDT page that belongs to the hypervisor.
 pub const FIRST_RESERVED_GDT_PAGE: u32 = 14;
-/// First reserved gdt byte.
+/// Its offset in bytes.
 pub const FIRST_RESERVED_GDT_BYTE: u32 = FIRST_RESERVED_GDT_PAGE * 4096;
-/// First reserved gdt entry.
+/// Its first entry: guests may use entries below.
 pub const FIRST_RESERVED_GDT_ENTRY: u32 = FIRST_RESERVED_GDT_BYTE / 8;
-/// Maximum number of virtual CPUs in legacy multi-processor guests.
+/// vCPUs that have their [`vcpu_info`](crate::xen::vcpu_info) in the shared page.
 pub const XEN_LEGACY_MAX_VCPUS: usize = 32;
 
-/// Xen ulong t.
+/// An `unsigned long` of the guest.
 pub type xen_ulong_t = u64;
 
-/// Trap info.
+/// An exception handler of the guest.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct trap_info {
-    /// exception vector.
+    /// Exception vector.
     pub vector: u8,
-    /// 0-3: privilege level; 4: clear event enable?.
+    /// Bits 1:0: from which mode `int` may reach it (0 none, 1 and 2 kernel, 3 both); bit 2:
+    /// mask events on entry.
     pub flags: u8,
-    /// code selector.
+    /// Code selector.
     pub cs: u16,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// code offset.
+    /// Address; 0 ends an array.
     pub address: u64,
 }
 const _: () = assert!(size_of::<trap_info>() == 16);
 
-/// RDTSC timestamp.
+/// A value of the time-stamp counter.
 pub type tsc_timestamp_t = u64;
 
-/// The following is all CPU context.
+/// Everything about a vCPU that a toolstack or `VCPUOP_initialise` sets.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct vcpu_guest_context {
-    /// User-level FPU registers.
+    /// An FXSAVE image.
     pub fpu_ctxt: vcpu_guest_context_fpu_ctxt,
-    /// VGCF_* flags.
+    /// `VGCF_*`.
     pub flags: u64,
-    /// User-level CPU registers.
+    /// General registers.
     pub user_regs: cpu_user_regs,
-    /// Virtual IDT.
+    /// Exception handlers, by vector.
     pub trap_ctxt: [trap_info; 256],
-    /// LDT (linear address, # ents).
+    /// Linear address of the LDT.
     pub ldt_base: u64,
-    /// LDT (linear address, # ents).
+    /// Its number of entries.
     pub ldt_ents: u64,
-    /// GDT (machine frames, # ents).
+    /// Frames of the GDT.
     pub gdt_frames: [u64; 16],
-    /// GDT (machine frames, # ents).
+    /// Its number of entries.
     pub gdt_ents: u64,
-    /// Virtual TSS (only SS1/SP1).
+    /// Stack selector of the kernel.
     pub kernel_ss: u64,
-    /// Virtual TSS (only SS1/SP1).
+    /// Stack pointer of the kernel, on which callbacks arrive.
     pub kernel_sp: u64,
-    /// CR0-CR7 (control registers).
+    /// CR0 to CR7. CR3 names the kernel's root as [`xen_pfn_to_cr3`] gives it, CR1 the user's.
     pub ctrlreg: [u64; 8],
-    /// DB0-DB7 (debug registers).
+    /// DR0 to DR7.
     pub debugreg: [u64; 8],
-    /// Event callback eip.
+    /// Entry point for events.
     pub event_callback_eip: u64,
-    /// Failsafe callback eip.
+    /// Entry point when guest selectors cannot be loaded.
     pub failsafe_callback_eip: u64,
-    /// Syscall callback eip.
+    /// Entry point for SYSCALL from user mode.
     pub syscall_callback_eip: u64,
-    /// VMASST_TYPE_* bitmap.
+    /// Bitmap of `VMASST_TYPE_*`.
     pub vm_assist: u64,
-    /// Segment base addresses.
+    /// Base of FS.
     pub fs_base: u64,
-    /// Gs base kernel.
+    /// Base of GS in kernel mode.
     pub gs_base_kernel: u64,
-    /// Gs base user.
+    /// Base of GS in user mode.
     pub gs_base_user: u64,
 }
 const _: () = assert!(size_of::<vcpu_guest_context>() == 5168);
 
-/// User-level FPU registers.
+/// [`vcpu_guest_context::fpu_ctxt`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct vcpu_guest_context_fpu_ctxt {
-    /// User-level FPU registers.
+    /// The image.
     pub x: [u8; 512],
 }
 const _: () = assert!(size_of::<vcpu_guest_context_fpu_ctxt>() == 512);
 
-/// Vgcf i387 valid.
+/// As [`VGCF_i387_valid`], in its older spelling.
 pub const VGCF_I387_VALID: u64 = 1;
-/// Vgcf in kernel.
+/// As [`VGCF_in_kernel`], in its older spelling.
 pub const VGCF_IN_KERNEL: u64 = 1 << 2;
-/// Vgcf i387 valid.
+/// `fpu_ctxt` holds state.
 pub const VGCF_i387_valid: u64 = 1;
-/// Vgcf in kernel.
+/// The vCPU is in guest kernel mode.
 pub const VGCF_in_kernel: u64 = 1 << 2;
-/// Vgcf failsafe disables events.
+/// The failsafe callback starts with events masked.
 pub const VGCF_failsafe_disables_events: u64 = 1 << 3;
-/// Vgcf syscall disables events.
+/// The syscall callback starts with events masked.
 pub const VGCF_syscall_disables_events: u64 = 1 << 4;
-/// Vgcf online.
+/// The vCPU is up.
 pub const VGCF_online: u64 = 1 << 5;
 
-/// Arch shared info.
+/// The x86 part of [`shared_info`](crate::xen::shared_info), written by the guest for tools
+/// that read its P2M.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct arch_shared_info {
-    /// Number of valid entries in the p2m table(s) anchored at pfn_to_mfn_frame_list_list
-    /// and/or p2m_vaddr.
+    /// Entries of the P2M.
     pub max_pfn: u64,
-    /// Frame containing list of mfns containing list of mfns containing p2m.
+    /// Frame of the list of frames of lists of the P2M's frames; 0 not yet there, all ones: use
+    /// `p2m_vaddr`.
     pub pfn_to_mfn_frame_list_list: xen_pfn_t,
-    /// Nmi reason.
+    /// Bits of the reason for the last NMI.
     pub nmi_reason: u64,
-    /// cr3 value of the p2m address space.
+    /// Root of the page tables in which `p2m_vaddr` is valid, in the form of
+    /// [`xen_pfn_to_cr3`]; 0 if there is no linear P2M.
     pub p2m_cr3: u64,
-    /// virtual address of the p2m list.
+    /// Virtual address of the linear P2M.
     pub p2m_vaddr: u64,
-    /// generation count of p2m mapping.
+    /// Odd while the guest changes the mappings of the linear P2M.
     pub p2m_generation: u64,
 }
 const _: () = assert!(size_of::<arch_shared_info>() == 48);
 
-/// struct xen_arch_domainconfig's ABI is covered by XEN_DOMCTL_INTERFACE_VERSION.
+/// The x86 part of a domain's creation.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_arch_domainconfig {
-    /// Emulation flags.
+    /// `XEN_X86_EMU_*`; 0 for PV (`XEN_X86_EMU_PIT` for dom0).
     pub emulation_flags: u32,
-    /// Misc flags.
+    /// [`XEN_X86_MSR_RELAXED`].
     pub misc_flags: u32,
 }
 const _: () = assert!(size_of::<xen_arch_domainconfig>() == 8);
 
-/// Xen x86 emu lapic.
+/// Emulate the LAPIC (HVM).
 pub const XEN_X86_EMU_LAPIC: u32 = 1;
-/// Xen x86 emu hpet.
+/// Emulate the HPET (HVM).
 pub const XEN_X86_EMU_HPET: u32 = 1 << 1;
-/// Xen x86 emu pm.
+/// Emulate the PM (HVM).
 pub const XEN_X86_EMU_PM: u32 = 1 << 2;
-/// Xen x86 emu rtc.
+/// Emulate the RTC (HVM).
 pub const XEN_X86_EMU_RTC: u32 = 1 << 3;
-/// Xen x86 emu ioapic.
+/// Emulate the IOAPIC (HVM).
 pub const XEN_X86_EMU_IOAPIC: u32 = 1 << 4;
-/// Xen x86 emu pic.
+/// Emulate the PIC (HVM).
 pub const XEN_X86_EMU_PIC: u32 = 1 << 5;
-/// Xen x86 emu vga.
+/// Emulate the VGA (HVM).
 pub const XEN_X86_EMU_VGA: u32 = 1 << 6;
-/// Xen x86 emu iommu.
+/// Emulate the IOMMU (HVM).
 pub const XEN_X86_EMU_IOMMU: u32 = 1 << 7;
-/// Xen x86 emu pit.
+/// Emulate the PIT (HVM).
 pub const XEN_X86_EMU_PIT: u32 = 1 << 8;
-/// Xen x86 emu use pirq.
+/// Route physical interrupts over event channels (HVM).
 pub const XEN_X86_EMU_USE_PIRQ: u32 = 1 << 9;
-/// Xen x86 emu vpci.
+/// Emulate PCI configuration space.
 pub const XEN_X86_EMU_VPCI: u32 = 1 << 10;
-/// Xen x86 emu all.
+/// All `XEN_X86_EMU_*` flags.
 pub const XEN_X86_EMU_ALL: u32 = XEN_X86_EMU_LAPIC
     | XEN_X86_EMU_HPET
     | XEN_X86_EMU_PM
@@ -171,234 +175,233 @@ pub const XEN_X86_EMU_ALL: u32 = XEN_X86_EMU_LAPIC
     | XEN_X86_EMU_PIT
     | XEN_X86_EMU_USE_PIRQ
     | XEN_X86_EMU_VPCI;
-/// Select whether to use a relaxed behavior for accesses to MSRs not explicitly handled by Xen
-/// instead of injecting a #GP to the guest.
+/// Reads of unknown MSRs give 0 and writes do nothing, instead of #GP.
 pub const XEN_X86_MSR_RELAXED: u32 = 1;
-/// Max XEN_X86_* constant.
+/// The highest flag of [`xen_arch_domainconfig::misc_flags`].
 pub const XEN_X86_MISC_FLAGS_MAX: u32 = XEN_X86_MSR_RELAXED;
 
-/// Representations of architectural CPUID and MSR information.
+/// One leaf of a CPUID policy.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_cpuid_leaf {
-    /// Leaf.
+    /// EAX on input.
     pub leaf: u32,
-    /// Subleaf.
+    /// ECX on input, or [`XEN_CPUID_NO_SUBLEAF`].
     pub subleaf: u32,
-    /// A.
+    /// EaX on output.
     pub a: u32,
-    /// B.
+    /// EbX on output.
     pub b: u32,
-    /// C.
+    /// EcX on output.
     pub c: u32,
-    /// D.
+    /// EdX on output.
     pub d: u32,
 }
 const _: () = assert!(size_of::<xen_cpuid_leaf>() == 24);
 
-/// Xen cpuid no subleaf.
+/// The leaf has no subleaves.
 pub const XEN_CPUID_NO_SUBLEAF: u32 = 0xffff_ffff;
 
-/// Xen msr entry.
+/// One MSR of a policy.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_msr_entry {
-    /// Idx.
+    /// MSR number.
     pub idx: u32,
     /// Reserved MBZ.
     pub flags: u32,
-    /// Val.
+    /// Its value.
     pub val: u64,
 }
 const _: () = assert!(size_of::<xen_msr_entry>() == 16);
 
-/// Debug console IO port, also called "port E9 hack". Each character written to this IO port
-/// will be printed on the hypervisor console, subject to log level restrictions.
+/// Port whose bytes go to the hypervisor's console.
 pub const XEN_HVM_DEBUGCONS_IOPORT: u16 = 0xe9;
-/// GDT index 260.
+/// Selector of the hypervisor's flat ring-3 CS32 segment, present in every GDT.
 pub const FLAT_RING3_CS32: u16 = 0xe023;
-/// GDT index 262.
+/// Selector of the hypervisor's flat ring-3 CS64 segment, present in every GDT.
 pub const FLAT_RING3_CS64: u16 = 0xe033;
-/// GDT index 261.
+/// Selector of the hypervisor's flat ring-3 DS32 segment, present in every GDT.
 pub const FLAT_RING3_DS32: u16 = 0xe02b;
-/// NULL selector.
+/// Selector of the hypervisor's flat ring-3 DS64 segment, present in every GDT.
 pub const FLAT_RING3_DS64: u16 = 0x0000;
-/// GDT index 261.
+/// Selector of the hypervisor's flat ring-3 SS32 segment, present in every GDT.
 pub const FLAT_RING3_SS32: u16 = 0xe02b;
-/// GDT index 261.
+/// Selector of the hypervisor's flat ring-3 SS64 segment, present in every GDT.
 pub const FLAT_RING3_SS64: u16 = 0xe02b;
-/// Flat kernel ds64.
+/// The flat selector for DS64 of a guest's KERNEL mode.
 pub const FLAT_KERNEL_DS64: u16 = FLAT_RING3_DS64;
-/// Flat kernel ds32.
+/// The flat selector for DS32 of a guest's KERNEL mode.
 pub const FLAT_KERNEL_DS32: u16 = FLAT_RING3_DS32;
-/// Flat kernel ds.
+/// The flat selector for DS of a guest's KERNEL mode.
 pub const FLAT_KERNEL_DS: u16 = FLAT_KERNEL_DS64;
-/// Flat kernel cs64.
+/// The flat selector for CS64 of a guest's KERNEL mode.
 pub const FLAT_KERNEL_CS64: u16 = FLAT_RING3_CS64;
-/// Flat kernel cs32.
+/// The flat selector for CS32 of a guest's KERNEL mode.
 pub const FLAT_KERNEL_CS32: u16 = FLAT_RING3_CS32;
-/// Flat kernel cs.
+/// The flat selector for CS of a guest's KERNEL mode.
 pub const FLAT_KERNEL_CS: u16 = FLAT_KERNEL_CS64;
-/// Flat kernel ss64.
+/// The flat selector for SS64 of a guest's KERNEL mode.
 pub const FLAT_KERNEL_SS64: u16 = FLAT_RING3_SS64;
-/// Flat kernel ss32.
+/// The flat selector for SS32 of a guest's KERNEL mode.
 pub const FLAT_KERNEL_SS32: u16 = FLAT_RING3_SS32;
-/// Flat kernel ss.
+/// The flat selector for SS of a guest's KERNEL mode.
 pub const FLAT_KERNEL_SS: u16 = FLAT_KERNEL_SS64;
-/// Flat user ds64.
+/// The flat selector for DS64 of a guest's USER mode.
 pub const FLAT_USER_DS64: u16 = FLAT_RING3_DS64;
-/// Flat user ds32.
+/// The flat selector for DS32 of a guest's USER mode.
 pub const FLAT_USER_DS32: u16 = FLAT_RING3_DS32;
-/// Flat user ds.
+/// The flat selector for DS of a guest's USER mode.
 pub const FLAT_USER_DS: u16 = FLAT_USER_DS64;
-/// Flat user cs64.
+/// The flat selector for CS64 of a guest's USER mode.
 pub const FLAT_USER_CS64: u16 = FLAT_RING3_CS64;
-/// Flat user cs32.
+/// The flat selector for CS32 of a guest's USER mode.
 pub const FLAT_USER_CS32: u16 = FLAT_RING3_CS32;
-/// Flat user cs.
+/// The flat selector for CS of a guest's USER mode.
 pub const FLAT_USER_CS: u16 = FLAT_USER_CS64;
-/// Flat user ss64.
+/// The flat selector for SS64 of a guest's USER mode.
 pub const FLAT_USER_SS64: u16 = FLAT_RING3_SS64;
-/// Flat user ss32.
+/// The flat selector for SS32 of a guest's USER mode.
 pub const FLAT_USER_SS32: u16 = FLAT_RING3_SS32;
-/// Flat user ss.
+/// The flat selector for SS of a guest's USER mode.
 pub const FLAT_USER_SS: u16 = FLAT_USER_SS64;
-/// Hypervisor virt start.
+/// First address of the range that belongs to the hypervisor.
 pub const HYPERVISOR_VIRT_START: u64 = 0xffff_8000_0000_0000;
-/// Hypervisor virt end.
+/// The address after that range.
 pub const HYPERVISOR_VIRT_END: u64 = 0xffff_8800_0000_0000;
-/// Mach2phys virt start.
+/// First address of the machine-to-phys table, which guests can read.
 pub const MACH2PHYS_VIRT_START: u64 = 0xffff_8000_0000_0000;
-/// Mach2phys virt end.
+/// The address after the largest possible table.
 pub const MACH2PHYS_VIRT_END: u64 = 0xffff_8040_0000_0000;
-/// Mach2phys nr entries.
+/// Entries of the largest possible table.
 pub const MACH2PHYS_NR_ENTRIES: u64 = (MACH2PHYS_VIRT_END - MACH2PHYS_VIRT_START) >> 3;
-/// int HYPERVISOR_set_segment_base(unsigned int which, unsigned long base) @which == SEGBASE_*
-/// ; @base == 64-bit base address Returns 0 on success.
+/// Base of FS.
 pub const SEGBASE_FS: u32 = 0;
-/// Segbase gs user.
+/// Base of GS in user mode.
 pub const SEGBASE_GS_USER: u32 = 1;
-/// Segbase gs kernel.
+/// Base of GS in kernel mode.
 pub const SEGBASE_GS_KERNEL: u32 = 2;
-/// Set user %gs specified in base\[15:0\].
+/// Not a base: loads the user GS selector from bits 15:0.
 pub const SEGBASE_GS_USER_SEL: u32 = 3;
-/// Guest exited in SYSCALL context? Return to guest with SYSRET?.
+/// In [`iret_context::flags`]: leave by SYSRET, dropping RCX, R11, CS and SS.
 pub const VGCF_in_syscall: u64 = 1 << 8;
-/// Vgcf in syscall.
+/// As [`VGCF_in_syscall`], in its older spelling.
 pub const VGCF_IN_SYSCALL: u64 = VGCF_in_syscall;
 
-/// Iret context.
+/// What `iret` finds at RSP.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct iret_context {
-    /// Top of stack (%rsp at point of hypercall).
+    /// RAX to return with.
     pub rax: u64,
-    /// Top of stack (%rsp at point of hypercall).
+    /// R11 to return with.
     pub r11: u64,
-    /// Top of stack (%rsp at point of hypercall).
+    /// RCX to return with.
     pub rcx: u64,
-    /// Top of stack (%rsp at point of hypercall).
+    /// 0 or [`VGCF_in_syscall`].
     pub flags: u64,
-    /// Top of stack (%rsp at point of hypercall).
+    /// Where to return to.
     pub rip: u64,
-    /// Top of stack (%rsp at point of hypercall).
+    /// Code selector; RPL 3 returns to user mode, anything lower to the kernel.
     pub cs: u64,
-    /// Top of stack (%rsp at point of hypercall).
+    /// Flags; IF becomes the event mask, inverted.
     pub rflags: u64,
-    /// Top of stack (%rsp at point of hypercall).
+    /// Stack pointer.
     pub rsp: u64,
-    /// Top of stack (%rsp at point of hypercall).
+    /// Stack selector.
     pub ss: u64,
 }
 const _: () = assert!(size_of::<iret_context>() == 72);
 
-/// Cpu user regs.
+/// Registers of a vCPU at a trap or switch. A name stands for the whole register; C has unions
+/// over its parts.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cpu_user_regs {
-    /// R15.
+    /// Register r15.
     pub r15: u64,
-    /// R14.
+    /// Register r14.
     pub r14: u64,
-    /// R13.
+    /// Register r13.
     pub r13: u64,
-    /// R12.
+    /// Register r12.
     pub r12: u64,
-    /// Rbp.
+    /// Register rbp.
     pub rbp: u64,
-    /// Rbx.
+    /// Register rbx.
     pub rbx: u64,
-    /// R11.
+    /// Register r11.
     pub r11: u64,
-    /// R10.
+    /// Register r10.
     pub r10: u64,
-    /// R9.
+    /// Register r9.
     pub r9: u64,
-    /// R8.
+    /// Register r8.
     pub r8: u64,
-    /// Rax.
+    /// Register rax.
     pub rax: u64,
-    /// Rcx.
+    /// Register rcx.
     pub rcx: u64,
-    /// Rdx.
+    /// Register rdx.
     pub rdx: u64,
-    /// Rsi.
+    /// Register rsi.
     pub rsi: u64,
-    /// Rdi.
+    /// Register rdi.
     pub rdi: u64,
-    /// private.
+    /// Error code of the exception; private to the hypervisor.
     pub error_code: u32,
-    /// private.
+    /// Vector of the exception; private to the hypervisor.
     pub entry_vector: u32,
-    /// Rip.
+    /// Register rip.
     pub rip: u64,
-    /// Cs.
+    /// Register cs.
     pub cs: u16,
-    /// Pad0.
+    /// Unused.
     pub _pad0: [u16; 1],
-    /// Saved upcall mask.
+    /// The event mask,
+    /// [`vcpu_info::evtchn_upcall_mask`](crate::xen::vcpu_info::evtchn_upcall_mask).
     pub saved_upcall_mask: u8,
-    /// Pad1.
+    /// Unused.
     pub _pad1: [u8; 3],
-    /// rflags.IF == !saved_upcall_mask.
+    /// Flags; IF is the event mask, inverted.
     pub rflags: u64,
-    /// Rsp.
+    /// Register rsp.
     pub rsp: u64,
-    /// Ss.
+    /// Register ss.
     pub ss: u16,
-    /// Pad2.
+    /// Unused.
     pub _pad2: [u16; 3],
-    /// Es.
+    /// Register es.
     pub es: u16,
-    /// Pad3.
+    /// Unused.
     pub _pad3: [u16; 3],
-    /// Ds.
+    /// Register ds.
     pub ds: u16,
-    /// Pad4.
+    /// Unused.
     pub _pad4: [u16; 3],
-    /// Fs.
+    /// Register fs.
     pub fs: u16,
-    /// Pad5.
+    /// Unused.
     pub _pad5: [u16; 3],
-    /// Gs.
+    /// Register gs.
     pub gs: u16,
-    /// Pad6.
+    /// Unused.
     pub _pad6: [u16; 3],
 }
 const _: () = assert!(size_of::<cpu_user_regs>() == 200);
 
-/// Arch vcpu info.
+/// The x86 part of [`vcpu_info`](crate::xen::vcpu_info).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct arch_vcpu_info {
-    /// Cr2.
+    /// Faulting address of the last page fault.
     pub cr2: u64,
-    /// sizeof(vcpu_info_t) == 64.
+    /// Fills [`vcpu_info`](crate::xen::vcpu_info) to 64 bytes.
     pub pad: u64,
 }
 const _: () = assert!(size_of::<arch_vcpu_info>() == 16);
 
-/// Xen callback t.
+/// Address of a callback.
 pub type xen_callback_t = u64;
 
 /// The CR3 value that names frame `pfn` as a page-table root.

@@ -1,4 +1,4 @@
-//! `xen/errno.h`.
+//! `xen/errno.h`: error numbers. Hypercalls return them negated.
 
 /// Operation not permitted.
 pub const XEN_EPERM: i64 = 1;

@@ -1,150 +1,144 @@
-//! `xen/event_channel.h`.
+//! `xen/event_channel.h`: arguments of `event_channel_op`, and the FIFO form of the event
+//! array.
 
 use crate::Union;
 use crate::xen::domid_t;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// ` enum event_channel_op { // EVTCHNOP_* => struct evtchn_.
+/// Connect to a port that another domain left open for us, argument
+/// [`evtchn_bind_interdomain`].
 pub const EVTCHNOP_bind_interdomain: u32 = 0;
-/// Evtchnop bind virq.
+/// Receive a virtual interrupt, argument [`evtchn_bind_virq`].
 pub const EVTCHNOP_bind_virq: u32 = 1;
-/// Evtchnop bind pirq.
+/// Receive a physical interrupt, argument [`evtchn_bind_pirq`].
 pub const EVTCHNOP_bind_pirq: u32 = 2;
-/// Evtchnop close.
+/// Close a port, argument [`evtchn_close`].
 pub const EVTCHNOP_close: u32 = 3;
-/// Evtchnop send.
+/// Notify the other end of a port, argument [`evtchn_send`].
 pub const EVTCHNOP_send: u32 = 4;
-/// Evtchnop status.
+/// Ask what a port is bound to, argument [`evtchn_status`].
 pub const EVTCHNOP_status: u32 = 5;
-/// Evtchnop alloc unbound.
+/// Open a port for one other domain, argument [`evtchn_alloc_unbound`].
 pub const EVTCHNOP_alloc_unbound: u32 = 6;
-/// Evtchnop bind ipi.
+/// A port by which vCPUs of this domain notify one of them, argument [`evtchn_bind_ipi`].
 pub const EVTCHNOP_bind_ipi: u32 = 7;
-/// Evtchnop bind vcpu.
+/// Choose the vCPU that a port notifies, argument [`evtchn_bind_vcpu`].
 pub const EVTCHNOP_bind_vcpu: u32 = 8;
-/// Evtchnop unmask.
+/// Unmask a port and deliver what waits, argument [`evtchn_unmask`].
 pub const EVTCHNOP_unmask: u32 = 9;
-/// Evtchnop reset.
+/// Close all ports, argument [`evtchn_reset`].
 pub const EVTCHNOP_reset: u32 = 10;
-/// Evtchnop init control.
+/// FIFO form: register a vCPU's control block, argument [`evtchn_init_control`].
 pub const EVTCHNOP_init_control: u32 = 11;
-/// Evtchnop expand array.
+/// FIFO form: add a page of event words, argument [`evtchn_expand_array`].
 pub const EVTCHNOP_expand_array: u32 = 12;
-/// Evtchnop set priority.
+/// FIFO form: choose a port's queue, argument [`evtchn_set_priority`].
 pub const EVTCHNOP_set_priority: u32 = 13;
 
-/// Evtchn port t.
+/// A port: one end of an event channel, numbered per domain.
 pub type evtchn_port_t = u32;
 
-/// EVTCHNOP_alloc_unbound: Allocate a port in domain &lt;dom> and mark as accepting interdomain
-/// bindings from domain &lt;remote_dom>. A fresh port is allocated in &lt;dom> and returned as
-/// &lt;port>. NOTES: 1.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_alloc_unbound {
-    /// IN parameters.
+    /// IN: whose port; `DOMID_SELF` for the caller's.
     pub dom: domid_t,
-    /// IN parameters.
+    /// IN: who may connect to it.
     pub remote_dom: domid_t,
-    /// OUT parameters.
+    /// OUT: the new port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_alloc_unbound>() == 8);
 
-/// EVTCHNOP_bind_interdomain: Construct an interdomain event channel between the calling domain
-/// and &lt;remote_dom>. &lt;remote_dom,remote_port> must identify a port that is unbound and
-/// marked as accepting bindings from the calling domain.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_interdomain {
-    /// IN parameters.
+    /// IN: the other domain.
     pub remote_dom: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// Remote port.
+    /// IN: its open port.
     pub remote_port: evtchn_port_t,
-    /// OUT parameters.
+    /// OUT: the caller's new port.
     pub local_port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_bind_interdomain>() == 12);
 
-/// EVTCHNOP_bind_virq: Bind a local event channel to VIRQ &lt;irq> on specified vcpu.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_virq {
-    /// enum virq.
+    /// IN: `VIRQ_*`.
     pub virq: u32,
-    /// Vcpu.
+    /// IN: the vCPU to notify; 0 for a global interrupt.
     pub vcpu: u32,
-    /// OUT parameters.
+    /// OUT: the new port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_bind_virq>() == 12);
 
-/// EVTCHNOP_bind_pirq: Bind a local event channel to a real IRQ (PIRQ &lt;irq>).
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_pirq {
-    /// IN parameters.
+    /// IN: the interrupt.
     pub pirq: u32,
-    /// BIND_PIRQ__.
+    /// IN: [`BIND_PIRQ__WILL_SHARE`] or 0.
     pub flags: u32,
-    /// OUT parameters.
+    /// OUT: the new port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_bind_pirq>() == 12);
 
-/// Bind pirq will share.
+/// The interrupt line may be shared with other domains.
 pub const BIND_PIRQ__WILL_SHARE: u32 = 1;
 
-/// EVTCHNOP_bind_ipi: Bind a local event channel to receive events.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_ipi {
-    /// Vcpu.
+    /// IN: the vCPU to notify.
     pub vcpu: u32,
-    /// OUT parameters.
+    /// OUT: the new port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_bind_ipi>() == 8);
 
-/// EVTCHNOP_close: Close a local event channel &lt;port>. If the channel is interdomain then
-/// the remote end is placed in the unbound state (EVTCHNSTAT_unbound), awaiting a new
-/// connection.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_close {
-    /// IN parameters.
+    /// IN: the port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_close>() == 4);
 
-/// EVTCHNOP_send: Send an event to the remote end of the channel whose local endpoint is
-/// &lt;port>.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_send {
-    /// IN parameters.
+    /// IN: the port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_send>() == 4);
 
-/// EVTCHNOP_status: Get the current status of the communication channel which has an endpoint
-/// at &lt;dom, port>. NOTES: 1. &lt;dom> may be specified as DOMID_SELF. 2.
+/// Argument of [`EVTCHNOP_status`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_status {
-    /// IN parameters.
+    /// IN: whose port.
     pub dom: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// Port.
+    /// IN: the port.
     pub port: evtchn_port_t,
-    /// Status.
+    /// OUT: `EVTCHNSTAT_*`.
     pub status: u32,
-    /// VCPU to which this channel is bound.
+    /// OUT: the vCPU it notifies.
     pub vcpu: u32,
-    /// U.
+    /// OUT: what it is bound to, by `status`.
     ///
     /// One of: `unbound` ([`evtchn_status_unbound`]), `interdomain`
     /// ([`evtchn_status_interdomain`]), `pirq` (`u32`), `virq` (`u32`).
@@ -152,73 +146,71 @@ pub struct evtchn_status {
 }
 const _: () = assert!(size_of::<evtchn_status>() == 24);
 
-/// Channel is not in use.
+/// Not in use.
 pub const EVTCHNSTAT_closed: u32 = 0;
-/// Channel is waiting interdom connection.
+/// Waits for another domain.
 pub const EVTCHNSTAT_unbound: u32 = 1;
-/// Channel is connected to remote domain.
+/// Connected to another port.
 pub const EVTCHNSTAT_interdomain: u32 = 2;
-/// Channel is bound to a phys IRQ line.
+/// Bound to a physical interrupt.
 pub const EVTCHNSTAT_pirq: u32 = 3;
-/// Channel is bound to a virtual IRQ line.
+/// Bound to a virtual interrupt.
 pub const EVTCHNSTAT_virq: u32 = 4;
-/// Channel is bound to a virtual IPI line.
+/// Bound to notifications between vCPUs.
 pub const EVTCHNSTAT_ipi: u32 = 5;
 
-/// Evtchn status unbound.
+/// Details of [`EVTCHNSTAT_unbound`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_status_unbound {
-    /// Dom.
+    /// Who may connect.
     pub dom: domid_t,
 }
 const _: () = assert!(size_of::<evtchn_status_unbound>() == 2);
 
-/// Evtchn status interdomain.
+/// Details of [`EVTCHNSTAT_interdomain`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_status_interdomain {
-    /// Dom.
+    /// The other domain.
     pub dom: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// Port.
+    /// Its port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_status_interdomain>() == 8);
 
-/// EVTCHNOP_bind_vcpu: Specify which vcpu a channel should notify when an event is pending.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_vcpu {
-    /// IN parameters.
+    /// IN: the port.
     pub port: evtchn_port_t,
-    /// Vcpu.
+    /// IN: the vCPU.
     pub vcpu: u32,
 }
 const _: () = assert!(size_of::<evtchn_bind_vcpu>() == 8);
 
-/// EVTCHNOP_unmask: Unmask the specified local event-channel port and deliver a notification to
-/// the appropriate VCPU if an event is pending.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_unmask {
-    /// IN parameters.
+    /// IN: the port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_unmask>() == 4);
 
-/// EVTCHNOP_reset: Close all event channels associated with specified domain.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_reset {
-    /// IN parameters.
+    /// IN: whose ports.
     pub dom: domid_t,
 }
 const _: () = assert!(size_of::<evtchn_reset>() == 2);
 
-/// EVTCHNOP_init_control: initialize the control block for the FIFO ABI. Note: any events that
-/// are currently pending will not be resent and will be lost.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_init_control {
@@ -226,16 +218,16 @@ pub struct evtchn_init_control {
     pub control_gfn: u64,
     /// Offset.
     pub offset: u32,
-    /// Vcpu.
+    /// The vCPU.
     pub vcpu: u32,
     /// OUT parameters.
     pub link_bits: u8,
-    /// Pad.
+    /// Unused; zero.
     pub _pad: [u8; 7],
 }
 const _: () = assert!(size_of::<evtchn_init_control>() == 24);
 
-/// EVTCHNOP_expand_array: add an additional page to the event array.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_expand_array {
@@ -244,25 +236,24 @@ pub struct evtchn_expand_array {
 }
 const _: () = assert!(size_of::<evtchn_expand_array>() == 8);
 
-/// EVTCHNOP_set_priority: set the priority for an event channel.
+/// Argument of the operation of that name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_set_priority {
-    /// IN parameters.
+    /// IN: the port.
     pub port: evtchn_port_t,
     /// Priority.
     pub priority: u32,
 }
 const _: () = assert!(size_of::<evtchn_set_priority>() == 8);
 
-/// ` enum neg_errnoval ` HYPERVISOR_event_channel_op_compat(struct evtchn_op *op) ` Superceded
-/// by new event_channel_op() hypercall since 0x00030202.
+/// A command with its argument, for the older form of the hypercall.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_op {
-    /// enum event_channel_op.
+    /// `EVTCHNOP_*`.
     pub cmd: u32,
-    /// U.
+    /// Its argument.
     ///
     /// One of: `alloc_unbound` ([`evtchn_alloc_unbound`]), `bind_interdomain`
     /// ([`evtchn_bind_interdomain`]), `bind_virq` ([`evtchn_bind_virq`]), `bind_pirq`
@@ -273,42 +264,42 @@ pub struct evtchn_op {
 }
 const _: () = assert!(size_of::<evtchn_op>() == 28);
 
-/// Evtchn 2l nr channels.
+/// Ports of a domain whose event array is the two-level one in the shared page.
 pub const EVTCHN_2L_NR_CHANNELS: usize = 0x1000;
 /// Events may have priorities from 0 (highest) to 15 (lowest).
 pub const EVTCHN_FIFO_PRIORITY_MAX: u32 = 0;
-/// Evtchn fifo priority default.
+/// EVTCHN_FIFO_PRIORITY_DEFAULT.
 pub const EVTCHN_FIFO_PRIORITY_DEFAULT: u32 = 7;
-/// Evtchn fifo priority min.
+/// EVTCHN_FIFO_PRIORITY_MIN.
 pub const EVTCHN_FIFO_PRIORITY_MIN: u32 = 15;
-/// Evtchn fifo max queues.
+/// EVTCHN_FIFO_MAX_QUEUES.
 pub const EVTCHN_FIFO_MAX_QUEUES: usize = 16;
 
-/// Event word t.
+/// FIFO form: the state of one port.
 pub type event_word_t = u32;
 
-/// Evtchn fifo pending.
+/// EVTCHN_FIFO_PENDING.
 pub const EVTCHN_FIFO_PENDING: u32 = 31;
-/// Evtchn fifo masked.
+/// EVTCHN_FIFO_MASKED.
 pub const EVTCHN_FIFO_MASKED: u32 = 30;
-/// Evtchn fifo linked.
+/// EVTCHN_FIFO_LINKED.
 pub const EVTCHN_FIFO_LINKED: u32 = 29;
-/// Evtchn fifo busy.
+/// EVTCHN_FIFO_BUSY.
 pub const EVTCHN_FIFO_BUSY: u32 = 28;
-/// Evtchn fifo link bits.
+/// EVTCHN_FIFO_LINK_BITS.
 pub const EVTCHN_FIFO_LINK_BITS: u32 = 17;
-/// Evtchn fifo link mask.
+/// EVTCHN_FIFO_LINK_MASK.
 pub const EVTCHN_FIFO_LINK_MASK: u32 = (1 << EVTCHN_FIFO_LINK_BITS) - 1;
-/// Evtchn fifo nr channels.
+/// EVTCHN_FIFO_NR_CHANNELS.
 pub const EVTCHN_FIFO_NR_CHANNELS: u32 = 1 << EVTCHN_FIFO_LINK_BITS;
 
-/// Evtchn fifo control block.
+/// FIFO form: the heads of a vCPU's queues.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_fifo_control_block {
     /// Ready.
     pub ready: u32,
-    /// Rsvd.
+    /// Reserved; zero.
     pub _rsvd: u32,
     /// Head.
     pub head: [u32; 16],

@@ -1,96 +1,91 @@
-//! `xen/grant_table.h`.
+//! `xen/grant_table.h`: the shared grant table and the arguments of `grant_table_op`.
 
 use crate::Union;
 use crate::arch_x86_64::xen_pfn_t;
 use crate::xen::{domid_t, guest_handle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Reference to a grant entry in a specified domain's grant table.
+/// Index of an entry in a domain's grant table.
 pub type grant_ref_t = u32;
 
-/// Grant entry v1.
+/// An entry of a version 1 table. The granting guest writes `domid` and `frame`, then `flags`;
+/// the hypervisor sets the busy flags.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct grant_entry_v1 {
-    /// GTF_xxx: various type and flag information. \[XEN,GST\].
+    /// `GTF_*`.
     pub flags: u16,
-    /// The domain being granted foreign privileges. \[GST\].
+    /// Who is granted access.
     pub domid: domid_t,
-    /// GTF_permit_access: GFN that @domid is allowed to map and access. \[GST\]
-    /// GTF_accept_transfer: GFN that @domid is allowed to transfer into. \[GST\]
-    /// GTF_transfer_completed: MFN whose ownership transferred by @domid (non-translated guests
-    /// only). \[XEN\].
+    /// The frame granted, or received.
     pub frame: u32,
 }
 const _: () = assert!(size_of::<grant_entry_v1>() == 8);
 
-/// The first few grant table entries will be preserved across grant table version changes and
-/// may be pre-populated at domain creation by tools.
+/// Entries that the toolstack may fill before the domain starts.
 pub const GNTTAB_NR_RESERVED_ENTRIES: u32 = 8;
-/// Gnttab reserved console.
+/// Entry of the console ring page.
 pub const GNTTAB_RESERVED_CONSOLE: u32 = 0;
-/// Gnttab reserved xenstore.
+/// Entry of the xenstore ring page.
 pub const GNTTAB_RESERVED_XENSTORE: u32 = 1;
-/// Type of grant entry.
+/// Grants nothing.
 pub const GTF_invalid: u16 = 0;
-/// Gtf permit access.
+/// Grants access to a page.
 pub const GTF_permit_access: u16 = 1;
-/// Gtf accept transfer.
+/// Accepts a page from the other domain.
 pub const GTF_accept_transfer: u16 = 2;
-/// Gtf transitive.
+/// Passes on a grant (version 2).
 pub const GTF_transitive: u16 = 3;
-/// Gtf type mask.
+/// The bits that hold the kind of grant.
 pub const GTF_type_mask: u16 = 3;
-/// Subflags for GTF_permit_access and GTF_transitive.
+/// Read-only access.
 pub const GTF_readonly: u16 = 1 << 2;
-/// Gtf reading.
+/// The page is mapped; set by the hypervisor.
 pub const GTF_reading: u16 = 1 << 3;
-/// Gtf writing.
+/// The page is mapped writable; set by the hypervisor.
 pub const GTF_writing: u16 = 1 << 4;
-/// Gtf pwt.
+/// Map with the cache attribute bit PWT.
 pub const GTF_PWT: u16 = 1 << 5;
-/// Gtf pcd.
+/// Map with the cache attribute bit PCD.
 pub const GTF_PCD: u16 = 1 << 6;
-/// Gtf pat.
+/// Map with the cache attribute bit PAT.
 pub const GTF_PAT: u16 = 1 << 7;
-/// Gtf sub page.
+/// Only part of the page (version 2).
 pub const GTF_sub_page: u16 = 1 << 8;
-/// Subflags for GTF_accept_transfer: GTF_transfer_committed: Xen sets this flag to indicate
-/// that it is committed to transferring ownership of a page frame.
+/// The transfer will happen: the entry must be left alone.
 pub const GTF_transfer_committed: u16 = 1 << 2;
-/// Gtf transfer completed.
+/// The transfer has happened: `frame` is the new frame.
 pub const GTF_transfer_completed: u16 = 1 << 3;
 
-/// Version 1 and version 2 grant entries share a common prefix.
+/// The common head of the entries.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct grant_entry_header {
-    /// Flags.
+    /// `GTF_*`.
     pub flags: u16,
-    /// Domid.
+    /// Who is granted access.
     pub domid: domid_t,
 }
 const _: () = assert!(size_of::<grant_entry_header>() == 4);
 
-/// Version 2 of the grant entry structure.
+/// An entry of a version 2 table: one of [`grant_entry_v2_full_page`],
+/// [`grant_entry_v2_sub_page`], [`grant_entry_v2_transitive`].
 pub type grant_entry_v2 = Union<[u64; 2]>;
 
-/// This member is used for V1-style full page grants, where either: -- hdr.type is
-/// GTF_accept_transfer, or -- hdr.type is GTF_permit_access and GTF_sub_page is not set.
+/// Version 2: grants a whole page.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct grant_entry_v2_full_page {
     /// Hdr.
     pub hdr: grant_entry_header,
-    /// Pad0.
+    /// Unused; zero.
     pub pad0: u32,
     /// Frame.
     pub frame: u64,
 }
 const _: () = assert!(size_of::<grant_entry_v2_full_page>() == 16);
 
-/// If the grant type is GTF_grant_access and GTF_sub_page is set, @domid is allowed to access
-/// bytes \[@page_off,@page_off+@length) in frame @frame.
+/// Version 2: grants part of a page, for copies.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct grant_entry_v2_sub_page {
@@ -105,8 +100,7 @@ pub struct grant_entry_v2_sub_page {
 }
 const _: () = assert!(size_of::<grant_entry_v2_sub_page>() == 16);
 
-/// If the grant is GTF_transitive, @domid is allowed to use the grant @gref in domain
-/// @trans_domid, as if it was the local domain.
+/// Version 2: passes on a grant of a third domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct grant_entry_v2_transitive {
@@ -114,188 +108,186 @@ pub struct grant_entry_v2_transitive {
     pub hdr: grant_entry_header,
     /// Trans domid.
     pub trans_domid: domid_t,
-    /// Pad0.
+    /// Unused; zero.
     pub pad0: u16,
     /// Gref.
     pub gref: grant_ref_t,
 }
 const _: () = assert!(size_of::<grant_entry_v2_transitive>() == 12);
 
-/// Grant status t.
+/// Version 2: the busy flags of an entry.
 pub type grant_status_t = u16;
 
-/// ` enum grant_table_op { // GNTTABOP_* => struct gnttab_.
+/// Map granted pages, argument [`gnttab_map_grant_ref`].
 pub const GNTTABOP_map_grant_ref: u32 = 0;
-/// Gnttabop unmap grant ref.
+/// Undo mappings, argument [`gnttab_unmap_grant_ref`].
 pub const GNTTABOP_unmap_grant_ref: u32 = 1;
-/// Gnttabop setup table.
+/// Get frames for the table, argument [`gnttab_setup_table`].
 pub const GNTTABOP_setup_table: u32 = 2;
-/// Gnttabop dump table.
+/// Print the table on the hypervisor's console, argument [`gnttab_dump_table`].
 pub const GNTTABOP_dump_table: u32 = 3;
-/// Gnttabop transfer.
+/// Give pages away, argument [`gnttab_transfer`].
 pub const GNTTABOP_transfer: u32 = 4;
-/// Gnttabop copy.
+/// Copy between pages, argument [`gnttab_copy`].
 pub const GNTTABOP_copy: u32 = 5;
-/// Gnttabop query size.
+/// Ask for the table's size, argument [`gnttab_query_size`].
 pub const GNTTABOP_query_size: u32 = 6;
-/// Gnttabop unmap and replace.
+/// Undo a mapping and put another in its place, argument [`gnttab_unmap_and_replace`].
 pub const GNTTABOP_unmap_and_replace: u32 = 7;
-/// Gnttabop set version.
+/// Choose the table's version, argument [`gnttab_set_version`].
 pub const GNTTABOP_set_version: u32 = 8;
-/// Gnttabop get status frames.
+/// Get the frames of version 2's status words, argument [`gnttab_get_status_frames`].
 pub const GNTTABOP_get_status_frames: u32 = 9;
-/// Gnttabop get version.
+/// Ask for the table's version, argument [`gnttab_get_version`].
 pub const GNTTABOP_get_version: u32 = 10;
-/// Gnttabop swap grant ref.
+/// Swap two entries, argument [`gnttab_swap_grant_ref`].
 pub const GNTTABOP_swap_grant_ref: u32 = 11;
-/// Gnttabop cache flush.
+/// Cache maintenance on a granted page, argument [`gnttab_cache_flush`].
 pub const GNTTABOP_cache_flush: u32 = 12;
 
-/// Handle to track a mapping created via a grant reference.
+/// Names a mapping made by [`GNTTABOP_map_grant_ref`].
 pub type grant_handle_t = u32;
 
-/// GNTTABOP_map_grant_ref: Map the grant entry (&lt;dom>,&lt;ref>) for access by devices and/or
-/// host CPUs.
+/// A grant to map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_map_grant_ref {
-    /// IN parameters.
+    /// IN: the virtual address to map at; with [`GNTMAP_contains_pte`] the machine address of
+    /// the entry to write.
     pub host_addr: u64,
-    /// GNTMAP_.
+    /// IN: `GNTMAP_*`.
     pub flags: u32,
-    /// Ref.
+    /// IN: the entry.
     pub r#ref: grant_ref_t,
-    /// Dom.
+    /// IN: whose entry.
     pub dom: domid_t,
-    /// OUT parameters.
+    /// OUT: `GNTST_*`.
     pub status: i16,
-    /// Handle.
+    /// OUT: names the mapping for its unmapping.
     pub handle: grant_handle_t,
-    /// Dev bus addr.
+    /// OUT: address for devices, with [`GNTMAP_device_map`].
     pub dev_bus_addr: u64,
 }
 const _: () = assert!(size_of::<gnttab_map_grant_ref>() == 32);
 
-/// GNTTABOP_unmap_grant_ref: Destroy one or more grant-reference mappings tracked by
-/// &lt;handle>. If &lt;host_addr> or &lt;dev_bus_addr> is zero, that field is ignored.
+/// A mapping to undo.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_unmap_grant_ref {
-    /// IN parameters.
+    /// IN: where it is mapped; 0 leaves that mapping.
     pub host_addr: u64,
-    /// Dev bus addr.
+    /// IN: its address for devices; 0 leaves that mapping.
     pub dev_bus_addr: u64,
-    /// Handle.
+    /// IN: the mapping's name.
     pub handle: grant_handle_t,
-    /// OUT parameters.
+    /// OUT: `GNTST_*`.
     pub status: i16,
     /// Padding.
     pub _pad0: [u8; 2],
 }
 const _: () = assert!(size_of::<gnttab_unmap_grant_ref>() == 24);
 
-/// GNTTABOP_setup_table: Set up a grant table for &lt;dom> comprising at least &lt;nr_frames>
-/// pages.
+/// Grows the table and lists its frames.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_setup_table {
-    /// IN parameters.
+    /// IN: whose table.
     pub dom: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// Nr frames.
+    /// IN: frames wanted.
     pub nr_frames: u32,
-    /// OUT parameters.
+    /// OUT: `GNTST_*`.
     pub status: i16,
     /// Padding.
     pub _pad1: [u8; 6],
-    /// Frame list.
+    /// IN: array for their numbers.
     pub frame_list: guest_handle,
 }
 const _: () = assert!(size_of::<gnttab_setup_table>() == 24);
 
-/// GNTTABOP_dump_table: Dump the contents of the grant table to the xen console.
+/// Names a table to print.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_dump_table {
     /// IN parameters.
     pub dom: domid_t,
-    /// OUT parameters.
+    /// OUT: `GNTST_*`.
     pub status: i16,
 }
 const _: () = assert!(size_of::<gnttab_dump_table>() == 4);
 
-/// GNTTABOP_transfer: Transfer &lt;frame> to a foreign domain.
+/// A page to give away. Only if the status is [`GNTST_bad_page`] does it remain the caller's.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_transfer {
     /// IN parameters.
     pub mfn: xen_pfn_t,
-    /// Domid.
+    /// The domain.
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
     /// Ref.
     pub r#ref: grant_ref_t,
-    /// OUT parameters.
+    /// OUT: `GNTST_*`.
     pub status: i16,
     /// Padding.
     pub _pad1: [u8; 6],
 }
 const _: () = assert!(size_of::<gnttab_transfer>() == 24);
 
-/// Gntcopy source gref.
+/// The source is a grant reference.
 pub const GNTCOPY_source_gref: u16 = 1;
-/// Gntcopy dest gref.
+/// The destination is a grant reference.
 pub const GNTCOPY_dest_gref: u16 = 1 << 1;
 
-/// Gnttab copy.
+/// Bytes to copy.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_copy {
-    /// Source.
+    /// From where.
     pub source: gnttab_copy_ptr,
-    /// Dest.
+    /// To where.
     pub dest: gnttab_copy_ptr,
-    /// Len.
+    /// Bytes; neither page may be left.
     pub len: u16,
-    /// GNTCOPY_.
+    /// `GNTCOPY_*`.
     pub flags: u16,
-    /// OUT parameters.
+    /// OUT: `GNTST_*`.
     pub status: i16,
     /// Padding.
     pub _pad0: [u8; 2],
 }
 const _: () = assert!(size_of::<gnttab_copy>() == 40);
 
-/// IN parameters.
+/// A place to copy from or to.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_copy_ptr {
-    /// U.
+    /// A grant reference (low 32 bits) or a frame number, by [`gnttab_copy::flags`].
     pub u: u64,
-    /// Domid.
+    /// Whose it is.
     pub domid: domid_t,
-    /// Offset.
+    /// Offset in the page.
     pub offset: u16,
     /// Padding.
     pub _pad0: [u8; 4],
 }
 const _: () = assert!(size_of::<gnttab_copy_ptr>() == 16);
 
-/// GNTTABOP_query_size: Query the current and maximum sizes of the shared grant table.
+/// Asks for the table's size.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_query_size {
-    /// IN parameters.
+    /// IN: whose table.
     pub dom: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// OUT parameters.
+    /// OUT: frames it has.
     pub nr_frames: u32,
-    /// Max nr frames.
+    /// OUT: frames it may have.
     pub max_nr_frames: u32,
-    /// Status.
+    /// OUT: `GNTST_*`.
     pub status: i16,
     /// Padding.
     pub _pad1: [u8; 2],
@@ -308,13 +300,13 @@ const _: () = assert!(size_of::<gnttab_query_size>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_unmap_and_replace {
-    /// IN parameters.
+    /// IN: where it is mapped; 0 leaves that mapping.
     pub host_addr: u64,
     /// New addr.
     pub new_addr: u64,
-    /// Handle.
+    /// IN: the mapping's name.
     pub handle: grant_handle_t,
-    /// OUT parameters.
+    /// OUT: `GNTST_*`.
     pub status: i16,
     /// Padding.
     pub _pad0: [u8; 2],
@@ -342,9 +334,9 @@ const _: () = assert!(size_of::<gnttab_set_version>() == 4);
 pub struct gnttab_get_status_frames {
     /// IN parameters.
     pub nr_frames: u32,
-    /// Dom.
+    /// The domain.
     pub dom: domid_t,
-    /// OUT parameters.
+    /// OUT: `GNTST_*`.
     pub status: i16,
     /// Frame list.
     pub frame_list: guest_handle,
@@ -357,7 +349,7 @@ const _: () = assert!(size_of::<gnttab_get_status_frames>() == 16);
 pub struct gnttab_get_version {
     /// IN parameters.
     pub dom: domid_t,
-    /// Pad.
+    /// Unused; zero.
     pub pad: u16,
     /// OUT parameters.
     pub version: u32,
@@ -372,7 +364,7 @@ pub struct gnttab_swap_grant_ref {
     pub ref_a: grant_ref_t,
     /// Ref b.
     pub ref_b: grant_ref_t,
-    /// OUT parameters.
+    /// OUT: `GNTST_*`.
     pub status: i16,
     /// Padding.
     pub _pad0: [u8; 2],
@@ -386,64 +378,60 @@ const _: () = assert!(size_of::<gnttab_swap_grant_ref>() == 12);
 pub struct gnttab_cache_flush {
     /// A.
     pub a: u64,
-    /// offset from start of grant.
+    /// Offset from start of grant.
     pub offset: u16,
-    /// size within the grant.
+    /// Size within the grant.
     pub length: u16,
-    /// Op.
+    /// Sub-command.
     pub op: u32,
 }
 const _: () = assert!(size_of::<gnttab_cache_flush>() == 16);
 
-/// Gnttab cache clean.
+/// GNTTAB_CACHE_CLEAN.
 pub const GNTTAB_CACHE_CLEAN: u32 = 1;
-/// Gnttab cache inval.
+/// GNTTAB_CACHE_INVAL.
 pub const GNTTAB_CACHE_INVAL: u32 = 1 << 1;
-/// Gnttab cache source gref.
+/// GNTTAB_CACHE_SOURCE_GREF.
 pub const GNTTAB_CACHE_SOURCE_GREF: u32 = 1 << 31;
-/// Map the grant entry for access by I/O devices.
+/// Map for devices.
 pub const GNTMAP_device_map: u32 = 1;
-/// Map the grant entry for access by host CPUs.
+/// Map for CPUs.
 pub const GNTMAP_host_map: u32 = 1 << 1;
-/// Accesses to the granted frame will be restricted to read-only access.
+/// Map read-only.
 pub const GNTMAP_readonly: u32 = 1 << 2;
-/// GNTMAP_host_map subflag: 0 => The host mapping is usable only by the guest OS. 1 => The host
-/// mapping is usable by guest OS + current application.
+/// User mode may use the mapping too.
 pub const GNTMAP_application_map: u32 = 1 << 3;
-/// GNTMAP_contains_pte subflag: 0 => This map request contains a host virtual address. 1 =>
-/// This map request contains the machine addess of the PTE to update.
+/// `host_addr` names a page-table entry.
 pub const GNTMAP_contains_pte: u32 = 1 << 4;
-/// Bits to be placed in guest kernel available PTE bits (architecture dependent; only supported
-/// when XENFEAT_gnttab_map_avail_bits is set).
+/// First of the bits that go into the entry's bits available to software.
 pub const _GNTMAP_guest_avail0: u32 = 16;
-/// Bits to be placed in guest kernel available PTE bits (architecture dependent; only supported
-/// when XENFEAT_gnttab_map_avail_bits is set).
+/// All of these bits.
 pub const GNTMAP_guest_avail_mask: u32 = 0xffff_0000;
-/// Normal return.
+/// Done.
 pub const GNTST_okay: i16 = 0;
-/// General undefined error.
+/// Failed for a reason without its own number.
 pub const GNTST_general_error: i16 = -1;
-/// Unrecognsed domain id.
+/// No such domain.
 pub const GNTST_bad_domain: i16 = -2;
-/// Unrecognised or inappropriate gntref.
+/// No such entry, or not one for this use.
 pub const GNTST_bad_gntref: i16 = -3;
-/// Unrecognised or inappropriate handle.
+/// No such mapping.
 pub const GNTST_bad_handle: i16 = -4;
-/// Inappropriate virtual address to map.
+/// Not an address to map at.
 pub const GNTST_bad_virt_addr: i16 = -5;
-/// Inappropriate device address to unmap.
+/// Not the device address of the mapping.
 pub const GNTST_bad_dev_addr: i16 = -6;
-/// Out of space in I/O MMU.
+/// The IOMMU has no room.
 pub const GNTST_no_device_space: i16 = -7;
-/// Not enough privilege for operation.
+/// Not allowed.
 pub const GNTST_permission_denied: i16 = -8;
-/// Specified page was invalid for op.
+/// Not a page for this use.
 pub const GNTST_bad_page: i16 = -9;
-/// copy arguments cross page boundary.
+/// The bytes to copy leave their page.
 pub const GNTST_bad_copy_arg: i16 = -10;
-/// transfer page address too large.
+/// The frame's address is too wide for the receiver.
 pub const GNTST_address_too_big: i16 = -11;
-/// Operation not done; try again.
+/// Not done: try again.
 pub const GNTST_eagain: i16 = -12;
-/// Out of space (handles etc).
+/// Out of handles or other room.
 pub const GNTST_no_space: i16 = -13;

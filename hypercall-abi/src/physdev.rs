@@ -1,15 +1,15 @@
-//! `xen/physdev.h`.
+//! `xen/physdev.h`: arguments of `physdev_op`, by which the hardware domain routes interrupts
+//! and reports PCI devices.
 
 use crate::Union;
 use crate::arch_x86_64::xen_pfn_t;
 use crate::xen::{domid_t, guest_handle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Notify end-of-interrupt (EOI) for the specified IRQ. @arg == pointer to physdev_eoi
-/// structure.
+/// Command `eoi`, argument [`physdev_eoi`].
 pub const PHYSDEVOP_eoi: u32 = 12;
 
-/// Physdev eoi.
+/// Structure `physdev_eoi` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_eoi {
@@ -25,7 +25,7 @@ pub const PHYSDEVOP_pirq_eoi_gmfn_v1: u32 = 17;
 /// PHYSDEVOP_eoi.
 pub const PHYSDEVOP_pirq_eoi_gmfn_v2: u32 = 28;
 
-/// Physdev pirq eoi gmfn.
+/// Structure `physdev_pirq_eoi_gmfn` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_pirq_eoi_gmfn {
@@ -34,10 +34,10 @@ pub struct physdev_pirq_eoi_gmfn {
 }
 const _: () = assert!(size_of::<physdev_pirq_eoi_gmfn>() == 8);
 
-/// Query the status of an IRQ line. @arg == pointer to physdev_irq_status_query structure.
+/// Command `irq_status_query`, argument [`physdev_irq_status_query`].
 pub const PHYSDEVOP_irq_status_query: u32 = 5;
 
-/// Physdev irq status query.
+/// Structure `physdev_irq_status_query` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_irq_status_query {
@@ -52,10 +52,10 @@ const _: () = assert!(size_of::<physdev_irq_status_query>() == 8);
 pub const XENIRQSTAT_needs_eoi: u32 = 1;
 /// IRQ shared by multiple guests?.
 pub const XENIRQSTAT_shared: u32 = 1 << 1;
-/// Set the current VCPU's I/O privilege level. @arg == pointer to physdev_set_iopl structure.
+/// Command `set_iopl`, argument [`physdev_set_iopl`].
 pub const PHYSDEVOP_set_iopl: u32 = 6;
 
-/// Physdev set iopl.
+/// Structure `physdev_set_iopl` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_set_iopl {
@@ -64,11 +64,10 @@ pub struct physdev_set_iopl {
 }
 const _: () = assert!(size_of::<physdev_set_iopl>() == 4);
 
-/// Set the current VCPU's I/O-port permissions bitmap. @arg == pointer to physdev_set_iobitmap
-/// structure.
+/// Command `set_iobitmap`, argument [`physdev_set_iobitmap`].
 pub const PHYSDEVOP_set_iobitmap: u32 = 7;
 
-/// Physdev set iobitmap.
+/// Structure `physdev_set_iobitmap` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_set_iobitmap {
@@ -83,10 +82,10 @@ const _: () = assert!(size_of::<physdev_set_iobitmap>() == 16);
 
 /// Read or write an IO-APIC register. @arg == pointer to physdev_apic structure.
 pub const PHYSDEVOP_apic_read: u32 = 8;
-/// Physdevop apic write.
+/// PHYSDEVOP_apic_write.
 pub const PHYSDEVOP_apic_write: u32 = 9;
 
-/// Physdev apic.
+/// Structure `physdev_apic` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_apic {
@@ -102,10 +101,10 @@ const _: () = assert!(size_of::<physdev_apic>() == 16);
 /// Allocate or free a physical upcall vector for the specified IRQ line. @arg == pointer to
 /// physdev_irq structure.
 pub const PHYSDEVOP_alloc_irq_vector: u32 = 10;
-/// Physdevop free irq vector.
+/// PHYSDEVOP_free_irq_vector.
 pub const PHYSDEVOP_free_irq_vector: u32 = 11;
 
-/// Physdev irq.
+/// Structure `physdev_irq` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_irq {
@@ -116,24 +115,24 @@ pub struct physdev_irq {
 }
 const _: () = assert!(size_of::<physdev_irq>() == 8);
 
-/// Map pirq type msi.
+/// [`physdev_map_pirq::type`](physdev_map_pirq#structfield.type): MSI.
 pub const MAP_PIRQ_TYPE_MSI: i32 = 0x0;
-/// Map pirq type gsi.
+/// [`physdev_map_pirq::type`](physdev_map_pirq#structfield.type): GSI.
 pub const MAP_PIRQ_TYPE_GSI: i32 = 0x1;
-/// Map pirq type unknown.
+/// [`physdev_map_pirq::type`](physdev_map_pirq#structfield.type): UNKNOWN.
 pub const MAP_PIRQ_TYPE_UNKNOWN: i32 = 0x2;
-/// Map pirq type msi seg.
+/// [`physdev_map_pirq::type`](physdev_map_pirq#structfield.type): MSI_SEG.
 pub const MAP_PIRQ_TYPE_MSI_SEG: i32 = 0x3;
-/// Map pirq type multi msi.
+/// [`physdev_map_pirq::type`](physdev_map_pirq#structfield.type): MULTI_MSI.
 pub const MAP_PIRQ_TYPE_MULTI_MSI: i32 = 0x4;
-/// Physdevop map pirq.
+/// Command `map_pirq`, argument [`physdev_map_pirq`].
 pub const PHYSDEVOP_map_pirq: u32 = 13;
 
-/// Physdev map pirq.
+/// Structure `physdev_map_pirq` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_map_pirq {
-    /// Domid.
+    /// The domain.
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
@@ -156,14 +155,14 @@ pub struct physdev_map_pirq {
 }
 const _: () = assert!(size_of::<physdev_map_pirq>() == 40);
 
-/// Physdevop unmap pirq.
+/// Command `unmap_pirq`, argument [`physdev_unmap_pirq`].
 pub const PHYSDEVOP_unmap_pirq: u32 = 14;
 
-/// Physdev unmap pirq.
+/// Structure `physdev_unmap_pirq` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_unmap_pirq {
-    /// Domid.
+    /// The domain.
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
@@ -172,46 +171,46 @@ pub struct physdev_unmap_pirq {
 }
 const _: () = assert!(size_of::<physdev_unmap_pirq>() == 8);
 
-/// Physdevop manage pci add.
+/// PHYSDEVOP_manage_pci_add.
 pub const PHYSDEVOP_manage_pci_add: u32 = 15;
-/// Physdevop manage pci remove.
+/// PHYSDEVOP_manage_pci_remove.
 pub const PHYSDEVOP_manage_pci_remove: u32 = 16;
 
-/// Physdev manage pci.
+/// Structure `physdev_manage_pci` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_manage_pci {
     /// IN.
     pub bus: u8,
-    /// Devfn.
+    /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
 }
 const _: () = assert!(size_of::<physdev_manage_pci>() == 2);
 
-/// Physdevop restore msi.
+/// Command `restore_msi`, argument [`physdev_restore_msi`].
 pub const PHYSDEVOP_restore_msi: u32 = 19;
 
-/// Physdev restore msi.
+/// Structure `physdev_restore_msi` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_restore_msi {
     /// IN.
     pub bus: u8,
-    /// Devfn.
+    /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
 }
 const _: () = assert!(size_of::<physdev_restore_msi>() == 2);
 
-/// Physdevop manage pci add ext.
+/// PHYSDEVOP_manage_pci_add_ext.
 pub const PHYSDEVOP_manage_pci_add_ext: u32 = 20;
 
-/// Physdev manage pci ext.
+/// Structure `physdev_manage_pci_ext` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_manage_pci_ext {
     /// IN.
     pub bus: u8,
-    /// Devfn.
+    /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
     /// Padding.
     pub _pad0: [u8; 2],
@@ -226,13 +225,13 @@ pub struct physdev_manage_pci_ext {
 }
 const _: () = assert!(size_of::<physdev_manage_pci_ext>() == 16);
 
-/// Physdev manage pci ext physfn.
+/// Physdev_manage_pci_ext_physfn.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_manage_pci_ext_physfn {
-    /// Bus.
+    /// PCI bus.
     pub bus: u8,
-    /// Devfn.
+    /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
 }
 const _: () = assert!(size_of::<physdev_manage_pci_ext_physfn>() == 2);
@@ -241,11 +240,11 @@ const _: () = assert!(size_of::<physdev_manage_pci_ext_physfn>() == 2);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_op {
-    /// Cmd.
+    /// Sub-command.
     pub cmd: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `irq_status_query` ([`physdev_irq_status_query`]), `set_iopl`
     /// ([`physdev_set_iopl`]), `set_iobitmap` ([`physdev_set_iobitmap`]), `apic_op`
@@ -254,14 +253,14 @@ pub struct physdev_op {
 }
 const _: () = assert!(size_of::<physdev_op>() == 24);
 
-/// Physdevop setup gsi.
+/// Command `setup_gsi`, argument [`physdev_setup_gsi`].
 pub const PHYSDEVOP_setup_gsi: u32 = 21;
 
-/// Physdev setup gsi.
+/// Structure `physdev_setup_gsi` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_setup_gsi {
-    /// Gsi.
+    /// Global system interrupt.
     pub gsi: i32,
     /// IN.
     pub triggering: u8,
@@ -272,10 +271,10 @@ pub struct physdev_setup_gsi {
 }
 const _: () = assert!(size_of::<physdev_setup_gsi>() == 8);
 
-/// type is MAP_PIRQ_TYPE_GSI or MAP_PIRQ_TYPE_MSI the hypercall returns a free pirq.
+/// Command `get_free_pirq`, argument [`physdev_get_free_pirq`].
 pub const PHYSDEVOP_get_free_pirq: u32 = 23;
 
-/// Physdev get free pirq.
+/// Structure `physdev_get_free_pirq` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_get_free_pirq {
@@ -286,18 +285,18 @@ pub struct physdev_get_free_pirq {
 }
 const _: () = assert!(size_of::<physdev_get_free_pirq>() == 8);
 
-/// Xen pci mmcfg reserved.
+/// XEN_PCI_MMCFG_RESERVED.
 pub const XEN_PCI_MMCFG_RESERVED: u32 = 0x1;
-/// Physdevop pci mmcfg reserved.
+/// Command `pci_mmcfg_reserved`, argument [`physdev_pci_mmcfg_reserved`].
 pub const PHYSDEVOP_pci_mmcfg_reserved: u32 = 24;
 
-/// Physdev pci mmcfg reserved.
+/// Structure `physdev_pci_mmcfg_reserved` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_pci_mmcfg_reserved {
     /// Address.
     pub address: u64,
-    /// Segment.
+    /// PCI segment.
     pub segment: u16,
     /// Start bus.
     pub start_bus: u8,
@@ -308,24 +307,24 @@ pub struct physdev_pci_mmcfg_reserved {
 }
 const _: () = assert!(size_of::<physdev_pci_mmcfg_reserved>() == 16);
 
-/// Xen pci dev extfn.
+/// XEN_PCI_DEV_EXTFN.
 pub const XEN_PCI_DEV_EXTFN: u32 = 0x1;
-/// Xen pci dev virtfn.
+/// XEN_PCI_DEV_VIRTFN.
 pub const XEN_PCI_DEV_VIRTFN: u32 = 0x2;
-/// Xen pci dev pxm.
+/// XEN_PCI_DEV_PXM.
 pub const XEN_PCI_DEV_PXM: u32 = 0x4;
-/// Physdevop pci device add.
+/// Command `pci_device_add`, argument [`physdev_pci_device_add`].
 pub const PHYSDEVOP_pci_device_add: u32 = 25;
 
-/// Physdev pci device add.
+/// Structure `physdev_pci_device_add` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_pci_device_add {
     /// IN.
     pub seg: u16,
-    /// Bus.
+    /// PCI bus.
     pub bus: u8,
-    /// Devfn.
+    /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
     /// Flags.
     pub flags: u32,
@@ -338,60 +337,60 @@ pub struct physdev_pci_device_add {
 }
 const _: () = assert!(size_of::<physdev_pci_device_add>() == 12);
 
-/// Physdev pci device add physfn.
+/// Physdev_pci_device_add_physfn.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_pci_device_add_physfn {
-    /// Bus.
+    /// PCI bus.
     pub bus: u8,
-    /// Devfn.
+    /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
 }
 const _: () = assert!(size_of::<physdev_pci_device_add_physfn>() == 2);
 
-/// Physdevop pci device remove.
+/// PHYSDEVOP_pci_device_remove.
 pub const PHYSDEVOP_pci_device_remove: u32 = 26;
-/// Physdevop restore msi ext.
+/// PHYSDEVOP_restore_msi_ext.
 pub const PHYSDEVOP_restore_msi_ext: u32 = 27;
 /// Dom0 should use these two to announce MMIO resources assigned to MSI-X capable devices won't
 /// (prepare) or may (release) change.
 pub const PHYSDEVOP_prepare_msix: u32 = 30;
-/// Physdevop release msix.
+/// PHYSDEVOP_release_msix.
 pub const PHYSDEVOP_release_msix: u32 = 31;
 
-/// Physdev pci device.
+/// Structure `physdev_pci_device` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_pci_device {
     /// IN.
     pub seg: u16,
-    /// Bus.
+    /// PCI bus.
     pub bus: u8,
-    /// Devfn.
+    /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
 }
 const _: () = assert!(size_of::<physdev_pci_device>() == 4);
 
-/// Physdevop dbgp reset prepare.
+/// PHYSDEVOP_DBGP_RESET_PREPARE.
 pub const PHYSDEVOP_DBGP_RESET_PREPARE: u8 = 1;
-/// Physdevop dbgp reset done.
+/// PHYSDEVOP_DBGP_RESET_DONE.
 pub const PHYSDEVOP_DBGP_RESET_DONE: u8 = 2;
-/// Physdevop dbgp bus unknown.
+/// PHYSDEVOP_DBGP_BUS_UNKNOWN.
 pub const PHYSDEVOP_DBGP_BUS_UNKNOWN: u8 = 0;
-/// Physdevop dbgp bus pci.
+/// PHYSDEVOP_DBGP_BUS_PCI.
 pub const PHYSDEVOP_DBGP_BUS_PCI: u8 = 1;
-/// Physdevop dbgp op.
+/// Command `dbgp_op`, argument [`physdev_dbgp_op`].
 pub const PHYSDEVOP_dbgp_op: u32 = 29;
 
-/// Physdev dbgp op.
+/// Structure `physdev_dbgp_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_dbgp_op {
     /// IN.
     pub op: u8,
-    /// Bus.
+    /// PCI bus.
     pub bus: u8,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `pci` ([`physdev_pci_device`]).
     pub u: Union<[u16; 2]>,
@@ -401,5 +400,5 @@ const _: () = assert!(size_of::<physdev_dbgp_op>() == 6);
 /// Notify that some PIRQ-bound event channels have been unmasked. ** This command is obsolete
 /// since interface version 0x00030202 and is ** ** unsupported by newer versions of Xen.
 pub const PHYSDEVOP_IRQ_UNMASK_NOTIFY: u32 = 4;
-/// Physdevop pirq eoi gmfn.
+/// Command `pirq_eoi_gmfn`, argument [`physdev_pirq_eoi_gmfn`].
 pub const PHYSDEVOP_pirq_eoi_gmfn: u32 = PHYSDEVOP_pirq_eoi_gmfn_v2;

@@ -1,97 +1,93 @@
-//! `xen/sched.h`.
+//! `xen/sched.h`: arguments of `sched_op`.
 
 use crate::xen::{domid_t, guest_handle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Voluntarily yield the CPU. @arg == NULL.
+/// Give up the CPU, staying runnable. No argument.
 pub const SCHEDOP_yield: u32 = 0;
-/// Block execution of this VCPU until an event is received for processing.
+/// Unmask events and sleep until one waits. No argument.
 pub const SCHEDOP_block: u32 = 1;
-/// Halt execution of this domain (all VCPUs) and notify the system controller. @arg == pointer
-/// to sched_shutdown_t structure.
+/// Stop the domain, argument [`sched_shutdown`].
 pub const SCHEDOP_shutdown: u32 = 2;
-/// Poll a set of event-channel ports.
+/// Sleep until one of some ports has an event or a time has come, argument [`sched_poll`].
 pub const SCHEDOP_poll: u32 = 3;
-/// Declare a shutdown for another domain.
+/// Stop another domain (toolstack), argument [`sched_remote_shutdown`].
 pub const SCHEDOP_remote_shutdown: u32 = 4;
-/// Latch a shutdown code, so that when the domain later shuts down it reports this code to the
-/// control tools. @arg == sched_shutdown_t, as for SCHEDOP_shutdown.
+/// Record a reason without stopping, argument [`sched_shutdown`].
 pub const SCHEDOP_shutdown_code: u32 = 5;
-/// Setup, poke and destroy a domain watchdog timer. @arg == pointer to sched_watchdog_t
-/// structure.
+/// Arm, poke or disarm a watchdog, argument [`sched_watchdog`].
 pub const SCHEDOP_watchdog: u32 = 6;
-/// Override the current vcpu affinity by pinning it to one physical cpu or undo this override
-/// restoring the previous affinity. @arg == pointer to sched_pin_override_t structure.
+/// Pin this vCPU to a CPU for a while (dom0), argument [`sched_pin_override`].
 pub const SCHEDOP_pin_override: u32 = 7;
 
-/// Sched shutdown.
+/// Why a domain stops.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct sched_shutdown {
-    /// Reason.
+    /// `SHUTDOWN_*`.
     pub reason: u32,
 }
 const _: () = assert!(size_of::<sched_shutdown>() == 4);
 
-/// Sched poll.
+/// Argument of [`SCHEDOP_poll`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct sched_poll {
-    /// Ports.
+    /// Array of ports ([`evtchn_port_t`](crate::event_channel::evtchn_port_t)).
     pub ports: guest_handle,
-    /// Nr ports.
+    /// Its length, at most 128.
     pub nr_ports: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Timeout.
+    /// System time in ns at which to stop waiting; 0 for never.
     pub timeout: u64,
 }
 const _: () = assert!(size_of::<sched_poll>() == 24);
 
-/// Sched remote shutdown.
+/// Argument of [`SCHEDOP_remote_shutdown`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct sched_remote_shutdown {
-    /// Remote domain ID.
+    /// The domain.
     pub domain_id: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// Reason.
+    /// `SHUTDOWN_*`.
     pub reason: u32,
 }
 const _: () = assert!(size_of::<sched_remote_shutdown>() == 8);
 
-/// Sched watchdog.
+/// Argument of [`SCHEDOP_watchdog`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct sched_watchdog {
-    /// watchdog ID.
+    /// Which watchdog; 0 asks for a new one.
     pub id: u32,
-    /// timeout.
+    /// Seconds until it fires; 0 disarms.
     pub timeout: u32,
 }
 const _: () = assert!(size_of::<sched_watchdog>() == 8);
 
-/// Sched pin override.
+/// Argument of [`SCHEDOP_pin_override`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct sched_pin_override {
-    /// Pcpu.
+    /// The CPU; negative ends the override.
     pub pcpu: i32,
 }
 const _: () = assert!(size_of::<sched_pin_override>() == 4);
 
-/// Domain exited normally.
+/// The domain is done.
 pub const SHUTDOWN_poweroff: u32 = 0;
-/// Clean up, kill, and then restart.
+/// Start it again.
 pub const SHUTDOWN_reboot: u32 = 1;
-/// Clean up, save suspend info, kill.
+/// Its state is to be saved.
 pub const SHUTDOWN_suspend: u32 = 2;
-/// Tell controller we've crashed.
+/// It crashed.
 pub const SHUTDOWN_crash: u32 = 3;
-/// Restart because watchdog time expired.
+/// Its watchdog fired: start it again.
 pub const SHUTDOWN_watchdog: u32 = 4;
-/// Domain asked to perform 'soft reset' for it.
+/// Reset it in place, keeping its memory (kexec, kdump).
 pub const SHUTDOWN_soft_reset: u32 = 5;
-/// Maximum valid shutdown reason.
+/// The highest reason.
 pub const SHUTDOWN_MAX: u32 = 5;

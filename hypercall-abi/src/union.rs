@@ -57,3 +57,19 @@ impl<W: FromBytes + IntoBytes + Immutable> Default for Union<W> {
         Self::zeroed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Union;
+
+    #[test]
+    fn members_overlap_and_the_rest_stays() {
+        let mut union = Union::<[u64; 2]>::new(0x1122_3344_u32);
+        assert_eq!(union.0, [0x1122_3344, 0]);
+        union.set([1_u64, 2]);
+        union.set(0xffff_u16);
+        assert_eq!(union.get::<[u64; 2]>(), [0xffff, 2]);
+        assert_eq!(union.get::<u8>(), 0xff);
+        assert_eq!(Union::<[u64; 2]>::default().get::<u64>(), 0);
+    }
+}

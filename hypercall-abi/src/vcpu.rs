@@ -1,132 +1,131 @@
-//! `xen/vcpu.h`.
+//! `xen/vcpu.h`: arguments of `vcpu_op`.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Initialise a VCPU. Each VCPU can be initialised only once.
+/// Give a vCPU its first state, a
+/// [`vcpu_guest_context`](crate::arch_x86_64::vcpu_guest_context); it stays down.
 pub const VCPUOP_initialise: u32 = 0;
-/// Bring up a VCPU. This makes the VCPU runnable.
+/// Let a vCPU run.
 pub const VCPUOP_up: u32 = 1;
-/// Bring down a VCPU (i.e., make it non-runnable).
+/// Stop a vCPU; at once only if it is the caller.
 pub const VCPUOP_down: u32 = 2;
-/// Returns 1 if the given VCPU is up.
+/// Returns 1 if the vCPU is up, 0 if not.
 pub const VCPUOP_is_up: u32 = 3;
-/// Return information about the state and running time of a VCPU. @extra_arg == pointer to
-/// vcpu_runstate_info structure.
+/// Read a vCPU's state and times, argument [`vcpu_runstate_info`].
 pub const VCPUOP_get_runstate_info: u32 = 4;
 
-/// Vcpu runstate info.
+/// In which state a vCPU is, since when, and for how long it was in each.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct vcpu_runstate_info {
-    /// VCPU's current state (RUNSTATE_*).
+    /// `RUNSTATE_*`.
     pub state: i32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// When was current state entered (system time, ns)?.
+    /// System time in ns at which it entered the state; see [`XEN_RUNSTATE_UPDATE`].
     pub state_entry_time: u64,
-    /// Time spent in each RUNSTATE_* (ns).
+    /// Nanoseconds in each state; their sum does not drift from system time.
     pub time: [u64; 4],
 }
 const _: () = assert!(size_of::<vcpu_runstate_info>() == 48);
 
-/// Update indicator set in state_entry_time: When activated via
-/// VMASST_TYPE_runstate_update_flag, set during updates in guest memory mapped copy of
-/// vcpu_runstate_info.
+/// Set in [`vcpu_runstate_info::state_entry_time`] while the area is written, if the guest
+/// asked for it by `VMASST_TYPE_runstate_update_flag`.
 pub const XEN_RUNSTATE_UPDATE: u64 = 1 << 63;
-/// VCPU is currently running on a physical CPU.
+/// On a CPU.
 pub const RUNSTATE_running: i32 = 0;
-/// VCPU is runnable, but not currently scheduled on any physical CPU.
+/// Waiting for a CPU.
 pub const RUNSTATE_runnable: i32 = 1;
-/// VCPU is blocked (a.k.a. idle).
+/// Waiting for an event.
 pub const RUNSTATE_blocked: i32 = 2;
-/// VCPU is not runnable, but it is not blocked.
+/// Not runnable for any other reason: paused or down.
 pub const RUNSTATE_offline: i32 = 3;
-/// Register a shared memory area from which the guest may obtain its own runstate information
-/// without needing to execute a hypercall.
+/// Have the runstate written to guest memory at every switch, argument
+/// [`vcpu_register_runstate_memory_area`].
 pub const VCPUOP_register_runstate_memory_area: u32 = 5;
 
-/// Vcpu register runstate memory area.
+/// Where to write the runstate.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct vcpu_register_runstate_memory_area {
-    /// Addr.
+    /// Virtual address of a [`vcpu_runstate_info`].
     pub addr: u64,
 }
 const _: () = assert!(size_of::<vcpu_register_runstate_memory_area>() == 8);
 
-/// arg == vcpu_set_periodic_timer_t.
+/// Start the periodic timer, argument [`vcpu_set_periodic_timer`].
 pub const VCPUOP_set_periodic_timer: u32 = 6;
-/// arg == NULL.
+/// Stop the periodic timer. No argument.
 pub const VCPUOP_stop_periodic_timer: u32 = 7;
 
-/// Vcpu set periodic timer.
+/// Argument of [`VCPUOP_set_periodic_timer`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct vcpu_set_periodic_timer {
-    /// Period ns.
+    /// Period in ns; less than 1 ms may be refused.
     pub period_ns: u64,
 }
 const _: () = assert!(size_of::<vcpu_set_periodic_timer>() == 8);
 
-/// arg == vcpu_set_singleshot_timer_t.
+/// Start the one-shot timer, argument [`vcpu_set_singleshot_timer`].
 pub const VCPUOP_set_singleshot_timer: u32 = 8;
-/// arg == NULL.
+/// Stop the one-shot timer. No argument.
 pub const VCPUOP_stop_singleshot_timer: u32 = 9;
 
-/// Vcpu set singleshot timer.
+/// Argument of [`VCPUOP_set_singleshot_timer`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct vcpu_set_singleshot_timer {
-    /// Absolute system time value in nanoseconds.
+    /// System time in ns.
     pub timeout_abs_ns: u64,
-    /// VCPU_SSHOTTMR_???.
+    /// [`VCPU_SSHOTTMR_future`] or 0.
     pub flags: u32,
     /// Padding.
     pub _pad0: [u8; 4],
 }
 const _: () = assert!(size_of::<vcpu_set_singleshot_timer>() == 16);
 
-/// Request the timeout to be in the future (return -ETIME if it's passed) but can be ignored by
-/// the hypervisor.
+/// Fail with -ETIME if the time has passed.
 pub const VCPU_SSHOTTMR_future: u32 = 1;
-/// arg == vcpu_register_vcpu_info_t.
+/// Move a vCPU's `vcpu_info` out of the shared page, once, argument
+/// [`vcpu_register_vcpu_info`].
 pub const VCPUOP_register_vcpu_info: u32 = 10;
 
-/// Vcpu register vcpu info.
+/// Argument of [`VCPUOP_register_vcpu_info`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct vcpu_register_vcpu_info {
-    /// mfn of page to place vcpu_info.
+    /// Frame that will hold it.
     pub mfn: u64,
-    /// offset within page.
+    /// Offset in the frame; it must not cross the frame's end.
     pub offset: u32,
-    /// unused.
+    /// Unused.
     pub rsvd: u32,
 }
 const _: () = assert!(size_of::<vcpu_register_vcpu_info>() == 16);
 
-/// Send an NMI to the specified VCPU. @extra_arg == NULL.
+/// Send an NMI to a vCPU. No argument.
 pub const VCPUOP_send_nmi: u32 = 11;
-/// arg == vcpu_get_physid_t.
+/// Ask which physical CPU a pinned vCPU is on, argument [`vcpu_get_physid`].
 pub const VCPUOP_get_physid: u32 = 12;
 
-/// Vcpu get physid.
+/// Argument of [`VCPUOP_get_physid`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct vcpu_get_physid {
-    /// Phys id.
+    /// Local APIC ID in bits 31:0, ACPI ID in bits 63:32.
     pub phys_id: u64,
 }
 const _: () = assert!(size_of::<vcpu_get_physid>() == 8);
 
-/// Register a memory location to get a secondary copy of the vcpu time parameters.
+/// Have the clock written to guest memory as well, argument [`vcpu_register_time_memory_area`].
 pub const VCPUOP_register_vcpu_time_memory_area: u32 = 13;
 
-/// Vcpu register time memory area.
+/// Where to write the clock.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct vcpu_register_time_memory_area {
-    /// Addr.
+    /// Virtual address of a [`vcpu_time_info`](crate::xen::vcpu_time_info).
     pub addr: u64,
 }
 const _: () = assert!(size_of::<vcpu_register_time_memory_area>() == 8);

@@ -1,98 +1,98 @@
-//! `xen/version.h`.
+//! `xen/version.h`: arguments and results of `xen_version`.
 
 use crate::arch_x86_64::xen_ulong_t;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// arg == NULL; returns major:minor (16:16).
+/// Returns the version, major in bits 31:16, minor in bits 15:0.
 pub const XENVER_version: u32 = 0;
-/// arg == xen_extraversion_t.
+/// What follows the minor number: [`xen_extraversion_t`].
 pub const XENVER_extraversion: u32 = 1;
 
-/// Xen extraversion t.
+/// Text, ending in NUL.
 pub type xen_extraversion_t = [u8; 16];
 
-/// Xen extraversion len.
+/// Bytes of [`xen_extraversion_t`].
 pub const XEN_EXTRAVERSION_LEN: i64 = 16;
-/// arg == xen_compile_info_t.
+/// How the hypervisor was built: [`xen_compile_info`].
 pub const XENVER_compile_info: u32 = 2;
 
-/// Xen compile info.
+/// Four texts, each ending in NUL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_compile_info {
-    /// Compiler.
+    /// Compiler and its version.
     pub compiler: [u8; 64],
-    /// Compile by.
+    /// User.
     pub compile_by: [u8; 16],
-    /// Compile domain.
+    /// Host.
     pub compile_domain: [u8; 32],
-    /// Compile date.
+    /// Date.
     pub compile_date: [u8; 32],
 }
 const _: () = assert!(size_of::<xen_compile_info>() == 144);
 
-/// Xenver capabilities.
+/// Kinds of guest that can run: [`xen_capabilities_info_t`].
 pub const XENVER_capabilities: u32 = 3;
 
-/// Xen capabilities info t.
+/// Words such as `xen-3.0-x86_64`, separated by spaces, ending in NUL.
 pub type xen_capabilities_info_t = [u8; 1024];
 
-/// Xen capabilities info len.
+/// Bytes of [`xen_capabilities_info_t`].
 pub const XEN_CAPABILITIES_INFO_LEN: usize = 1024;
-/// Xenver changeset.
+/// The source's revision: [`xen_changeset_info_t`].
 pub const XENVER_changeset: u32 = 4;
 
-/// Xen changeset info t.
+/// Text, ending in NUL.
 pub type xen_changeset_info_t = [u8; 64];
 
-/// Xen changeset info len.
+/// Bytes of [`xen_changeset_info_t`].
 pub const XEN_CHANGESET_INFO_LEN: usize = 64;
-/// Xenver platform parameters.
+/// Where the hypervisor's range starts: [`xen_platform_parameters`].
 pub const XENVER_platform_parameters: u32 = 5;
 
-/// Xen platform parameters.
+/// Argument of [`XENVER_platform_parameters`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_platform_parameters {
-    /// Virt start.
+    /// First address of the hypervisor's range.
     pub virt_start: xen_ulong_t,
 }
 const _: () = assert!(size_of::<xen_platform_parameters>() == 8);
 
-/// Xenver get features.
+/// Features by submap: [`xen_feature_info`].
 pub const XENVER_get_features: u32 = 6;
 
-/// Xen feature info.
+/// Argument of [`XENVER_get_features`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_feature_info {
-    /// IN: which 32-bit submap to return.
+    /// IN: which 32 features.
     pub submap_idx: u32,
-    /// OUT: 32-bit submap.
+    /// OUT: their bits (`XENFEAT_*` modulo 32).
     pub submap: u32,
 }
 const _: () = assert!(size_of::<xen_feature_info>() == 8);
 
-/// arg == NULL; returns host memory page size.
+/// Returns the page size.
 pub const XENVER_pagesize: u32 = 7;
-/// arg == xen_domain_handle_t.
+/// The domain's UUID.
 pub const XENVER_guest_handle: u32 = 8;
-/// Xenver commandline.
+/// The hypervisor's command line: [`xen_commandline_t`].
 pub const XENVER_commandline: u32 = 9;
 
-/// Xen commandline t.
+/// Text, ending in NUL.
 pub type xen_commandline_t = [u8; 1024];
 
-/// Return value is the number of bytes written, or XEN_Exx on error.
+/// The linker's build ID; returns its length. Argument [`xen_build_id`].
 pub const XENVER_build_id: u32 = 10;
 
-/// Xen build id.
+/// Argument of [`XENVER_build_id`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_build_id {
-    /// IN: size of buf\[\].
+    /// IN: bytes that follow.
     pub len: u32,
-    /// Buf.
+    /// OUT: the ID begins here.
     pub buf: [u8; 0],
 }
 const _: () = assert!(size_of::<xen_build_id>() == 4);

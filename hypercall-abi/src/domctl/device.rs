@@ -1,4 +1,4 @@
-//! `xen/domctl/device.h`.
+//! Domctls that give devices, interrupts and ports to a domain.
 
 use crate::Union;
 use crate::event_channel::evtchn_port_t;
@@ -9,11 +9,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_irq_permission {
-    /// Pirq.
+    /// Physical interrupt number.
     pub pirq: u32,
-    /// flag to specify enable/disable of IRQ access.
+    /// Flag to specify enable/disable of IRQ access.
     pub allow_access: u8,
-    /// Pad.
+    /// Unused; zero.
     pub pad: [u8; 3],
 }
 const _: () = assert!(size_of::<xen_domctl_irq_permission>() == 8);
@@ -22,11 +22,11 @@ const _: () = assert!(size_of::<xen_domctl_irq_permission>() == 8);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_iomem_permission {
-    /// first page (physical page number) in range.
+    /// First page (physical page number) in range.
     pub first_mfn: u64,
-    /// number of pages in range (>0).
+    /// Number of pages in range (>0).
     pub nr_mfns: u64,
-    /// allow (!0) or deny (0) access to range?.
+    /// Allow (!0) or deny (0) access to range?.
     pub allow_access: u8,
     /// Padding.
     pub _pad0: [u8; 7],
@@ -37,11 +37,11 @@ const _: () = assert!(size_of::<xen_domctl_iomem_permission>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_ioport_permission {
-    /// first port int range.
+    /// First port int range.
     pub first_port: u32,
-    /// size of port range.
+    /// Size of port range.
     pub nr_ports: u32,
-    /// allow or deny access to range?.
+    /// Allow or deny access to range?.
     pub allow_access: u8,
     /// Padding.
     pub _pad0: [u8; 3],
@@ -52,10 +52,10 @@ const _: () = assert!(size_of::<xen_domctl_ioport_permission>() == 12);
 /// of device: - PCI device (XEN_DOMCTL_DEV_PCI) will be reassigned to DOM0 - DT device
 /// (XEN_DOMCTL_DEV_DT) will left unassigned.
 pub const XEN_DOMCTL_DEV_PCI: u32 = 0;
-/// Xen domctl dev dt.
+/// XEN_DOMCTL_DEV_DT.
 pub const XEN_DOMCTL_DEV_DT: u32 = 1;
 
-/// Xen domctl assign device.
+/// Structure `xen_domctl_assign_device` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_assign_device {
@@ -63,7 +63,7 @@ pub struct xen_domctl_assign_device {
     pub dev: u32,
     /// Flags.
     pub flags: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `pci` ([`xen_domctl_assign_device_pci`]), `dt`
     /// ([`xen_domctl_assign_device_dt`]).
@@ -71,19 +71,19 @@ pub struct xen_domctl_assign_device {
 }
 const _: () = assert!(size_of::<xen_domctl_assign_device>() == 24);
 
-/// assign only.
+/// Assign only.
 pub const XEN_DOMCTL_DEV_RDM_RELAXED: u32 = 1;
 
-/// Xen domctl assign device pci.
+/// Xen_domctl_assign_device_pci.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_assign_device_pci {
-    /// machine PCI ID of assigned device.
+    /// Machine PCI ID of assigned device.
     pub machine_sbdf: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_assign_device_pci>() == 4);
 
-/// Xen domctl assign device dt.
+/// Xen_domctl_assign_device_dt.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_assign_device_dt {
@@ -113,26 +113,26 @@ pub struct xen_domctl_get_device_group {
 }
 const _: () = assert!(size_of::<xen_domctl_get_device_group>() == 24);
 
-/// Pt irq type pci.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: PCI.
 pub const PT_IRQ_TYPE_PCI: u32 = 0;
-/// Pt irq type isa.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: ISA.
 pub const PT_IRQ_TYPE_ISA: u32 = 1;
-/// Pt irq type msi.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: MSI.
 pub const PT_IRQ_TYPE_MSI: u32 = 2;
-/// Pt irq type msi translate.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: MSI_TRANSLATE.
 pub const PT_IRQ_TYPE_MSI_TRANSLATE: u32 = 3;
-/// ARM: valid range 32-1019.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: SPI.
 pub const PT_IRQ_TYPE_SPI: u32 = 4;
 
-/// Xen domctl bind pt irq.
+/// Structure `xen_domctl_bind_pt_irq` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq {
     /// Machine irq.
     pub machine_irq: u32,
-    /// enum pt_irq_type.
+    /// Enum pt_irq_type.
     pub irq_type: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `isa` ([`xen_domctl_bind_pt_irq_isa`]), `pci` ([`xen_domctl_bind_pt_irq_pci`]),
     /// `msi` ([`xen_domctl_bind_pt_irq_msi`]), `spi` ([`xen_domctl_bind_pt_irq_spi`]).
@@ -140,7 +140,7 @@ pub struct xen_domctl_bind_pt_irq {
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq>() == 24);
 
-/// Xen domctl bind pt irq isa.
+/// Xen_domctl_bind_pt_irq_isa.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_isa {
@@ -149,11 +149,11 @@ pub struct xen_domctl_bind_pt_irq_isa {
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_isa>() == 1);
 
-/// Xen domctl bind pt irq pci.
+/// Xen_domctl_bind_pt_irq_pci.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_pci {
-    /// Bus.
+    /// PCI bus.
     pub bus: u8,
     /// Device.
     pub device: u8,
@@ -162,7 +162,7 @@ pub struct xen_domctl_bind_pt_irq_pci {
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_pci>() == 3);
 
-/// Xen domctl bind pt irq msi.
+/// Xen_domctl_bind_pt_irq_msi.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_msi {
@@ -177,20 +177,20 @@ pub struct xen_domctl_bind_pt_irq_msi {
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_msi>() == 16);
 
-/// Xen domctl vmsi x86 dest id mask.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the DEST_ID_MASK bits.
 pub const XEN_DOMCTL_VMSI_X86_DEST_ID_MASK: u32 = 0x0000ff;
-/// Xen domctl vmsi x86 rh mask.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the RH_MASK bits.
 pub const XEN_DOMCTL_VMSI_X86_RH_MASK: u32 = 0x000100;
-/// Xen domctl vmsi x86 dm mask.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the DM_MASK bits.
 pub const XEN_DOMCTL_VMSI_X86_DM_MASK: u32 = 0x000200;
-/// Xen domctl vmsi x86 deliv mask.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the DELIV_MASK bits.
 pub const XEN_DOMCTL_VMSI_X86_DELIV_MASK: u32 = 0x007000;
-/// Xen domctl vmsi x86 trig mask.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the TRIG_MASK bits.
 pub const XEN_DOMCTL_VMSI_X86_TRIG_MASK: u32 = 0x008000;
-/// Xen domctl vmsi x86 unmasked.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the UNMASKED bits.
 pub const XEN_DOMCTL_VMSI_X86_UNMASKED: u32 = 0x010000;
 
-/// Xen domctl bind pt irq spi.
+/// Xen_domctl_bind_pt_irq_spi.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_spi {
@@ -204,22 +204,22 @@ const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_spi>() == 2);
 /// &lt;result> less than nr_mfns), requiring re-invocation by the caller after updating inputs
 /// - negative error; other than -E2BIG.
 pub const DPCI_ADD_MAPPING: u32 = 1;
-/// Dpci remove mapping.
+/// DPCI_REMOVE_MAPPING.
 pub const DPCI_REMOVE_MAPPING: u32 = 0;
 
-/// Xen domctl memory mapping.
+/// Structure `xen_domctl_memory_mapping` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_memory_mapping {
-    /// first page (hvm guest phys page) in range.
+    /// First page (hvm guest phys page) in range.
     pub first_gfn: u64,
-    /// first page (machine page) in range.
+    /// First page (machine page) in range.
     pub first_mfn: u64,
-    /// number of pages in range (>0).
+    /// Number of pages in range (>0).
     pub nr_mfns: u64,
-    /// add or remove mapping.
+    /// Add or remove mapping.
     pub add_mapping: u32,
-    /// padding for 64-bit aligned structure.
+    /// Padding for 64-bit aligned structure.
     pub padding: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_memory_mapping>() == 32);
@@ -228,13 +228,13 @@ const _: () = assert!(size_of::<xen_domctl_memory_mapping>() == 32);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_ioport_mapping {
-    /// first guest IO port.
+    /// First guest IO port.
     pub first_gport: u32,
-    /// first machine IO port.
+    /// First machine IO port.
     pub first_mport: u32,
-    /// size of port range.
+    /// Size of port range.
     pub nr_ports: u32,
-    /// add or remove mapping.
+    /// Add or remove mapping.
     pub add_mapping: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_ioport_mapping>() == 16);
@@ -251,14 +251,14 @@ pub struct xen_domctl_vuart_op {
     pub gfn: u64,
     /// IN - domid of domain running the backend console.
     pub console_domid: domid_t,
-    /// Pad.
+    /// Unused; zero.
     pub pad: [u8; 2],
     /// OUT - remote port of the event channel used for sending ring buffer events.
     pub evtchn: evtchn_port_t,
 }
 const _: () = assert!(size_of::<xen_domctl_vuart_op>() == 24);
 
-/// Xen domctl vuart op init.
+/// XEN_DOMCTL_VUART_OP_INIT.
 pub const XEN_DOMCTL_VUART_OP_INIT: u32 = 0;
-/// Xen domctl vuart type vpl011.
+/// XEN_DOMCTL_VUART_TYPE_VPL011.
 pub const XEN_DOMCTL_VUART_TYPE_VPL011: u32 = 0;

@@ -1,37 +1,37 @@
-//! `xen/domctl/domain.h`.
+//! Domctls on a domain as a whole: creation, information, time, limits.
 
 use crate::arch_x86_64::xen_arch_domainconfig;
 use crate::xen::{domid_t, xen_domain_handle_t};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// XEN_DOMCTL_createdomain.
+/// A domain to create. The number in [`xen_domctl::domain`], if 0 or reserved, is chosen by the
+/// hypervisor.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_createdomain {
-    /// IN parameters.
+    /// Security label.
     pub ssidref: u32,
-    /// Handle.
+    /// UUID.
     pub handle: xen_domain_handle_t,
-    /// Flags.
+    /// `XEN_DOMCTL_CDF_*`; 0 for plain PV.
     pub flags: u32,
-    /// Iommu opts.
+    /// `XEN_DOMCTL_IOMMU_*`.
     pub iommu_opts: u32,
-    /// Various domain limits, which impact the quantity of resources (global mapping space,
-    /// xenheap, etc) a guest may consume.
+    /// vCPUs it will have.
     pub max_vcpus: u32,
-    /// Max evtchn port.
+    /// Highest port it may have.
     pub max_evtchn_port: u32,
-    /// Max grant frames.
+    /// Frames of its grant table; negative for the default.
     pub max_grant_frames: i32,
-    /// Max maptrack frames.
+    /// Frames that record what it maps from others; negative for the default.
     pub max_maptrack_frames: i32,
-    /// Grant opts.
+    /// Grant-table version, see [`XEN_DOMCTL_GRANT_version`].
     pub grant_opts: u32,
-    /// Per-vCPU buffer size in bytes. 0 to disable.
+    /// Bytes of trace buffer per vCPU; 0 for none.
     pub vmtrace_size: u32,
-    /// CPU pool to use; specify 0 or a specific existing pool.
+    /// CPU pool it runs in.
     pub cpupool_id: u32,
-    /// Arch.
+    /// The x86 part.
     pub arch: xen_arch_domainconfig,
 }
 const _: () = assert!(size_of::<xen_domctl_createdomain>() == 64);
@@ -48,92 +48,93 @@ pub const XEN_DOMCTL_CDF_oos_off: u32 = 1 << 3;
 pub const XEN_DOMCTL_CDF_xs_domain: u32 = 1 << 4;
 /// Should this domain be permitted to use the IOMMU?.
 pub const XEN_DOMCTL_CDF_iommu: u32 = 1 << 5;
-/// Xen domctl cdf nested virt.
+/// XEN_DOMCTL_CDF_nested_virt.
 pub const XEN_DOMCTL_CDF_nested_virt: u32 = 1 << 6;
 /// Should we expose the vPMU to the guest?.
 pub const XEN_DOMCTL_CDF_vpmu: u32 = 1 << 7;
-/// Max XEN_DOMCTL_CDF_* constant.
+/// The highest `XEN_DOMCTL_CDF_*` flag.
 pub const XEN_DOMCTL_CDF_MAX: u32 = XEN_DOMCTL_CDF_vpmu;
-/// Xen domctl iommu no sharept.
+/// XEN_DOMCTL_IOMMU_no_sharept.
 pub const XEN_DOMCTL_IOMMU_no_sharept: u32 = 1;
-/// Max XEN_DOMCTL_IOMMU_* constant.
+/// The highest `XEN_DOMCTL_IOMMU_*` flag.
 pub const XEN_DOMCTL_IOMMU_MAX: u32 = XEN_DOMCTL_IOMMU_no_sharept;
 /// Grant version, use low 4 bits.
 pub const XEN_DOMCTL_GRANT_version_mask: u32 = 0xf;
 
-/// XEN_DOMCTL_getdomaininfo.
+/// What a toolstack can know of a domain. For the command, the first domain numbered
+/// [`xen_domctl::domain`] or higher answers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_getdomaininfo {
-    /// Also echoed in domctl.domain.
+    /// Its number.
     pub domain: domid_t,
-    /// Pad1.
+    /// Unused; zero.
     pub pad1: u16,
-    /// XEN_DOMINF_.
+    /// `XEN_DOMINF_*`.
     pub flags: u32,
-    /// Tot pages.
+    /// Pages it has.
     pub tot_pages: u64,
-    /// Max pages.
+    /// Pages it may have.
     pub max_pages: u64,
-    /// Outstanding pages.
+    /// Pages claimed for it and not yet given.
     pub outstanding_pages: u64,
-    /// Shr pages.
+    /// Pages it shares copy-on-write.
     pub shr_pages: u64,
-    /// Paged pages.
+    /// Pages that are paged out.
     pub paged_pages: u64,
-    /// GMFN of shared_info struct.
+    /// Frame of its shared page.
     pub shared_info_frame: u64,
-    /// Cpu time.
+    /// CPU time of all its vCPUs, ns.
     pub cpu_time: u64,
-    /// Number of VCPUs currently online.
+    /// vCPUs that are up.
     pub nr_online_vcpus: u32,
-    /// Maximum VCPUID in use by this domain.
+    /// Its highest vCPU number, or [`XEN_INVALID_MAX_VCPU_ID`].
     pub max_vcpu_id: u32,
-    /// Ssidref.
+    /// Security label.
     pub ssidref: u32,
-    /// Handle.
+    /// UUID.
     pub handle: xen_domain_handle_t,
-    /// Cpupool.
+    /// CPU pool it runs in.
     pub cpupool: u32,
-    /// Guest physical address space size.
+    /// Width of its physical addresses, bits.
     pub gpaddr_bits: u8,
-    /// Pad2.
+    /// Unused; zero.
     pub pad2: [u8; 7],
-    /// Arch config.
+    /// The x86 part of its creation.
     pub arch_config: xen_arch_domainconfig,
 }
 const _: () = assert!(size_of::<xen_domctl_getdomaininfo>() == 112);
 
-/// Domain is scheduled to die.
+/// It is being destroyed.
 pub const XEN_DOMINF_dying: u32 = 1;
-/// Domain is an HVM guest (as opposed to a PV guest).
+/// It is an HVM guest.
 pub const XEN_DOMINF_hvm_guest: u32 = 1 << 1;
-/// The guest OS has shut down.
+/// It has shut down; the reason is in bits 23:16.
 pub const XEN_DOMINF_shutdown: u32 = 1 << 2;
-/// Currently paused by control software.
+/// Paused by a toolstack.
 pub const XEN_DOMINF_paused: u32 = 1 << 3;
-/// Currently blocked pending an event.
+/// All its vCPUs wait for events.
 pub const XEN_DOMINF_blocked: u32 = 1 << 4;
-/// Domain is currently running.
+/// One of its vCPUs runs now.
 pub const XEN_DOMINF_running: u32 = 1 << 5;
-/// Being debugged.
+/// A debugger is attached.
 pub const XEN_DOMINF_debugged: u32 = 1 << 6;
-/// domain is a xenstore domain.
+/// It serves xenstore.
 pub const XEN_DOMINF_xs_domain: u32 = 1 << 7;
-/// domain has hardware assisted paging.
+/// It uses nested paging.
 pub const XEN_DOMINF_hap: u32 = 1 << 8;
-/// XEN_DOMINF_shutdown guest-supplied code.
+/// Mask of the shutdown reason, after the shift.
 pub const XEN_DOMINF_shutdownmask: u32 = 255;
-/// Xen dominf shutdownshift.
+/// Shift of the shutdown reason.
 pub const XEN_DOMINF_shutdownshift: u32 = 16;
-/// Domain has no vcpus?.
+/// The domain has no vCPUs.
 pub const XEN_INVALID_MAX_VCPU_ID: u32 = 0xffff_ffff;
 
 /// XEN_DOMCTL_setdomainhandle.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_setdomainhandle {
-    /// Handle.
+    /// UUID of the domain.
     pub handle: xen_domain_handle_t,
 }
 const _: () = assert!(size_of::<xen_domctl_setdomainhandle>() == 16);
@@ -160,16 +161,16 @@ const _: () = assert!(size_of::<xen_domctl_hypercall_init>() == 8);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_settimeoffset {
-    /// applied to domain wallclock time.
+    /// Applied to domain wallclock time.
     pub time_offset_seconds: i64,
 }
 const _: () = assert!(size_of::<xen_domctl_settimeoffset>() == 8);
 
-/// XEN_DOMCTL_get_address_size.
+/// Width of a PV guest.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_address_size {
-    /// Size.
+    /// 32 or 64, bits.
     pub size: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_address_size>() == 4);
@@ -192,24 +193,24 @@ pub struct xen_domctl_subscribe {
 }
 const _: () = assert!(size_of::<xen_domctl_subscribe>() == 4);
 
-/// XEN_DOMCTL_settscinfo.
+/// How a domain sees the TSC.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_tsc_info {
-    /// IN/OUT.
+    /// 0 default, 1 always emulated, 2 never emulated.
     pub tsc_mode: u32,
-    /// Gtsc khz.
+    /// Frequency that the guest sees, kHz.
     pub gtsc_khz: u32,
-    /// Incarnation.
+    /// Times the domain was restored.
     pub incarnation: u32,
-    /// Pad.
+    /// Unused; zero.
     pub pad: u32,
-    /// Elapsed nsec.
+    /// System time that has passed in the domain, ns.
     pub elapsed_nsec: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_tsc_info>() == 24);
 
-/// Xen domctl set virq handler.
+/// Structure `xen_domctl_set_virq_handler` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_set_virq_handler {

@@ -1,4 +1,4 @@
-//! `xen/domctl/inspect.h`.
+//! Domctls for debuggers, introspection and hardware tracing.
 
 use crate::Union;
 use crate::xen::guest_handle;
@@ -19,10 +19,10 @@ const _: () = assert!(size_of::<xen_domctl_hvmcontext>() == 16);
 
 /// XEN_DOMCTL_debug_op.
 pub const XEN_DOMCTL_DEBUG_OP_SINGLE_STEP_OFF: u32 = 0;
-/// Xen domctl debug op single step on.
+/// XEN_DOMCTL_DEBUG_OP_SINGLE_STEP_ON.
 pub const XEN_DOMCTL_DEBUG_OP_SINGLE_STEP_ON: u32 = 1;
 
-/// Xen domctl debug op.
+/// Structure `xen_domctl_debug_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_debug_op {
@@ -52,30 +52,30 @@ const _: () = assert!(size_of::<xen_domctl_hvmcontext_partial>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_gdbsx_memio {
-    /// optional: init_mm.pgd\[3\] value.
+    /// Optional: init_mm.pgd\[3\] value.
     pub pgd3val: u64,
-    /// guest virtual address.
+    /// Guest virtual address.
     pub gva: u64,
-    /// user buffer virtual address.
+    /// User buffer virtual address.
     pub uva: u64,
-    /// number of bytes to read/write.
+    /// Number of bytes to read/write.
     pub len: u32,
     /// 0 = read from guest. 1 = write to guest.
     pub gwr: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// bytes remaining to be copied.
+    /// Bytes remaining to be copied.
     pub remain: u32,
     /// Padding.
     pub _pad1: [u8; 4],
 }
 const _: () = assert!(size_of::<xen_domctl_gdbsx_memio>() == 40);
 
-/// pause/unpause a vcpu.
+/// Pause/unpause a vcpu.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_gdbsx_pauseunp_vcpu {
-    /// which vcpu.
+    /// Which vcpu.
     pub vcpu: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_gdbsx_pauseunp_vcpu>() == 4);
@@ -84,30 +84,30 @@ const _: () = assert!(size_of::<xen_domctl_gdbsx_pauseunp_vcpu>() == 4);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_gdbsx_domstatus {
-    /// is the domain paused.
+    /// Is the domain paused.
     pub paused: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// any vcpu in an event?.
+    /// Any vcpu in an event?.
     pub vcpu_id: u32,
-    /// if yes, what event?.
+    /// If yes, what event?.
     pub vcpu_ev: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_gdbsx_domstatus>() == 12);
 
-/// There are currently three rings available for VM events: sharing, monitor and paging.
+/// [`xen_domctl_vm_event_op::op`]: `ENABLE`.
 pub const XEN_VM_EVENT_ENABLE: u32 = 0;
-/// Xen vm event disable.
+/// [`xen_domctl_vm_event_op::op`]: `DISABLE`.
 pub const XEN_VM_EVENT_DISABLE: u32 = 1;
-/// Xen vm event resume.
+/// [`xen_domctl_vm_event_op::op`]: `RESUME`.
 pub const XEN_VM_EVENT_RESUME: u32 = 2;
-/// Xen vm event get version.
+/// [`xen_domctl_vm_event_op::op`]: `GET_VERSION`.
 pub const XEN_VM_EVENT_GET_VERSION: u32 = 3;
-/// Domain memory paging Page memory in and out.
+/// [`xen_domctl_vm_event_op::mode`]: the PAGING ring.
 pub const XEN_DOMCTL_VM_EVENT_OP_PAGING: u32 = 1;
-/// Monitor helper.
+/// [`xen_domctl_vm_event_op::mode`]: the MONITOR ring.
 pub const XEN_DOMCTL_VM_EVENT_OP_MONITOR: u32 = 2;
-/// Sharing ENOMEM helper.
+/// [`xen_domctl_vm_event_op::mode`]: the SHARING ring.
 pub const XEN_DOMCTL_VM_EVENT_OP_SHARING: u32 = 3;
 
 /// Use for teardown/setup of helper&lt;->hypervisor interface for paging, access and sharing.
@@ -118,14 +118,14 @@ pub struct xen_domctl_vm_event_op {
     pub op: u32,
     /// XEN_DOMCTL_VM_EVENT_OP_.
     pub mode: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `enable` ([`xen_domctl_vm_event_op_enable`]), `version` (`u32`).
     pub u: Union<[u32; 1]>,
 }
 const _: () = assert!(size_of::<xen_domctl_vm_event_op>() == 12);
 
-/// Xen domctl vm event op enable.
+/// Xen_domctl_vm_event_op_enable.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vm_event_op_enable {
@@ -137,13 +137,13 @@ const _: () = assert!(size_of::<xen_domctl_vm_event_op_enable>() == 4);
 /// XEN_DOMCTL_mem_sharing_op.
 pub const XEN_DOMCTL_MEM_SHARING_CONTROL: u8 = 0;
 
-/// Xen domctl mem sharing op.
+/// Structure `xen_domctl_mem_sharing_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_mem_sharing_op {
     /// XEN_DOMCTL_MEM_SHARING_.
     pub op: u8,
-    /// U.
+    /// Depends on the command.
     pub u: u8,
 }
 const _: () = assert!(size_of::<xen_domctl_mem_sharing_op>() == 2);
@@ -159,62 +159,61 @@ pub struct xen_domctl_set_access_required {
 }
 const _: () = assert!(size_of::<xen_domctl_set_access_required>() == 1);
 
-/// Xen domctl psr cmt op.
+/// Structure `xen_domctl_psr_cmt_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_psr_cmt_op {
-    /// Cmd.
+    /// Sub-command.
     pub cmd: u32,
     /// Data.
     pub data: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_psr_cmt_op>() == 8);
 
-/// Xen domctl psr cmt op detach.
+/// XEN_DOMCTL_PSR_CMT_OP_DETACH.
 pub const XEN_DOMCTL_PSR_CMT_OP_DETACH: u32 = 0;
-/// Xen domctl psr cmt op attach.
+/// XEN_DOMCTL_PSR_CMT_OP_ATTACH.
 pub const XEN_DOMCTL_PSR_CMT_OP_ATTACH: u32 = 1;
-/// Xen domctl psr cmt op query rmid.
+/// XEN_DOMCTL_PSR_CMT_OP_QUERY_RMID.
 pub const XEN_DOMCTL_PSR_CMT_OP_QUERY_RMID: u32 = 2;
-/// XEN_DOMCTL_MONITOR_* Enable/disable monitoring various VM events.
+/// [`xen_domctl_monitor_op::op`]: `ENABLE`.
 pub const XEN_DOMCTL_MONITOR_OP_ENABLE: u32 = 0;
-/// Xen domctl monitor op disable.
+/// [`xen_domctl_monitor_op::op`]: `DISABLE`.
 pub const XEN_DOMCTL_MONITOR_OP_DISABLE: u32 = 1;
-/// Xen domctl monitor op get capabilities.
+/// [`xen_domctl_monitor_op::op`]: `GET_CAPABILITIES`.
 pub const XEN_DOMCTL_MONITOR_OP_GET_CAPABILITIES: u32 = 2;
-/// Xen domctl monitor op emulate each rep.
+/// [`xen_domctl_monitor_op::op`]: `EMULATE_EACH_REP`.
 pub const XEN_DOMCTL_MONITOR_OP_EMULATE_EACH_REP: u32 = 3;
-/// Control register feature can result in guest-crashes when the monitor subsystem is being
-/// turned off.
+/// [`xen_domctl_monitor_op::op`]: `CONTROL_REGISTERS`.
 pub const XEN_DOMCTL_MONITOR_OP_CONTROL_REGISTERS: u32 = 4;
-/// Xen domctl monitor event write ctrlreg.
+/// [`xen_domctl_monitor_op::event`]: `WRITE_CTRLREG`.
 pub const XEN_DOMCTL_MONITOR_EVENT_WRITE_CTRLREG: u32 = 0;
-/// Xen domctl monitor event mov to msr.
+/// [`xen_domctl_monitor_op::event`]: `MOV_TO_MSR`.
 pub const XEN_DOMCTL_MONITOR_EVENT_MOV_TO_MSR: u32 = 1;
-/// Xen domctl monitor event singlestep.
+/// [`xen_domctl_monitor_op::event`]: `SINGLESTEP`.
 pub const XEN_DOMCTL_MONITOR_EVENT_SINGLESTEP: u32 = 2;
-/// Xen domctl monitor event software breakpoint.
+/// [`xen_domctl_monitor_op::event`]: `SOFTWARE_BREAKPOINT`.
 pub const XEN_DOMCTL_MONITOR_EVENT_SOFTWARE_BREAKPOINT: u32 = 3;
-/// Xen domctl monitor event guest request.
+/// [`xen_domctl_monitor_op::event`]: `GUEST_REQUEST`.
 pub const XEN_DOMCTL_MONITOR_EVENT_GUEST_REQUEST: u32 = 4;
-/// Xen domctl monitor event debug exception.
+/// [`xen_domctl_monitor_op::event`]: `DEBUG_EXCEPTION`.
 pub const XEN_DOMCTL_MONITOR_EVENT_DEBUG_EXCEPTION: u32 = 5;
-/// Xen domctl monitor event cpuid.
+/// [`xen_domctl_monitor_op::event`]: `CPUID`.
 pub const XEN_DOMCTL_MONITOR_EVENT_CPUID: u32 = 6;
-/// Xen domctl monitor event privileged call.
+/// [`xen_domctl_monitor_op::event`]: `PRIVILEGED_CALL`.
 pub const XEN_DOMCTL_MONITOR_EVENT_PRIVILEGED_CALL: u32 = 7;
-/// Xen domctl monitor event interrupt.
+/// [`xen_domctl_monitor_op::event`]: `INTERRUPT`.
 pub const XEN_DOMCTL_MONITOR_EVENT_INTERRUPT: u32 = 8;
-/// Xen domctl monitor event desc access.
+/// [`xen_domctl_monitor_op::event`]: `DESC_ACCESS`.
 pub const XEN_DOMCTL_MONITOR_EVENT_DESC_ACCESS: u32 = 9;
-/// Xen domctl monitor event emul unimplemented.
+/// [`xen_domctl_monitor_op::event`]: `EMUL_UNIMPLEMENTED`.
 pub const XEN_DOMCTL_MONITOR_EVENT_EMUL_UNIMPLEMENTED: u32 = 10;
-/// Enabled by default.
+/// [`xen_domctl_monitor_op::event`]: `INGUEST_PAGEFAULT`.
 pub const XEN_DOMCTL_MONITOR_EVENT_INGUEST_PAGEFAULT: u32 = 11;
-/// Xen domctl monitor event vmexit.
+/// [`xen_domctl_monitor_op::event`]: `VMEXIT`.
 pub const XEN_DOMCTL_MONITOR_EVENT_VMEXIT: u32 = 12;
 
-/// Xen domctl monitor op.
+/// Structure `xen_domctl_monitor_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_monitor_op {
@@ -223,7 +222,7 @@ pub struct xen_domctl_monitor_op {
     /// When used with ENABLE/DISABLE this has to be set to the requested
     /// XEN_DOMCTL_MONITOR_EVENT_* value.
     pub event: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `mov_to_cr` ([`xen_domctl_monitor_op_mov_to_cr`]), `mov_to_msr`
     /// ([`xen_domctl_monitor_op_mov_to_msr`]), `guest_request`
@@ -234,7 +233,7 @@ pub struct xen_domctl_monitor_op {
 }
 const _: () = assert!(size_of::<xen_domctl_monitor_op>() == 24);
 
-/// Xen domctl monitor op mov to cr.
+/// Xen_domctl_monitor_op_mov_to_cr.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_monitor_op_mov_to_cr {
@@ -246,14 +245,14 @@ pub struct xen_domctl_monitor_op_mov_to_cr {
     pub onchangeonly: u8,
     /// Allignment padding.
     pub pad1: u8,
-    /// Pad2.
+    /// Unused; zero.
     pub pad2: u32,
     /// Send event only if the changed bit in the control register is not masked.
     pub bitmask: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_monitor_op_mov_to_cr>() == 16);
 
-/// Xen domctl monitor op mov to msr.
+/// Xen_domctl_monitor_op_mov_to_msr.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_monitor_op_mov_to_msr {
@@ -266,7 +265,7 @@ pub struct xen_domctl_monitor_op_mov_to_msr {
 }
 const _: () = assert!(size_of::<xen_domctl_monitor_op_mov_to_msr>() == 8);
 
-/// Xen domctl monitor op guest request.
+/// Xen_domctl_monitor_op_guest_request.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_monitor_op_guest_request {
@@ -277,7 +276,7 @@ pub struct xen_domctl_monitor_op_guest_request {
 }
 const _: () = assert!(size_of::<xen_domctl_monitor_op_guest_request>() == 2);
 
-/// Xen domctl monitor op debug exception.
+/// Xen_domctl_monitor_op_debug_exception.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_monitor_op_debug_exception {
@@ -286,7 +285,7 @@ pub struct xen_domctl_monitor_op_debug_exception {
 }
 const _: () = assert!(size_of::<xen_domctl_monitor_op_debug_exception>() == 1);
 
-/// Xen domctl monitor op vmexit.
+/// Xen_domctl_monitor_op_vmexit.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_monitor_op_vmexit {
@@ -295,7 +294,7 @@ pub struct xen_domctl_monitor_op_vmexit {
 }
 const _: () = assert!(size_of::<xen_domctl_monitor_op_vmexit>() == 1);
 
-/// Xen domctl psr alloc.
+/// Structure `xen_domctl_psr_alloc` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_psr_alloc {
@@ -308,25 +307,25 @@ pub struct xen_domctl_psr_alloc {
 }
 const _: () = assert!(size_of::<xen_domctl_psr_alloc>() == 16);
 
-/// Xen domctl psr set l3 cbm.
+/// [`xen_domctl_psr_alloc::cmd`]: SET the domain's L3_CBM value.
 pub const XEN_DOMCTL_PSR_SET_L3_CBM: u32 = 0;
-/// Xen domctl psr get l3 cbm.
+/// [`xen_domctl_psr_alloc::cmd`]: GET the domain's L3_CBM value.
 pub const XEN_DOMCTL_PSR_GET_L3_CBM: u32 = 1;
-/// Xen domctl psr set l3 code.
+/// [`xen_domctl_psr_alloc::cmd`]: SET the domain's L3_CODE value.
 pub const XEN_DOMCTL_PSR_SET_L3_CODE: u32 = 2;
-/// Xen domctl psr set l3 data.
+/// [`xen_domctl_psr_alloc::cmd`]: SET the domain's L3_DATA value.
 pub const XEN_DOMCTL_PSR_SET_L3_DATA: u32 = 3;
-/// Xen domctl psr get l3 code.
+/// [`xen_domctl_psr_alloc::cmd`]: GET the domain's L3_CODE value.
 pub const XEN_DOMCTL_PSR_GET_L3_CODE: u32 = 4;
-/// Xen domctl psr get l3 data.
+/// [`xen_domctl_psr_alloc::cmd`]: GET the domain's L3_DATA value.
 pub const XEN_DOMCTL_PSR_GET_L3_DATA: u32 = 5;
-/// Xen domctl psr set l2 cbm.
+/// [`xen_domctl_psr_alloc::cmd`]: SET the domain's L2_CBM value.
 pub const XEN_DOMCTL_PSR_SET_L2_CBM: u32 = 6;
-/// Xen domctl psr get l2 cbm.
+/// [`xen_domctl_psr_alloc::cmd`]: GET the domain's L2_CBM value.
 pub const XEN_DOMCTL_PSR_GET_L2_CBM: u32 = 7;
-/// Xen domctl psr set mba thrtl.
+/// [`xen_domctl_psr_alloc::cmd`]: SET the domain's MBA_THRTL value.
 pub const XEN_DOMCTL_PSR_SET_MBA_THRTL: u32 = 8;
-/// Xen domctl psr get mba thrtl.
+/// [`xen_domctl_psr_alloc::cmd`]: GET the domain's MBA_THRTL value.
 pub const XEN_DOMCTL_PSR_GET_MBA_THRTL: u32 = 9;
 
 /// XEN_DOMCTL_vmtrace_op: Perform VM tracing operations.
@@ -344,15 +343,15 @@ pub struct xen_domctl_vmtrace_op {
 }
 const _: () = assert!(size_of::<xen_domctl_vmtrace_op>() == 24);
 
-/// General enable/disable of tracing.
+/// Command `vmtrace_enable`.
 pub const XEN_DOMCTL_vmtrace_enable: u32 = 1;
-/// Xen domctl vmtrace disable.
+/// Command `vmtrace_disable`.
 pub const XEN_DOMCTL_vmtrace_disable: u32 = 2;
-/// Xen domctl vmtrace reset and enable.
+/// Command `vmtrace_reset_and_enable`.
 pub const XEN_DOMCTL_vmtrace_reset_and_enable: u32 = 3;
-/// Obtain the current output position within the buffer.
+/// Command `vmtrace_output_position`.
 pub const XEN_DOMCTL_vmtrace_output_position: u32 = 4;
-/// Get/Set platform specific configuration.
+/// Command `vmtrace_get_option`.
 pub const XEN_DOMCTL_vmtrace_get_option: u32 = 5;
-/// Xen domctl vmtrace set option.
+/// Command `vmtrace_set_option`.
 pub const XEN_DOMCTL_vmtrace_set_option: u32 = 6;

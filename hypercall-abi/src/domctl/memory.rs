@@ -1,41 +1,41 @@
-//! `xen/domctl/memory.h`.
+//! Domctls on a domain's memory.
 
 use crate::arch_x86_64::xen_pfn_t;
 use crate::xen::{guest_handle, xenctl_bitmap};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xen domctl pfinfo ltab shift.
+/// Shift of the type.
 pub const XEN_DOMCTL_PFINFO_LTAB_SHIFT: u32 = 28;
-/// Xen domctl pfinfo notab.
+/// Not a page table.
 pub const XEN_DOMCTL_PFINFO_NOTAB: u32 = 0x0 << 28;
-/// Xen domctl pfinfo l1tab.
+/// A level 1 page table.
 pub const XEN_DOMCTL_PFINFO_L1TAB: u32 = 0x1 << 28;
-/// Xen domctl pfinfo l2tab.
+/// A level 2 page table.
 pub const XEN_DOMCTL_PFINFO_L2TAB: u32 = 0x2 << 28;
-/// Xen domctl pfinfo l3tab.
+/// A level 3 page table.
 pub const XEN_DOMCTL_PFINFO_L3TAB: u32 = 0x3 << 28;
-/// Xen domctl pfinfo l4tab.
+/// A level 4 page table.
 pub const XEN_DOMCTL_PFINFO_L4TAB: u32 = 0x4 << 28;
-/// Xen domctl pfinfo ltabtype mask.
+/// Bits of the level.
 pub const XEN_DOMCTL_PFINFO_LTABTYPE_MASK: u32 = 0x7 << 28;
-/// Xen domctl pfinfo lpintab.
+/// The table is pinned.
 pub const XEN_DOMCTL_PFINFO_LPINTAB: u32 = 0x1 << 31;
-/// invalid page.
+/// No such frame, or not the domain's.
 pub const XEN_DOMCTL_PFINFO_XTAB: u32 = 0xf << 28;
-/// allocate-only page.
+/// Allocate-only page.
 pub const XEN_DOMCTL_PFINFO_XALLOC: u32 = 0xe << 28;
-/// broken page.
+/// Broken page.
 pub const XEN_DOMCTL_PFINFO_BROKEN: u32 = 0xd << 28;
-/// Xen domctl pfinfo ltab mask.
+/// Bits of the type.
 pub const XEN_DOMCTL_PFINFO_LTAB_MASK: u32 = 0xf << 28;
 
-/// Both value `num' and `array' may get modified by the hypercall to allow preemption.
+/// Types of a domain's frames.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_getpageframeinfo3 {
-    /// IN variables.
+    /// Entries of the array; counts down while the call is continued.
     pub num: u64,
-    /// IN/OUT variables.
+    /// Frame numbers, overwritten by `XEN_DOMCTL_PFINFO_*`.
     pub array: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_getpageframeinfo3>() == 16);
@@ -50,7 +50,7 @@ pub const XEN_DOMCTL_SHADOW_OP_CLEAN: u32 = 11;
 pub const XEN_DOMCTL_SHADOW_OP_PEEK: u32 = 12;
 /// Memory allocation accessors.
 pub const XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION: u32 = 30;
-/// Xen domctl shadow op set allocation.
+/// XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION.
 pub const XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION: u32 = 31;
 /// Equiv. to ENABLE with no mode flags.
 pub const XEN_DOMCTL_SHADOW_OP_ENABLE_TEST: u32 = 1;
@@ -69,7 +69,7 @@ pub const XEN_DOMCTL_SHADOW_ENABLE_EXTERNAL: u32 = 1 << 4;
 /// in the dirty bitmap.
 pub const XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL: u32 = 1;
 
-/// Xen domctl shadow op stats.
+/// Structure `xen_domctl_shadow_op_stats` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_shadow_op_stats {
@@ -80,7 +80,7 @@ pub struct xen_domctl_shadow_op_stats {
 }
 const _: () = assert!(size_of::<xen_domctl_shadow_op_stats>() == 8);
 
-/// Xen domctl shadow op.
+/// Structure `xen_domctl_shadow_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_shadow_op {
@@ -101,11 +101,11 @@ pub struct xen_domctl_shadow_op {
 }
 const _: () = assert!(size_of::<xen_domctl_shadow_op>() == 40);
 
-/// XEN_DOMCTL_max_mem.
+/// Argument of [`XEN_DOMCTL_max_mem`](super::XEN_DOMCTL_max_mem).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_max_mem {
-    /// IN variables.
+    /// Limit of its memory, KiB.
     pub max_memkb: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_max_mem>() == 8);
@@ -119,22 +119,22 @@ pub struct xen_domctl_nodeaffinity {
 }
 const _: () = assert!(size_of::<xen_domctl_nodeaffinity>() == 16);
 
-/// Caching types: these happen to be the same as x86 MTRR/PAT type codes.
+/// Cache attribute UC, numbered as in MTRRs.
 pub const XEN_DOMCTL_MEM_CACHEATTR_UC: u32 = 0;
-/// Xen domctl mem cacheattr wc.
+/// Cache attribute WC, numbered as in MTRRs.
 pub const XEN_DOMCTL_MEM_CACHEATTR_WC: u32 = 1;
-/// Xen domctl mem cacheattr wt.
+/// Cache attribute WT, numbered as in MTRRs.
 pub const XEN_DOMCTL_MEM_CACHEATTR_WT: u32 = 4;
-/// Xen domctl mem cacheattr wp.
+/// Cache attribute WP, numbered as in MTRRs.
 pub const XEN_DOMCTL_MEM_CACHEATTR_WP: u32 = 5;
-/// Xen domctl mem cacheattr wb.
+/// Cache attribute WB, numbered as in MTRRs.
 pub const XEN_DOMCTL_MEM_CACHEATTR_WB: u32 = 6;
-/// Xen domctl mem cacheattr ucm.
+/// Cache attribute UCM, numbered as in MTRRs.
 pub const XEN_DOMCTL_MEM_CACHEATTR_UCM: u32 = 7;
-/// Xen domctl delete mem cacheattr.
+/// XEN_DOMCTL_DELETE_MEM_CACHEATTR.
 pub const XEN_DOMCTL_DELETE_MEM_CACHEATTR: u32 = 0xffff_ffff;
 
-/// Xen domctl audit p2m.
+/// Structure `xen_domctl_audit_p2m` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_audit_p2m {
@@ -147,7 +147,7 @@ pub struct xen_domctl_audit_p2m {
 }
 const _: () = assert!(size_of::<xen_domctl_audit_p2m>() == 24);
 
-/// Xen domctl set broken page p2m.
+/// Structure `xen_domctl_set_broken_page_p2m` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_set_broken_page_p2m {
@@ -187,7 +187,7 @@ pub struct xen_domctl_vnuma {
     /// IN: number of vCPUs of the domain (used as size of the vcpu_to_vnode array declared
     /// below).
     pub nr_vcpus: u32,
-    /// must be zero.
+    /// Must be zero.
     pub pad: u32,
     /// IN: array for specifying the distances of the vNUMA nodes between each others.
     pub vdistance: guest_handle,

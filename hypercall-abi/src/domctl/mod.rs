@@ -1,4 +1,5 @@
-//! `xen/domctl.h`.
+//! `xen/domctl.h`: arguments of `domctl`, by which a toolstack makes, inspects and destroys
+//! domains. The items stand in private submodules by subject and are all re-exported here.
 
 mod device;
 mod domain;
@@ -18,22 +19,22 @@ use crate::Union;
 use crate::xen::domid_t;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xen domctl interface version.
+/// The interface of Xen 4.17.
 pub const XEN_DOMCTL_INTERFACE_VERSION: u32 = 0x0000_0015;
 
-/// Xen domctl.
+/// The argument of `domctl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl {
-    /// Cmd.
+    /// `XEN_DOMCTL_*`.
     pub cmd: u32,
-    /// XEN_DOMCTL_INTERFACE_VERSION.
+    /// [`XEN_DOMCTL_INTERFACE_VERSION`]; -EACCES for any other.
     pub interface_version: u32,
-    /// Domain.
+    /// The domain; createdomain also writes it.
     pub domain: domid_t,
-    /// Pad.
+    /// Unused; zero.
     pub _pad: [u16; 3],
-    /// U.
+    /// The command's argument.
     ///
     /// One of: `createdomain` ([`xen_domctl_createdomain`]), `getdomaininfo`
     /// ([`xen_domctl_getdomaininfo`]), `getpageframeinfo3` ([`xen_domctl_getpageframeinfo3`]),
@@ -71,151 +72,151 @@ pub struct xen_domctl {
 }
 const _: () = assert!(size_of::<xen_domctl>() == 144);
 
-/// Xen domctl createdomain.
+/// Create a domain, paused, argument [`xen_domctl_createdomain`].
 pub const XEN_DOMCTL_createdomain: u32 = 1;
-/// Xen domctl destroydomain.
+/// Destroy the domain. May have to be repeated on -ERESTART.
 pub const XEN_DOMCTL_destroydomain: u32 = 2;
-/// Xen domctl pausedomain.
+/// Stop the domain's vCPUs; pauses count.
 pub const XEN_DOMCTL_pausedomain: u32 = 3;
-/// Xen domctl unpausedomain.
+/// Undo one pause.
 pub const XEN_DOMCTL_unpausedomain: u32 = 4;
-/// Xen domctl getdomaininfo.
+/// Command `getdomaininfo`, argument [`xen_domctl_getdomaininfo`].
 pub const XEN_DOMCTL_getdomaininfo: u32 = 5;
-/// #define XEN_DOMCTL_getpageframeinfo2 8 Obsolete - use getpageframeinfo3.
+/// Command `setvcpuaffinity`, argument [`xen_domctl_vcpuaffinity`].
 pub const XEN_DOMCTL_setvcpuaffinity: u32 = 9;
-/// Xen domctl shadow op.
+/// Command `shadow_op`, argument [`xen_domctl_shadow_op`].
 pub const XEN_DOMCTL_shadow_op: u32 = 10;
-/// Xen domctl max mem.
+/// Command `max_mem`, argument [`xen_domctl_max_mem`].
 pub const XEN_DOMCTL_max_mem: u32 = 11;
-/// Xen domctl setvcpucontext.
+/// Command `setvcpucontext`, argument [`xen_domctl_vcpucontext`].
 pub const XEN_DOMCTL_setvcpucontext: u32 = 12;
-/// Xen domctl getvcpucontext.
+/// Command `getvcpucontext`, argument [`xen_domctl_vcpucontext`].
 pub const XEN_DOMCTL_getvcpucontext: u32 = 13;
-/// Xen domctl getvcpuinfo.
+/// Command `getvcpuinfo`, argument [`xen_domctl_getvcpuinfo`].
 pub const XEN_DOMCTL_getvcpuinfo: u32 = 14;
-/// Xen domctl max vcpus.
+/// Command `max_vcpus`, argument [`xen_domctl_max_vcpus`].
 pub const XEN_DOMCTL_max_vcpus: u32 = 15;
-/// Xen domctl scheduler op.
+/// Command `scheduler_op`, argument [`xen_domctl_scheduler_op`].
 pub const XEN_DOMCTL_scheduler_op: u32 = 16;
-/// Xen domctl setdomainhandle.
+/// Command `setdomainhandle`, argument [`xen_domctl_setdomainhandle`].
 pub const XEN_DOMCTL_setdomainhandle: u32 = 17;
-/// Xen domctl setdebugging.
+/// Command `setdebugging`, argument [`xen_domctl_setdebugging`].
 pub const XEN_DOMCTL_setdebugging: u32 = 18;
-/// Xen domctl irq permission.
+/// Command `irq_permission`, argument [`xen_domctl_irq_permission`].
 pub const XEN_DOMCTL_irq_permission: u32 = 19;
-/// Xen domctl iomem permission.
+/// Command `iomem_permission`, argument [`xen_domctl_iomem_permission`].
 pub const XEN_DOMCTL_iomem_permission: u32 = 20;
-/// Xen domctl ioport permission.
+/// Command `ioport_permission`, argument [`xen_domctl_ioport_permission`].
 pub const XEN_DOMCTL_ioport_permission: u32 = 21;
-/// Xen domctl hypercall init.
+/// Command `hypercall_init`, argument [`xen_domctl_hypercall_init`].
 pub const XEN_DOMCTL_hypercall_init: u32 = 22;
-/// Xen domctl settimeoffset.
+/// Command `settimeoffset`, argument [`xen_domctl_settimeoffset`].
 pub const XEN_DOMCTL_settimeoffset: u32 = 24;
-/// Xen domctl getvcpuaffinity.
+/// Command `getvcpuaffinity`, argument [`xen_domctl_vcpuaffinity`].
 pub const XEN_DOMCTL_getvcpuaffinity: u32 = 25;
-/// Obsolete PPC only.
+/// Obsolete.
 pub const XEN_DOMCTL_real_mode_area: u32 = 26;
-/// Xen domctl resumedomain.
+/// Let a domain that shut down run on.
 pub const XEN_DOMCTL_resumedomain: u32 = 27;
-/// Xen domctl sendtrigger.
+/// Command `sendtrigger`, argument [`xen_domctl_sendtrigger`].
 pub const XEN_DOMCTL_sendtrigger: u32 = 28;
-/// Xen domctl subscribe.
+/// Command `subscribe`, argument [`xen_domctl_subscribe`].
 pub const XEN_DOMCTL_subscribe: u32 = 29;
-/// Xen domctl gethvmcontext.
+/// Command `gethvmcontext`, argument [`xen_domctl_hvmcontext`].
 pub const XEN_DOMCTL_gethvmcontext: u32 = 33;
-/// Xen domctl sethvmcontext.
+/// Command `sethvmcontext`, argument [`xen_domctl_hvmcontext`].
 pub const XEN_DOMCTL_sethvmcontext: u32 = 34;
-/// Xen domctl set address size.
+/// Command `set_address_size`, argument [`xen_domctl_address_size`].
 pub const XEN_DOMCTL_set_address_size: u32 = 35;
-/// Xen domctl get address size.
+/// Command `get_address_size`, argument [`xen_domctl_address_size`].
 pub const XEN_DOMCTL_get_address_size: u32 = 36;
-/// Xen domctl assign device.
+/// Command `assign_device`, argument [`xen_domctl_assign_device`].
 pub const XEN_DOMCTL_assign_device: u32 = 37;
-/// Xen domctl bind pt irq.
+/// Command `bind_pt_irq`, argument [`xen_domctl_bind_pt_irq`].
 pub const XEN_DOMCTL_bind_pt_irq: u32 = 38;
-/// Xen domctl memory mapping.
+/// Command `memory_mapping`, argument [`xen_domctl_memory_mapping`].
 pub const XEN_DOMCTL_memory_mapping: u32 = 39;
-/// Xen domctl ioport mapping.
+/// Command `ioport_mapping`, argument [`xen_domctl_ioport_mapping`].
 pub const XEN_DOMCTL_ioport_mapping: u32 = 40;
-/// #define XEN_DOMCTL_pin_mem_cacheattr 41 Removed - use dmop.
+/// Command `set_ext_vcpucontext`, argument [`xen_domctl_ext_vcpucontext`].
 pub const XEN_DOMCTL_set_ext_vcpucontext: u32 = 42;
-/// Xen domctl get ext vcpucontext.
+/// Command `get_ext_vcpucontext`, argument [`xen_domctl_ext_vcpucontext`].
 pub const XEN_DOMCTL_get_ext_vcpucontext: u32 = 43;
-/// Obsolete IA64 only.
+/// Obsolete.
 pub const XEN_DOMCTL_set_opt_feature: u32 = 44;
-/// Xen domctl test assign device.
+/// Command `test_assign_device`, argument [`xen_domctl_assign_device`].
 pub const XEN_DOMCTL_test_assign_device: u32 = 45;
-/// Xen domctl set target.
+/// Command `set_target`, argument [`xen_domctl_set_target`].
 pub const XEN_DOMCTL_set_target: u32 = 46;
-/// Xen domctl deassign device.
+/// Command `deassign_device`, argument [`xen_domctl_assign_device`].
 pub const XEN_DOMCTL_deassign_device: u32 = 47;
-/// Xen domctl unbind pt irq.
+/// Command `unbind_pt_irq`, argument [`xen_domctl_bind_pt_irq`].
 pub const XEN_DOMCTL_unbind_pt_irq: u32 = 48;
-/// #define XEN_DOMCTL_set_cpuid 49 - Obsolete - use set_cpu_policy.
+/// Command `get_device_group`, argument [`xen_domctl_get_device_group`].
 pub const XEN_DOMCTL_get_device_group: u32 = 50;
-/// #define XEN_DOMCTL_suppress_spurious_page_faults 53 - Obsolete.
+/// Command `debug_op`, argument [`xen_domctl_debug_op`].
 pub const XEN_DOMCTL_debug_op: u32 = 54;
-/// Xen domctl gethvmcontext partial.
+/// Command `gethvmcontext_partial`, argument [`xen_domctl_hvmcontext_partial`].
 pub const XEN_DOMCTL_gethvmcontext_partial: u32 = 55;
-/// Xen domctl vm event op.
+/// Command `vm_event_op`, argument [`xen_domctl_vm_event_op`].
 pub const XEN_DOMCTL_vm_event_op: u32 = 56;
-/// Xen domctl mem sharing op.
+/// Command `mem_sharing_op`, argument [`xen_domctl_mem_sharing_op`].
 pub const XEN_DOMCTL_mem_sharing_op: u32 = 57;
-/// #define XEN_DOMCTL_disable_migrate 58 - Obsolete.
+/// Command `gettscinfo`, argument [`xen_domctl_tsc_info`].
 pub const XEN_DOMCTL_gettscinfo: u32 = 59;
-/// Xen domctl settscinfo.
+/// Command `settscinfo`, argument [`xen_domctl_tsc_info`].
 pub const XEN_DOMCTL_settscinfo: u32 = 60;
-/// Xen domctl getpageframeinfo3.
+/// Command `getpageframeinfo3`, argument [`xen_domctl_getpageframeinfo3`].
 pub const XEN_DOMCTL_getpageframeinfo3: u32 = 61;
-/// Xen domctl setvcpuextstate.
+/// Command `setvcpuextstate`, argument [`xen_domctl_vcpuextstate`].
 pub const XEN_DOMCTL_setvcpuextstate: u32 = 62;
-/// Xen domctl getvcpuextstate.
+/// Command `getvcpuextstate`, argument [`xen_domctl_vcpuextstate`].
 pub const XEN_DOMCTL_getvcpuextstate: u32 = 63;
-/// Xen domctl set access required.
+/// Command `set_access_required`, argument [`xen_domctl_set_access_required`].
 pub const XEN_DOMCTL_set_access_required: u32 = 64;
-/// Xen domctl audit p2m.
+/// Command `audit_p2m`, argument [`xen_domctl_audit_p2m`].
 pub const XEN_DOMCTL_audit_p2m: u32 = 65;
-/// Xen domctl set virq handler.
+/// Command `set_virq_handler`, argument [`xen_domctl_set_virq_handler`].
 pub const XEN_DOMCTL_set_virq_handler: u32 = 66;
-/// Xen domctl set broken page p2m.
+/// Command `set_broken_page_p2m`, argument [`xen_domctl_set_broken_page_p2m`].
 pub const XEN_DOMCTL_set_broken_page_p2m: u32 = 67;
-/// Xen domctl setnodeaffinity.
+/// Command `setnodeaffinity`, argument [`xen_domctl_nodeaffinity`].
 pub const XEN_DOMCTL_setnodeaffinity: u32 = 68;
-/// Xen domctl getnodeaffinity.
+/// Command `getnodeaffinity`, argument [`xen_domctl_nodeaffinity`].
 pub const XEN_DOMCTL_getnodeaffinity: u32 = 69;
-/// #define XEN_DOMCTL_set_max_evtchn 70 - Moved into XEN_DOMCTL_createdomain.
+/// Command `cacheflush`, argument [`xen_domctl_cacheflush`].
 pub const XEN_DOMCTL_cacheflush: u32 = 71;
-/// Xen domctl get vcpu msrs.
+/// Command `get_vcpu_msrs`, argument [`xen_domctl_vcpu_msrs`].
 pub const XEN_DOMCTL_get_vcpu_msrs: u32 = 72;
-/// Xen domctl set vcpu msrs.
+/// Command `set_vcpu_msrs`, argument [`xen_domctl_vcpu_msrs`].
 pub const XEN_DOMCTL_set_vcpu_msrs: u32 = 73;
-/// Xen domctl setvnumainfo.
+/// Command `setvnumainfo`, argument [`xen_domctl_vnuma`].
 pub const XEN_DOMCTL_setvnumainfo: u32 = 74;
-/// Xen domctl psr cmt op.
+/// Command `psr_cmt_op`, argument [`xen_domctl_psr_cmt_op`].
 pub const XEN_DOMCTL_psr_cmt_op: u32 = 75;
-/// Xen domctl monitor op.
+/// Command `monitor_op`, argument [`xen_domctl_monitor_op`].
 pub const XEN_DOMCTL_monitor_op: u32 = 77;
-/// Xen domctl psr alloc.
+/// Command `psr_alloc`, argument [`xen_domctl_psr_alloc`].
 pub const XEN_DOMCTL_psr_alloc: u32 = 78;
-/// Xen domctl soft reset.
+/// Reset the domain in place, keeping its memory.
 pub const XEN_DOMCTL_soft_reset: u32 = 79;
-/// #define XEN_DOMCTL_set_gnttab_limits 80 - Moved into XEN_DOMCTL_createdomain.
+/// Command `vuart_op`, argument [`xen_domctl_vuart_op`].
 pub const XEN_DOMCTL_vuart_op: u32 = 81;
-/// Xen domctl get cpu policy.
+/// Command `get_cpu_policy`, argument [`xen_domctl_cpu_policy`].
 pub const XEN_DOMCTL_get_cpu_policy: u32 = 82;
-/// Xen domctl set cpu policy.
+/// Command `set_cpu_policy`, argument [`xen_domctl_cpu_policy`].
 pub const XEN_DOMCTL_set_cpu_policy: u32 = 83;
-/// Xen domctl vmtrace op.
+/// Command `vmtrace_op`, argument [`xen_domctl_vmtrace_op`].
 pub const XEN_DOMCTL_vmtrace_op: u32 = 84;
-/// Xen domctl get paging mempool size.
+/// Command `get_paging_mempool_size`, argument [`xen_domctl_paging_mempool`].
 pub const XEN_DOMCTL_get_paging_mempool_size: u32 = 85;
-/// Xen domctl set paging mempool size.
+/// Command `set_paging_mempool_size`, argument [`xen_domctl_paging_mempool`].
 pub const XEN_DOMCTL_set_paging_mempool_size: u32 = 86;
-/// Xen domctl gdbsx guestmemio.
+/// Command `gdbsx_guestmemio`, argument [`xen_domctl_gdbsx_memio`].
 pub const XEN_DOMCTL_gdbsx_guestmemio: u32 = 1000;
-/// Xen domctl gdbsx pausevcpu.
+/// Command `gdbsx_pausevcpu`, argument [`xen_domctl_gdbsx_pauseunp_vcpu`].
 pub const XEN_DOMCTL_gdbsx_pausevcpu: u32 = 1001;
-/// Xen domctl gdbsx unpausevcpu.
+/// Command `gdbsx_unpausevcpu`, argument [`xen_domctl_gdbsx_pauseunp_vcpu`].
 pub const XEN_DOMCTL_gdbsx_unpausevcpu: u32 = 1002;
-/// Xen domctl gdbsx domstatus.
+/// Command `gdbsx_domstatus`, argument [`xen_domctl_gdbsx_domstatus`].
 pub const XEN_DOMCTL_gdbsx_domstatus: u32 = 1003;

@@ -1,43 +1,43 @@
-//! `xen/domctl/sched.h`.
+//! Domctls on scheduling.
 
 use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// #define XEN_SCHEDULER_SEDF 4 (Removed).
+/// Scheduler number of CREDIT.
 pub const XEN_SCHEDULER_CREDIT: u32 = 5;
-/// Xen scheduler credit2.
+/// Scheduler number of CREDIT2.
 pub const XEN_SCHEDULER_CREDIT2: u32 = 6;
-/// Xen scheduler arinc653.
+/// Scheduler number of ARINC653.
 pub const XEN_SCHEDULER_ARINC653: u32 = 7;
-/// Xen scheduler rtds.
+/// Scheduler number of RTDS.
 pub const XEN_SCHEDULER_RTDS: u32 = 8;
-/// Xen scheduler null.
+/// Scheduler number of NULL.
 pub const XEN_SCHEDULER_NULL: u32 = 9;
 
-/// Xen domctl sched credit.
+/// Parameters of credit.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sched_credit {
-    /// Weight.
+    /// Share of CPU time relative to other domains; 256 is usual.
     pub weight: u16,
-    /// Cap.
+    /// Most CPU time it gets, percent of one CPU; 0 for no limit.
     pub cap: u16,
 }
 const _: () = assert!(size_of::<xen_domctl_sched_credit>() == 4);
 
-/// Xen domctl sched credit2.
+/// Parameters of credit2.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sched_credit2 {
-    /// Weight.
+    /// Share of CPU time relative to other domains; 256 is usual.
     pub weight: u16,
-    /// Cap.
+    /// Most CPU time it gets, percent of one CPU; 0 for no limit.
     pub cap: u16,
 }
 const _: () = assert!(size_of::<xen_domctl_sched_credit2>() == 4);
 
-/// Xen domctl sched rtds.
+/// Structure `xen_domctl_sched_rtds` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sched_rtds {
@@ -53,11 +53,11 @@ const _: () = assert!(size_of::<xen_domctl_sched_rtds>() == 12);
 /// Can this vCPU execute beyond its reserved amount of time?.
 pub const XEN_DOMCTL_SCHEDRT_extra: u32 = 1;
 
-/// Xen domctl schedparam vcpu.
+/// Structure `xen_domctl_schedparam_vcpu` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_schedparam_vcpu {
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `credit` ([`xen_domctl_sched_credit`]), `credit2`
     /// ([`xen_domctl_sched_credit2`]), `rtds` ([`xen_domctl_sched_rtds`]).
@@ -67,29 +67,24 @@ pub struct xen_domctl_schedparam_vcpu {
 }
 const _: () = assert!(size_of::<xen_domctl_schedparam_vcpu>() == 16);
 
-/// Set or get info? For schedulers supporting per-vcpu settings (e.g., RTDS):
-/// XEN_DOMCTL_SCHEDOP_putinfo sets params for all vcpus; XEN_DOMCTL_SCHEDOP_getinfo gets
-/// default params; XEN_DOMCTL_SCHEDOP_put(get)vcpuinfo sets (gets) params of vcpus; For
-/// schedulers not supporting per-vcpu settings: XEN_DOMCTL_SCHEDOP_putinfo sets params for all
-/// vcpus; XEN_DOMCTL_SCHEDOP_getinfo gets domain-wise params;
-/// XEN_DOMCTL_SCHEDOP_put(get)vcpuinfo returns error;.
+/// [`xen_domctl_scheduler_op::cmd`]: put the domain's parameters.
 pub const XEN_DOMCTL_SCHEDOP_putinfo: u32 = 0;
-/// Xen domctl schedop getinfo.
+/// [`xen_domctl_scheduler_op::cmd`]: get the domain's parameters.
 pub const XEN_DOMCTL_SCHEDOP_getinfo: u32 = 1;
-/// Xen domctl schedop putvcpuinfo.
+/// [`xen_domctl_scheduler_op::cmd`]: put single vCPUs' parameters.
 pub const XEN_DOMCTL_SCHEDOP_putvcpuinfo: u32 = 2;
-/// Xen domctl schedop getvcpuinfo.
+/// [`xen_domctl_scheduler_op::cmd`]: get single vCPUs' parameters.
 pub const XEN_DOMCTL_SCHEDOP_getvcpuinfo: u32 = 3;
 
-/// Xen domctl scheduler op.
+/// Reads or sets the scheduling of a domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_scheduler_op {
-    /// XEN_SCHEDULER_.
+    /// `XEN_SCHEDULER_*`: must be the one in force.
     pub sched_id: u32,
-    /// XEN_DOMCTL_SCHEDOP_.
+    /// `XEN_DOMCTL_SCHEDOP_*`.
     pub cmd: u32,
-    /// U.
+    /// Parameters, by scheduler; `v` for the per-vCPU commands.
     ///
     /// One of: `credit` ([`xen_domctl_sched_credit`]), `credit2`
     /// ([`xen_domctl_sched_credit2`]), `rtds` ([`xen_domctl_sched_rtds`]), `v`
@@ -98,7 +93,7 @@ pub struct xen_domctl_scheduler_op {
 }
 const _: () = assert!(size_of::<xen_domctl_scheduler_op>() == 24);
 
-/// Xen domctl scheduler op v.
+/// Xen_domctl_scheduler_op_v.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_scheduler_op_v {
@@ -106,7 +101,7 @@ pub struct xen_domctl_scheduler_op_v {
     pub vcpus: guest_handle,
     /// IN: Number of elements in vcpus array.
     pub nr_vcpus: u32,
-    /// Padding.
+    /// Unused; zero.
     pub padding: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_scheduler_op_v>() == 16);

@@ -1,17 +1,18 @@
-//! `xen/domctl/vcpu.h`.
+//! Domctls on virtual CPUs.
 
 use crate::xen::{guest_handle, xenctl_bitmap};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// XEN_DOMCTL_getvcpucontext.
+/// Argument of get/setvcpucontext.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpucontext {
-    /// IN.
+    /// The vCPU.
     pub vcpu: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// IN/OUT.
+    /// A [`vcpu_guest_context`](crate::arch_x86_64::vcpu_guest_context), read or written; for
+    /// set, null resets the vCPU.
     pub ctxt: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_vcpucontext>() == 16);
@@ -20,69 +21,69 @@ const _: () = assert!(size_of::<xen_domctl_vcpucontext>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_getvcpuinfo {
-    /// IN variables.
+    /// IN: the vCPU.
     pub vcpu: u32,
-    /// currently online (not hotplugged)?.
+    /// OUT: it is up.
     pub online: u8,
-    /// blocked waiting for an event?.
+    /// OUT: it waits for an event.
     pub blocked: u8,
-    /// currently scheduled on its CPU?.
+    /// OUT: it runs now.
     pub running: u8,
     /// Padding.
     pub _pad0: [u8; 1],
-    /// total cpu time consumed (ns).
+    /// OUT: its CPU time, ns.
     pub cpu_time: u64,
-    /// current mapping.
+    /// OUT: the CPU it is on, or was last.
     pub cpu: u32,
     /// Padding.
     pub _pad1: [u8; 4],
 }
 const _: () = assert!(size_of::<xen_domctl_getvcpuinfo>() == 24);
 
-/// XEN_DOMCTL_getvcpuaffinity.
+/// On which CPUs a vCPU may and should run.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpuaffinity {
     /// IN variables.
     pub vcpu: u32,
-    /// Flags.
+    /// `XEN_VCPUAFFINITY_*`: which of the maps.
     pub flags: u32,
-    /// IN/OUT variables.
+    /// Where it may run. Set writes back what came into force.
     pub cpumap_hard: xenctl_bitmap,
-    /// Cpumap soft.
+    /// Where it should run. Set writes back what came into force.
     pub cpumap_soft: xenctl_bitmap,
 }
 const _: () = assert!(size_of::<xen_domctl_vcpuaffinity>() == 40);
 
-/// Set/get the hard affinity for vcpu.
+/// The hard map.
 pub const XEN_VCPUAFFINITY_HARD: u32 = 1;
-/// Set/get the soft affinity for vcpu.
+/// The soft map.
 pub const XEN_VCPUAFFINITY_SOFT: u32 = 1 << 1;
-/// Undo SCHEDOP_pin_override.
+/// End a `SCHEDOP_pin_override`.
 pub const XEN_VCPUAFFINITY_FORCE: u32 = 1 << 2;
 
-/// XEN_DOMCTL_max_vcpus: The parameter passed to XEN_DOMCTL_max_vcpus must match the value
-/// passed to XEN_DOMCTL_createdomain.
+/// Allocates the vCPUs of a new domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_max_vcpus {
-    /// maximum number of vcpus.
+    /// Must equal
+    /// [`xen_domctl_createdomain::max_vcpus`](super::xen_domctl_createdomain::max_vcpus).
     pub max: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_max_vcpus>() == 4);
 
-/// XEN_DOMCTL_sendtrigger.
+/// [`xen_domctl_sendtrigger::trigger`]: NMI.
 pub const XEN_DOMCTL_SENDTRIGGER_NMI: u32 = 0;
-/// Xen domctl sendtrigger reset.
+/// [`xen_domctl_sendtrigger::trigger`]: RESET.
 pub const XEN_DOMCTL_SENDTRIGGER_RESET: u32 = 1;
-/// Xen domctl sendtrigger init.
+/// [`xen_domctl_sendtrigger::trigger`]: INIT.
 pub const XEN_DOMCTL_SENDTRIGGER_INIT: u32 = 2;
-/// Xen domctl sendtrigger power.
+/// [`xen_domctl_sendtrigger::trigger`]: POWER.
 pub const XEN_DOMCTL_SENDTRIGGER_POWER: u32 = 3;
-/// Xen domctl sendtrigger sleep.
+/// [`xen_domctl_sendtrigger::trigger`]: SLEEP.
 pub const XEN_DOMCTL_SENDTRIGGER_SLEEP: u32 = 4;
 
-/// Xen domctl sendtrigger.
+/// Structure `xen_domctl_sendtrigger` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sendtrigger {
@@ -120,27 +121,26 @@ pub struct xen_domctl_ext_vcpucontext {
 }
 const _: () = assert!(size_of::<xen_domctl_ext_vcpucontext>() == 64);
 
-/// Xen cpuid input unused.
+/// XEN_CPUID_INPUT_UNUSED.
 pub const XEN_CPUID_INPUT_UNUSED: u32 = 0xffff_ffff;
 
-/// XEN_DOMCTL_{get,set}_cpu_policy (x86 specific) Query or set the CPUID and MSR policies for a
-/// specific domain.
+/// A domain's CPUID leaves and MSRs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_cpu_policy {
-    /// IN/OUT: Number of leaves in/written to 'leaves'.
+    /// IN: entries of `leaves`; OUT: written or needed.
     pub nr_leaves: u32,
-    /// IN/OUT: Number of MSRs in/written to 'msrs'.
+    /// IN: entries of `msrs`; OUT: written or needed.
     pub nr_msrs: u32,
-    /// IN/OUT.
+    /// Array of [`xen_cpuid_leaf`](crate::arch_x86_64::xen_cpuid_leaf).
     pub leaves: guest_handle,
-    /// IN/OUT.
+    /// Array of [`xen_msr_entry`](crate::arch_x86_64::xen_msr_entry).
     pub msrs: guest_handle,
-    /// OUT, set_policy only.
+    /// OUT of set: the leaf that was refused, or all ones.
     pub err_leaf: u32,
-    /// OUT, set_policy only.
+    /// OUT of set: its subleaf, or all ones.
     pub err_subleaf: u32,
-    /// OUT, set_policy only.
+    /// OUT of set: the MSR that was refused, or all ones.
     pub err_msr: u32,
     /// Padding.
     pub _pad0: [u8; 4],
@@ -159,18 +159,18 @@ pub struct xen_domctl_vcpuextstate {
     pub xfeature_mask: u64,
     /// SET: Size of struct (IN) GET: Size of struct (IN/OUT).
     pub size: u64,
-    /// Buffer.
+    /// Buffer in the caller's memory.
     pub buffer: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_vcpuextstate>() == 32);
 
-/// Xen domctl vcpu msr.
+/// Structure `xen_domctl_vcpu_msr` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpu_msr {
     /// Index.
     pub index: u32,
-    /// Reserved.
+    /// Reserved; zero.
     pub reserved: u32,
     /// Value.
     pub value: u64,
@@ -190,7 +190,7 @@ pub struct xen_domctl_vcpu_msrs {
 }
 const _: () = assert!(size_of::<xen_domctl_vcpu_msrs>() == 16);
 
-/// Hvm vmce vcpu.
+/// Structure `hvm_vmce_vcpu` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct hvm_vmce_vcpu {

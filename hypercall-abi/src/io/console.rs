@@ -1,25 +1,26 @@
-//! `xen/io/console.h`.
+//! `xen/io/console.h`: the console ring page that a domain shares with its console server.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xencons ring idx.
+/// A free-running index.
 pub type XENCONS_RING_IDX = u32;
 
-/// Xencons interface.
+/// The console ring page. Whoever produces writes bytes, then `*_prod`; whoever consumes reads
+/// them, then writes `*_cons`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xencons_interface {
-    /// In.
+    /// Input: bytes to the guest.
     pub r#in: [u8; 1024],
-    /// Out.
+    /// Output: bytes from the guest.
     pub out: [u8; 2048],
-    /// In cons.
+    /// Bytes of `in` consumed.
     pub in_cons: XENCONS_RING_IDX,
-    /// In prod.
+    /// Bytes of `in` produced.
     pub in_prod: XENCONS_RING_IDX,
-    /// Out cons.
+    /// Bytes of `out` consumed.
     pub out_cons: XENCONS_RING_IDX,
-    /// Out prod.
+    /// Bytes of `out` produced.
     pub out_prod: XENCONS_RING_IDX,
 }
 const _: () = assert!(size_of::<xencons_interface>() == 3088);

@@ -57,3 +57,16 @@ pub const fn ring_size(entry_size: usize, ring_size: usize) -> usize {
 pub const fn ring_notify_needed(old: RING_IDX, new: RING_IDX, event: RING_IDX) -> bool {
     new.wrapping_sub(event) < new.wrapping_sub(old)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ring_notify_needed;
+
+    #[test]
+    fn an_event_is_needed_when_its_index_is_passed() {
+        assert!(ring_notify_needed(4, 5, 5));
+        assert!(!ring_notify_needed(5, 6, 5));
+        assert!(!ring_notify_needed(4, 5, 6));
+        assert!(ring_notify_needed(u32::MAX, 1, 0));
+    }
+}

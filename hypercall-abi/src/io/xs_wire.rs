@@ -1,4 +1,4 @@
-//! `xen/io/xs_wire.h`.
+//! `xen/io/xs_wire.h`: the xenstore protocol and its ring page.
 
 use crate::errno::{
     XEN_E2BIG, XEN_EACCES, XEN_EAGAIN, XEN_EBUSY, XEN_EEXIST, XEN_EINVAL, XEN_EIO, XEN_EISCONN,
@@ -7,58 +7,58 @@ use crate::errno::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xs control.
+/// Message type `CONTROL`.
 pub const XS_CONTROL: u32 = 0;
-/// Xs debug.
+/// Message type `DEBUG`.
 pub const XS_DEBUG: u32 = XS_CONTROL;
-/// Xs directory.
+/// Message type `DIRECTORY`.
 pub const XS_DIRECTORY: u32 = 1;
-/// Xs read.
+/// Message type `READ`.
 pub const XS_READ: u32 = 2;
-/// Xs get perms.
+/// Message type `GET_PERMS`.
 pub const XS_GET_PERMS: u32 = 3;
-/// Xs watch.
+/// Message type `WATCH`.
 pub const XS_WATCH: u32 = 4;
-/// Xs unwatch.
+/// Message type `UNWATCH`.
 pub const XS_UNWATCH: u32 = 5;
-/// Xs transaction start.
+/// Message type `TRANSACTION_START`.
 pub const XS_TRANSACTION_START: u32 = 6;
-/// Xs transaction end.
+/// Message type `TRANSACTION_END`.
 pub const XS_TRANSACTION_END: u32 = 7;
-/// Xs introduce.
+/// Message type `INTRODUCE`.
 pub const XS_INTRODUCE: u32 = 8;
-/// Xs release.
+/// Message type `RELEASE`.
 pub const XS_RELEASE: u32 = 9;
-/// Xs get domain path.
+/// Message type `GET_DOMAIN_PATH`.
 pub const XS_GET_DOMAIN_PATH: u32 = 10;
-/// Xs write.
+/// Message type `WRITE`.
 pub const XS_WRITE: u32 = 11;
-/// Xs mkdir.
+/// Message type `MKDIR`.
 pub const XS_MKDIR: u32 = 12;
-/// Xs rm.
+/// Message type `RM`.
 pub const XS_RM: u32 = 13;
-/// Xs set perms.
+/// Message type `SET_PERMS`.
 pub const XS_SET_PERMS: u32 = 14;
-/// Xs watch event.
+/// Message type `WATCH_EVENT`.
 pub const XS_WATCH_EVENT: u32 = 15;
-/// Xs error.
+/// Message type `ERROR`.
 pub const XS_ERROR: u32 = 16;
-/// Xs is domain introduced.
+/// Message type `IS_DOMAIN_INTRODUCED`.
 pub const XS_IS_DOMAIN_INTRODUCED: u32 = 17;
-/// Xs resume.
+/// Message type `RESUME`.
 pub const XS_RESUME: u32 = 18;
-/// Xs set target.
+/// Message type `SET_TARGET`.
 pub const XS_SET_TARGET: u32 = 19;
-/// XS_RESTRICT has been removed.
+/// Message type `RESET_WATCHES`.
 pub const XS_RESET_WATCHES: u32 = 21;
-/// Xs directory part.
+/// Message type `DIRECTORY_PART`.
 pub const XS_DIRECTORY_PART: u32 = 22;
-/// Number of valid types.
+/// Message type `TYPE_COUNT`.
 pub const XS_TYPE_COUNT: u32 = 23;
-/// Guaranteed to remain an invalid type.
+/// Message type `INVALID`.
 pub const XS_INVALID: u32 = 0xffff;
 
-/// Xsd sockmsg.
+/// Head of every xenstore message.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xsd_sockmsg {
@@ -73,54 +73,54 @@ pub struct xsd_sockmsg {
 }
 const _: () = assert!(size_of::<xsd_sockmsg>() == 16);
 
-/// Xs watch path.
+/// Message type `WATCH_PATH`.
 pub const XS_WATCH_PATH: u32 = 0;
-/// Xs watch token.
+/// Message type `WATCH_TOKEN`.
 pub const XS_WATCH_TOKEN: u32 = 1;
-/// `incontents 150 xenstore_struct XenStore wire protocol.
+/// Bytes of each of the two rings.
 pub const XENSTORE_RING_SIZE: usize = 1024;
 
-/// Xenstore ring idx.
+/// A free-running index.
 pub type XENSTORE_RING_IDX = u32;
 
-/// Xenstore domain interface.
+/// The xenstore ring page.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenstore_domain_interface {
-    /// Requests to xenstore daemon.
+    /// Requests, from the guest.
     pub req: [u8; 1024],
-    /// Replies and async watch events.
+    /// Replies and watch events, to the guest.
     pub rsp: [u8; 1024],
-    /// Req cons.
+    /// Bytes of `req` consumed.
     pub req_cons: XENSTORE_RING_IDX,
-    /// Req prod.
+    /// Bytes of `req` produced.
     pub req_prod: XENSTORE_RING_IDX,
-    /// Rsp cons.
+    /// Bytes of `rsp` consumed.
     pub rsp_cons: XENSTORE_RING_IDX,
-    /// Rsp prod.
+    /// Bytes of `rsp` produced.
     pub rsp_prod: XENSTORE_RING_IDX,
-    /// Bitmap of features supported by the server.
+    /// `XENSTORE_SERVER_FEATURE_*`.
     pub server_features: u32,
-    /// Connection.
+    /// [`XENSTORE_CONNECTED`] or [`XENSTORE_RECONNECT`].
     pub connection: u32,
-    /// Error.
+    /// `XENSTORE_ERROR_*`.
     pub error: u32,
 }
 const _: () = assert!(size_of::<xenstore_domain_interface>() == 2076);
 
-/// Violating this is very bad.
+/// Longest payload; a longer one breaks the connection.
 pub const XENSTORE_PAYLOAD_MAX: usize = 4096;
-/// Violating these just gets you an error back.
+/// Longest absolute path, with its NUL.
 pub const XENSTORE_ABS_PATH_MAX: usize = 3072;
-/// Xenstore rel path max.
+/// Longest relative path, with its NUL.
 pub const XENSTORE_REL_PATH_MAX: usize = 2048;
 /// The ability to reconnect a ring.
 pub const XENSTORE_SERVER_FEATURE_RECONNECTION: u32 = 1;
 /// The presence of the "error" field in the ring page.
 pub const XENSTORE_SERVER_FEATURE_ERROR: u32 = 2;
-/// the steady-state.
+/// The steady-state.
 pub const XENSTORE_CONNECTED: u32 = 0;
-/// reconnect in progress.
+/// Reconnect in progress.
 pub const XENSTORE_RECONNECT: u32 = 1;
 /// No error.
 pub const XENSTORE_ERROR_NONE: u32 = 0;

@@ -1,4 +1,5 @@
-//! `xen/memory.h`.
+//! `xen/memory.h`: arguments of `memory_op`, with which domains give, take, and describe
+//! memory.
 
 mod tools;
 
@@ -9,118 +10,117 @@ use crate::arch_x86_64::{xen_pfn_t, xen_ulong_t};
 use crate::xen::{domid_t, guest_handle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Increase or decrease the specified domain's memory reservation.
+/// Get frames without an address: returns extents allocated, argument
+/// [`xen_memory_reservation`].
 pub const XENMEM_increase_reservation: u32 = 0;
-/// Xenmem decrease reservation.
+/// Give frames back: returns extents freed, argument [`xen_memory_reservation`].
 pub const XENMEM_decrease_reservation: u32 = 1;
-/// Xenmem populate physmap.
+/// Get frames for given PFNs and record them in the machine-to-phys table: returns extents
+/// allocated, argument [`xen_memory_reservation`].
 pub const XENMEM_populate_physmap: u32 = 6;
-/// Flag to populate physmap with populate-on-demand entries.
+/// Promise memory instead of allocating it.
 pub const XENMEMF_populate_on_demand: u32 = 1 << 16;
-/// Flag to request allocation only from the node specified.
+/// Fail rather than take another node.
 pub const XENMEMF_exact_node_request: u32 = 1 << 17;
-/// Flag to indicate the node specified is virtual node.
+/// The node is a virtual one.
 pub const XENMEMF_vnode: u32 = 1 << 18;
 
-/// Xen memory reservation.
+/// Extents to allocate or free.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_memory_reservation {
-    /// XENMEM_increase_reservation: OUT: MFN (*not* GMFN) bases of extents that were allocated
-    /// XENMEM_decrease_reservation: IN: GMFN bases of extents to free XENMEM_populate_physmap:
-    /// IN: GPFN bases of extents to populate with memory OUT: GMFN bases of extents that were
-    /// allocated (NB. This command also updates the mach_to_phys translation table)
-    /// XENMEM_claim_pages: IN: must be zero.
+    /// Array of frame numbers. Increase: written. Decrease: the frames. Populate: the PFNs,
+    /// overwritten by the frames.
     pub extent_start: guest_handle,
-    /// Number of extents, and size/alignment of each (2^extent_order pages).
+    /// Entries of the array.
     pub nr_extents: xen_ulong_t,
-    /// Extent order.
+    /// Each extent is 2^this pages, aligned to its size.
     pub extent_order: u32,
-    /// XENMEMF flags.
+    /// `XENMEMF_*`.
     pub mem_flags: u32,
-    /// Domain whose reservation is being changed.
+    /// Whose memory; only a toolstack may name another than `DOMID_SELF`.
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 6],
 }
 const _: () = assert!(size_of::<xen_memory_reservation>() == 32);
 
-/// An atomic exchange of memory pages.
+/// Swap frames for others of another size or address width, argument [`xen_memory_exchange`].
 pub const XENMEM_exchange: u32 = 11;
 
-/// Xen memory exchange.
+/// Frames to give and frames to get, of equal size in all.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_memory_exchange {
-    /// \[IN\] Details of memory extents to be exchanged (GMFN bases).
+    /// What the caller gives.
     pub r#in: xen_memory_reservation,
-    /// \[IN/OUT\] Details of new memory extents.
+    /// What it gets: PFNs on input, overwritten by frames.
     pub out: xen_memory_reservation,
-    /// \[OUT\] Number of input extents that were successfully exchanged: 1.
+    /// Extents of `in` done; must be 0 on input.
     pub nr_exchanged: xen_ulong_t,
 }
 const _: () = assert!(size_of::<xen_memory_exchange>() == 72);
 
-/// Returns the maximum machine frame number of mapped RAM in this system.
+/// Returns the highest frame number of RAM. No argument.
 pub const XENMEM_maximum_ram_page: u32 = 2;
 
-/// Xen memory domain.
+/// Names a domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_memory_domain {
-    /// \[IN\] Domain information is being queried for.
+    /// The domain asked about.
     pub domid: domid_t,
 }
 const _: () = assert!(size_of::<xen_memory_domain>() == 2);
 
-/// Returns the current or maximum memory reservation, in pages, of the specified domain (may be
-/// DOMID_SELF).
+/// Returns the domain's pages now, argument [`xen_memory_domain`].
 pub const XENMEM_current_reservation: u32 = 3;
-/// Xenmem maximum reservation.
+/// Returns the pages that the domain may have, argument [`xen_memory_domain`].
 pub const XENMEM_maximum_reservation: u32 = 4;
-/// Returns the maximum GFN in use by the specified domain (may be DOMID_SELF).
+/// Returns the highest PFN in use, argument [`xen_memory_domain`].
 pub const XENMEM_maximum_gpfn: u32 = 14;
-/// Returns a list of MFN bases of 2MB extents comprising the machine_to_phys mapping table.
+/// Lists the frames of the machine-to-phys table in steps of 2 MiB, argument
+/// [`xen_machphys_mfn_list`].
 pub const XENMEM_machphys_mfn_list: u32 = 5;
 
-/// Xen machphys mfn list.
+/// A buffer for frame numbers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_machphys_mfn_list {
-    /// Size of the 'extent_start' array.
+    /// Entries of the buffer.
     pub max_extents: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Pointer to buffer to fill with list of extent starts.
+    /// The buffer; gaps are written as 0.
     pub extent_start: guest_handle,
-    /// Number of extents written to the above array.
+    /// Entries written.
     pub nr_extents: u32,
     /// Padding.
     pub _pad1: [u8; 4],
 }
 const _: () = assert!(size_of::<xen_machphys_mfn_list>() == 24);
 
-/// For a compat caller, this is identical to XENMEM_machphys_mfn_list.
+/// As [`XENMEM_machphys_mfn_list`], of the table for 32-bit guests.
 pub const XENMEM_machphys_compat_mfn_list: u32 = 25;
-/// Returns the location in virtual address space of the machine_to_phys mapping table.
+/// Tells where the machine-to-phys table is, argument [`xen_machphys_mapping`].
 pub const XENMEM_machphys_mapping: u32 = 12;
 
-/// Xen machphys mapping.
+/// Place and extent of the machine-to-phys table.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_machphys_mapping {
-    /// Start and end virtual addresses.
+    /// Its first virtual address.
     pub v_start: xen_ulong_t,
-    /// Start and end virtual addresses.
+    /// The virtual address after it.
     pub v_end: xen_ulong_t,
-    /// Maximum MFN that can be looked up.
+    /// The highest frame that may be looked up.
     pub max_mfn: xen_ulong_t,
 }
 const _: () = assert!(size_of::<xen_machphys_mapping>() == 24);
 
-/// shared info page.
+/// Shared info page.
 pub const XENMAPSPACE_shared_info: u32 = 0;
-/// grant table page.
+/// Grant table page.
 pub const XENMAPSPACE_grant_table: u32 = 1;
 /// GMFN.
 pub const XENMAPSPACE_gmfn: u32 = 2;
@@ -128,14 +128,14 @@ pub const XENMAPSPACE_gmfn: u32 = 2;
 pub const XENMAPSPACE_gmfn_range: u32 = 3;
 /// GMFN from another dom, XENMEM_add_to_physmap_batch only.
 pub const XENMAPSPACE_gmfn_foreign: u32 = 4;
-/// device mmio region ARM only; the region is mapped in Stage-2 using the Normal Memory
+/// Device mmio region ARM only; the region is mapped in Stage-2 using the Normal Memory
 /// Inner/Outer Write-Back Cacheable memory attribute.
 pub const XENMAPSPACE_dev_mmio: u32 = 5;
 /// Sets the GPFN at which a particular page appears in the specified guest's physical address
 /// space (translated guests only). arg == addr of xen_add_to_physmap_t.
 pub const XENMEM_add_to_physmap: u32 = 7;
 
-/// Xen add to physmap.
+/// Structure `xen_add_to_physmap` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_add_to_physmap {
@@ -152,12 +152,12 @@ pub struct xen_add_to_physmap {
 }
 const _: () = assert!(size_of::<xen_add_to_physmap>() == 24);
 
-/// Xenmapidx grant table status.
+/// XENMAPIDX_grant_table_status.
 pub const XENMAPIDX_grant_table_status: u32 = 0x8000_0000;
 /// A batched version of add_to_physmap.
 pub const XENMEM_add_to_physmap_batch: u32 = 23;
 
-/// Xen add to physmap batch.
+/// Structure `xen_add_to_physmap_batch` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_add_to_physmap_batch {
@@ -167,7 +167,7 @@ pub struct xen_add_to_physmap_batch {
     pub space: u16,
     /// Number of pages to go through.
     pub size: u16,
-    /// U.
+    /// Depends on the command.
     pub u: u16,
     /// Indexes into space being mapped.
     pub idxs: guest_handle,
@@ -182,7 +182,7 @@ const _: () = assert!(size_of::<xen_add_to_physmap_batch>() == 32);
 /// space (translated guests only). arg == addr of xen_remove_from_physmap_t.
 pub const XENMEM_remove_from_physmap: u32 = 15;
 
-/// Xen remove from physmap.
+/// Structure `xen_remove_from_physmap` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_remove_from_physmap {
@@ -195,49 +195,47 @@ pub struct xen_remove_from_physmap {
 }
 const _: () = assert!(size_of::<xen_remove_from_physmap>() == 16);
 
-/// Returns the pseudo-physical memory map as it was when the domain was started (specified by
-/// XENMEM_set_memory_map). arg == addr of xen_memory_map_t.
+/// Reads the domain's own memory map, argument [`xen_memory_map`].
 pub const XENMEM_memory_map: u32 = 9;
 
-/// Xen memory map.
+/// A buffer for an E820 map: entries of 20 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_memory_map {
-    /// On call the number of entries which can be stored in buffer.
+    /// Entries of the buffer; on return, entries written.
     pub nr_entries: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Entries in the buffer are in the same format as returned by the BIOS INT 0x15 EAX=0xE820
-    /// call.
+    /// The buffer.
     pub buffer: guest_handle,
 }
 const _: () = assert!(size_of::<xen_memory_map>() == 16);
 
-/// Returns the real physical memory map.
+/// Reads the machine's memory map (dom0), argument [`xen_memory_map`]; a null buffer asks for
+/// the number of entries.
 pub const XENMEM_machine_memory_map: u32 = 10;
-/// Set the pseudo-physical memory map of a domain, as returned by XENMEM_memory_map. arg ==
-/// addr of xen_foreign_memory_map_t.
+/// Sets a domain's memory map, argument [`xen_foreign_memory_map`].
 pub const XENMEM_set_memory_map: u32 = 13;
 
-/// Xen foreign memory map.
+/// A memory map for another domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_foreign_memory_map {
-    /// Domid.
+    /// The domain.
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 6],
-    /// Map.
+    /// Its map.
     pub map: xen_memory_map,
 }
 const _: () = assert!(size_of::<xen_foreign_memory_map>() == 24);
 
-/// Xenmem set pod target.
+/// XENMEM_set_pod_target.
 pub const XENMEM_set_pod_target: u32 = 16;
-/// Xenmem get pod target.
+/// XENMEM_get_pod_target.
 pub const XENMEM_get_pod_target: u32 = 17;
 
-/// Xen pod target.
+/// Structure `xen_pod_target` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_pod_target {
@@ -256,15 +254,15 @@ pub struct xen_pod_target {
 }
 const _: () = assert!(size_of::<xen_pod_target>() == 40);
 
-/// Attempt to stake a claim for a domain on a quantity of pages of system RAM, but _not_ assign
-/// specific pageframes.
+/// Sets memory aside for a domain that is about to be built, argument
+/// [`xen_memory_reservation`].
 pub const XENMEM_claim_pages: u32 = 24;
 /// With some legacy devices, certain guest-physical addresses cannot safely be used for other
 /// purposes, e.g. to map guest RAM. This hypercall enumerates those regions so the toolstack
 /// can avoid using them.
 pub const XENMEM_reserved_device_memory_map: u32 = 27;
 
-/// Xen reserved device memory.
+/// Structure `xen_reserved_device_memory` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_reserved_device_memory {
@@ -275,7 +273,7 @@ pub struct xen_reserved_device_memory {
 }
 const _: () = assert!(size_of::<xen_reserved_device_memory>() == 16);
 
-/// Xen reserved device memory map.
+/// Structure `xen_reserved_device_memory_map` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_reserved_device_memory_map {
@@ -301,7 +299,7 @@ pub const XENMEM_RDM_ALL: u32 = 1;
 /// tools domain.
 pub const XENMEM_acquire_resource: u32 = 28;
 
-/// Xen mem acquire resource.
+/// Structure `xen_mem_acquire_resource` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_mem_acquire_resource {
@@ -325,22 +323,22 @@ pub struct xen_mem_acquire_resource {
 }
 const _: () = assert!(size_of::<xen_mem_acquire_resource>() == 32);
 
-/// Xenmem resource ioreq server.
+/// XENMEM_resource_ioreq_server.
 pub const XENMEM_resource_ioreq_server: u16 = 0;
-/// Xenmem resource grant table.
+/// XENMEM_resource_grant_table.
 pub const XENMEM_resource_grant_table: u16 = 1;
-/// Xenmem resource vmtrace buf.
+/// XENMEM_resource_vmtrace_buf.
 pub const XENMEM_resource_vmtrace_buf: u16 = 2;
-/// Xenmem resource grant table id shared.
+/// XENMEM_resource_grant_table_id_shared.
 pub const XENMEM_resource_grant_table_id_shared: u32 = 0;
-/// Xenmem resource grant table id status.
+/// XENMEM_resource_grant_table_id_status.
 pub const XENMEM_resource_grant_table_id_status: u32 = 1;
-/// Xenmem resource ioreq server frame bufioreq.
+/// XENMEM_resource_ioreq_server_frame_bufioreq.
 pub const XENMEM_resource_ioreq_server_frame_bufioreq: u32 = 0;
 /// XENMEM_get_vnumainfo used by guest to get vNUMA topology from hypervisor.
 pub const XENMEM_get_vnumainfo: u32 = 26;
 
-/// vNUMA node memory ranges.
+/// VNUMA node memory ranges.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_vmemrange {
@@ -355,14 +353,14 @@ pub struct xen_vmemrange {
 }
 const _: () = assert!(size_of::<xen_vmemrange>() == 24);
 
-/// vNUMA topology specifies vNUMA node number, distance table, memory ranges and vcpu mapping
+/// VNUMA topology specifies vNUMA node number, distance table, memory ranges and vcpu mapping
 /// provided for guests.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_vnuma_topology_info {
     /// IN.
     pub domid: domid_t,
-    /// Pad.
+    /// Unused; zero.
     pub pad: u16,
     /// IN/OUT.
     pub nr_vnodes: u32,

@@ -1,4 +1,5 @@
-//! `xen/memory/tools.h`.
+//! `xen/memory.h`: paging, access and sharing of another domain's memory, for toolstacks. None
+//! of it applies to PV guests; the numbers are here so that refusals can name them.
 
 use crate::Union;
 use crate::xen::{domid_t, guest_handle};
@@ -6,18 +7,18 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Get the number of MFNs saved through memory sharing.
 pub const XENMEM_get_sharing_freed_pages: u32 = 18;
-/// Xenmem get sharing shared pages.
+/// XENMEM_get_sharing_shared_pages.
 pub const XENMEM_get_sharing_shared_pages: u32 = 19;
-/// Xenmem paging op.
+/// XENMEM_paging_op.
 pub const XENMEM_paging_op: u32 = 20;
-/// Xenmem paging op nominate.
+/// [`XENMEM_paging_op`]: sub-command `nominate`.
 pub const XENMEM_paging_op_nominate: u8 = 0;
-/// Xenmem paging op evict.
+/// [`XENMEM_paging_op`]: sub-command `evict`.
 pub const XENMEM_paging_op_evict: u8 = 1;
-/// Xenmem paging op prep.
+/// [`XENMEM_paging_op`]: sub-command `prep`.
 pub const XENMEM_paging_op_prep: u8 = 2;
 
-/// Xen mem paging op.
+/// Structure `xen_mem_paging_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_mem_paging_op {
@@ -25,7 +26,7 @@ pub struct xen_mem_paging_op {
     pub op: u8,
     /// Padding.
     pub _pad0: [u8; 1],
-    /// Domain.
+    /// The domain.
     pub domain: domid_t,
     /// Padding.
     pub _pad1: [u8; 4],
@@ -36,31 +37,31 @@ pub struct xen_mem_paging_op {
 }
 const _: () = assert!(size_of::<xen_mem_paging_op>() == 24);
 
-/// Xenmem access op.
+/// XENMEM_access_op.
 pub const XENMEM_access_op: u32 = 21;
-/// Xenmem access op set access.
+/// [`XENMEM_access_op`]: set the access rights of pages.
 pub const XENMEM_access_op_set_access: u8 = 0;
-/// Xenmem access op get access.
+/// [`XENMEM_access_op`]: get the access rights of pages.
 pub const XENMEM_access_op_get_access: u8 = 1;
 /// XENMEM_access_op_enable_emulate and XENMEM_access_op_disable_emulate are currently unused,
 /// but since they have been in use please do not reuse them. #define
 /// XENMEM_access_op_enable_emulate 2 #define XENMEM_access_op_disable_emulate 3.
 pub const XENMEM_access_op_set_access_multi: u8 = 4;
-/// Xenmem access n.
+/// XENMEM_access_n.
 pub const XENMEM_access_n: u8 = 0;
-/// Xenmem access r.
+/// Access rights: only what the letters `r` name.
 pub const XENMEM_access_r: u8 = 1;
-/// Xenmem access w.
+/// Access rights: only what the letters `w` name.
 pub const XENMEM_access_w: u8 = 2;
-/// Xenmem access rw.
+/// Access rights: only what the letters `rw` name.
 pub const XENMEM_access_rw: u8 = 3;
-/// Xenmem access x.
+/// Access rights: only what the letters `x` name.
 pub const XENMEM_access_x: u8 = 4;
-/// Xenmem access rx.
+/// Access rights: only what the letters `rx` name.
 pub const XENMEM_access_rx: u8 = 5;
-/// Xenmem access wx.
+/// Access rights: only what the letters `wx` name.
 pub const XENMEM_access_wx: u8 = 6;
-/// Xenmem access rwx.
+/// Access rights: only what the letters `rwx` name.
 pub const XENMEM_access_rwx: u8 = 7;
 /// Page starts off as r-x, but automatically change to r-w on a write.
 pub const XENMEM_access_rx2rw: u8 = 8;
@@ -70,15 +71,15 @@ pub const XENMEM_access_n2rwx: u8 = 9;
 /// Take the domain default.
 pub const XENMEM_access_default: u8 = 10;
 
-/// Xen mem access op.
+/// Structure `xen_mem_access_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_mem_access_op {
     /// XENMEM_access_op_.
     pub op: u8,
-    /// xenmem_access_t.
+    /// Xenmem_access_t.
     pub access: u8,
-    /// Domid.
+    /// The domain.
     pub domid: domid_t,
     /// Number of pages for set op (or size of pfn_list for XENMEM_access_op_set_access_multi)
     /// Ignored on setting default access and other ops.
@@ -94,38 +95,38 @@ pub struct xen_mem_access_op {
 }
 const _: () = assert!(size_of::<xen_mem_access_op>() == 32);
 
-/// Xenmem sharing op.
+/// XENMEM_sharing_op.
 pub const XENMEM_sharing_op: u32 = 22;
-/// Xenmem sharing op nominate gfn.
+/// [`XENMEM_sharing_op`]: sub-command `nominate_gfn`.
 pub const XENMEM_sharing_op_nominate_gfn: u8 = 0;
-/// Xenmem sharing op nominate gref.
+/// [`XENMEM_sharing_op`]: sub-command `nominate_gref`.
 pub const XENMEM_sharing_op_nominate_gref: u8 = 1;
-/// Xenmem sharing op share.
+/// [`XENMEM_sharing_op`]: sub-command `share`.
 pub const XENMEM_sharing_op_share: u8 = 2;
-/// Xenmem sharing op debug gfn.
+/// [`XENMEM_sharing_op`]: sub-command `debug_gfn`.
 pub const XENMEM_sharing_op_debug_gfn: u8 = 3;
-/// Xenmem sharing op debug mfn.
+/// [`XENMEM_sharing_op`]: sub-command `debug_mfn`.
 pub const XENMEM_sharing_op_debug_mfn: u8 = 4;
-/// Xenmem sharing op debug gref.
+/// [`XENMEM_sharing_op`]: sub-command `debug_gref`.
 pub const XENMEM_sharing_op_debug_gref: u8 = 5;
-/// Xenmem sharing op add physmap.
+/// [`XENMEM_sharing_op`]: sub-command `add_physmap`.
 pub const XENMEM_sharing_op_add_physmap: u8 = 6;
-/// Xenmem sharing op audit.
+/// [`XENMEM_sharing_op`]: sub-command `audit`.
 pub const XENMEM_sharing_op_audit: u8 = 7;
-/// Xenmem sharing op range share.
+/// [`XENMEM_sharing_op`]: sub-command `range_share`.
 pub const XENMEM_sharing_op_range_share: u8 = 8;
-/// Xenmem sharing op fork.
+/// [`XENMEM_sharing_op`]: sub-command `fork`.
 pub const XENMEM_sharing_op_fork: u8 = 9;
-/// Xenmem sharing op fork reset.
+/// [`XENMEM_sharing_op`]: sub-command `fork_reset`.
 pub const XENMEM_sharing_op_fork_reset: u8 = 10;
-/// Xenmem sharing op s handle invalid.
+/// XENMEM_SHARING_OP_S_HANDLE_INVALID.
 pub const XENMEM_SHARING_OP_S_HANDLE_INVALID: i32 = -10;
-/// Xenmem sharing op c handle invalid.
+/// XENMEM_SHARING_OP_C_HANDLE_INVALID.
 pub const XENMEM_SHARING_OP_C_HANDLE_INVALID: i32 = -9;
 /// The following allows sharing of grant refs.
 pub const XENMEM_SHARING_OP_FIELD_IS_GREF_FLAG: u64 = 1 << 62;
 
-/// Xen mem sharing op.
+/// Structure `xen_mem_sharing_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_mem_sharing_op {
@@ -133,11 +134,11 @@ pub struct xen_mem_sharing_op {
     pub op: u8,
     /// Padding.
     pub _pad0: [u8; 1],
-    /// Domain.
+    /// The domain.
     pub domain: domid_t,
     /// Padding.
     pub _pad1: [u8; 4],
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `nominate` ([`mem_sharing_op_nominate`]), `share` ([`mem_sharing_op_share`]),
     /// `range` ([`mem_sharing_op_range`]), `debug` ([`mem_sharing_op_debug`]), `fork`
@@ -150,7 +151,7 @@ const _: () = assert!(size_of::<xen_mem_sharing_op>() == 48);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct mem_sharing_op_nominate {
-    /// U.
+    /// Depends on the command.
     pub u: u64,
     /// OUT: the handle.
     pub handle: u64,
@@ -197,7 +198,7 @@ const _: () = assert!(size_of::<mem_sharing_op_range>() == 32);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct mem_sharing_op_debug {
-    /// U.
+    /// Depends on the command.
     pub u: u64,
 }
 const _: () = assert!(size_of::<mem_sharing_op_debug>() == 8);
@@ -219,7 +220,7 @@ const _: () = assert!(size_of::<mem_sharing_op_fork>() == 8);
 pub const XENMEM_FORK_WITH_IOMMU_ALLOWED: u16 = 1;
 /// Only makes sense for short-lived forks.
 pub const XENMEM_FORK_BLOCK_INTERRUPTS: u16 = 1 << 1;
-/// Xenmem fork reset state.
+/// XENMEM_FORK_RESET_STATE.
 pub const XENMEM_FORK_RESET_STATE: u16 = 1 << 2;
-/// Xenmem fork reset memory.
+/// XENMEM_FORK_RESET_MEMORY.
 pub const XENMEM_FORK_RESET_MEMORY: u16 = 1 << 3;

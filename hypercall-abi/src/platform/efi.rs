@@ -1,34 +1,34 @@
-//! `xen/platform/efi.h`.
+//! `xen/platform.h`: EFI run-time calls and firmware tables.
 
 use crate::Union;
 use crate::arch_x86_64::xen_ulong_t;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xen efi get time.
+/// [`xenpf_efi_runtime_call::function`]: `get_time`.
 pub const XEN_EFI_get_time: i64 = 1;
-/// Xen efi set time.
+/// [`xenpf_efi_runtime_call::function`]: `set_time`.
 pub const XEN_EFI_set_time: i64 = 2;
-/// Xen efi get wakeup time.
+/// [`xenpf_efi_runtime_call::function`]: `get_wakeup_time`.
 pub const XEN_EFI_get_wakeup_time: i64 = 3;
-/// Xen efi set wakeup time.
+/// [`xenpf_efi_runtime_call::function`]: `set_wakeup_time`.
 pub const XEN_EFI_set_wakeup_time: i64 = 4;
-/// Xen efi get next high monotonic count.
+/// [`xenpf_efi_runtime_call::function`]: `get_next_high_monotonic_count`.
 pub const XEN_EFI_get_next_high_monotonic_count: i64 = 5;
-/// Xen efi get variable.
+/// [`xenpf_efi_runtime_call::function`]: `get_variable`.
 pub const XEN_EFI_get_variable: i64 = 6;
-/// Xen efi set variable.
+/// [`xenpf_efi_runtime_call::function`]: `set_variable`.
 pub const XEN_EFI_set_variable: i64 = 7;
-/// Xen efi get next variable name.
+/// [`xenpf_efi_runtime_call::function`]: `get_next_variable_name`.
 pub const XEN_EFI_get_next_variable_name: i64 = 8;
-/// Xen efi query variable info.
+/// [`xenpf_efi_runtime_call::function`]: `query_variable_info`.
 pub const XEN_EFI_query_variable_info: i64 = 9;
-/// Xen efi query capsule capabilities.
+/// [`xenpf_efi_runtime_call::function`]: `query_capsule_capabilities`.
 pub const XEN_EFI_query_capsule_capabilities: i64 = 10;
-/// Xen efi update capsule.
+/// [`xenpf_efi_runtime_call::function`]: `update_capsule`.
 pub const XEN_EFI_update_capsule: i64 = 11;
 
-/// Xenpf efi time.
+/// Structure `xenpf_efi_time` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_time {
@@ -57,7 +57,7 @@ pub struct xenpf_efi_time {
 }
 const _: () = assert!(size_of::<xenpf_efi_time>() == 16);
 
-/// Xenpf efi guid.
+/// Structure `xenpf_efi_guid` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_guid {
@@ -72,7 +72,7 @@ pub struct xenpf_efi_guid {
 }
 const _: () = assert!(size_of::<xenpf_efi_guid>() == 16);
 
-/// Xenpf efi runtime call.
+/// Structure `xenpf_efi_runtime_call` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call {
@@ -83,7 +83,7 @@ pub struct xenpf_efi_runtime_call {
     pub misc: u32,
     /// Status.
     pub status: xen_ulong_t,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `get_time` ([`xenpf_efi_runtime_call_get_time`]), `set_time`
     /// ([`xenpf_efi_time`]), `get_wakeup_time` ([`xenpf_efi_time`]), `set_wakeup_time`
@@ -97,10 +97,10 @@ pub struct xenpf_efi_runtime_call {
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call>() == 56);
 
-/// Xen efi get time set clears ns.
+/// XEN_EFI_GET_TIME_SET_CLEARS_NS.
 pub const XEN_EFI_GET_TIME_SET_CLEARS_NS: i64 = 0x0000_0001;
 
-/// Xenpf efi runtime call get time.
+/// Xenpf_efi_runtime_call_get_time.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_get_time {
@@ -113,22 +113,22 @@ pub struct xenpf_efi_runtime_call_get_time {
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_get_time>() == 24);
 
-/// Xen efi get wakeup time enabled.
+/// XEN_EFI_GET_WAKEUP_TIME_ENABLED.
 pub const XEN_EFI_GET_WAKEUP_TIME_ENABLED: i64 = 0x0000_0001;
-/// Xen efi get wakeup time pending.
+/// XEN_EFI_GET_WAKEUP_TIME_PENDING.
 pub const XEN_EFI_GET_WAKEUP_TIME_PENDING: i64 = 0x0000_0002;
-/// Xen efi set wakeup time enable.
+/// XEN_EFI_SET_WAKEUP_TIME_ENABLE.
 pub const XEN_EFI_SET_WAKEUP_TIME_ENABLE: i64 = 0x0000_0001;
-/// Xen efi set wakeup time enable only.
+/// XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY.
 pub const XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY: i64 = 0x0000_0002;
-/// Xen efi variable non volatile.
+/// XEN_EFI_VARIABLE_NON_VOLATILE.
 pub const XEN_EFI_VARIABLE_NON_VOLATILE: i64 = 0x0000_0001;
-/// Xen efi variable bootservice access.
+/// XEN_EFI_VARIABLE_BOOTSERVICE_ACCESS.
 pub const XEN_EFI_VARIABLE_BOOTSERVICE_ACCESS: i64 = 0x0000_0002;
-/// Xen efi variable runtime access.
+/// XEN_EFI_VARIABLE_RUNTIME_ACCESS.
 pub const XEN_EFI_VARIABLE_RUNTIME_ACCESS: i64 = 0x0000_0004;
 
-/// Xenpf efi runtime call get variable.
+/// Xenpf_efi_runtime_call_get_variable.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_get_variable {
@@ -143,7 +143,7 @@ pub struct xenpf_efi_runtime_call_get_variable {
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_get_variable>() == 40);
 
-/// Xenpf efi runtime call set variable.
+/// Xenpf_efi_runtime_call_set_variable.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_set_variable {
@@ -158,7 +158,7 @@ pub struct xenpf_efi_runtime_call_set_variable {
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_set_variable>() == 40);
 
-/// Xenpf efi runtime call get next variable name.
+/// Xenpf_efi_runtime_call_get_next_variable_name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_get_next_variable_name {
@@ -171,10 +171,10 @@ pub struct xenpf_efi_runtime_call_get_next_variable_name {
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_get_next_variable_name>() == 32);
 
-/// Xen efi varinfo boot snapshot.
+/// XEN_EFI_VARINFO_BOOT_SNAPSHOT.
 pub const XEN_EFI_VARINFO_BOOT_SNAPSHOT: i64 = 0x0000_0001;
 
-/// Xenpf efi runtime call query variable info.
+/// Xenpf_efi_runtime_call_query_variable_info.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_query_variable_info {
@@ -191,7 +191,7 @@ pub struct xenpf_efi_runtime_call_query_variable_info {
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_query_variable_info>() == 32);
 
-/// Xenpf efi runtime call query capsule capabilities.
+/// Xenpf_efi_runtime_call_query_capsule_capabilities.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_query_capsule_capabilities {
@@ -208,7 +208,7 @@ pub struct xenpf_efi_runtime_call_query_capsule_capabilities {
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_query_capsule_capabilities>() == 32);
 
-/// Xenpf efi runtime call update capsule.
+/// Xenpf_efi_runtime_call_update_capsule.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_update_capsule {
@@ -216,37 +216,37 @@ pub struct xenpf_efi_runtime_call_update_capsule {
     pub capsule_header_array: guest_handle,
     /// Capsule count.
     pub capsule_count: xen_ulong_t,
-    /// machine address.
+    /// Machine address.
     pub sg_list: u64,
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_update_capsule>() == 24);
 
-/// from int 13 AH=08/41/48.
+/// From int 13 AH=08/41/48.
 pub const XEN_FW_DISK_INFO: u32 = 1;
-/// from MBR offset 0x1b8.
+/// From MBR offset 0x1b8.
 pub const XEN_FW_DISK_MBR_SIGNATURE: u32 = 2;
-/// from int 10 AX=4f15.
+/// From int 10 AX=4f15.
 pub const XEN_FW_VBEDDC_INFO: u32 = 3;
-/// from EFI.
+/// From EFI.
 pub const XEN_FW_EFI_INFO: u32 = 4;
-/// Xen fw efi version.
+/// XEN_FW_EFI_VERSION.
 pub const XEN_FW_EFI_VERSION: u32 = 0;
-/// Xen fw efi config table.
+/// XEN_FW_EFI_CONFIG_TABLE.
 pub const XEN_FW_EFI_CONFIG_TABLE: u32 = 1;
-/// Xen fw efi vendor.
+/// XEN_FW_EFI_VENDOR.
 pub const XEN_FW_EFI_VENDOR: u32 = 2;
-/// Xen fw efi mem info.
+/// XEN_FW_EFI_MEM_INFO.
 pub const XEN_FW_EFI_MEM_INFO: u32 = 3;
-/// Xen fw efi rt version.
+/// XEN_FW_EFI_RT_VERSION.
 pub const XEN_FW_EFI_RT_VERSION: u32 = 4;
-/// Xen fw efi pci rom.
+/// XEN_FW_EFI_PCI_ROM.
 pub const XEN_FW_EFI_PCI_ROM: u32 = 5;
-/// Xen fw efi apple properties.
+/// XEN_FW_EFI_APPLE_PROPERTIES.
 pub const XEN_FW_EFI_APPLE_PROPERTIES: u32 = 6;
-/// Xen fw kbd shift flags.
+/// XEN_FW_KBD_SHIFT_FLAGS.
 pub const XEN_FW_KBD_SHIFT_FLAGS: u32 = 5;
 
-/// Xenpf firmware info.
+/// Structure `xenpf_firmware_info` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info {
@@ -254,7 +254,7 @@ pub struct xenpf_firmware_info {
     pub r#type: u32,
     /// Index.
     pub index: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `disk_info` ([`xenpf_firmware_info_disk_info`]), `disk_mbr_signature`
     /// ([`xenpf_firmware_info_disk_mbr_signature`]), `vbeddc_info`
@@ -264,7 +264,7 @@ pub struct xenpf_firmware_info {
 }
 const _: () = assert!(size_of::<xenpf_firmware_info>() == 40);
 
-/// Xenpf firmware info disk info.
+/// Xenpf_firmware_info_disk_info.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info_disk_info {
@@ -285,20 +285,20 @@ pub struct xenpf_firmware_info_disk_info {
 }
 const _: () = assert!(size_of::<xenpf_firmware_info_disk_info>() == 16);
 
-/// Xenpf firmware info disk mbr signature.
+/// Xenpf_firmware_info_disk_mbr_signature.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info_disk_mbr_signature {
-    /// bios device number.
+    /// Bios device number.
     pub device: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// offset 0x1b8 in mbr.
+    /// Offset 0x1b8 in mbr.
     pub mbr_signature: u32,
 }
 const _: () = assert!(size_of::<xenpf_firmware_info_disk_mbr_signature>() == 8);
 
-/// Xenpf firmware info vbeddc info.
+/// Xenpf_firmware_info_vbeddc_info.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info_vbeddc_info {
@@ -308,12 +308,12 @@ pub struct xenpf_firmware_info_vbeddc_info {
     pub edid_transfer_time: u8,
     /// Padding.
     pub _pad0: [u8; 6],
-    /// must refer to 128-byte buffer.
+    /// Must refer to 128-byte buffer.
     pub edid: guest_handle,
 }
 const _: () = assert!(size_of::<xenpf_firmware_info_vbeddc_info>() == 16);
 
-/// Xenpf efi info cfg.
+/// Xenpf_efi_info_cfg.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_cfg {
@@ -326,20 +326,20 @@ pub struct xenpf_efi_info_cfg {
 }
 const _: () = assert!(size_of::<xenpf_efi_info_cfg>() == 16);
 
-/// Xenpf efi info vendor.
+/// Xenpf_efi_info_vendor.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_vendor {
     /// Revision.
     pub revision: u32,
-    /// input, in bytes.
+    /// Input, in bytes.
     pub bufsz: u32,
     /// UCS-2/UTF-16 string.
     pub name: guest_handle,
 }
 const _: () = assert!(size_of::<xenpf_efi_info_vendor>() == 16);
 
-/// Xenpf efi info mem.
+/// Xenpf_efi_info_mem.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_mem {
@@ -356,15 +356,15 @@ pub struct xenpf_efi_info_mem {
 }
 const _: () = assert!(size_of::<xenpf_efi_info_mem>() == 32);
 
-/// Xenpf efi info pci rom.
+/// Xenpf_efi_info_pci_rom.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_pci_rom {
     /// IN variables.
     pub segment: u16,
-    /// Bus.
+    /// PCI bus.
     pub bus: u8,
-    /// Devfn.
+    /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
     /// Vendor.
     pub vendor: u16,
@@ -377,7 +377,7 @@ pub struct xenpf_efi_info_pci_rom {
 }
 const _: () = assert!(size_of::<xenpf_efi_info_pci_rom>() == 24);
 
-/// Xenpf efi info apple properties.
+/// Xenpf_efi_info_apple_properties.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_apple_properties {

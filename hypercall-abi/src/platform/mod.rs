@@ -1,4 +1,4 @@
-//! `xen/platform.h`.
+//! `xen/platform.h`: arguments of `platform_op`, for the hardware domain's kernel.
 
 mod efi;
 mod power;
@@ -10,49 +10,48 @@ use crate::arch_x86_64::xen_pfn_t;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xenpf interface version.
+/// XENPF_INTERFACE_VERSION.
 pub const XENPF_INTERFACE_VERSION: u32 = 0x0300_0001;
-/// Set clock such that it would read &lt;secs,nsecs> after 00:00:00 UTC, 1 January, 1970 if the
-/// current system time was &lt;system_time>.
+/// Command `settime32`, argument [`xenpf_settime32`].
 pub const XENPF_settime32: u32 = 17;
 
-/// Xenpf settime32.
+/// Structure `xenpf_settime32` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_settime32 {
     /// IN variables.
     pub secs: u32,
-    /// Nsecs.
+    /// Nanoseconds of the second.
     pub nsecs: u32,
-    /// System time.
+    /// System time in ns to which it belongs.
     pub system_time: u64,
 }
 const _: () = assert!(size_of::<xenpf_settime32>() == 16);
 
-/// Xenpf settime64.
+/// Command `settime64`, argument [`xenpf_settime64`].
 pub const XENPF_settime64: u32 = 62;
 
-/// Xenpf settime64.
+/// Structure `xenpf_settime64` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_settime64 {
     /// IN variables.
     pub secs: u64,
-    /// Nsecs.
+    /// Nanoseconds of the second.
     pub nsecs: u32,
-    /// Mbz.
+    /// Must be zero.
     pub mbz: u32,
-    /// System time.
+    /// System time in ns to which it belongs.
     pub system_time: u64,
 }
 const _: () = assert!(size_of::<xenpf_settime64>() == 24);
 
-/// Xenpf settime.
+/// XENPF_settime.
 pub const XENPF_settime: u32 = XENPF_settime64;
-/// Request memory range (@mfn, @mfn+@nr_mfns-1) to have type @type.
+/// Command `add_memtype`, argument [`xenpf_add_memtype`].
 pub const XENPF_add_memtype: u32 = 31;
 
-/// Xenpf add memtype.
+/// Structure `xenpf_add_memtype` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_add_memtype {
@@ -71,10 +70,10 @@ pub struct xenpf_add_memtype {
 }
 const _: () = assert!(size_of::<xenpf_add_memtype>() == 32);
 
-/// Tear down an existing memory-range type.
+/// Command `del_memtype`, argument [`xenpf_del_memtype`].
 pub const XENPF_del_memtype: u32 = 32;
 
-/// Xenpf del memtype.
+/// Structure `xenpf_del_memtype` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_del_memtype {
@@ -85,10 +84,10 @@ pub struct xenpf_del_memtype {
 }
 const _: () = assert!(size_of::<xenpf_del_memtype>() == 8);
 
-/// Read current type of an MTRR (x86-specific).
+/// Command `read_memtype`, argument [`xenpf_read_memtype`].
 pub const XENPF_read_memtype: u32 = 33;
 
-/// Xenpf read memtype.
+/// Structure `xenpf_read_memtype` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_read_memtype {
@@ -107,10 +106,10 @@ pub struct xenpf_read_memtype {
 }
 const _: () = assert!(size_of::<xenpf_read_memtype>() == 32);
 
-/// Xenpf microcode update.
+/// Command `microcode_update`, argument [`xenpf_microcode_update`].
 pub const XENPF_microcode_update: u32 = 35;
 
-/// Xenpf microcode update.
+/// Structure `xenpf_microcode_update` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_microcode_update {
@@ -123,7 +122,7 @@ pub struct xenpf_microcode_update {
 }
 const _: () = assert!(size_of::<xenpf_microcode_update>() == 16);
 
-/// Xenpf platform quirk.
+/// Command `platform_quirk`, argument [`xenpf_platform_quirk`].
 pub const XENPF_platform_quirk: u32 = 39;
 /// Do not restrict IO-APIC RTE targets.
 pub const QUIRK_NOIRQBALANCING: u32 = 1;
@@ -132,7 +131,7 @@ pub const QUIRK_IOAPIC_BAD_REGSEL: u32 = 2;
 /// IO-APIC REGSEL behaves properly.
 pub const QUIRK_IOAPIC_GOOD_REGSEL: u32 = 3;
 
-/// Xenpf platform quirk.
+/// Structure `xenpf_platform_quirk` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_platform_quirk {
@@ -141,24 +140,22 @@ pub struct xenpf_platform_quirk {
 }
 const _: () = assert!(size_of::<xenpf_platform_quirk>() == 4);
 
-/// Xenpf efi runtime call.
+/// Command `efi_runtime_call`, argument [`xenpf_efi_runtime_call`].
 pub const XENPF_efi_runtime_call: u32 = 49;
-/// Xenpf firmware info.
+/// Command `firmware_info`, argument [`xenpf_firmware_info`].
 pub const XENPF_firmware_info: u32 = 50;
-/// Xenpf enter acpi sleep.
+/// Command `enter_acpi_sleep`, argument [`xenpf_enter_acpi_sleep`].
 pub const XENPF_enter_acpi_sleep: u32 = 51;
-/// Xenpf change freq.
+/// Command `change_freq`, argument [`xenpf_change_freq`].
 pub const XENPF_change_freq: u32 = 52;
-/// Get idle times (nanoseconds since boot) for physical CPUs specified in the @cpumap_bitmap
-/// with range \[0..@cpumap_nr_cpus-1\]. The @idletime array is indexed by CPU number; only
-/// entries with the corresponding @cpumap_bitmap bit set are written to.
+/// Command `getidletime`, argument [`xenpf_getidletime`].
 pub const XENPF_getidletime: u32 = 53;
-/// Xenpf set processor pminfo.
+/// Command `set_processor_pminfo`, argument [`xenpf_set_processor_pminfo`].
 pub const XENPF_set_processor_pminfo: u32 = 54;
-/// Xenpf get cpuinfo.
+/// XENPF_get_cpuinfo.
 pub const XENPF_get_cpuinfo: u32 = 55;
 
-/// Xenpf pcpuinfo.
+/// Structure `xenpf_pcpuinfo` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_pcpuinfo {
@@ -175,14 +172,14 @@ pub struct xenpf_pcpuinfo {
 }
 const _: () = assert!(size_of::<xenpf_pcpuinfo>() == 20);
 
-/// Xen pcpu flags online.
+/// XEN_PCPU_FLAGS_ONLINE.
 pub const XEN_PCPU_FLAGS_ONLINE: u32 = 1;
 /// Correponding xen_cpuid is not present.
 pub const XEN_PCPU_FLAGS_INVALID: u32 = 2;
-/// Xenpf get cpu version.
+/// XENPF_get_cpu_version.
 pub const XENPF_get_cpu_version: u32 = 48;
 
-/// Xenpf pcpu version.
+/// Structure `xenpf_pcpu_version` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_pcpu_version {
@@ -201,12 +198,12 @@ pub struct xenpf_pcpu_version {
 }
 const _: () = assert!(size_of::<xenpf_pcpu_version>() == 32);
 
-/// Xenpf cpu online.
+/// XENPF_cpu_online.
 pub const XENPF_cpu_online: u32 = 56;
-/// Xenpf cpu offline.
+/// XENPF_cpu_offline.
 pub const XENPF_cpu_offline: u32 = 57;
 
-/// Xenpf cpu ol.
+/// Structure `xenpf_cpu_ol` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_cpu_ol {
@@ -215,10 +212,10 @@ pub struct xenpf_cpu_ol {
 }
 const _: () = assert!(size_of::<xenpf_cpu_ol>() == 4);
 
-/// Xenpf cpu hotadd.
+/// Command `cpu_hotadd`, argument [`xenpf_cpu_hotadd`].
 pub const XENPF_cpu_hotadd: u32 = 58;
 
-/// Xenpf cpu hotadd.
+/// Structure `xenpf_cpu_hotadd` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_cpu_hotadd {
@@ -231,10 +228,10 @@ pub struct xenpf_cpu_hotadd {
 }
 const _: () = assert!(size_of::<xenpf_cpu_hotadd>() == 12);
 
-/// Xenpf mem hotadd.
+/// Command `mem_hotadd`, argument [`xenpf_mem_hotadd`].
 pub const XENPF_mem_hotadd: u32 = 59;
 
-/// Xenpf mem hotadd.
+/// Structure `xenpf_mem_hotadd` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_mem_hotadd {
@@ -249,20 +246,20 @@ pub struct xenpf_mem_hotadd {
 }
 const _: () = assert!(size_of::<xenpf_mem_hotadd>() == 24);
 
-/// Xenpf core parking.
+/// Command `core_parking`, argument [`xenpf_core_parking`].
 pub const XENPF_core_parking: u32 = 60;
-/// Access generic platform resources(e.g., accessing MSR, port I/O, etc) in unified way.
+/// Command `resource_op`, argument [`xenpf_resource_op`].
 pub const XENPF_resource_op: u32 = 61;
-/// Xen resource op msr read.
+/// XEN_RESOURCE_OP_MSR_READ.
 pub const XEN_RESOURCE_OP_MSR_READ: u32 = 0;
-/// Xen resource op msr write.
+/// XEN_RESOURCE_OP_MSR_WRITE.
 pub const XEN_RESOURCE_OP_MSR_WRITE: u32 = 1;
 
-/// Xenpf resource entry.
+/// Structure `xenpf_resource_entry` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_resource_entry {
-    /// U.
+    /// Depends on the command.
     pub u: u32,
     /// IN: padding and must be zero.
     pub rsvd: u32,
@@ -273,23 +270,23 @@ pub struct xenpf_resource_entry {
 }
 const _: () = assert!(size_of::<xenpf_resource_entry>() == 24);
 
-/// Xenpf resource op.
+/// Structure `xenpf_resource_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_resource_op {
-    /// number of resource entry.
+    /// Number of resource entry.
     pub nr_entries: u32,
-    /// which cpu to run.
+    /// Which cpu to run.
     pub cpu: u32,
     /// Entries.
     pub entries: guest_handle,
 }
 const _: () = assert!(size_of::<xenpf_resource_op>() == 16);
 
-/// Xenpf get symbol.
+/// XENPF_get_symbol.
 pub const XENPF_get_symbol: u32 = 63;
 
-/// Xenpf symdata.
+/// Structure `xenpf_symdata` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_symdata {

@@ -1,10 +1,10 @@
-//! `xen/platform/power.h`.
+//! `xen/platform.h`: ACPI sleep, processor power states, idle times.
 
 use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xenpf enter acpi sleep.
+/// Structure `xenpf_enter_acpi_sleep` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_enter_acpi_sleep {
@@ -19,10 +19,10 @@ pub struct xenpf_enter_acpi_sleep {
 }
 const _: () = assert!(size_of::<xenpf_enter_acpi_sleep>() == 12);
 
-/// Xenpf acpi sleep extended.
+/// XENPF_ACPI_SLEEP_EXTENDED.
 pub const XENPF_ACPI_SLEEP_EXTENDED: u32 = 0x0000_0001;
 
-/// Xenpf change freq.
+/// Structure `xenpf_change_freq` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_change_freq {
@@ -35,7 +35,7 @@ pub struct xenpf_change_freq {
 }
 const _: () = assert!(size_of::<xenpf_change_freq>() == 16);
 
-/// Xenpf getidletime.
+/// Structure `xenpf_getidletime` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_getidletime {
@@ -52,30 +52,30 @@ pub struct xenpf_getidletime {
 }
 const _: () = assert!(size_of::<xenpf_getidletime>() == 32);
 
-/// ability bits.
+/// The processor's CX states can be managed.
 pub const XEN_PROCESSOR_PM_CX: u32 = 1;
-/// Xen processor pm px.
+/// The processor's PX states can be managed.
 pub const XEN_PROCESSOR_PM_PX: u32 = 2;
-/// Xen processor pm tx.
+/// The processor's TX states can be managed.
 pub const XEN_PROCESSOR_PM_TX: u32 = 4;
-/// cmd type.
+/// [`xenpf_set_processor_pminfo::type`](xenpf_set_processor_pminfo#structfield.type): CX.
 pub const XEN_PM_CX: u32 = 0;
-/// Xen pm px.
+/// [`xenpf_set_processor_pminfo::type`](xenpf_set_processor_pminfo#structfield.type): PX.
 pub const XEN_PM_PX: u32 = 1;
-/// Xen pm tx.
+/// [`xenpf_set_processor_pminfo::type`](xenpf_set_processor_pminfo#structfield.type): TX.
 pub const XEN_PM_TX: u32 = 2;
-/// Xen pm pdc.
+/// [`xenpf_set_processor_pminfo::type`](xenpf_set_processor_pminfo#structfield.type): PDC.
 pub const XEN_PM_PDC: u32 = 3;
-/// Px sub info type.
+/// [`xen_processor_performance::flags`]: `_PCT` is given.
 pub const XEN_PX_PCT: u32 = 1;
-/// Xen px pss.
+/// [`xen_processor_performance::flags`]: `_PSS` is given.
 pub const XEN_PX_PSS: u32 = 2;
-/// Xen px ppc.
+/// [`xen_processor_performance::flags`]: `_PPC` is given.
 pub const XEN_PX_PPC: u32 = 4;
-/// Xen px psd.
+/// [`xen_processor_performance::flags`]: `_PSD` is given.
 pub const XEN_PX_PSD: u32 = 8;
 
-/// Xen power register.
+/// Structure `xen_power_register` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_power_register {
@@ -92,41 +92,41 @@ pub struct xen_power_register {
 }
 const _: () = assert!(size_of::<xen_power_register>() == 24);
 
-/// Xen processor csd.
+/// Structure `xen_processor_csd` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_csd {
-    /// domain number of one dependent group.
+    /// Domain number of one dependent group.
     pub domain: u32,
-    /// coordination type.
+    /// Coordination type.
     pub coord_type: u32,
-    /// number of processors in same domain.
+    /// Number of processors in same domain.
     pub num: u32,
 }
 const _: () = assert!(size_of::<xen_processor_csd>() == 12);
 
-/// Xen processor cx.
+/// Structure `xen_processor_cx` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_cx {
     /// GAS for Cx trigger register.
     pub reg: xen_power_register,
-    /// cstate value, c0: 0, c1: 1, ...
+    /// Cstate value, c0: 0, c1: 1, ...
     pub r#type: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// worst latency (ms) to enter/exit this cstate.
+    /// Worst latency (ms) to enter/exit this cstate.
     pub latency: u32,
-    /// average power consumption(mW).
+    /// Average power consumption(mW).
     pub power: u32,
-    /// number of dependency entries.
+    /// Number of dependency entries.
     pub dpcnt: u32,
     /// NULL if no dependency.
     pub dp: guest_handle,
 }
 const _: () = assert!(size_of::<xen_processor_cx>() == 48);
 
-/// Xen processor flags.
+/// Structure `xen_processor_flags` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_flags {
@@ -135,20 +135,20 @@ pub struct xen_processor_flags {
 }
 const _: () = assert!(size_of::<xen_processor_flags>() == 4);
 
-/// Xen processor power.
+/// Structure `xen_processor_power` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_power {
-    /// number of C state entries in array below.
+    /// Number of C state entries in array below.
     pub count: u32,
-    /// global flags of this processor.
+    /// Global flags of this processor.
     pub flags: xen_processor_flags,
-    /// supported c states.
+    /// Supported c states.
     pub states: guest_handle,
 }
 const _: () = assert!(size_of::<xen_processor_power>() == 16);
 
-/// Xen pct register.
+/// Structure `xen_pct_register` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_pct_register {
@@ -164,33 +164,33 @@ pub struct xen_pct_register {
     pub bit_width: u8,
     /// Bit offset.
     pub bit_offset: u8,
-    /// Reserved.
+    /// Reserved; zero.
     pub reserved: u8,
     /// Address.
     pub address: u64,
 }
 const _: () = assert!(size_of::<xen_pct_register>() == 16);
 
-/// Xen processor px.
+/// Structure `xen_processor_px` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_px {
-    /// megahertz.
+    /// Megahertz.
     pub core_frequency: u64,
-    /// milliWatts.
+    /// MilliWatts.
     pub power: u64,
-    /// microseconds.
+    /// Microseconds.
     pub transition_latency: u64,
-    /// microseconds.
+    /// Microseconds.
     pub bus_master_latency: u64,
-    /// control value.
+    /// Control value.
     pub control: u64,
-    /// success indicator.
+    /// Success indicator.
     pub status: u64,
 }
 const _: () = assert!(size_of::<xen_processor_px>() == 48);
 
-/// Xen psd package.
+/// Structure `xen_psd_package` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_psd_package {
@@ -198,7 +198,7 @@ pub struct xen_psd_package {
     pub num_entries: u64,
     /// Revision.
     pub revision: u64,
-    /// Domain.
+    /// The domain.
     pub domain: u64,
     /// Coord type.
     pub coord_type: u64,
@@ -207,11 +207,11 @@ pub struct xen_psd_package {
 }
 const _: () = assert!(size_of::<xen_psd_package>() == 40);
 
-/// Xen processor performance.
+/// Structure `xen_processor_performance` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_performance {
-    /// flag for Px sub info type.
+    /// Flag for Px sub info type.
     pub flags: u32,
     /// Platform limitation on freq usage.
     pub platform_limit: u32,
@@ -219,7 +219,7 @@ pub struct xen_processor_performance {
     pub control_register: xen_pct_register,
     /// Status register.
     pub status_register: xen_pct_register,
-    /// total available performance states.
+    /// Total available performance states.
     pub state_count: u32,
     /// Padding.
     pub _pad0: [u8; 4],
@@ -241,7 +241,7 @@ pub const XEN_CPUPERF_SHARED_TYPE_ALL: u32 = 2;
 /// Freq can be set from any dependent CPU.
 pub const XEN_CPUPERF_SHARED_TYPE_ANY: u32 = 3;
 
-/// Xenpf set processor pminfo.
+/// Structure `xenpf_set_processor_pminfo` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_set_processor_pminfo {
@@ -249,7 +249,7 @@ pub struct xenpf_set_processor_pminfo {
     pub id: u32,
     /// {XEN_PM_CX, XEN_PM_PX}.
     pub r#type: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `power` ([`xen_processor_power`]), `perf` ([`xen_processor_performance`]), `pdc`
     /// (`guest_handle`).
@@ -257,12 +257,12 @@ pub struct xenpf_set_processor_pminfo {
 }
 const _: () = assert!(size_of::<xenpf_set_processor_pminfo>() == 112);
 
-/// Xen core parking set.
+/// XEN_CORE_PARKING_SET.
 pub const XEN_CORE_PARKING_SET: u32 = 1;
-/// Xen core parking get.
+/// XEN_CORE_PARKING_GET.
 pub const XEN_CORE_PARKING_GET: u32 = 2;
 
-/// Xenpf core parking.
+/// Structure `xenpf_core_parking` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_core_parking {
@@ -277,11 +277,11 @@ const _: () = assert!(size_of::<xenpf_core_parking>() == 8);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_platform_op {
-    /// Cmd.
+    /// Sub-command.
     pub cmd: u32,
     /// XENPF_INTERFACE_VERSION.
     pub interface_version: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `settime` ([`xenpf_settime64`]), `settime32` ([`xenpf_settime32`]), `settime64`
     /// ([`xenpf_settime64`]), `add_memtype` ([`xenpf_add_memtype`]), `del_memtype`

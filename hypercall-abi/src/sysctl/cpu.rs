@@ -1,54 +1,54 @@
-//! `xen/sysctl/cpu.h`.
+//! Sysctls on CPU features, CPUID policy and cache allocation.
 
 use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xen sysctl psr cmt get total rmid.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: `get_total_rmid`.
 pub const XEN_SYSCTL_PSR_CMT_get_total_rmid: u32 = 0;
-/// Xen sysctl psr cmt get l3 upscaling factor.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: `get_l3_upscaling_factor`.
 pub const XEN_SYSCTL_PSR_CMT_get_l3_upscaling_factor: u32 = 1;
-/// The L3 cache size is returned in KB unit.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: `get_l3_cache_size`.
 pub const XEN_SYSCTL_PSR_CMT_get_l3_cache_size: u32 = 2;
-/// Xen sysctl psr cmt enabled.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: `enabled`.
 pub const XEN_SYSCTL_PSR_CMT_enabled: u32 = 3;
-/// Xen sysctl psr cmt get l3 event mask.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: `get_l3_event_mask`.
 pub const XEN_SYSCTL_PSR_CMT_get_l3_event_mask: u32 = 4;
 
-/// Xen sysctl psr cmt op.
+/// Structure `xen_sysctl_psr_cmt_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_cmt_op {
     /// IN: XEN_SYSCTL_PSR_CMT_.
     pub cmd: u32,
-    /// padding variable, may be extended for future use.
+    /// Padding variable, may be extended for future use.
     pub flags: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `data` (`u64`), `l3_cache` ([`xen_sysctl_psr_cmt_op_l3_cache`]).
     pub u: Union<[u64; 1]>,
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_cmt_op>() == 16);
 
-/// Xen sysctl psr cmt op l3 cache.
+/// Xen_sysctl_psr_cmt_op_l3_cache.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_cmt_op_l3_cache {
     /// IN.
     pub cpu: u32,
-    /// Rsvd.
+    /// Reserved; zero.
     pub rsvd: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_cmt_op_l3_cache>() == 8);
 
-/// Xen sysctl psr get l3 info.
+/// [`xen_sysctl_psr_alloc::cmd`]: `get_l3_info`.
 pub const XEN_SYSCTL_PSR_get_l3_info: u32 = 0;
-/// Xen sysctl psr get l2 info.
+/// [`xen_sysctl_psr_alloc::cmd`]: `get_l2_info`.
 pub const XEN_SYSCTL_PSR_get_l2_info: u32 = 1;
-/// Xen sysctl psr get mba info.
+/// [`xen_sysctl_psr_alloc::cmd`]: `get_mba_info`.
 pub const XEN_SYSCTL_PSR_get_mba_info: u32 = 2;
 
-/// Xen sysctl psr alloc.
+/// Structure `xen_sysctl_psr_alloc` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_alloc {
@@ -56,7 +56,7 @@ pub struct xen_sysctl_psr_alloc {
     pub cmd: u32,
     /// IN.
     pub target: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `cat_info` ([`xen_sysctl_psr_alloc_cat_info`]), `mba_info`
     /// ([`xen_sysctl_psr_alloc_mba_info`]).
@@ -64,7 +64,7 @@ pub struct xen_sysctl_psr_alloc {
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_alloc>() == 20);
 
-/// Xen sysctl psr alloc cat info.
+/// Xen_sysctl_psr_alloc_cat_info.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_alloc_cat_info {
@@ -77,10 +77,10 @@ pub struct xen_sysctl_psr_alloc_cat_info {
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_alloc_cat_info>() == 12);
 
-/// Xen sysctl psr cat l3 cdp.
+/// XEN_SYSCTL_PSR_CAT_L3_CDP.
 pub const XEN_SYSCTL_PSR_CAT_L3_CDP: u32 = 1;
 
-/// Xen sysctl psr alloc mba info.
+/// Xen_sysctl_psr_alloc_mba_info.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_alloc_mba_info {
@@ -93,7 +93,7 @@ pub struct xen_sysctl_psr_alloc_mba_info {
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_alloc_mba_info>() == 12);
 
-/// Xen sysctl psr mba linear.
+/// XEN_SYSCTL_PSR_MBA_LINEAR.
 pub const XEN_SYSCTL_PSR_MBA_LINEAR: u32 = 1;
 
 /// XEN_SYSCTL_get_cpu_levelling_caps (x86 specific) Return hardware capabilities concerning
@@ -143,17 +143,17 @@ pub struct xen_sysctl_cpu_featureset {
 }
 const _: () = assert!(size_of::<xen_sysctl_cpu_featureset>() == 16);
 
-/// Xen sysctl cpu featureset raw.
+/// `index` of [`xen_sysctl_cpu_featureset`]: `raw`.
 pub const XEN_SYSCTL_cpu_featureset_raw: u32 = 0;
-/// Xen sysctl cpu featureset host.
+/// `index` of [`xen_sysctl_cpu_featureset`]: `host`.
 pub const XEN_SYSCTL_cpu_featureset_host: u32 = 1;
-/// Xen sysctl cpu featureset pv.
+/// `index` of [`xen_sysctl_cpu_featureset`]: `pv`.
 pub const XEN_SYSCTL_cpu_featureset_pv: u32 = 2;
-/// Xen sysctl cpu featureset hvm.
+/// `index` of [`xen_sysctl_cpu_featureset`]: `hvm`.
 pub const XEN_SYSCTL_cpu_featureset_hvm: u32 = 3;
-/// Xen sysctl cpu featureset pv max.
+/// `index` of [`xen_sysctl_cpu_featureset`]: `pv_max`.
 pub const XEN_SYSCTL_cpu_featureset_pv_max: u32 = 4;
-/// Xen sysctl cpu featureset hvm max.
+/// `index` of [`xen_sysctl_cpu_featureset`]: `hvm_max`.
 pub const XEN_SYSCTL_cpu_featureset_hvm_max: u32 = 5;
 
 /// XEN_SYSCTL_get_cpu_policy (x86 specific) Return information about CPUID and MSR policies
@@ -177,15 +177,15 @@ pub struct xen_sysctl_cpu_policy {
 }
 const _: () = assert!(size_of::<xen_sysctl_cpu_policy>() == 32);
 
-/// Xen sysctl cpu policy raw.
+/// `index` of [`xen_sysctl_cpu_policy`]: `raw`.
 pub const XEN_SYSCTL_cpu_policy_raw: u32 = 0;
-/// Xen sysctl cpu policy host.
+/// `index` of [`xen_sysctl_cpu_policy`]: `host`.
 pub const XEN_SYSCTL_cpu_policy_host: u32 = 1;
-/// Xen sysctl cpu policy pv max.
+/// `index` of [`xen_sysctl_cpu_policy`]: `pv_max`.
 pub const XEN_SYSCTL_cpu_policy_pv_max: u32 = 2;
-/// Xen sysctl cpu policy hvm max.
+/// `index` of [`xen_sysctl_cpu_policy`]: `hvm_max`.
 pub const XEN_SYSCTL_cpu_policy_hvm_max: u32 = 3;
-/// Xen sysctl cpu policy pv default.
+/// `index` of [`xen_sysctl_cpu_policy`]: `pv_default`.
 pub const XEN_SYSCTL_cpu_policy_pv_default: u32 = 4;
-/// Xen sysctl cpu policy hvm default.
+/// `index` of [`xen_sysctl_cpu_policy`]: `hvm_default`.
 pub const XEN_SYSCTL_cpu_policy_hvm_default: u32 = 5;

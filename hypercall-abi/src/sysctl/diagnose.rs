@@ -1,26 +1,25 @@
-//! `xen/sysctl/diagnose.h`.
+//! Sysctls on the hypervisor's console, trace, counters and locks.
 
 use crate::xen::{guest_handle, xenctl_bitmap};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// XEN_SYSCTL_readconsole.
+/// Reads the hypervisor's console ring.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_readconsole {
-    /// IN: Non-zero -> clear after reading.
+    /// IN: not 0 empties the ring afterwards.
     pub clear: u8,
-    /// IN: Non-zero -> start index specified by @index field.
+    /// IN: not 0 begins at `index` instead of the oldest byte.
     pub incremental: u8,
-    /// Pad0.
+    /// Unused; zero.
     pub pad0: u8,
-    /// Pad1.
+    /// Unused; zero.
     pub pad1: u8,
-    /// IN: Start index for consuming from ring buffer (if @incremental); OUT: End index after
-    /// consuming from ring buffer.
+    /// IN: where to begin; OUT: where to go on.
     pub index: u32,
-    /// IN: Virtual address to write console data.
+    /// IN: where to write.
     pub buffer: guest_handle,
-    /// IN: Size of buffer; OUT: Bytes written to buffer.
+    /// IN: bytes of the buffer; OUT: bytes written.
     pub count: u32,
     /// Padding.
     pub _pad0: [u8; 4],
@@ -31,7 +30,7 @@ const _: () = assert!(size_of::<xen_sysctl_readconsole>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_tbuf_op {
-    /// Cmd.
+    /// Sub-command.
     pub cmd: u32,
     /// Padding.
     pub _pad0: [u8; 4],
@@ -50,63 +49,63 @@ pub struct xen_sysctl_tbuf_op {
 }
 const _: () = assert!(size_of::<xen_sysctl_tbuf_op>() == 48);
 
-/// IN variables.
+/// [`xen_sysctl_tbuf_op::cmd`]: `get_info`.
 pub const XEN_SYSCTL_TBUFOP_get_info: u32 = 0;
-/// Xen sysctl tbufop set cpu mask.
+/// [`xen_sysctl_tbuf_op::cmd`]: `set_cpu_mask`.
 pub const XEN_SYSCTL_TBUFOP_set_cpu_mask: u32 = 1;
-/// Xen sysctl tbufop set evt mask.
+/// [`xen_sysctl_tbuf_op::cmd`]: `set_evt_mask`.
 pub const XEN_SYSCTL_TBUFOP_set_evt_mask: u32 = 2;
-/// Xen sysctl tbufop set size.
+/// [`xen_sysctl_tbuf_op::cmd`]: `set_size`.
 pub const XEN_SYSCTL_TBUFOP_set_size: u32 = 3;
-/// Xen sysctl tbufop enable.
+/// [`xen_sysctl_tbuf_op::cmd`]: `enable`.
 pub const XEN_SYSCTL_TBUFOP_enable: u32 = 4;
-/// Xen sysctl tbufop disable.
+/// [`xen_sysctl_tbuf_op::cmd`]: `disable`.
 pub const XEN_SYSCTL_TBUFOP_disable: u32 = 5;
 /// Reset all counters to zero.
 pub const XEN_SYSCTL_PERFCOP_reset: u32 = 1;
 /// Get perfctr information.
 pub const XEN_SYSCTL_PERFCOP_query: u32 = 2;
 
-/// Xen sysctl perfc desc.
+/// Structure `xen_sysctl_perfc_desc` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_perfc_desc {
-    /// name of perf counter.
+    /// Name of perf counter.
     pub name: [u8; 80],
-    /// number of values for this counter.
+    /// Number of values for this counter.
     pub nr_vals: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_perfc_desc>() == 84);
 
-/// Xen sysctl perfc val t.
+/// Xen_sysctl_perfc_val_t.
 pub type xen_sysctl_perfc_val_t = u32;
 
-/// Xen sysctl perfc op.
+/// Structure `xen_sysctl_perfc_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_perfc_op {
     /// XEN_SYSCTL_PERFCOP_???.
     pub cmd: u32,
-    /// number of counters description.
+    /// Number of counters description.
     pub nr_counters: u32,
-    /// number of values.
+    /// Number of values.
     pub nr_vals: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// counter information (or NULL).
+    /// Counter information (or NULL).
     pub desc: guest_handle,
-    /// counter values (or NULL).
+    /// Counter values (or NULL).
     pub val: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_perfc_op>() == 32);
 
-/// XEN_SYSCTL_debug_keys.
+/// Presses keys on the hypervisor's console.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_debug_keys {
-    /// IN variables.
+    /// The keys, one byte each.
     pub keys: guest_handle,
-    /// Nr keys.
+    /// Their number.
     pub nr_keys: u32,
     /// Padding.
     pub _pad0: [u8; 4],
@@ -117,7 +116,7 @@ const _: () = assert!(size_of::<xen_sysctl_debug_keys>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_page_offline_op {
-    /// Cmd.
+    /// Sub-command.
     pub cmd: u32,
     /// Start.
     pub start: u32,
@@ -125,106 +124,106 @@ pub struct xen_sysctl_page_offline_op {
     pub end: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// bit 0~15: result flags bit 16~31: owner.
+    /// Bit 0~15: result flags bit 16~31: owner.
     pub status: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_page_offline_op>() == 24);
 
 /// IN: range of page to be offlined.
 pub const sysctl_page_offline: u32 = 1;
-/// Sysctl page online.
+/// Sysctl_page_online.
 pub const sysctl_page_online: u32 = 2;
-/// Sysctl query page offline.
+/// Sysctl_query_page_offline.
 pub const sysctl_query_page_offline: u32 = 3;
-/// Pg offline status mask.
+/// PG_OFFLINE_STATUS_MASK.
 pub const PG_OFFLINE_STATUS_MASK: u32 = 0xFF;
 /// The result is invalid, i.e.
 pub const PG_OFFLINE_INVALID: u32 = 0x1;
-/// Pg offline offlined.
+/// PG_OFFLINE_OFFLINED.
 pub const PG_OFFLINE_OFFLINED: u32 = 0x1 << 1;
-/// Pg offline pending.
+/// PG_OFFLINE_PENDING.
 pub const PG_OFFLINE_PENDING: u32 = 0x1 << 2;
-/// Pg offline failed.
+/// PG_OFFLINE_FAILED.
 pub const PG_OFFLINE_FAILED: u32 = 0x1 << 3;
-/// Pg offline again.
+/// PG_OFFLINE_AGAIN.
 pub const PG_OFFLINE_AGAIN: u32 = 0x1 << 4;
-/// Pg online failed.
+/// PG_ONLINE_FAILED.
 pub const PG_ONLINE_FAILED: u32 = PG_OFFLINE_FAILED;
-/// Pg online onlined.
+/// PG_ONLINE_ONLINED.
 pub const PG_ONLINE_ONLINED: u32 = PG_OFFLINE_OFFLINED;
-/// Pg offline status offlined.
+/// PG_OFFLINE_STATUS_OFFLINED.
 pub const PG_OFFLINE_STATUS_OFFLINED: u32 = 0x1 << 1;
-/// Pg offline status online.
+/// PG_OFFLINE_STATUS_ONLINE.
 pub const PG_OFFLINE_STATUS_ONLINE: u32 = 0x1 << 2;
-/// Pg offline status offline pending.
+/// PG_OFFLINE_STATUS_OFFLINE_PENDING.
 pub const PG_OFFLINE_STATUS_OFFLINE_PENDING: u32 = 0x1 << 3;
-/// Pg offline status broken.
+/// PG_OFFLINE_STATUS_BROKEN.
 pub const PG_OFFLINE_STATUS_BROKEN: u32 = 0x1 << 4;
-/// Pg offline misc mask.
+/// PG_OFFLINE_MISC_MASK.
 pub const PG_OFFLINE_MISC_MASK: u32 = 0xFF << 4;
-/// valid when PG_OFFLINE_FAILED or PG_OFFLINE_PENDING.
+/// Valid when PG_OFFLINE_FAILED or PG_OFFLINE_PENDING.
 pub const PG_OFFLINE_XENPAGE: u32 = 0x1 << 8;
-/// Pg offline dom0page.
+/// PG_OFFLINE_DOM0PAGE.
 pub const PG_OFFLINE_DOM0PAGE: u32 = 0x1 << 9;
-/// Pg offline anonymous.
+/// PG_OFFLINE_ANONYMOUS.
 pub const PG_OFFLINE_ANONYMOUS: u32 = 0x1 << 10;
-/// Pg offline not conv ram.
+/// PG_OFFLINE_NOT_CONV_RAM.
 pub const PG_OFFLINE_NOT_CONV_RAM: u32 = 0x1 << 11;
-/// Pg offline owned.
+/// PG_OFFLINE_OWNED.
 pub const PG_OFFLINE_OWNED: u32 = 0x1 << 12;
-/// Pg offline broken.
+/// PG_OFFLINE_BROKEN.
 pub const PG_OFFLINE_BROKEN: u32 = 0x1 << 13;
-/// Pg online broken.
+/// PG_ONLINE_BROKEN.
 pub const PG_ONLINE_BROKEN: u32 = PG_OFFLINE_BROKEN;
-/// Pg offline owner shift.
+/// PG_OFFLINE_OWNER_SHIFT.
 pub const PG_OFFLINE_OWNER_SHIFT: u32 = 16;
 /// Reset all profile data to zero.
 pub const XEN_SYSCTL_LOCKPROF_reset: u32 = 1;
 /// Get lock profile information.
 pub const XEN_SYSCTL_LOCKPROF_query: u32 = 2;
-/// global lock, idx meaningless.
+/// Global lock, idx meaningless.
 pub const LOCKPROF_TYPE_GLOBAL: u32 = 0;
-/// per-domain lock, idx is domid.
+/// Per-domain lock, idx is domid.
 pub const LOCKPROF_TYPE_PERDOM: u32 = 1;
-/// number of types.
+/// Number of types.
 pub const LOCKPROF_TYPE_N: u32 = 2;
 
-/// Xen sysctl lockprof data.
+/// Structure `xen_sysctl_lockprof_data` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_lockprof_data {
-    /// lock name (may include up to 2 %d specifiers).
+    /// Lock name (may include up to 2 %d specifiers).
     pub name: [u8; 40],
     /// LOCKPROF_TYPE_???.
     pub r#type: i32,
-    /// index (e.g. domain id).
+    /// Index (e.g. domain id).
     pub idx: i32,
     /// # of locking succeeded.
     pub lock_cnt: u64,
     /// # of wait for lock.
     pub block_cnt: u64,
-    /// nsecs lock held.
+    /// Nsecs lock held.
     pub lock_time: u64,
-    /// nsecs waited for lock.
+    /// Nsecs waited for lock.
     pub block_time: u64,
 }
 const _: () = assert!(size_of::<xen_sysctl_lockprof_data>() == 80);
 
-/// Xen sysctl lockprof op.
+/// Structure `xen_sysctl_lockprof_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_lockprof_op {
     /// XEN_SYSCTL_LOCKPROF_???.
     pub cmd: u32,
-    /// size of output buffer.
+    /// Size of output buffer.
     pub max_elem: u32,
-    /// number of elements available.
+    /// Number of elements available.
     pub nr_elem: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// nsecs of profile measurement.
+    /// Nsecs of profile measurement.
     pub time: u64,
-    /// profile information (or NULL).
+    /// Profile information (or NULL).
     pub data: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_lockprof_op>() == 32);
@@ -238,11 +237,11 @@ pub const XEN_SYSCTL_COVERAGE_read: u32 = 1;
 /// Reset all counters.
 pub const XEN_SYSCTL_COVERAGE_reset: u32 = 2;
 
-/// Xen sysctl coverage op.
+/// Structure `xen_sysctl_coverage_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_coverage_op {
-    /// Cmd.
+    /// Sub-command.
     pub cmd: u32,
     /// IN/OUT: size of the buffer.
     pub size: u32,

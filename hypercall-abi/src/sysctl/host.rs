@@ -1,4 +1,4 @@
-//! `xen/sysctl/host.h`.
+//! Sysctls that describe the machine: CPUs, memory, topology.
 
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -15,52 +15,52 @@ pub const XEN_SYSCTL_PHYSCAP_hap: u32 = 1 << 3;
 pub const XEN_SYSCTL_PHYSCAP_shadow: u32 = 1 << 4;
 /// The platform supports sharing of HAP page tables with the IOMMU.
 pub const XEN_SYSCTL_PHYSCAP_iommu_hap_pt_share: u32 = 1 << 5;
-/// Xen sysctl physcap vmtrace.
+/// XEN_SYSCTL_PHYSCAP_vmtrace.
 pub const XEN_SYSCTL_PHYSCAP_vmtrace: u32 = 1 << 6;
 /// The platform supports vPMU.
 pub const XEN_SYSCTL_PHYSCAP_vpmu: u32 = 1 << 7;
 /// Xen supports the Grant v1 and/or v2 ABIs.
 pub const XEN_SYSCTL_PHYSCAP_gnttab_v1: u32 = 1 << 8;
-/// Xen sysctl physcap gnttab v2.
+/// XEN_SYSCTL_PHYSCAP_gnttab_v2.
 pub const XEN_SYSCTL_PHYSCAP_gnttab_v2: u32 = 1 << 9;
 /// Max XEN_SYSCTL_PHYSCAP_* constant.
 pub const XEN_SYSCTL_PHYSCAP_MAX: u32 = XEN_SYSCTL_PHYSCAP_gnttab_v2;
 
-/// Xen sysctl physinfo.
+/// The machine in numbers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_physinfo {
-    /// Threads per core.
+    /// Threads of a core.
     pub threads_per_core: u32,
-    /// Cores per socket.
+    /// Cores of a socket.
     pub cores_per_socket: u32,
-    /// # CPUs currently online.
+    /// CPUs that are up.
     pub nr_cpus: u32,
-    /// Largest possible CPU ID on this host.
+    /// The highest possible CPU number.
     pub max_cpu_id: u32,
-    /// # nodes currently online.
+    /// NUMA nodes that are up.
     pub nr_nodes: u32,
-    /// Largest possible node ID on this host.
+    /// The highest possible node number.
     pub max_node_id: u32,
-    /// Cpu khz.
+    /// CPU frequency, kHz.
     pub cpu_khz: u32,
-    /// XEN_SYSCTL_PHYSCAP_???.
+    /// `XEN_SYSCTL_PHYSCAP_*`.
     pub capabilities: u32,
-    /// XEN_SYSCTL_PHYSCAP_{X86,ARM,...}_???.
+    /// None on x86.
     pub arch_capabilities: u32,
-    /// Pad.
+    /// Unused; zero.
     pub pad: u32,
-    /// Total pages.
+    /// Pages of RAM.
     pub total_pages: u64,
     /// Free pages.
     pub free_pages: u64,
-    /// Scrub pages.
+    /// Free pages still to be wiped.
     pub scrub_pages: u64,
-    /// Outstanding pages.
+    /// Pages claimed for domains and not yet given.
     pub outstanding_pages: u64,
-    /// Largest possible MFN on this host.
+    /// The highest possible frame number.
     pub max_mfn: u64,
-    /// Hw cap.
+    /// CPUID feature words as `xl info` prints them.
     pub hw_cap: [u32; 8],
 }
 const _: () = assert!(size_of::<xen_sysctl_physinfo>() == 112);
@@ -74,7 +74,7 @@ pub struct xen_sysctl_cpuinfo {
 }
 const _: () = assert!(size_of::<xen_sysctl_cpuinfo>() == 8);
 
-/// Xen sysctl getcpuinfo.
+/// Structure `xen_sysctl_getcpuinfo` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_getcpuinfo {
@@ -110,20 +110,20 @@ const _: () = assert!(size_of::<xen_sysctl_availheap>() == 24);
 
 /// XEN_SYSCTL_cputopoinfo.
 pub const XEN_INVALID_CORE_ID: u32 = 0xffff_ffff;
-/// Xen invalid socket id.
+/// XEN_INVALID_SOCKET_ID.
 pub const XEN_INVALID_SOCKET_ID: u32 = 0xffff_ffff;
-/// Xen invalid node id.
+/// XEN_INVALID_NODE_ID.
 pub const XEN_INVALID_NODE_ID: u32 = 0xffff_ffff;
 
-/// Xen sysctl cputopo.
+/// Where a CPU sits.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cputopo {
-    /// Core.
+    /// Core number, or [`XEN_INVALID_CORE_ID`].
     pub core: u32,
-    /// Socket.
+    /// Socket number, or [`XEN_INVALID_SOCKET_ID`].
     pub socket: u32,
-    /// Node.
+    /// NUMA node, or [`XEN_INVALID_NODE_ID`].
     pub node: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_cputopo>() == 12);
@@ -147,10 +147,10 @@ const _: () = assert!(size_of::<xen_sysctl_cputopoinfo>() == 16);
 
 /// XEN_SYSCTL_numainfo.
 pub const XEN_INVALID_MEM_SZ: u32 = 0xffff_ffff;
-/// Xen invalid node dist.
+/// XEN_INVALID_NODE_DIST.
 pub const XEN_INVALID_NODE_DIST: u32 = 0xffff_ffff;
 
-/// Xen sysctl meminfo.
+/// Structure `xen_sysctl_meminfo` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_meminfo {
@@ -161,7 +161,7 @@ pub struct xen_sysctl_meminfo {
 }
 const _: () = assert!(size_of::<xen_sysctl_meminfo>() == 16);
 
-/// Xen sysctl numainfo.
+/// Structure `xen_sysctl_numainfo` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_numainfo {
@@ -181,7 +181,7 @@ const _: () = assert!(size_of::<xen_sysctl_numainfo>() == 24);
 /// XEN_SYSCTL_pcitopoinfo.
 pub const XEN_INVALID_DEV: u32 = XEN_INVALID_NODE_ID - 1;
 
-/// Xen sysctl pcitopoinfo.
+/// Structure `xen_sysctl_pcitopoinfo` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_pcitopoinfo {

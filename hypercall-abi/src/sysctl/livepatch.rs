@@ -1,15 +1,15 @@
-//! `xen/sysctl/livepatch.h`.
+//! Sysctls on patches of the running hypervisor.
 
 use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Livepatch payload version.
+/// LIVEPATCH_PAYLOAD_VERSION.
 pub const LIVEPATCH_PAYLOAD_VERSION: u32 = 2;
 /// Structure describing an ELF payload.
 pub const XEN_LIVEPATCH_NAME_SIZE: usize = 128;
 
-/// Xen livepatch name.
+/// Structure `xen_livepatch_name` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_livepatch_name {
@@ -22,10 +22,10 @@ pub struct xen_livepatch_name {
 }
 const _: () = assert!(size_of::<xen_livepatch_name>() == 16);
 
-/// Upload a payload to the hypervisor.
+/// [`xen_sysctl_livepatch_op::cmd`]: `UPLOAD`.
 pub const XEN_SYSCTL_LIVEPATCH_UPLOAD: u32 = 0;
 
-/// Xen sysctl livepatch upload.
+/// Structure `xen_sysctl_livepatch_upload` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_upload {
@@ -38,10 +38,10 @@ pub struct xen_sysctl_livepatch_upload {
 }
 const _: () = assert!(size_of::<xen_sysctl_livepatch_upload>() == 32);
 
-/// Retrieve an status of an specific payload.
+/// [`xen_sysctl_livepatch_op::cmd`]: `GET`.
 pub const XEN_SYSCTL_LIVEPATCH_GET: u32 = 1;
 
-/// Xen livepatch status.
+/// Structure `xen_livepatch_status` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_livepatch_status {
@@ -52,12 +52,12 @@ pub struct xen_livepatch_status {
 }
 const _: () = assert!(size_of::<xen_livepatch_status>() == 8);
 
-/// Livepatch state checked.
+/// [`xen_livepatch_status::state`]: `CHECKED`.
 pub const LIVEPATCH_STATE_CHECKED: u32 = 1;
-/// Livepatch state applied.
+/// [`xen_livepatch_status::state`]: `APPLIED`.
 pub const LIVEPATCH_STATE_APPLIED: u32 = 2;
 
-/// Xen sysctl livepatch get.
+/// Structure `xen_sysctl_livepatch_get` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_get {
@@ -68,11 +68,10 @@ pub struct xen_sysctl_livepatch_get {
 }
 const _: () = assert!(size_of::<xen_sysctl_livepatch_get>() == 24);
 
-/// Retrieve an array of abbreviated status, names and metadata of payloads that are loaded in
-/// the hypervisor.
+/// [`xen_sysctl_livepatch_op::cmd`]: `LIST`.
 pub const XEN_SYSCTL_LIVEPATCH_LIST: u32 = 2;
 
-/// Xen sysctl livepatch list.
+/// Structure `xen_sysctl_livepatch_list` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_list {
@@ -101,10 +100,10 @@ pub struct xen_sysctl_livepatch_list {
 }
 const _: () = assert!(size_of::<xen_sysctl_livepatch_list>() == 64);
 
-/// Perform an operation on the payload structure referenced by the `name` field.
+/// [`xen_sysctl_livepatch_op::cmd`]: `ACTION`.
 pub const XEN_SYSCTL_LIVEPATCH_ACTION: u32 = 3;
 
-/// Xen sysctl livepatch action.
+/// Structure `xen_sysctl_livepatch_action` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_action {
@@ -121,18 +120,18 @@ pub struct xen_sysctl_livepatch_action {
 }
 const _: () = assert!(size_of::<xen_sysctl_livepatch_action>() == 32);
 
-/// Livepatch action unload.
+/// [`xen_sysctl_livepatch_action::cmd`]: `UNLOAD`.
 pub const LIVEPATCH_ACTION_UNLOAD: u32 = 1;
-/// Livepatch action revert.
+/// [`xen_sysctl_livepatch_action::cmd`]: `REVERT`.
 pub const LIVEPATCH_ACTION_REVERT: u32 = 2;
-/// Livepatch action apply.
+/// [`xen_sysctl_livepatch_action::cmd`]: `APPLY`.
 pub const LIVEPATCH_ACTION_APPLY: u32 = 3;
-/// Livepatch action replace.
+/// [`xen_sysctl_livepatch_action::cmd`]: `REPLACE`.
 pub const LIVEPATCH_ACTION_REPLACE: u32 = 4;
 /// Override default inter-module buildid dependency chain enforcement.
 pub const LIVEPATCH_ACTION_APPLY_NODEPS: u32 = 1;
 
-/// Xen sysctl livepatch op.
+/// Structure `xen_sysctl_livepatch_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_op {
@@ -140,7 +139,7 @@ pub struct xen_sysctl_livepatch_op {
     pub cmd: u32,
     /// IN: Always zero.
     pub pad: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `upload` ([`xen_sysctl_livepatch_upload`]), `list`
     /// ([`xen_sysctl_livepatch_list`]), `get` ([`xen_sysctl_livepatch_get`]), `action`

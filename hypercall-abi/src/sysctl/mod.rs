@@ -1,4 +1,5 @@
-//! `xen/sysctl.h`.
+//! `xen/sysctl.h`: arguments of `sysctl`, by which a toolstack inspects and steers the machine.
+//! The items stand in private submodules by subject and are all re-exported here.
 
 mod cpu;
 mod diagnose;
@@ -18,37 +19,37 @@ use crate::Union;
 use crate::xen::{domid_t, guest_handle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Xen sysctl interface version.
+/// The interface of Xen 4.17.
 pub const XEN_SYSCTL_INTERFACE_VERSION: u32 = 0x0000_0015;
 
-/// XEN_SYSCTL_getdomaininfolist.
+/// Lists domains in ascending order.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_getdomaininfolist {
-    /// IN variables.
+    /// IN: the lowest number of interest.
     pub first_domain: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// Max domains.
+    /// IN: entries of the buffer.
     pub max_domains: u32,
-    /// Buffer.
+    /// IN: array of [`xen_domctl_getdomaininfo`](crate::domctl::xen_domctl_getdomaininfo).
     pub buffer: guest_handle,
-    /// OUT variables.
+    /// OUT: entries written.
     pub num_domains: u32,
     /// Padding.
     pub _pad1: [u8; 4],
 }
 const _: () = assert!(size_of::<xen_sysctl_getdomaininfolist>() == 24);
 
-/// Xen sysctl.
+/// The argument of `sysctl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl {
-    /// Cmd.
+    /// `XEN_SYSCTL_*`.
     pub cmd: u32,
-    /// XEN_SYSCTL_INTERFACE_VERSION.
+    /// [`XEN_SYSCTL_INTERFACE_VERSION`]; -EACCES for any other.
     pub interface_version: u32,
-    /// U.
+    /// The command's argument.
     ///
     /// One of: `readconsole` ([`xen_sysctl_readconsole`]), `tbuf_op` ([`xen_sysctl_tbuf_op`]),
     /// `physinfo` ([`xen_sysctl_physinfo`]), `cputopoinfo` ([`xen_sysctl_cputopoinfo`]),
@@ -69,55 +70,55 @@ pub struct xen_sysctl {
 }
 const _: () = assert!(size_of::<xen_sysctl>() == 136);
 
-/// Xen sysctl readconsole.
+/// Command `readconsole`, argument [`xen_sysctl_readconsole`].
 pub const XEN_SYSCTL_readconsole: u32 = 1;
-/// Xen sysctl tbuf op.
+/// Command `tbuf_op`, argument [`xen_sysctl_tbuf_op`].
 pub const XEN_SYSCTL_tbuf_op: u32 = 2;
-/// Xen sysctl physinfo.
+/// Command `physinfo`, argument [`xen_sysctl_physinfo`].
 pub const XEN_SYSCTL_physinfo: u32 = 3;
-/// Xen sysctl sched id.
+/// Command `sched_id`, argument [`xen_sysctl_sched_id`].
 pub const XEN_SYSCTL_sched_id: u32 = 4;
-/// Xen sysctl perfc op.
+/// Command `perfc_op`, argument [`xen_sysctl_perfc_op`].
 pub const XEN_SYSCTL_perfc_op: u32 = 5;
-/// Xen sysctl getdomaininfolist.
+/// Command `getdomaininfolist`, argument [`xen_sysctl_getdomaininfolist`].
 pub const XEN_SYSCTL_getdomaininfolist: u32 = 6;
-/// Xen sysctl debug keys.
+/// Command `debug_keys`, argument [`xen_sysctl_debug_keys`].
 pub const XEN_SYSCTL_debug_keys: u32 = 7;
-/// Xen sysctl getcpuinfo.
+/// Command `getcpuinfo`, argument [`xen_sysctl_getcpuinfo`].
 pub const XEN_SYSCTL_getcpuinfo: u32 = 8;
-/// Xen sysctl availheap.
+/// Command `availheap`, argument [`xen_sysctl_availheap`].
 pub const XEN_SYSCTL_availheap: u32 = 9;
-/// Xen sysctl get pmstat.
+/// Command `get_pmstat`, argument [`xen_sysctl_get_pmstat`].
 pub const XEN_SYSCTL_get_pmstat: u32 = 10;
-/// Xen sysctl cpu hotplug.
+/// Command `cpu_hotplug`, argument [`xen_sysctl_cpu_hotplug`].
 pub const XEN_SYSCTL_cpu_hotplug: u32 = 11;
-/// Xen sysctl pm op.
+/// Command `pm_op`, argument [`xen_sysctl_pm_op`].
 pub const XEN_SYSCTL_pm_op: u32 = 12;
-/// Xen sysctl page offline op.
+/// Command `page_offline_op`, argument [`xen_sysctl_page_offline_op`].
 pub const XEN_SYSCTL_page_offline_op: u32 = 14;
-/// Xen sysctl lockprof op.
+/// Command `lockprof_op`, argument [`xen_sysctl_lockprof_op`].
 pub const XEN_SYSCTL_lockprof_op: u32 = 15;
-/// Xen sysctl cputopoinfo.
+/// Command `cputopoinfo`, argument [`xen_sysctl_cputopoinfo`].
 pub const XEN_SYSCTL_cputopoinfo: u32 = 16;
-/// Xen sysctl numainfo.
+/// Command `numainfo`, argument [`xen_sysctl_numainfo`].
 pub const XEN_SYSCTL_numainfo: u32 = 17;
-/// Xen sysctl cpupool op.
+/// Command `cpupool_op`, argument [`xen_sysctl_cpupool_op`].
 pub const XEN_SYSCTL_cpupool_op: u32 = 18;
-/// Xen sysctl scheduler op.
+/// Command `scheduler_op`, argument [`xen_sysctl_scheduler_op`].
 pub const XEN_SYSCTL_scheduler_op: u32 = 19;
-/// Xen sysctl coverage op.
+/// Command `coverage_op`, argument [`xen_sysctl_coverage_op`].
 pub const XEN_SYSCTL_coverage_op: u32 = 20;
-/// Xen sysctl psr cmt op.
+/// Command `psr_cmt_op`, argument [`xen_sysctl_psr_cmt_op`].
 pub const XEN_SYSCTL_psr_cmt_op: u32 = 21;
-/// Xen sysctl pcitopoinfo.
+/// Command `pcitopoinfo`, argument [`xen_sysctl_pcitopoinfo`].
 pub const XEN_SYSCTL_pcitopoinfo: u32 = 22;
-/// Xen sysctl psr alloc.
+/// Command `psr_alloc`, argument [`xen_sysctl_psr_alloc`].
 pub const XEN_SYSCTL_psr_alloc: u32 = 23;
-/// #define XEN_SYSCTL_tmem_op 24.
+/// Command `get_cpu_levelling_caps`, argument [`xen_sysctl_cpu_levelling_caps`].
 pub const XEN_SYSCTL_get_cpu_levelling_caps: u32 = 25;
-/// Xen sysctl get cpu featureset.
+/// Command `get_cpu_featureset`, argument [`xen_sysctl_cpu_featureset`].
 pub const XEN_SYSCTL_get_cpu_featureset: u32 = 26;
-/// Xen sysctl livepatch op.
+/// Command `livepatch_op`, argument [`xen_sysctl_livepatch_op`].
 pub const XEN_SYSCTL_livepatch_op: u32 = 27;
-/// #define XEN_SYSCTL_set_parameter 28.
+/// Command `get_cpu_policy`, argument [`xen_sysctl_cpu_policy`].
 pub const XEN_SYSCTL_get_cpu_policy: u32 = 29;

@@ -1,4 +1,4 @@
-//! `xen/sysctl/power.h`.
+//! Sysctls on processor power states, frequency and CPU hotplug.
 
 use crate::Union;
 use crate::xen::guest_handle;
@@ -17,17 +17,17 @@ pub struct pm_px_val {
 }
 const _: () = assert!(size_of::<pm_px_val>() == 24);
 
-/// Pm px stat.
+/// Structure `pm_px_stat` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct pm_px_stat {
-    /// total Px states.
+    /// Total Px states.
     pub total: u8,
-    /// usable Px states.
+    /// Usable Px states.
     pub usable: u8,
-    /// last Px state.
+    /// Last Px state.
     pub last: u8,
-    /// current Px state.
+    /// Current Px state.
     pub cur: u8,
     /// Padding.
     pub _pad0: [u8; 4],
@@ -38,23 +38,23 @@ pub struct pm_px_stat {
 }
 const _: () = assert!(size_of::<pm_px_stat>() == 24);
 
-/// Pm cx stat.
+/// Structure `pm_cx_stat` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct pm_cx_stat {
-    /// entry nr in triggers & residencies, including C0.
+    /// Entry nr in triggers & residencies, including C0.
     pub nr: u32,
-    /// last Cx state.
+    /// Last Cx state.
     pub last: u32,
-    /// idle time from boot.
+    /// Idle time from boot.
     pub idle_time: u64,
     /// Cx trigger counts.
     pub triggers: guest_handle,
     /// Cx residencies.
     pub residencies: guest_handle,
-    /// entry nr in pc\[\].
+    /// Entry nr in pc\[\].
     pub nr_pc: u32,
-    /// entry nr in cc\[\].
+    /// Entry nr in cc\[\].
     pub nr_cc: u32,
     /// These two arrays may (and generally will) have unused slots; slots not having a
     /// corresponding hardware register will not be written by the hypervisor.
@@ -64,7 +64,7 @@ pub struct pm_cx_stat {
 }
 const _: () = assert!(size_of::<pm_cx_stat>() == 56);
 
-/// Xen sysctl get pmstat.
+/// Structure `xen_sysctl_get_pmstat` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_get_pmstat {
@@ -72,30 +72,30 @@ pub struct xen_sysctl_get_pmstat {
     pub r#type: u32,
     /// Cpuid.
     pub cpuid: u32,
-    /// other struct for tx, etc.
+    /// Other struct for tx, etc.
     ///
     /// One of: `getpx` ([`pm_px_stat`]), `getcx` ([`pm_cx_stat`]).
     pub u: Union<[u64; 7]>,
 }
 const _: () = assert!(size_of::<xen_sysctl_get_pmstat>() == 64);
 
-/// Pmstat category mask.
+/// PMSTAT_CATEGORY_MASK.
 pub const PMSTAT_CATEGORY_MASK: u32 = 0xf0;
-/// Pmstat px.
+/// PMSTAT_PX.
 pub const PMSTAT_PX: u32 = 0x10;
-/// Pmstat cx.
+/// PMSTAT_CX.
 pub const PMSTAT_CX: u32 = 0x20;
-/// Pmstat get max px.
+/// [`xen_sysctl_get_pmstat::type`](xen_sysctl_get_pmstat#structfield.type): get `max_px`.
 pub const PMSTAT_get_max_px: u32 = PMSTAT_PX | 0x1;
-/// Pmstat get pxstat.
+/// [`xen_sysctl_get_pmstat::type`](xen_sysctl_get_pmstat#structfield.type): get `pxstat`.
 pub const PMSTAT_get_pxstat: u32 = PMSTAT_PX | 0x2;
-/// Pmstat reset pxstat.
+/// [`xen_sysctl_get_pmstat::type`](xen_sysctl_get_pmstat#structfield.type): reset `pxstat`.
 pub const PMSTAT_reset_pxstat: u32 = PMSTAT_PX | 0x3;
-/// Pmstat get max cx.
+/// [`xen_sysctl_get_pmstat::type`](xen_sysctl_get_pmstat#structfield.type): get `max_cx`.
 pub const PMSTAT_get_max_cx: u32 = PMSTAT_CX | 0x1;
-/// Pmstat get cxstat.
+/// [`xen_sysctl_get_pmstat::type`](xen_sysctl_get_pmstat#structfield.type): get `cxstat`.
 pub const PMSTAT_get_cxstat: u32 = PMSTAT_CX | 0x2;
-/// Pmstat reset cxstat.
+/// [`xen_sysctl_get_pmstat::type`](xen_sysctl_get_pmstat#structfield.type): reset `cxstat`.
 pub const PMSTAT_reset_cxstat: u32 = PMSTAT_CX | 0x3;
 
 /// XEN_SYSCTL_cpu_hotplug.
@@ -104,18 +104,18 @@ pub const PMSTAT_reset_cxstat: u32 = PMSTAT_CX | 0x3;
 pub struct xen_sysctl_cpu_hotplug {
     /// Physical cpu.
     pub cpu: u32,
-    /// hotplug opcode.
+    /// Hotplug opcode.
     pub op: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_cpu_hotplug>() == 8);
 
 /// Single CPU enable/disable.
 pub const XEN_SYSCTL_CPU_HOTPLUG_ONLINE: u32 = 0;
-/// Xen sysctl cpu hotplug offline.
+/// XEN_SYSCTL_CPU_HOTPLUG_OFFLINE.
 pub const XEN_SYSCTL_CPU_HOTPLUG_OFFLINE: u32 = 1;
 /// SMT enable/disable.
 pub const XEN_SYSCTL_CPU_HOTPLUG_SMT_ENABLE: u32 = 2;
-/// Xen sysctl cpu hotplug smt disable.
+/// XEN_SYSCTL_CPU_HOTPLUG_SMT_DISABLE.
 pub const XEN_SYSCTL_CPU_HOTPLUG_SMT_DISABLE: u32 = 3;
 
 /// XEN_SYSCTL_pm_op.
@@ -127,7 +127,7 @@ pub struct xen_userspace {
 }
 const _: () = assert!(size_of::<xen_userspace>() == 4);
 
-/// Xen ondemand.
+/// Structure `xen_ondemand` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_ondemand {
@@ -142,10 +142,10 @@ pub struct xen_ondemand {
 }
 const _: () = assert!(size_of::<xen_ondemand>() == 16);
 
-/// cpufreq para name of this structure named same as sysfs file name of native linux.
+/// Cpufreq para name of this structure named same as sysfs file name of native linux.
 pub const CPUFREQ_NAME_LEN: usize = 16;
 
-/// Xen get cpufreq para.
+/// Structure `xen_get_cpufreq_para` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_get_cpufreq_para {
@@ -179,7 +179,7 @@ pub struct xen_get_cpufreq_para {
     pub scaling_max_freq: u32,
     /// Scaling min freq.
     pub scaling_min_freq: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `userspace` ([`xen_userspace`]), `ondemand` ([`xen_ondemand`]).
     pub u: Union<[u32; 4]>,
@@ -190,7 +190,7 @@ pub struct xen_get_cpufreq_para {
 }
 const _: () = assert!(size_of::<xen_get_cpufreq_para>() == 120);
 
-/// Xen set cpufreq gov.
+/// Structure `xen_set_cpufreq_gov` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_set_cpufreq_gov {
@@ -199,7 +199,7 @@ pub struct xen_set_cpufreq_gov {
 }
 const _: () = assert!(size_of::<xen_set_cpufreq_gov>() == 16);
 
-/// Xen set cpufreq para.
+/// Structure `xen_set_cpufreq_para` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_set_cpufreq_para {
@@ -210,26 +210,26 @@ pub struct xen_set_cpufreq_para {
 }
 const _: () = assert!(size_of::<xen_set_cpufreq_para>() == 8);
 
-/// Scaling max freq.
+/// [`xen_set_cpufreq_para::ctrl_type`]: `SCALING_MAX_FREQ`.
 pub const SCALING_MAX_FREQ: u32 = 1;
-/// Scaling min freq.
+/// [`xen_set_cpufreq_para::ctrl_type`]: `SCALING_MIN_FREQ`.
 pub const SCALING_MIN_FREQ: u32 = 2;
-/// Scaling setspeed.
+/// [`xen_set_cpufreq_para::ctrl_type`]: `SCALING_SETSPEED`.
 pub const SCALING_SETSPEED: u32 = 3;
-/// Sampling rate.
+/// [`xen_set_cpufreq_para::ctrl_type`]: `SAMPLING_RATE`.
 pub const SAMPLING_RATE: u32 = 4;
-/// Up threshold.
+/// [`xen_set_cpufreq_para::ctrl_type`]: `UP_THRESHOLD`.
 pub const UP_THRESHOLD: u32 = 5;
 
-/// Xen sysctl pm op.
+/// Structure `xen_sysctl_pm_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_pm_op {
-    /// Cmd.
+    /// Sub-command.
     pub cmd: u32,
     /// Cpuid.
     pub cpuid: u32,
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `get_para` ([`xen_get_cpufreq_para`]), `set_gov` ([`xen_set_cpufreq_gov`]),
     /// `set_para` ([`xen_set_cpufreq_para`]), `get_avgfreq` (`u64`), `set_sched_opt_smt`
@@ -238,31 +238,31 @@ pub struct xen_sysctl_pm_op {
 }
 const _: () = assert!(size_of::<xen_sysctl_pm_op>() == 128);
 
-/// Pm para category mask.
+/// PM_PARA_CATEGORY_MASK.
 pub const PM_PARA_CATEGORY_MASK: u32 = 0xf0;
-/// Cpufreq para.
+/// CPUFREQ_PARA.
 pub const CPUFREQ_PARA: u32 = 0x10;
-/// cpufreq command type.
+/// Cpufreq command type.
 pub const GET_CPUFREQ_PARA: u32 = CPUFREQ_PARA | 0x01;
-/// Set cpufreq gov.
+/// SET_CPUFREQ_GOV.
 pub const SET_CPUFREQ_GOV: u32 = CPUFREQ_PARA | 0x02;
-/// Set cpufreq para.
+/// SET_CPUFREQ_PARA.
 pub const SET_CPUFREQ_PARA: u32 = CPUFREQ_PARA | 0x03;
-/// Get cpufreq avgfreq.
+/// GET_CPUFREQ_AVGFREQ.
 pub const GET_CPUFREQ_AVGFREQ: u32 = CPUFREQ_PARA | 0x04;
-/// set/reset scheduler power saving option.
+/// Set/reset scheduler power saving option.
 pub const XEN_SYSCTL_pm_op_set_sched_opt_smt: u32 = 0x21;
-/// cpuidle max C-state and max C-sub-state access command: Set cpuid to 0 for max C-state.
+/// Cpuidle max C-state and max C-sub-state access command: Set cpuid to 0 for max C-state.
 pub const XEN_SYSCTL_pm_op_get_max_cstate: u32 = 0x22;
-/// Xen sysctl pm op set max cstate.
+/// XEN_SYSCTL_pm_op_set_max_cstate.
 pub const XEN_SYSCTL_pm_op_set_max_cstate: u32 = 0x23;
-/// set scheduler migration cost value.
+/// Set scheduler migration cost value.
 pub const XEN_SYSCTL_pm_op_set_vcpu_migration_delay: u32 = 0x24;
-/// Xen sysctl pm op get vcpu migration delay.
+/// XEN_SYSCTL_pm_op_get_vcpu_migration_delay.
 pub const XEN_SYSCTL_pm_op_get_vcpu_migration_delay: u32 = 0x25;
-/// enable/disable turbo mode when in dbs governor.
+/// Enable/disable turbo mode when in dbs governor.
 pub const XEN_SYSCTL_pm_op_enable_turbo: u32 = 0x26;
-/// Xen sysctl pm op disable turbo.
+/// XEN_SYSCTL_pm_op_disable_turbo.
 pub const XEN_SYSCTL_pm_op_disable_turbo: u32 = 0x27;
-/// Xen sysctl cx unlimited.
+/// XEN_SYSCTL_CX_UNLIMITED.
 pub const XEN_SYSCTL_CX_UNLIMITED: u32 = 0xffff_ffff;

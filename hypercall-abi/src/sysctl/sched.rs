@@ -1,10 +1,10 @@
-//! `xen/sysctl/sched.h`.
+//! Sysctls on schedulers and CPU pools.
 
 use crate::Union;
 use crate::xen::{guest_handle, xen_domain_handle_t, xenctl_bitmap};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// XEN_SYSCTL_sched_id.
+/// Asks for the default scheduler.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_sched_id {
@@ -13,24 +13,24 @@ pub struct xen_sysctl_sched_id {
 }
 const _: () = assert!(size_of::<xen_sysctl_sched_id>() == 4);
 
-/// C.
+/// [`xen_sysctl_cpupool_op::op`]: `CREATE`.
 pub const XEN_SYSCTL_CPUPOOL_OP_CREATE: u32 = 1;
-/// D.
+/// [`xen_sysctl_cpupool_op::op`]: `DESTROY`.
 pub const XEN_SYSCTL_CPUPOOL_OP_DESTROY: u32 = 2;
-/// I.
+/// [`xen_sysctl_cpupool_op::op`]: `INFO`.
 pub const XEN_SYSCTL_CPUPOOL_OP_INFO: u32 = 3;
-/// A.
+/// [`xen_sysctl_cpupool_op::op`]: `ADDCPU`.
 pub const XEN_SYSCTL_CPUPOOL_OP_ADDCPU: u32 = 4;
-/// R.
+/// [`xen_sysctl_cpupool_op::op`]: `RMCPU`.
 pub const XEN_SYSCTL_CPUPOOL_OP_RMCPU: u32 = 5;
-/// M.
+/// [`xen_sysctl_cpupool_op::op`]: `MOVEDOMAIN`.
 pub const XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN: u32 = 6;
-/// F.
+/// [`xen_sysctl_cpupool_op::op`]: `FREEINFO`.
 pub const XEN_SYSCTL_CPUPOOL_OP_FREEINFO: u32 = 7;
-/// Xen sysctl cpupool par any.
+/// XEN_SYSCTL_CPUPOOL_PAR_ANY.
 pub const XEN_SYSCTL_CPUPOOL_PAR_ANY: u32 = 0xffff_ffff;
 
-/// Xen sysctl cpupool op.
+/// Works on CPU pools.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpupool_op {
@@ -51,7 +51,7 @@ pub struct xen_sysctl_cpupool_op {
 }
 const _: () = assert!(size_of::<xen_sysctl_cpupool_op>() == 40);
 
-/// Arinc653 max domains per schedule.
+/// ARINC653_MAX_DOMAINS_PER_SCHEDULE.
 pub const ARINC653_MAX_DOMAINS_PER_SCHEDULE: usize = 64;
 
 /// This structure is used to pass a new ARINC653 schedule from a privileged domain (ie dom0) to
@@ -59,9 +59,9 @@ pub const ARINC653_MAX_DOMAINS_PER_SCHEDULE: usize = 64;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_arinc653_schedule {
-    /// major_frame holds the time for the new schedule's major frame in nanoseconds.
+    /// Major_frame holds the time for the new schedule's major frame in nanoseconds.
     pub major_frame: u64,
-    /// num_sched_entries holds how many of the entries in the sched_entries\[\] array are
+    /// Num_sched_entries holds how many of the entries in the sched_entries\[\] array are
     /// valid.
     pub num_sched_entries: u8,
     /// Padding.
@@ -75,14 +75,14 @@ const _: () = assert!(size_of::<xen_sysctl_arinc653_schedule>() == 2064);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_arinc653_schedule_sched_entries {
-    /// dom_handle must match a domain's UUID.
+    /// Dom_handle must match a domain's UUID.
     pub dom_handle: xen_domain_handle_t,
     /// If a domain has multiple VCPUs, vcpu_id specifies which one this schedule entry applies
     /// to.
     pub vcpu_id: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// runtime specifies the amount of time that should be allocated to this VCPU per major
+    /// Runtime specifies the amount of time that should be allocated to this VCPU per major
     /// frame.
     pub runtime: u64,
 }
@@ -90,10 +90,10 @@ const _: () = assert!(size_of::<xen_sysctl_arinc653_schedule_sched_entries>() ==
 
 /// Valid range for context switch rate limit (in microseconds).
 pub const XEN_SYSCTL_SCHED_RATELIMIT_MAX: u32 = 500000;
-/// Xen sysctl sched ratelimit min.
+/// XEN_SYSCTL_SCHED_RATELIMIT_MIN.
 pub const XEN_SYSCTL_SCHED_RATELIMIT_MIN: u32 = 100;
 
-/// Xen sysctl credit schedule.
+/// Structure `xen_sysctl_credit_schedule` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_credit_schedule {
@@ -108,13 +108,13 @@ const _: () = assert!(size_of::<xen_sysctl_credit_schedule>() == 12);
 
 /// Length of timeslice in milliseconds.
 pub const XEN_SYSCTL_CSCHED_TSLICE_MAX: u32 = 1000;
-/// Xen sysctl csched tslice min.
+/// XEN_SYSCTL_CSCHED_TSLICE_MIN.
 pub const XEN_SYSCTL_CSCHED_TSLICE_MIN: u32 = 1;
 /// How long we consider a vCPU to be cache-hot on the CPU where it has run (max 100ms, in
 /// microseconds).
 pub const XEN_SYSCTL_CSCHED_MGR_DLY_MAX_US: u32 = 100 * 1000;
 
-/// Xen sysctl credit2 schedule.
+/// Structure `xen_sysctl_credit2_schedule` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_credit2_schedule {
@@ -123,12 +123,12 @@ pub struct xen_sysctl_credit2_schedule {
 }
 const _: () = assert!(size_of::<xen_sysctl_credit2_schedule>() == 4);
 
-/// Set or get info?.
+/// [`xen_sysctl_scheduler_op::cmd`]: put the scheduler's parameters.
 pub const XEN_SYSCTL_SCHEDOP_putinfo: u32 = 0;
-/// Xen sysctl schedop getinfo.
+/// [`xen_sysctl_scheduler_op::cmd`]: get the scheduler's parameters.
 pub const XEN_SYSCTL_SCHEDOP_getinfo: u32 = 1;
 
-/// Xen sysctl scheduler op.
+/// Structure `xen_sysctl_scheduler_op` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_scheduler_op {
@@ -140,7 +140,7 @@ pub struct xen_sysctl_scheduler_op {
     pub cmd: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `sched_arinc653` ([`xen_sysctl_sched_arinc653`]), `sched_credit`
     /// ([`xen_sysctl_credit_schedule`]), `sched_credit2` ([`xen_sysctl_credit2_schedule`]).
@@ -148,7 +148,7 @@ pub struct xen_sysctl_scheduler_op {
 }
 const _: () = assert!(size_of::<xen_sysctl_scheduler_op>() == 32);
 
-/// Xen sysctl sched arinc653.
+/// Structure `xen_sysctl_sched_arinc653` of the header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_sched_arinc653 {

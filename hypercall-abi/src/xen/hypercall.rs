@@ -1,147 +1,147 @@
-//! `xen/xen/hypercall.h`.
+//! `xen/xen.h`, part 1: hypercall numbers, multicall, console and VM assists.
 
 use crate::arch_x86_64::xen_ulong_t;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Hypervisor set trap table.
+/// `set_trap_table(traps)`: registers exception handlers, an array of
+/// [`trap_info`](crate::arch_x86_64::trap_info) that ends at address 0.
 pub const __HYPERVISOR_set_trap_table: u64 = 0;
-/// Hypervisor mmu update.
+/// `mmu_update(reqs, count, done, foreigndom)`: writes page-table and M2P entries, an array of
+/// [`mmu_update`](super::mmu_update).
 pub const __HYPERVISOR_mmu_update: u64 = 1;
-/// Hypervisor set gdt.
+/// `set_gdt(frames, entries)`: installs the GDT from up to 14 frames.
 pub const __HYPERVISOR_set_gdt: u64 = 2;
-/// Hypervisor stack switch.
+/// `stack_switch(ss, rsp)`: sets the kernel stack on which callbacks arrive.
 pub const __HYPERVISOR_stack_switch: u64 = 3;
-/// Hypervisor set callbacks.
+/// `set_callbacks(event, failsafe, syscall)`: registers the three entry points;
+/// [`__HYPERVISOR_callback_op`] is the newer form.
 pub const __HYPERVISOR_set_callbacks: u64 = 4;
-/// Hypervisor fpu taskswitch.
+/// `fpu_taskswitch(set)`: sets or clears the virtual CR0.TS.
 pub const __HYPERVISOR_fpu_taskswitch: u64 = 5;
-/// compat since 0x00030101.
+/// `sched_op` in the form that Xen had before version 3.1 or 3.2.
 pub const __HYPERVISOR_sched_op_compat: u64 = 6;
-/// Hypervisor platform op.
+/// `platform_op(op)`: see [`platform`](crate::platform).
 pub const __HYPERVISOR_platform_op: u64 = 7;
-/// Hypervisor set debugreg.
+/// `set_debugreg(reg, value)`.
 pub const __HYPERVISOR_set_debugreg: u64 = 8;
-/// Hypervisor get debugreg.
+/// `get_debugreg(reg)`: returns the register; -EINVAL is indistinguishable from a value.
 pub const __HYPERVISOR_get_debugreg: u64 = 9;
-/// Hypervisor update descriptor.
+/// `update_descriptor(maddr, desc)`: writes one GDT or LDT entry.
 pub const __HYPERVISOR_update_descriptor: u64 = 10;
-/// Hypervisor memory op.
+/// `memory_op(cmd, arg)`: see [`memory`](crate::memory). The continuation of a long call keeps
+/// its progress above bit 5 of `cmd`.
 pub const __HYPERVISOR_memory_op: u64 = 12;
-/// Hypervisor multicall.
+/// `multicall(calls, count)`: runs an array of [`multicall_entry`].
 pub const __HYPERVISOR_multicall: u64 = 13;
-/// Hypervisor update va mapping.
+/// `update_va_mapping(va, val, flags)`: writes the L1 entry that maps `va`; `flags` are
+/// `UVMF_*`.
 pub const __HYPERVISOR_update_va_mapping: u64 = 14;
-/// Hypervisor set timer op.
+/// `set_timer_op(timeout)`: one-shot `VIRQ_TIMER` at a system time in ns; 0 cancels.
 pub const __HYPERVISOR_set_timer_op: u64 = 15;
-/// compat since 0x00030202.
+/// `event_channel_op` in the form that Xen had before version 3.1 or 3.2.
 pub const __HYPERVISOR_event_channel_op_compat: u64 = 16;
-/// Hypervisor xen version.
+/// `xen_version(cmd, arg)`: see [`version`](crate::version).
 pub const __HYPERVISOR_xen_version: u64 = 17;
-/// Hypervisor console io.
+/// `console_io(cmd, count, buffer)`: the hypervisor's own console; `cmd` is `CONSOLEIO_*`.
 pub const __HYPERVISOR_console_io: u64 = 18;
-/// compat since 0x00030202.
+/// `physdev_op` in the form that Xen had before version 3.1 or 3.2.
 pub const __HYPERVISOR_physdev_op_compat: u64 = 19;
-/// Hypervisor grant table op.
+/// `grant_table_op(cmd, args, count)`: see [`grant_table`](crate::grant_table).
 pub const __HYPERVISOR_grant_table_op: u64 = 20;
-/// Hypervisor vm assist.
+/// `vm_assist(cmd, type)`: turns a `VMASST_TYPE_*` on or off.
 pub const __HYPERVISOR_vm_assist: u64 = 21;
-/// Hypervisor update va mapping otherdomain.
+/// As [`__HYPERVISOR_update_va_mapping`], mapping a page of the domain in the fourth argument.
 pub const __HYPERVISOR_update_va_mapping_otherdomain: u64 = 22;
-/// x86 only.
+/// `iret()`: returns to the context on the kernel stack, an
+/// [`iret_context`](crate::arch_x86_64::iret_context).
 pub const __HYPERVISOR_iret: u64 = 23;
-/// Hypervisor vcpu op.
+/// `vcpu_op(cmd, vcpu, arg)`: see [`vcpu`](crate::vcpu).
 pub const __HYPERVISOR_vcpu_op: u64 = 24;
-/// x86/64 only.
+/// `set_segment_base(which, base)`: sets FS or GS bases; `which` is `SEGBASE_*`.
 pub const __HYPERVISOR_set_segment_base: u64 = 25;
-/// Hypervisor mmuext op.
+/// `mmuext_op(ops, count, done, foreigndom)`: an array of [`mmuext_op`](super::mmuext_op).
 pub const __HYPERVISOR_mmuext_op: u64 = 26;
-/// Hypervisor xsm op.
+/// `xsm_op(op)`: security modules.
 pub const __HYPERVISOR_xsm_op: u64 = 27;
-/// Hypervisor nmi op.
+/// `nmi_op(cmd, arg)`: NMI callbacks in the older form.
 pub const __HYPERVISOR_nmi_op: u64 = 28;
-/// Hypervisor sched op.
+/// `sched_op(cmd, arg)`: see [`sched`](crate::sched).
 pub const __HYPERVISOR_sched_op: u64 = 29;
-/// Hypervisor callback op.
+/// `callback_op(cmd, arg)`: see [`callback`](crate::callback).
 pub const __HYPERVISOR_callback_op: u64 = 30;
-/// Hypervisor xenoprof op.
+/// `xenoprof_op(op, arg)`: profiling.
 pub const __HYPERVISOR_xenoprof_op: u64 = 31;
-/// Hypervisor event channel op.
+/// `event_channel_op(cmd, arg)`: see [`event_channel`](crate::event_channel).
 pub const __HYPERVISOR_event_channel_op: u64 = 32;
-/// Hypervisor physdev op.
+/// `physdev_op(cmd, arg)`: see [`physdev`](crate::physdev).
 pub const __HYPERVISOR_physdev_op: u64 = 33;
-/// Hypervisor hvm op.
+/// `hvm_op(op, arg)`: HVM guests; PV guests probe it.
 pub const __HYPERVISOR_hvm_op: u64 = 34;
-/// Hypervisor sysctl.
+/// `sysctl(op)`: see [`sysctl`](crate::sysctl).
 pub const __HYPERVISOR_sysctl: u64 = 35;
-/// Hypervisor domctl.
+/// `domctl(op)`: see [`domctl`](crate::domctl).
 pub const __HYPERVISOR_domctl: u64 = 36;
-/// Hypervisor kexec op.
+/// `kexec_op(op, arg)`: crash and replacement kernels.
 pub const __HYPERVISOR_kexec_op: u64 = 37;
-/// Hypervisor tmem op.
+/// `tmem_op(op)`: transcendent memory, removed from Xen.
 pub const __HYPERVISOR_tmem_op: u64 = 38;
-/// Hypervisor argo op.
+/// `argo_op(...)`: messages between domains.
 pub const __HYPERVISOR_argo_op: u64 = 39;
-/// Hypervisor xenpmu op.
+/// `xenpmu_op(op, arg)`: performance counters.
 pub const __HYPERVISOR_xenpmu_op: u64 = 40;
-/// Hypervisor dm op.
+/// `dm_op(domid, nr_bufs, bufs)`: device models.
 pub const __HYPERVISOR_dm_op: u64 = 41;
-/// Hypervisor hypfs op.
+/// `hypfs_op(...)`: the hypervisor's parameter tree.
 pub const __HYPERVISOR_hypfs_op: u64 = 42;
-/// Architecture-specific hypercall definitions.
+/// Architecture-specific hypercall 0.
 pub const __HYPERVISOR_arch_0: u64 = 48;
-/// Architecture-specific hypercall definitions.
+/// Architecture-specific hypercall 1.
 pub const __HYPERVISOR_arch_1: u64 = 49;
-/// Architecture-specific hypercall definitions.
+/// Architecture-specific hypercall 2.
 pub const __HYPERVISOR_arch_2: u64 = 50;
-/// Architecture-specific hypercall definitions.
+/// Architecture-specific hypercall 3.
 pub const __HYPERVISOR_arch_3: u64 = 51;
-/// Architecture-specific hypercall definitions.
+/// Architecture-specific hypercall 4.
 pub const __HYPERVISOR_arch_4: u64 = 52;
-/// Architecture-specific hypercall definitions.
+/// Architecture-specific hypercall 5.
 pub const __HYPERVISOR_arch_5: u64 = 53;
-/// Architecture-specific hypercall definitions.
+/// Architecture-specific hypercall 6.
 pub const __HYPERVISOR_arch_6: u64 = 54;
-/// Architecture-specific hypercall definitions.
+/// Architecture-specific hypercall 7.
 pub const __HYPERVISOR_arch_7: u64 = 55;
-/// ` int ` HYPERVISOR_console_io(unsigned int cmd, ` unsigned int count, ` char buffer\[\]);
-/// @cmd: Command (see below) @count: Size of the buffer to read/write @buffer: Pointer in the
-/// guest memory List of commands: * CONSOLEIO_write: Write the buffer to Xen console.
+/// Write `count` bytes; 0 or a negative error.
 pub const CONSOLEIO_write: u32 = 0;
-/// Consoleio read.
+/// Read up to `count` bytes of input; the number read or a negative error.
 pub const CONSOLEIO_read: u32 = 1;
-/// Commands to HYPERVISOR_vm_assist().
+/// Turn an assist on.
 pub const VMASST_CMD_enable: u32 = 0;
-/// Vmasst cmd disable.
+/// Turn an assist off.
 pub const VMASST_CMD_disable: u32 = 1;
-/// x86/32 guests: simulate full 4GB segment limits.
+/// 32-bit guests: segments may span 4 GiB.
 pub const VMASST_TYPE_4gb_segments: u32 = 0;
-/// x86/32 guests: trap (vector 15) whenever above vmassist is used.
+/// 32-bit guests: report each use of the former by vector 15.
 pub const VMASST_TYPE_4gb_segments_notify: u32 = 1;
-/// x86 guests: support writes to bottom-level PTEs.
+/// The guest may write L1 entries in place; each write is emulated and validated.
 pub const VMASST_TYPE_writable_pagetables: u32 = 2;
-/// x86/PAE guests: support PDPTs above 4GB.
+/// PAE guests: the L3 table may lie above 4 GiB.
 pub const VMASST_TYPE_pae_extended_cr3: u32 = 3;
-/// x86 guests: Sane behaviour for virtual iopl - virtual iopl updated from do_iret()
-/// hypercalls. - virtual iopl reported in bounce frames. - guest kernels assumed to be level 0
-/// for the purpose of iopl checks.
+/// IOPL follows `iret`, shows in bounce frames, and counts the guest kernel as ring 0.
 pub const VMASST_TYPE_architectural_iopl: u32 = 4;
-/// All guests: activate update indicator in vcpu_runstate_info Enable setting the
-/// XEN_RUNSTATE_UPDATE flag in guest memory mapped vcpu_runstate_info during updates of the
-/// runstate information.
+/// Mark a runstate area with [`XEN_RUNSTATE_UPDATE`](crate::vcpu::XEN_RUNSTATE_UPDATE) while it
+/// is written.
 pub const VMASST_TYPE_runstate_update_flag: u32 = 5;
-/// x86/64 guests: strictly hide M2P from user mode.
+/// The machine-to-phys table is never visible from user page tables.
 pub const VMASST_TYPE_m2p_strict: u32 = 32;
 
-/// ` enum neg_errnoval ` HYPERVISOR_multicall(multicall_entry_t call_list\[\], ` uint32_t
-/// nr_calls); NB. The fields are logically the natural register size for this architecture.
+/// One call of a multicall.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct multicall_entry {
-    /// Op.
+    /// Hypercall number.
     pub op: xen_ulong_t,
-    /// Result.
+    /// Its result, written by the hypervisor.
     pub result: xen_ulong_t,
-    /// Args.
+    /// Its arguments.
     pub args: [xen_ulong_t; 6],
 }
 const _: () = assert!(size_of::<multicall_entry>() == 64);

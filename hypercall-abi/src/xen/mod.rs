@@ -1,4 +1,5 @@
-//! `xen/xen.h`.
+//! `xen/xen.h`: the core of the interface. The items stand in private submodules by subject and
+//! are all re-exported here, so that `xen::NAME` finds each.
 
 mod hypercall;
 mod mmu;
@@ -12,90 +13,89 @@ pub use self::start::*;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// V. Timebase update, and/or requested timeout.
+/// Per vCPU: a timer of this vCPU has expired.
 pub const VIRQ_TIMER: u32 = 0;
-/// V. Request guest to dump debug info.
+/// Per vCPU: asks the guest to print its state.
 pub const VIRQ_DEBUG: u32 = 1;
-/// G. (DOM0) Bytes received on emergency console.
+/// Global, dom0: input on the hypervisor's console.
 pub const VIRQ_CONSOLE: u32 = 2;
-/// G. (DOM0) Exceptional event for some domain.
+/// Global, dom0: some domain died, shut down or changed so that a toolstack should look.
 pub const VIRQ_DOM_EXC: u32 = 3;
-/// G. (DOM0) Trace buffer has records available.
+/// Global, dom0: the trace buffers hold records.
 pub const VIRQ_TBUF: u32 = 4;
-/// G. (DOM0) A domain has paused for debugging.
+/// Global, dom0: a domain stopped for its debugger.
 pub const VIRQ_DEBUGGER: u32 = 6;
-/// V. XenOprofile interrupt: new sample available.
+/// Per vCPU: a profile sample is there.
 pub const VIRQ_XENOPROF: u32 = 7;
-/// G. (DOM0) Bytes received on console.
+/// Global, dom0: new text in the hypervisor's console ring.
 pub const VIRQ_CON_RING: u32 = 8;
-/// G. (DOM0) PCPU state changed.
+/// Global, dom0: a physical CPU came or went.
 pub const VIRQ_PCPU_STATE: u32 = 9;
-/// G. (DOM0) A memory event has occurred.
+/// Global, dom0: a memory event.
 pub const VIRQ_MEM_EVENT: u32 = 10;
-/// G. Argo interdomain message notification.
+/// Global: an Argo message has arrived.
 pub const VIRQ_ARGO: u32 = 11;
-/// G. (DOM0) Low on heap memory.
+/// Global, dom0: the hypervisor is short of memory.
 pub const VIRQ_ENOMEM: u32 = 12;
-/// V. PMC interrupt.
+/// Per vCPU: a performance counter interrupt.
 pub const VIRQ_XENPMU: u32 = 13;
-/// Architecture-specific VIRQ definitions.
+/// Architecture-specific virtual interrupt 0.
 pub const VIRQ_ARCH_0: u32 = 16;
-/// Virq arch 1.
+/// Architecture-specific virtual interrupt 1.
 pub const VIRQ_ARCH_1: u32 = 17;
-/// Virq arch 2.
+/// Architecture-specific virtual interrupt 2.
 pub const VIRQ_ARCH_2: u32 = 18;
-/// Virq arch 3.
+/// Architecture-specific virtual interrupt 3.
 pub const VIRQ_ARCH_3: u32 = 19;
-/// Virq arch 4.
+/// Architecture-specific virtual interrupt 4.
 pub const VIRQ_ARCH_4: u32 = 20;
-/// Virq arch 5.
+/// Architecture-specific virtual interrupt 5.
 pub const VIRQ_ARCH_5: u32 = 21;
-/// Virq arch 6.
+/// Architecture-specific virtual interrupt 6.
 pub const VIRQ_ARCH_6: u32 = 22;
-/// Virq arch 7.
+/// Architecture-specific virtual interrupt 7.
 pub const VIRQ_ARCH_7: u32 = 23;
-/// Nr virqs.
+/// Number of virtual interrupts.
 pub const NR_VIRQS: u32 = 24;
-/// Domain ids >= DOMID_FIRST_RESERVED cannot be used for ordinary domains.
+/// The first number that no ordinary domain has.
 pub const DOMID_FIRST_RESERVED: domid_t = 0x7FF0;
-/// DOMID_SELF is used in certain contexts to refer to oneself.
+/// The caller.
 pub const DOMID_SELF: domid_t = 0x7FF0;
-/// DOMID_IO is used to restrict page-table updates to mapping I/O memory.
+/// As owner in page-table calls: only I/O memory may be mapped.
 pub const DOMID_IO: domid_t = 0x7FF1;
-/// DOMID_XEN is used to allow privileged domains to map restricted parts of Xen's heap space
-/// (e.g., the machine_to_phys table).
+/// As owner: the frames that the hypervisor shares with privileged domains.
 pub const DOMID_XEN: domid_t = 0x7FF2;
-/// DOMID_COW is used as the owner of sharable pages.
+/// Owner of frames shared copy-on-write.
 pub const DOMID_COW: domid_t = 0x7FF3;
-/// DOMID_INVALID is used to identify pages with unknown owner.
+/// No domain; the owner of frames whose owner is unknown.
 pub const DOMID_INVALID: domid_t = 0x7FF4;
-/// Idle domain.
+/// The idle domain.
 pub const DOMID_IDLE: domid_t = 0x7FFF;
-/// Mask for valid domain id values.
+/// The bits a domain number has.
 pub const DOMID_MASK: domid_t = 0x7FFF;
 
-/// Domid t.
+/// A domain's number.
 pub type domid_t = u16;
 
-/// Xen domain handle t.
+/// A domain's UUID, chosen by the toolstack.
 pub type xen_domain_handle_t = [u8; 16];
 
-/// Xen uuid t.
+/// A UUID in the byte order of RFC 4122.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_uuid_t {
-    /// A.
+    /// The sixteen bytes in the order in which they are written.
     pub a: [u8; 16],
 }
 const _: () = assert!(size_of::<xen_uuid_t>() == 16);
 
-/// Xenctl bitmap.
+/// A bitmap in the caller's memory.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenctl_bitmap {
-    /// Bitmap.
+    /// Address of its bytes, least significant bit first.
     pub bitmap: guest_handle,
-    /// Nr bits.
+    /// Its length in bits.
     pub nr_bits: u32,
     /// Padding.
     pub _pad0: [u8; 4],

@@ -1,117 +1,117 @@
-//! `xen/xen/start.h`.
+//! `xen/xen.h`, part 4: what a domain finds in memory when it starts.
 
 use crate::Union;
 use crate::arch_x86_64::xen_pfn_t;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Start info.
+/// The page whose address a PV kernel receives in RSI. Fields up to `console` are also written
+/// when a suspended domain resumes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct start_info {
-    /// "xen-&lt;version>-&lt;platform>".
+    /// `xen-MAJOR.MINOR-ARCH` and NUL.
     pub magic: [u8; 32],
-    /// Total pages allocated to this domain.
+    /// Pages of the domain.
     pub nr_pages: u64,
-    /// MACHINE address of shared info struct.
+    /// Machine address of the [`shared_info`] page.
     pub shared_info: u64,
-    /// SIF_xxx flags.
+    /// `SIF_*`.
     pub flags: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// MACHINE page number of shared page.
+    /// Frame of the xenstore ring page.
     pub store_mfn: xen_pfn_t,
-    /// Event channel for store communication.
+    /// Port of the xenstore ring.
     pub store_evtchn: u32,
     /// Padding.
     pub _pad1: [u8; 4],
-    /// Console.
+    /// Where the console is: one form for dom0, one for the others.
     ///
     /// One of: `domU` ([`start_info_console_domU`]), `dom0` ([`start_info_console_dom0`]).
     pub console: Union<[u64; 2]>,
-    /// VIRTUAL address of page directory.
+    /// Virtual address of the root of the initial page tables.
     pub pt_base: u64,
-    /// Number of bootstrap p.t. frames.
+    /// Frames of the initial page tables.
     pub nr_pt_frames: u64,
-    /// VIRTUAL address of page-frame list.
+    /// Virtual address of the list of the domain's frames (P2M).
     pub mfn_list: u64,
-    /// VIRTUAL address of pre-loaded module.
+    /// Virtual address of the ramdisk; its first page's PFN with [`SIF_MOD_START_PFN`].
     pub mod_start: u64,
-    /// Size (bytes) of pre-loaded module.
+    /// Length of the ramdisk in bytes; 0 if there is none.
     pub mod_len: u64,
-    /// Cmd line.
+    /// Command line, ending in NUL.
     pub cmd_line: [i8; 1024],
-    /// 1st pfn forming initial P->M table.
+    /// First PFN of the frames that hold the initial P2M and its page tables.
     pub first_p2m_pfn: u64,
-    /// # of pfns forming initial P->M table.
+    /// Their number.
     pub nr_p2m_frames: u64,
 }
 const _: () = assert!(size_of::<start_info>() == 1168);
 
-/// Start info console domu.
+/// [`start_info::console`] of any domain but dom0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct start_info_console_domU {
-    /// MACHINE page number of console page.
+    /// Frame of the console ring page.
     pub mfn: xen_pfn_t,
-    /// Event channel for console page.
+    /// Port of the console ring.
     pub evtchn: u32,
     /// Padding.
     pub _pad0: [u8; 4],
 }
 const _: () = assert!(size_of::<start_info_console_domU>() == 16);
 
-/// Start info console dom0.
+/// [`start_info::console`] of dom0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct start_info_console_dom0 {
-    /// Offset of console_info struct.
+    /// Offset of a [`dom0_vga_console_info`] from `start_info`, in bytes.
     pub info_off: u32,
-    /// Size of console_info struct from start.
+    /// Its size as the hypervisor knows it, in bytes; 0 if there is none.
     pub info_size: u32,
 }
 const _: () = assert!(size_of::<start_info_console_dom0>() == 8);
 
-/// Max guest cmdline.
+/// Length of the command line with its NUL.
 pub const MAX_GUEST_CMDLINE: usize = 1024;
-/// Is the domain privileged?.
+/// The domain is privileged.
 pub const SIF_PRIVILEGED: u32 = 1;
-/// Is this the initial control domain?.
+/// The domain is the initial one, dom0.
 pub const SIF_INITDOMAIN: u32 = 1 << 1;
-/// Is mod_start a multiboot module?.
+/// `mod_start` is a list of modules, [`xen_multiboot_mod_list`].
 pub const SIF_MULTIBOOT_MOD: u32 = 1 << 2;
-/// Is mod_start a PFN?.
+/// `mod_start` is a PFN, and the ramdisk is not mapped.
 pub const SIF_MOD_START_PFN: u32 = 1 << 3;
-/// Do Xen tools understand a virt. mapped.
+/// The toolstack can read a P2M that is linear in virtual memory.
 pub const SIF_VIRT_P2M_4TOOLS: u32 = 1 << 4;
-/// reserve 1 byte for xen-pm options.
+/// Power-management options of the hypervisor's command line.
 pub const SIF_PM_MASK: u32 = 0xFF << 8;
 
-/// A multiboot module is a package containing modules very similar to a multiboot module array.
+/// One module in a package of modules; an entry with `mod_start` 0 ends the list. Addresses
+/// count from the package's start.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_multiboot_mod_list {
-    /// Address of first byte of the module.
+    /// First byte.
     pub mod_start: u32,
-    /// Address of last byte of the module (inclusive).
+    /// Last byte, inclusive.
     pub mod_end: u32,
-    /// Address of zero-terminated command line.
+    /// Its command line, ending in NUL.
     pub cmdline: u32,
     /// Unused, must be zero.
     pub pad: u32,
 }
 const _: () = assert!(size_of::<xen_multiboot_mod_list>() == 16);
 
-/// `incontents 200 startofday_dom0_console Dom0_console The console structure in
-/// start_info.console.dom0 This structure includes a variety of information required to have a
-/// working VGA/VESA console.
+/// The screen as the boot loader left it, for dom0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct dom0_vga_console_info {
-    /// DOM0_VGA_CONSOLE_???.
+    /// `XEN_VGATYPE_*`: tells which member of `u` is valid.
     pub video_type: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// U.
+    /// Depends on the command.
     ///
     /// One of: `text_mode_3` ([`dom0_vga_console_info_text_mode_3`]), `vesa_lfb`
     /// ([`dom0_vga_console_info_vesa_lfb`]).
@@ -119,14 +119,14 @@ pub struct dom0_vga_console_info {
 }
 const _: () = assert!(size_of::<dom0_vga_console_info>() == 40);
 
-/// Xen vgatype text mode 3.
+/// VGA text mode 3: [`dom0_vga_console_info_text_mode_3`].
 pub const XEN_VGATYPE_TEXT_MODE_3: u8 = 0x03;
-/// Xen vgatype vesa lfb.
+/// A VESA frame buffer: [`dom0_vga_console_info_vesa_lfb`].
 pub const XEN_VGATYPE_VESA_LFB: u8 = 0x23;
-/// Xen vgatype efi lfb.
+/// An EFI frame buffer: [`dom0_vga_console_info_vesa_lfb`].
 pub const XEN_VGATYPE_EFI_LFB: u8 = 0x70;
 
-/// Dom0 vga console info text mode 3.
+/// Geometry of the text screen.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct dom0_vga_console_info_text_mode_3 {
@@ -143,7 +143,7 @@ pub struct dom0_vga_console_info_text_mode_3 {
 }
 const _: () = assert!(size_of::<dom0_vga_console_info_text_mode_3>() == 10);
 
-/// Dom0 vga console info vesa lfb.
+/// Geometry of the frame buffer.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct dom0_vga_console_info_vesa_lfb {
@@ -179,9 +179,9 @@ pub struct dom0_vga_console_info_vesa_lfb {
     pub gbl_caps: u32,
     /// Mode attributes (offset 0x0, VESA command 0x4f01).
     pub mode_attrs: u16,
-    /// Pad.
+    /// Unused; zero.
     pub pad: u16,
-    /// high 32 bits of lfb_base.
+    /// High 32 bits of lfb_base.
     pub ext_lfb_base: u32,
 }
 const _: () = assert!(size_of::<dom0_vga_console_info_vesa_lfb>() == 36);

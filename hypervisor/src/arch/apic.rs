@@ -1,0 +1,207 @@
+//! Interrupt controllers: the local APIC with its timer, the IOAPIC for the console, and the old
+//! 8259s, which are masked.
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::cpu::{self, msr};
+use crate::layout::{DEVICES, PAGE};
+
+/// This CPU's timer.
+pub(crate) const TIMER_VECTOR: u8 = 0xf0;
+/// Another CPU wants this one to look for work.
+pub(crate) const KICK_VECTOR: u8 = 0xf1;
+/// The console has input.
+pub(crate) const CONSOLE_VECTOR: u8 = 0xf2;
+const SPURIOUS_VECTOR: u8 = 0xff;
+
+/// Where the local APIC's registers are mapped.
+pub(crate) const LOCAL_PAGE: u64 = DEVICES;
+/// Where the IOAPIC's registers are mapped.
+pub(crate) const IO_PAGE: u64 = DEVICES + PAGE;
+
+/// Local APIC registers, as offsets into its page.
+mod register {
+    pub(super) const TASK_PRIORITY: u32 = 0x80;
+    pub(super) const END_OF_INTERRUPT: u32 = 0xb0;
+    pub(super) const SPURIOUS: u32 = 0xf0;
+    pub(super) const LVT_TIMER: u32 = 0x320;
+    pub(super) const LVT_THERMAL: u32 = 0x330;
+    pub(super) const LVT_COUNTERS: u32 = 0x340;
+    pub(super) const LVT_LINT0: u32 = 0x350;
+    pub(super) const LVT_LINT1: u32 = 0x360;
+    pub(super) const LVT_ERROR: u32 = 0x370;
+    pub(super) const INITIAL_COUNT: u32 = 0x380;
+    pub(super) const CURRENT_COUNT: u32 = 0x390;
+    pub(super) const DIVIDE: u32 = 0x3e0;
+}
+
+const MASKED: u32 = 1 << 16;
+const DEADLINE_MODE: u32 = 2 << 17;
+const NMI_DELIVERY: u32 = 4 << 8;
+const ENABLE: u32 = 1 << 8;
+const DIVIDE_BY_1: u32 = 0b1011;
+const BASE_ENABLE: u64 = 1 << 11;
+const BASE_X2APIC: u64 = 1 << 10;
+const CPUID_TSC_DEADLINE: u32 = 1 << 24;
+const CPUID_APIC: u32 = 1 << 9;
+
+/// Whether the firmware left the APIC in x2APIC mode, which cannot be left again.
+static X2APIC: AtomicBool = AtomicBool::new(false);
+/// Whether the timer takes deadlines in TSC ticks.
+static DEADLINE: AtomicBool = AtomicBool::new(false);
+/// Timer ticks per nanosecond, times 2^32.
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// The machine address of the local APIC's registers, to be mapped at [`LOCAL_PAGE`]; `None` in
+/// x2APIC mode, where there are none.
+///
+/// # Errors
+/// There is no APIC.
+pub(crate) fn find() -> Result<Option<u64>, &'static str> {
+    let (_, _, _, features) = cpu::cpuid(1, 0);
+    if features & CPUID_APIC == 0 {
+        return Err("the processor has no local APIC");
+    }
+    let base = cpu::rdmsr(msr::APIC_BASE);
+    // SAFETY: enables the APIC where the firmware left it.
+    unsafe { cpu::wrmsr(msr::APIC_BASE, base | BASE_ENABLE) };
+    let x2 = base & BASE_X2APIC != 0;
+    X2APIC.store(x2, Ordering::Relaxed);
+    Ok((!x2).then_some(base & 0x000f_ffff_ffff_f000))
+}
+
+fn write(register: u32, value: u32) {
+    if X2APIC.load(Ordering::Relaxed) {
+        // SAFETY: an APIC register; vectors lead to entry.S.
+        unsafe { cpu::wrmsr(0x800 + (register >> 4), u64::from(value)) };
+    } else {
+        let at = (LOCAL_PAGE + u64::from(register)) as *mut u32;
+        // SAFETY: the APIC's registers are mapped there, uncached; vectors lead to entry.S.
+        unsafe { at.write_volatile(value) };
+    }
+}
+
+fn read(register: u32) -> u32 {
+    if X2APIC.load(Ordering::Relaxed) {
+        return cpu::rdmsr(0x800 + (register >> 4)) as u32;
+    }
+    let at = (LOCAL_PAGE + u64::from(register)) as *const u32;
+    // SAFETY: the APIC's registers are mapped there, uncached.
+    unsafe { at.read_volatile() }
+}
+
+/// Masks the 8259s, out of the way of exceptions' vectors: a spurious interrupt of theirs comes as
+/// 0x27 or 0x2f.
+pub(crate) fn mask_8259() {
+    let sequence = [
+        (0x20, 0x11),
+        (0xa0, 0x11),
+        (0x21, 0x20),
+        (0xa1, 0x28),
+        (0x21, 4),
+        (0xa1, 2),
+        (0x21, 1),
+        (0xa1, 1),
+        (0x21, 0xff),
+        (0xa1, 0xff),
+    ];
+    for (port, value) in sequence {
+        // SAFETY: the interrupt controllers do not access memory.
+        unsafe { cpu::outb(port, value) };
+    }
+}
+
+/// Switches this CPU's APIC on, with all its own sources masked but NMI, and the timer stopped.
+pub(crate) fn init() {
+    write(register::TASK_PRIORITY, 0);
+    write(register::SPURIOUS, ENABLE | u32::from(SPURIOUS_VECTOR));
+    for lvt in [
+        register::LVT_THERMAL,
+        register::LVT_COUNTERS,
+        register::LVT_LINT0,
+        register::LVT_ERROR,
+    ] {
+        write(lvt, MASKED);
+    }
+    write(register::LVT_LINT1, NMI_DELIVERY);
+    write(register::DIVIDE, DIVIDE_BY_1);
+    write(register::LVT_TIMER, MASKED);
+    write(register::INITIAL_COUNT, u32::MAX);
+}
+
+/// The timer's count, falling at its own rate; for calibration.
+pub(crate) fn timer_count() -> u32 {
+    read(register::CURRENT_COUNT)
+}
+
+/// Makes the timer interrupt: by TSC deadlines where the processor can, else by a counter of
+/// `timer_khz`. Says which.
+pub(crate) fn start_timer(timer_khz: u64) -> &'static str {
+    write(register::INITIAL_COUNT, 0);
+    let (_, _, features, _) = cpu::cpuid(1, 0);
+    if features & CPUID_TSC_DEADLINE != 0 {
+        DEADLINE.store(true, Ordering::Relaxed);
+        write(register::LVT_TIMER, DEADLINE_MODE | u32::from(TIMER_VECTOR));
+        return "TSC deadline";
+    }
+    TICKS.store((timer_khz << 32) / 1_000_000, Ordering::Relaxed);
+    write(register::LVT_TIMER, u32::from(TIMER_VECTOR));
+    "one-shot"
+}
+
+/// Arms the timer to fire at TSC value `tsc`, which is `ns` from now; it may fire earlier if that
+/// is further away than it counts. `None` stops it.
+#[inline]
+pub(crate) fn arm(at: Option<(u64, u64)>) {
+    if DEADLINE.load(Ordering::Relaxed) {
+        // SAFETY: the register exists; its interrupt leads to entry.S.
+        unsafe { cpu::wrmsr(msr::TSC_DEADLINE, at.map_or(0, |(tsc, _)| tsc.max(1))) };
+        return;
+    }
+    let count = at.map_or(0, |(_, ns)| {
+        let ticks = (u128::from(ns) * u128::from(TICKS.load(Ordering::Relaxed))) >> 32;
+        // One more, so that it does not fire just before the deadline.
+        ticks.saturating_add(1).min(u128::from(u32::MAX)) as u32
+    });
+    write(register::INITIAL_COUNT, count);
+}
+
+/// Ends the interrupt in service.
+#[inline]
+pub(crate) fn end_of_interrupt() {
+    write(register::END_OF_INTERRUPT, 0);
+}
+
+/// Routes IOAPIC input `pin` to this CPU as [`CONSOLE_VECTOR`]; false if the IOAPIC has no such
+/// pin.
+pub(crate) fn route_console(pin: u32, active_low: bool, level: bool) -> bool {
+    let last = io_read(1) >> 16 & 0xff;
+    if pin > last {
+        return false;
+    }
+    let local_id = if X2APIC.load(Ordering::Relaxed) {
+        read(0x20)
+    } else {
+        read(0x20) >> 24
+    };
+    io_write(0x10 + 2 * pin + 1, local_id << 24);
+    io_write(
+        0x10 + 2 * pin,
+        u32::from(CONSOLE_VECTOR) | u32::from(active_low) << 13 | u32::from(level) << 15,
+    );
+    true
+}
+
+fn io_read(register: u32) -> u32 {
+    // SAFETY: the IOAPIC's registers are mapped there, uncached.
+    unsafe { (IO_PAGE as *mut u32).write_volatile(register) };
+    // SAFETY: as above.
+    unsafe { ((IO_PAGE + 0x10) as *const u32).read_volatile() }
+}
+
+fn io_write(register: u32, value: u32) {
+    // SAFETY: as in `io_read`.
+    unsafe { (IO_PAGE as *mut u32).write_volatile(register) };
+    // SAFETY: as above; the vector leads to entry.S.
+    unsafe { ((IO_PAGE + 0x10) as *mut u32).write_volatile(value) };
+}

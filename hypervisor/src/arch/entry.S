@@ -1,0 +1,247 @@
+# Every way into the hypervisor and out of it. A guest's registers are pushed straight into the
+# running vCPU's `Regs`: %gs:REGS_END and the TSS point behind their last field.
+
+.set RING3_CS32, 0xe023             # FLAT_RING3_CS32 (arch-x86/xen-x86_64.h)
+.set RING3_SS, 0xe02b               # FLAT_RING3_SS64
+.set RING3_CS64, 0xe033             # FLAT_RING3_CS64
+.set GS_BASE, 0xc0000101
+
+.macro SAVE_REGISTERS
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %rcx
+    pushq %rax
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+.endm
+
+.macro RESTORE_UP_TO_RAX
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+.endm
+
+# `clac` where the processor has SMAP, else three bytes of nothing: patched at boot.
+.macro CLAC
+700:.byte 0x0f, 0x1f, 0x00
+    .pushsection .smap_sites, "a"
+    .long 700b - ., 0x00ca010f
+    .popsection
+.endm
+
+.section .text.entry, "ax"
+
+.balign 64
+.global syscall_entry
+syscall_entry:
+    swapgs
+    movq %rsp, %gs:{SCRATCH}
+    movq %gs:{REGS_END}, %rsp
+    pushq $RING3_SS
+    pushq %gs:{SCRATCH}
+    pushq %r11
+    pushq $RING3_CS64
+    pushq %rcx
+    pushq $0
+    SAVE_REGISTERS
+    movq %gs:{STACK}, %rsp
+    movq %gs:{SELF}, %rdi
+    callq {from_syscall}
+
+# Back to the running vCPU. `sysretq` leaves rip in rcx and rflags in r11, and the flat selectors: it
+# serves where that is what the guest is to see. Its rip must be canonical in any case: the two
+# shifts make it so (a guest that lets its code end at the hole faults one page behind it).
+.global resume_guest
+resume_guest:
+    movq %gs:{REGS}, %rsp
+    RESTORE_UP_TO_RAX
+    popq %rcx
+    cmpq %rcx, 32(%rsp)
+    jne 1f
+    cmpq %r11, 48(%rsp)
+    jne 1f
+    cmpq $RING3_CS64, 40(%rsp)
+    jne 1f
+    cmpq $RING3_SS, 64(%rsp)
+    jne 1f
+    shlq $16, %rcx
+    sarq $16, %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    movq 32(%rsp), %rsp
+    swapgs
+    sysretq
+1:  popq %rdx
+    popq %rsi
+    popq %rdi
+    addq $8, %rsp
+    andl $~0x27000, 16(%rsp)        # never VM, NT or an I/O privilege level; always interrupts
+    orl $0x200, 16(%rsp)
+    orb $3, 8(%rsp)                 # never ring 0
+    swapgs
+iret_to_guest:
+    iretq
+
+# 32-bit `syscall`, which only AMD processors know: an undefined instruction here.
+.balign 16
+.global syscall32_entry
+syscall32_entry:
+    swapgs
+    movq %rsp, %gs:{SCRATCH}
+    movq %gs:{REGS_END}, %rsp
+    pushq $RING3_SS
+    pushq %gs:{SCRATCH}
+    pushq %r11
+    pushq $RING3_CS32
+    pushq %rcx
+    subq $2, (%rsp)
+    pushq $0
+    movl $6, 4(%rsp)
+    jmp save_and_handle
+
+# Exceptions and interrupts; the stack is the vCPU's `Regs` if a guest ran, else the CPU's stack.
+.balign 16
+exception_entry:
+    testb $3, 16(%rsp)
+    jz from_ring0
+    swapgs
+save_and_handle:
+    cld
+    CLAC
+    SAVE_REGISTERS
+    movq %gs:{STACK}, %rsp
+    movq %gs:{SELF}, %rdi
+    callq {from_guest}
+    jmp resume_guest
+
+from_ring0:
+    pushq %rax
+    leaq iret_to_guest(%rip), %rax
+    cmpq %rax, 16(%rsp)
+    popq %rax
+    je iret_faulted
+    SAVE_REGISTERS
+    subq $8, %rsp
+    movq %rsp, %rdi
+    callq {from_hypervisor}
+    addq $8, %rsp
+    RESTORE_UP_TO_RAX
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    addq $8, %rsp
+    iretq
+
+# The processor refused what `iretq` was to load. The registers hold the guest's values already, its
+# frame (rip to ss) is still in its `Regs`, and the new frame lies below it: as if the guest had
+# faulted before its next instruction.
+iret_faulted:
+    swapgs
+    popq %gs:{SCRATCH}
+    movq %gs:{REGS_END}, %rsp
+    subq $40, %rsp
+    pushq %gs:{SCRATCH}
+    jmp save_and_handle
+
+# #DB has a stack of its own: it can hit the first instruction of `syscall_entry`, while the stack
+# is the guest's (a breakpoint behind `mov ss`, carried into ring 0). There it is ignored.
+.balign 16
+debug_entry:
+    testb $3, 8(%rsp)
+    jz 1f
+    swapgs
+    movq %rax, %gs:{SCRATCH}
+    movq %rsp, %rax
+    movq %gs:{REGS_END}, %rsp
+    pushq 32(%rax)
+    pushq 24(%rax)
+    pushq 16(%rax)
+    pushq 8(%rax)
+    pushq (%rax)
+    pushq $0
+    movl $1, 4(%rsp)
+    movq %gs:{SCRATCH}, %rax
+    jmp save_and_handle
+1:  pushq %rax
+    movl $0xffff0ff0, %eax
+    movq %rax, %dr6
+    andl $~0x100, 24(%rsp)          # no single step in here
+    orl $0x10000, 24(%rsp)          # and on past a breakpoint
+    popq %rax
+    iretq
+
+# NMI: counted. GS may be anyone's, the stack lies in the CPU's window.
+.balign 16
+nmi_entry:
+    pushq %rax
+    movq %rsp, %rax
+    andq $-{WINDOW_SIZE}, %rax
+    incq {NMIS}(%rax)
+    popq %rax
+    iretq
+
+# #DF and #MC: the end.
+.balign 16
+double_fault_entry:
+    movl $8, 4(%rsp)
+    jmp fatal
+.balign 16
+machine_check_entry:
+    pushq $0
+    movl $18, 4(%rsp)
+fatal:
+    cld
+    SAVE_REGISTERS
+    subq $8, %rsp
+    movq %rsp, %rdi
+    movq %rsp, %rax
+    andq $-{WINDOW_SIZE}, %rax
+    movq %rax, %rdx
+    shrq $32, %rdx
+    movl $GS_BASE, %ecx
+    wrmsr
+    callq {fatal_exception}
+    ud2
+
+# One stub per vector, 16 bytes each.
+.balign 16
+.global vector_stubs
+vector_stubs:
+.set vector, 0
+.rept 256
+    .balign 16
+    .if (vector != 8) && ((vector < 10) || (vector > 14)) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
+    pushq $0
+    .endif
+    movl $vector, 4(%rsp)
+    jmp exception_entry
+    .set vector, vector + 1
+.endr
+
+# Onto another stack, never to return.
+.global switch_stack
+switch_stack:
+    movq %rdi, %rsp
+    movq %rdx, %rdi
+    xorl %ebp, %ebp
+    pushq $0
+    jmpq *%rsi

@@ -1,0 +1,179 @@
+//! The Rust side of entry.S: a few lines to the safe entry points of the core.
+
+use core::arch::{asm, global_asm};
+use core::mem::offset_of;
+
+use hypervisor_core::entry::{Irq, Resume};
+use hypervisor_core::vcpu::Regs;
+
+use super::percpu::{EntryArea, PerCpu};
+use super::{apic, guest_copy};
+use crate::{console, layout, panic};
+
+global_asm!(
+    include_str!("entry.S"),
+    SCRATCH = const offset_of!(EntryArea, scratch),
+    REGS_END = const offset_of!(EntryArea, regs_end),
+    REGS = const offset_of!(EntryArea, regs),
+    STACK = const offset_of!(EntryArea, stack),
+    SELF = const offset_of!(EntryArea, own),
+    NMIS = const offset_of!(EntryArea, nmis),
+    WINDOW_SIZE = const layout::CPU_WINDOW_SIZE,
+    from_syscall = sym from_syscall,
+    from_guest = sym from_guest,
+    from_hypervisor = sym from_hypervisor,
+    fatal_exception = sym fatal_exception,
+    options(att_syntax)
+);
+
+unsafe extern "C" {
+    safe fn syscall_entry();
+    safe fn syscall32_entry();
+    safe fn vector_stubs();
+    safe fn debug_entry();
+    safe fn nmi_entry();
+    safe fn double_fault_entry();
+    safe fn machine_check_entry();
+    fn resume_guest() -> !;
+    fn switch_stack(top: u64, function: *const (), argument: *mut ()) -> !;
+}
+
+/// Entry points of `syscall` from 64-bit and from 32-bit code.
+pub(crate) fn syscall_entries() -> (u64, u64) {
+    (
+        syscall_entry as *const () as u64,
+        syscall32_entry as *const () as u64,
+    )
+}
+
+/// The entry point of interrupt vector `vector`.
+pub(crate) fn vector_entry(vector: u8) -> u64 {
+    let entry = match vector {
+        1 => debug_entry as *const (),
+        2 => nmi_entry as *const (),
+        8 => double_fault_entry as *const (),
+        18 => machine_check_entry as *const (),
+        _ => return vector_stubs as *const () as u64 + 16 * u64::from(vector),
+    };
+    entry as u64
+}
+
+/// Goes on with `function` on the stack that ends at `top`.
+///
+/// # Safety
+/// The stack is mapped, large enough and nobody else's; `argument` outlives the old stack's use.
+pub(crate) unsafe fn on_stack<T>(
+    top: u64,
+    function: extern "C" fn(&'static mut T) -> !,
+    argument: &'static mut T,
+) -> ! {
+    // SAFETY: the caller's; the function takes one pointer, as it is given one.
+    unsafe {
+        switch_stack(
+            top,
+            function as *const (),
+            core::ptr::from_mut(argument).cast(),
+        )
+    }
+}
+
+/// Enters the scheduler for the first time on this CPU.
+pub(crate) fn run() -> ! {
+    let own = PerCpu::current();
+    // SAFETY: as in `from_syscall`; boot code holds no reference to the CPU's state.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    if own.hypervisor().on_interrupt(cpu, Irq::Spurious) == Resume::Idle {
+        idle(own);
+    }
+    // SAFETY: the core said that the current vCPU's registers and hardware state are in place.
+    unsafe { resume_guest() }
+}
+
+extern "C" fn from_syscall(own: &'static PerCpu) {
+    // SAFETY: entry points do not nest: the hypervisor runs with interrupts off, and its own
+    // exceptions never come here. So this is the only reference to the CPU's state.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    if own.hypervisor().on_syscall(cpu) == Resume::Idle {
+        idle(own);
+    }
+}
+
+extern "C" fn from_guest(own: &'static PerCpu) {
+    let (vector, error) = own.exception();
+    // SAFETY: as in `from_syscall`.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    let resume = if vector < 32 {
+        own.hypervisor()
+            .on_exception(cpu, vector as u8, error, read_cr2())
+    } else {
+        own.hypervisor()
+            .on_interrupt(cpu, acknowledge(vector as u8))
+    };
+    if resume == Resume::Idle {
+        idle(own);
+    }
+}
+
+fn read_cr2() -> u64 {
+    let value: u64;
+    // SAFETY: reading has no effect.
+    unsafe { asm!("mov {}, cr2", out(reg) value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
+/// Waits for interrupts until there is a guest to run.
+#[cold]
+fn idle(own: &'static PerCpu) {
+    own.leave_guest_space();
+    loop {
+        // SAFETY: interrupts that come now are handled by `from_hypervisor`, which only notes them.
+        unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
+        let pending = own.pending.take();
+        let mut resume = Resume::Idle;
+        for irq in [Irq::Timer, Irq::Kick, Irq::Console, Irq::Spurious] {
+            if pending & 1 << irq as u8 != 0 {
+                // SAFETY: as in `from_syscall`.
+                let cpu = unsafe { &mut *own.cpu.get() };
+                resume = own.hypervisor().on_interrupt(cpu, irq);
+            }
+        }
+        if resume == Resume::Guest {
+            return;
+        }
+    }
+}
+
+/// Ends the interrupt at its controller and says what it meant.
+fn acknowledge(vector: u8) -> Irq {
+    let irq = match vector {
+        apic::TIMER_VECTOR => Irq::Timer,
+        apic::KICK_VECTOR => Irq::Kick,
+        apic::CONSOLE_VECTOR => {
+            console::receive();
+            Irq::Console
+        }
+        // Spurious interrupts have no place in the controller's records to be ended.
+        _ => return Irq::Spurious,
+    };
+    apic::end_of_interrupt();
+    irq
+}
+
+/// An exception or interrupt that hit the hypervisor itself.
+extern "C" fn from_hypervisor(regs: &mut Regs) {
+    let vector = regs.error_vector >> 32;
+    if vector >= 32 {
+        let irq = acknowledge(vector as u8);
+        let own = PerCpu::current();
+        own.pending.set(own.pending.get() | 1 << irq as u8);
+        return;
+    }
+    match guest_copy::fixup(regs.rip) {
+        Some(resume) => regs.rip = resume,
+        None => fatal_exception(regs),
+    }
+}
+
+extern "C" fn fatal_exception(regs: &mut Regs) -> ! {
+    panic::exception(regs, read_cr2())
+}

@@ -1,0 +1,275 @@
+//! Access to guest memory, MSRs and selectors that may fault: the exception table tells where the
+//! code goes on that met a fault.
+
+use core::arch::{asm, global_asm};
+
+use hypervisor_core::platform::{CopyFault, Refused};
+
+/// A row of the exception table: both relative to their own place.
+#[repr(C)]
+struct Row {
+    fault: i32,
+    resume: i32,
+}
+
+/// A place to patch: relative address, and the three bytes for processors with SMAP.
+#[repr(C)]
+pub(crate) struct SmapSite {
+    /// Relative to the field's own address.
+    pub(crate) site: i32,
+    /// The instruction, in the low three bytes.
+    pub(crate) bytes: u32,
+}
+
+unsafe extern "C" {
+    static __extable_start: Row;
+    static __extable_end: Row;
+}
+
+/// Where to go on after a fault of the instruction at `rip`; `None` if it must not fault.
+pub(crate) fn fixup(rip: u64) -> Option<u64> {
+    let mut row = &raw const __extable_start;
+    let end = &raw const __extable_end;
+    while row < end {
+        let fault = (&raw const row_ref(row).fault) as u64;
+        let (at, to) = (row_ref(row).fault, row_ref(row).resume);
+        if fault.wrapping_add_signed(i64::from(at)) == rip {
+            return Some((fault + 4).wrapping_add_signed(i64::from(to)));
+        }
+        row = row.wrapping_add(1);
+    }
+    None
+}
+
+fn row_ref(row: *const Row) -> &'static Row {
+    // SAFETY: only called for rows between the table's bounds, which the linker script sets.
+    unsafe { &*row }
+}
+
+global_asm!(
+    // Copies rcx bytes from (rsi) to (rdi); gives the number of bytes not copied. One of the two is
+    // guest memory. A fault in the word loop is met again by the byte loop, at the exact byte.
+    ".section .text.entry, \"ax\"",
+    ".balign 16",
+    "copy_faultable:",
+    "700: .byte 0x0f, 0x1f, 0x00",
+    "    movq %rdx, %rcx",
+    "    shrq $3, %rcx",
+    "    andl $7, %edx",
+    "701: rep movsq",
+    "    movl %edx, %ecx",
+    "702: rep movsb",
+    "703: .byte 0x0f, 0x1f, 0x00",
+    "    movq %rcx, %rax",
+    "    retq",
+    ".section .fixup, \"ax\"",
+    "704: leaq (%rdx,%rcx,8), %rcx",
+    "    jmp 702b",
+    ".section .ex_table, \"a\"",
+    ".long 701b - ., 704b - .",
+    ".long 702b - ., 703b - .",
+    ".section .smap_sites, \"a\"",
+    ".long 700b - ., 0x00cb010f",
+    ".long 703b - ., 0x00ca010f",
+    ".text",
+    options(att_syntax)
+);
+
+unsafe extern "C" {
+    /// `dst`, `src`, length; gives the number of bytes not copied.
+    fn copy_faultable(dst: *mut u8, src: *const u8, len: u64) -> u64;
+}
+
+/// Copies of at most this many bytes are done word by word in line.
+const SHORT: usize = 64;
+
+/// Copies from guest memory at `va` into `buf`.
+///
+/// # Safety
+/// `va..va + buf.len()` is outside the hypervisor's range.
+#[inline]
+pub(crate) unsafe fn copy_from(va: u64, buf: &mut [u8]) -> Result<(), CopyFault> {
+    if buf.len().is_multiple_of(8) && buf.len() <= SHORT {
+        for (word, at) in buf.chunks_exact_mut(8).zip((va..).step_by(8)) {
+            // SAFETY: inside the caller's range.
+            let value = unsafe { read_u64(at)? };
+            word.copy_from_slice(&value.to_ne_bytes());
+        }
+        return Ok(());
+    }
+    // SAFETY: the target is a live buffer; reading the caller's range can only fault, which is met.
+    let left = unsafe { copy_faultable(buf.as_mut_ptr(), va as *const u8, buf.len() as u64) };
+    result(va, buf.len(), left)
+}
+
+/// Copies `bytes` to guest memory at `va`.
+///
+/// # Safety
+/// As for [`copy_from`].
+#[inline]
+pub(crate) unsafe fn copy_to(va: u64, bytes: &[u8]) -> Result<(), CopyFault> {
+    if bytes.len().is_multiple_of(8) && bytes.len() <= SHORT {
+        for (word, at) in bytes.chunks_exact(8).zip((va..).step_by(8)) {
+            let mut value = [0; 8];
+            value.copy_from_slice(word);
+            // SAFETY: inside the caller's range.
+            unsafe { write_u64(at, u64::from_ne_bytes(value))? };
+        }
+        return Ok(());
+    }
+    // SAFETY: guest memory holds no Rust object; a fault is met.
+    let left = unsafe { copy_faultable(va as *mut u8, bytes.as_ptr(), bytes.len() as u64) };
+    result(va, bytes.len(), left)
+}
+
+#[inline]
+fn result(va: u64, len: usize, left: u64) -> Result<(), CopyFault> {
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(CopyFault(va + (len as u64 - left)))
+    }
+}
+
+/// One 8-byte load from guest memory.
+///
+/// # Safety
+/// As for [`copy_from`].
+#[inline]
+pub(crate) unsafe fn read_u64(va: u64) -> Result<u64, CopyFault> {
+    let (value, failed): (u64, u32);
+    // SAFETY: loads outside the hypervisor's range; a fault goes on at 772.
+    unsafe {
+        asm!(
+            "xor {f:e}, {f:e}",
+            "770: .byte 0x0f, 0x1f, 0x00",
+            "771: mov {v}, [{at}]",
+            "773: .byte 0x0f, 0x1f, 0x00",
+            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "xor {v:e}, {v:e}", "jmp 773b", ".popsection",
+            ".pushsection .ex_table, \"a\"", ".long 771b - ., 772b - .", ".popsection",
+            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
+            at = in(reg) va, v = out(reg) value, f = out(reg) failed, options(nostack)
+        );
+    }
+    if failed == 0 {
+        Ok(value)
+    } else {
+        Err(first_fault(va))
+    }
+}
+
+/// One 8-byte store to guest memory.
+///
+/// # Safety
+/// As for [`copy_from`].
+#[inline]
+pub(crate) unsafe fn write_u64(va: u64, value: u64) -> Result<(), CopyFault> {
+    let failed: u32;
+    // SAFETY: stores outside the hypervisor's range; a fault goes on at 772.
+    unsafe {
+        asm!(
+            "xor {f:e}, {f:e}",
+            "770: .byte 0x0f, 0x1f, 0x00",
+            "771: mov [{at}], {v}",
+            "773: .byte 0x0f, 0x1f, 0x00",
+            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "jmp 773b", ".popsection",
+            ".pushsection .ex_table, \"a\"", ".long 771b - ., 772b - .", ".popsection",
+            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
+            at = in(reg) va, v = in(reg) value, f = out(reg) failed, options(nostack)
+        );
+    }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(first_fault(va))
+    }
+}
+
+/// The first byte of the word at `va` that faulted: the page that CR2 names.
+#[cold]
+fn first_fault(va: u64) -> CopyFault {
+    let cr2: u64;
+    // SAFETY: reading has no effect.
+    unsafe { asm!("mov {}, cr2", out(reg) cr2, options(nomem, nostack, preserves_flags)) };
+    // A word across two pages may have failed in the second; a #GP leaves an older CR2.
+    CopyFault(if (va..va + 8).contains(&cr2) { cr2 } else { va })
+}
+
+/// Reads a model-specific register that may not exist.
+pub(crate) fn rdmsr(register: u32) -> Result<u64, Refused> {
+    let (low, high, failed): (u32, u32, u32);
+    // SAFETY: reading a register has no effect on memory; a fault goes on at 772.
+    unsafe {
+        asm!(
+            "xor {f:e}, {f:e}", "770: rdmsr", "771:",
+            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "xor eax, eax", "xor edx, edx", "jmp 771b", ".popsection",
+            ".pushsection .ex_table, \"a\"", ".long 770b - ., 772b - .", ".popsection",
+            in("ecx") register, out("eax") low, out("edx") high, f = out(reg) failed, options(nostack)
+        );
+    }
+    if failed == 0 {
+        Ok(u64::from(high) << 32 | u64::from(low))
+    } else {
+        Err(Refused)
+    }
+}
+
+macro_rules! load_selector {
+    ($name:ident, $register:literal, $before:literal, $after:literal) => {
+        /// Loads a data selector; null, and `Refused`, if it faults.
+        pub(crate) fn $name(selector: u16) -> Result<(), Refused> {
+            let failed: u32;
+            // SAFETY: ring 0 uses none of the segment's contents in 64-bit mode; a fault goes on at
+            // 772 with the null selector, which never faults.
+            unsafe {
+                asm!(
+                    "xor {f:e}, {f:e}", $before,
+                    concat!("770: mov ", $register, ", {s:e}"),
+                    concat!("771: ", $after),
+                    ".pushsection .fixup, \"ax\"", "772: xor {f:e}, {f:e}",
+                    concat!("mov ", $register, ", {f:e}"), "mov {f:e}, 1", "jmp 771b", ".popsection",
+                    ".pushsection .ex_table, \"a\"", ".long 770b - ., 772b - .", ".popsection",
+                    s = in(reg) u32::from(selector), f = out(reg) failed, options(nostack)
+                );
+            }
+            if failed == 0 { Ok(()) } else { Err(Refused) }
+        }
+    };
+}
+
+load_selector!(load_ds, "ds", "", "");
+load_selector!(load_es, "es", "", "");
+load_selector!(load_fs, "fs", "", "");
+// The guest's GS base is behind `swapgs`; loading the selector changes the base in force.
+load_selector!(load_gs, "gs", "swapgs", "swapgs");
+
+macro_rules! store_selector {
+    ($name:ident, $register:literal) => {
+        /// The selector in the register.
+        pub(crate) fn $name() -> u16 {
+            let selector: u32;
+            // SAFETY: reading has no effect.
+            unsafe { asm!(concat!("mov {:e}, ", $register), out(reg) selector, options(nomem, nostack, preserves_flags)) };
+            selector as u16
+        }
+    };
+}
+
+store_selector!(ds, "ds");
+store_selector!(es, "es");
+store_selector!(fs, "fs");
+store_selector!(gs, "gs");
+
+/// Copies bytes between memory that Rust owns and frames of the direct map.
+///
+/// # Safety
+/// Both ranges are mapped or faulting is right; the target is no Rust object but the caller's own.
+pub(crate) unsafe fn copy_bytes(dst: *mut u8, src: *const u8, len: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        asm!(
+            "mov {n}, rcx", "shr rcx, 3", "and {n:e}, 7", "rep movsq", "mov ecx, {n:e}", "rep movsb",
+            n = out(reg) _, inout("rdi") dst => _, inout("rsi") src => _, inout("rcx") len => _, options(nostack)
+        );
+    }
+}

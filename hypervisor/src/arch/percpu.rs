@@ -1,0 +1,263 @@
+//! What each CPU keeps for itself, in its window, found through GS.
+
+use core::arch::asm;
+use core::cell::{Cell, UnsafeCell};
+
+use hypervisor_core::addr::Mfn;
+use hypervisor_core::hypervisor::Hypervisor;
+use hypervisor_core::platform::CpuId;
+use hypervisor_core::sched::Cpu;
+use hypervisor_core::vcpu::{Regs, Vcpu};
+
+use super::cpu;
+use super::descriptors::Tss;
+use crate::boot::paging::{Rights, bits};
+use crate::hw::Hw;
+use crate::layout::{CPU_WINDOW_SIZE, CPU_WINDOWS, PAGE, window};
+
+/// The part that entry.S knows.
+#[repr(C)]
+pub(crate) struct EntryArea {
+    /// One register's room while there is no stack.
+    pub(crate) scratch: Cell<u64>,
+    /// Behind the last field of the running vCPU's [`Regs`].
+    pub(crate) regs_end: Cell<u64>,
+    /// The running vCPU's `Regs::r15`.
+    pub(crate) regs: Cell<u64>,
+    /// Top of the CPU's stack.
+    pub(crate) stack: Cell<u64>,
+    /// The [`PerCpu`] itself.
+    pub(crate) own: Cell<u64>,
+    /// Non-maskable interrupts so far.
+    pub(crate) nmis: Cell<u64>,
+}
+
+/// One CPU's own data.
+#[repr(C)]
+pub(crate) struct PerCpu {
+    entry: EntryArea,
+    hypervisor: Cell<Option<&'static Hypervisor<Hw>>>,
+    /// The core's state of this CPU; lent out by entry.rs alone.
+    pub(crate) cpu: UnsafeCell<Cpu>,
+    /// Interrupts that came while the CPU idled, a bit for each [`hypervisor_core::entry::Irq`].
+    pub(crate) pending: Cell<u8>,
+    /// The CPU's task-state segment.
+    pub(crate) tss: UnsafeCell<Tss>,
+    /// The last-level page table of this CPU's window, at its own address.
+    window_table: u64,
+    /// The root without a guest.
+    idle_root: u64,
+    /// A page of zeros, machine address.
+    zero_page: u64,
+    /// Descriptors in the LDT.
+    ldt_entries: Cell<u32>,
+    /// LDT pages that are mapped, a bit each.
+    ldt_mapped: Cell<u16>,
+    /// What was last loaded into the debug registers.
+    pub(crate) debugreg: [Cell<u64>; 8],
+}
+
+const _: () = assert!(size_of::<PerCpu>() as u64 <= window::DATA_PAGES * PAGE);
+const _: () = assert!(core::mem::offset_of!(PerCpu, entry) == 0);
+
+/// Address of the window of CPU `id`.
+pub(crate) const fn window_of(id: CpuId) -> u64 {
+    CPU_WINDOWS + id as u64 * CPU_WINDOW_SIZE
+}
+
+/// Top of the stack of CPU `id`.
+pub(crate) const fn stack_of(id: CpuId) -> u64 {
+    window_of(id) + (window::STACK + window::STACK_PAGES) * PAGE
+}
+
+/// Machine addresses that [`PerCpu::init`] needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WindowParts {
+    /// The last-level page table that maps the window, where the hypervisor sees it.
+    pub(crate) table: u64,
+    /// The hypervisor's root.
+    pub(crate) idle_root: u64,
+    /// A page of zeros.
+    pub(crate) zero_page: u64,
+}
+
+impl PerCpu {
+    /// Fills in the data of CPU `id` and makes GS point to it.
+    ///
+    /// # Safety
+    /// The CPU that runs this is `id`, its window is mapped and not in use, and `parts` is true.
+    pub(crate) unsafe fn init(id: CpuId, parts: WindowParts) -> &'static Self {
+        let base = window_of(id);
+        let stack = stack_of(id);
+        let area = base as *mut Self;
+        let dr = |value| Cell::new(value);
+        let data = Self {
+            entry: EntryArea {
+                scratch: Cell::new(0),
+                // Nothing runs: an exception from a guest cannot happen.
+                regs_end: Cell::new(0),
+                regs: Cell::new(0),
+                stack: Cell::new(stack),
+                own: Cell::new(base),
+                nmis: Cell::new(0),
+            },
+            hypervisor: Cell::new(None),
+            cpu: UnsafeCell::new(Cpu::new(id)),
+            pending: Cell::new(0),
+            tss: UnsafeCell::new(Tss::new(base)),
+            window_table: parts.table,
+            idle_root: parts.idle_root,
+            zero_page: parts.zero_page,
+            ldt_entries: Cell::new(0),
+            ldt_mapped: Cell::new(0),
+            debugreg: [
+                dr(0),
+                dr(0),
+                dr(0),
+                dr(0),
+                dr(0),
+                dr(0),
+                dr(0xffff_0ff0),
+                dr(0x400),
+            ],
+        };
+        // SAFETY: the caller's: mapped, aligned, nobody else's.
+        unsafe { area.write(data) };
+        // SAFETY: GS is the hypervisor's in ring 0.
+        unsafe { cpu::wrmsr(cpu::msr::GS_BASE, base) };
+        // SAFETY: the guest's GS base: any canonical value.
+        unsafe { cpu::wrmsr(cpu::msr::KERNEL_GS_BASE, 0) };
+        // SAFETY: just written, never moved, never freed; shared references only.
+        unsafe { &*area }
+    }
+
+    /// The data of the CPU that runs this.
+    #[inline(always)]
+    pub(crate) fn current() -> &'static Self {
+        let own: *const Self;
+        // SAFETY: GS points to this CPU's data from `init` on, whenever Rust code runs.
+        unsafe {
+            asm!("mov {}, gs:[{offset}]", out(reg) own,
+                offset = const core::mem::offset_of!(EntryArea, own),
+                options(readonly, nostack, preserves_flags, pure));
+        }
+        // SAFETY: `init` wrote it; it lives forever, and code never changes CPUs.
+        unsafe { &*own }
+    }
+
+    /// The CPU's number.
+    #[inline]
+    pub(crate) fn id(&self) -> CpuId {
+        ((self.entry.own.get() - CPU_WINDOWS) / CPU_WINDOW_SIZE) as CpuId
+    }
+
+    /// Non-maskable interrupts so far.
+    pub(crate) fn nmis(&self) -> u64 {
+        self.entry.nmis.get()
+    }
+
+    /// Ties the CPU to the hypervisor.
+    pub(crate) fn set_hypervisor(&self, hypervisor: &'static Hypervisor<Hw>) {
+        self.hypervisor.set(Some(hypervisor));
+    }
+
+    /// The hypervisor.
+    #[inline(always)]
+    pub(crate) fn hypervisor(&self) -> &'static Hypervisor<Hw> {
+        match self.hypervisor.get() {
+            Some(hypervisor) => hypervisor,
+            None => no_hypervisor(),
+        }
+    }
+
+    /// Vector and error code of the exception just taken from a guest.
+    pub(crate) fn exception(&self) -> (u32, u32) {
+        let at = (self.entry.regs_end.get() - REGS_SIZE + REGS_ERROR) as *const u64;
+        // SAFETY: the running vCPU's `Regs`, just written by entry.S; the vCPU lives while it runs.
+        let word = unsafe { at.read() };
+        ((word >> 32) as u32, word as u32)
+    }
+
+    /// From now on entries save into this vCPU.
+    pub(crate) fn set_running(&self, vcpu: &Vcpu) {
+        let regs = core::ptr::from_ref(&vcpu.regs).expose_provenance() as u64;
+        self.entry.regs.set(regs + REGS_R15);
+        self.entry.regs_end.set(regs + REGS_SIZE);
+        // SAFETY: only this CPU touches its task-state segment, and only here.
+        unsafe { (*self.tss.get()).set_rsp0(regs + REGS_SIZE) };
+    }
+
+    /// Loads the root without a guest: nobody's tables are in use any more.
+    pub(crate) fn leave_guest_space(&self) {
+        if cpu::read_cr3() != self.idle_root {
+            // SAFETY: the hypervisor's own root maps all of it.
+            unsafe { cpu::write_cr3(self.idle_root) };
+        }
+    }
+
+    /// Sets entry `page` of the window's page table; true if it changed.
+    fn set_window_page(&self, page: u64, value: u64) -> bool {
+        let index = (u64::from(self.id()) * (CPU_WINDOW_SIZE / PAGE) + page) % 512;
+        let entry = (self.window_table + index * 8) as *mut u64;
+        // SAFETY: the table is this CPU's in the range of its window; the index is below 512.
+        let old = unsafe { entry.read_volatile() };
+        if old == value {
+            return false;
+        }
+        // SAFETY: `page` is one of the GDT or LDT pages, on which no Rust object lies.
+        unsafe { entry.write_volatile(value) };
+        cpu::invlpg(self.entry.own.get() + page * PAGE);
+        true
+    }
+
+    /// Maps `frames` as the guest's GDT pages; the others read as zero.
+    pub(crate) fn map_gdt(&self, frames: &[Mfn]) {
+        for page in 0..window::GDT_OWN - window::GDT {
+            let value = match frames.get(page as usize) {
+                Some(mfn) => mfn.addr() | DESCRIPTOR_PAGE,
+                None => self.zero_page | Rights::Read.bits() & !bits::GLOBAL,
+            };
+            self.set_window_page(window::GDT + page, value);
+        }
+    }
+
+    /// Forgets the LDT's pages.
+    pub(crate) fn unmap_ldt(&self) {
+        let mapped = self.ldt_mapped.take();
+        for page in 0..window::LDT_PAGES {
+            if mapped & 1 << page != 0 {
+                self.set_window_page(window::LDT + page, 0);
+            }
+        }
+    }
+
+    /// Maps one page of the LDT.
+    pub(crate) fn map_ldt_page(&self, page: u64, frame: Mfn) {
+        if page < window::LDT_PAGES {
+            self.ldt_mapped.set(self.ldt_mapped.get() | 1 << page);
+            self.set_window_page(window::LDT + page, frame.addr() | DESCRIPTOR_PAGE);
+        }
+    }
+
+    /// The offset of `va` in the LDT's pages, if it is there.
+    pub(crate) fn ldt_offset(&self, va: u64) -> Option<u32> {
+        let offset = va.checked_sub(self.entry.own.get() + window::LDT * PAGE)?;
+        (offset < window::LDT_PAGES * PAGE).then_some(offset as u32)
+    }
+
+    /// Sets the number of descriptors; true if it changed.
+    pub(crate) fn replace_ldt_entries(&self, entries: u32) -> bool {
+        self.ldt_entries.replace(entries) != entries
+    }
+}
+
+/// A guest's descriptor page: the processor sets accessed bits in it.
+const DESCRIPTOR_PAGE: u64 = Rights::Write.bits() & !bits::GLOBAL;
+const REGS_SIZE: u64 = size_of::<Regs>() as u64;
+const REGS_R15: u64 = core::mem::offset_of!(Regs, r15) as u64;
+const REGS_ERROR: u64 = core::mem::offset_of!(Regs, error_vector) as u64;
+
+#[cold]
+fn no_hypervisor() -> ! {
+    panic!("entered from a guest before the hypervisor stood")
+}

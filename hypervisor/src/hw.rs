@@ -1,0 +1,495 @@
+//! The machine as the core sees it.
+
+use core::arch::asm;
+
+use hypervisor_core::addr::Mfn;
+use hypervisor_core::platform::{
+    CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
+};
+use hypervisor_core::pv::entry::ValidEntry;
+use hypervisor_core::vcpu::{Mode, Regs, Vcpu};
+use log::{error, info};
+
+use crate::arch::cpu::{self, cr0, msr};
+use crate::arch::percpu::PerCpu;
+use crate::arch::{descriptors, fpu, guest_copy};
+use crate::layout::{DIRECT_MAP, PAGE};
+use crate::{console, dump, logging, own, power, time};
+
+/// The hardware. Its state is in per-CPU data and in the modules that own it.
+pub(crate) struct Hw;
+
+/// The one machine there is.
+pub(crate) static HW: Hw = Hw;
+
+/// Where a byte of a frame is seen. The hypervisor's own frames are not mapped there: an access to
+/// one is a page fault in ring 0, whoever asked for it.
+#[inline(always)]
+fn frame_at<T>(mfn: Mfn, offset: usize) -> *mut T {
+    debug_assert!(offset + size_of::<T>() <= PAGE as usize);
+    (DIRECT_MAP + mfn.addr() + (offset as u64 & (PAGE - 1) & !(size_of::<T>() as u64 - 1)))
+        as *mut T
+}
+
+#[inline(always)]
+fn load<T: Copy>(mfn: Mfn, offset: usize) -> T {
+    let at = frame_at::<T>(mfn, offset);
+    // SAFETY: in the direct map, aligned; frames of the hypervisor are not there. Volatile: guests
+    // write to it as they like.
+    unsafe { at.read_volatile() }
+}
+
+#[inline(always)]
+fn store<T: Copy>(mfn: Mfn, offset: usize, value: T) {
+    let at = frame_at::<T>(mfn, offset);
+    // SAFETY: as in `load`; no Rust object lies in a frame that is not the hypervisor's.
+    unsafe { at.write_volatile(value) };
+}
+
+/// Compare and exchange of an aligned word; `Err` gives what was found.
+#[inline(always)]
+fn exchange(mfn: Mfn, offset: usize, old: u64, new: u64) -> Result<(), u64> {
+    let at = frame_at::<u64>(mfn, offset);
+    let found: u64;
+    // SAFETY: as in `store`.
+    unsafe {
+        asm!("lock cmpxchg [{at}], {new}", at = in(reg) at, new = in(reg) new, inout("rax") old => found, options(nostack))
+    };
+    if found == old { Ok(()) } else { Err(found) }
+}
+
+/// Replaces an aligned word by what `change` makes of it; returns the old value.
+#[inline(always)]
+fn modify(mfn: Mfn, offset: usize, change: impl Fn(u64) -> u64) -> u64 {
+    let mut old = load(mfn, offset);
+    while let Err(found) = exchange(mfn, offset, old, change(old)) {
+        old = found;
+    }
+    old
+}
+
+/// Entry `index` of the table at a machine address, the hypervisor's own tables included.
+pub(crate) fn read_table(table: u64, index: u64) -> Option<u64> {
+    let at = own::address_of(table)? + (index & 511) * 8;
+    // SAFETY: a load of hypervisor or guest memory has no effect; holes between pieces of memory
+    // fault, which is met.
+    unsafe { guest_copy::read_u64(at) }.ok()
+}
+
+impl Hw {
+    fn load_segments(vcpu: &Vcpu) {
+        let a = &vcpu.arch;
+        for (now, wanted, segment) in [
+            (guest_copy::ds(), a.ds, Segment::Ds),
+            (guest_copy::es(), a.es, Segment::Es),
+            (guest_copy::fs(), a.fs, Segment::Fs),
+            (guest_copy::gs(), a.gs, Segment::Gs),
+        ] {
+            if now | wanted != 0 {
+                // A selector that its descriptor table no longer bears out becomes null.
+                let _ = HW.load_selector(segment, wanted);
+            }
+        }
+        HW.set_fs_base(a.fs_base);
+        HW.set_gs_base(match vcpu.mode {
+            Mode::Kernel => a.gs_base_kernel,
+            Mode::User => a.gs_base_user,
+        });
+    }
+
+    fn load_debug_registers(own: &PerCpu, wanted: &[u64; 8]) {
+        for index in [0, 1, 2, 3, 6, 7] {
+            if own.debugreg[index].replace(wanted[index]) != wanted[index] {
+                cpu::write_dr(index, wanted[index]);
+            }
+        }
+    }
+}
+
+impl Machine for Hw {
+    #[inline]
+    fn read_entry(&self, table: Mfn, index: usize) -> u64 {
+        load(table, (index & 511) * 8)
+    }
+
+    #[inline]
+    fn eight_absent(&self, table: Mfn, index: usize) -> bool {
+        let first = (index & 504) * 8;
+        let any = (0..8).fold(0, |any, i| any | load::<u64>(table, first + i * 8));
+        any & 1 == 0
+    }
+
+    #[inline]
+    fn write_entry(&self, table: Mfn, index: usize, entry: ValidEntry) {
+        store(table, (index & 511) * 8, entry.raw());
+    }
+
+    #[inline]
+    fn swap_entry(&self, table: Mfn, index: usize, old: u64, new: ValidEntry) -> Result<(), u64> {
+        exchange(table, (index & 511) * 8, old, new.raw())
+    }
+
+    fn install_hypervisor_slots(&self, table: Mfn) {
+        for slot in 256..272 {
+            if let Some(entry) = read_table(own::root(), slot) {
+                store(table, slot as usize * 8, entry);
+            }
+        }
+    }
+
+    fn zero_frame(&self, mfn: Mfn) {
+        let at = frame_at::<u64>(mfn, 0);
+        // SAFETY: one frame of the direct map; no Rust object lies in it.
+        unsafe {
+            asm!("rep stosq", inout("rdi") at => _, inout("rcx") 512_u64 => _, in("rax") 0_u64, options(nostack, preserves_flags))
+        };
+    }
+
+    fn copy_frame(&self, dst: Mfn, src: Mfn) {
+        let (to, from) = (frame_at::<u64>(dst, 0), frame_at::<u64>(src, 0));
+        // SAFETY: as in `zero_frame`, for both.
+        unsafe {
+            asm!("rep movsq", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") 512_u64 => _, options(nostack, preserves_flags))
+        };
+    }
+
+    fn read_frame(&self, mfn: Mfn, offset: usize, buf: &mut [u8]) {
+        assert!(offset <= PAGE as usize && buf.len() <= PAGE as usize - offset);
+        let from = frame_at::<u8>(mfn, 0).wrapping_add(offset);
+        // SAFETY: inside one frame of the direct map, into a live buffer; guests may write to the
+        // frame meanwhile, which the bytewise copy in assembly allows.
+        unsafe { guest_copy::copy_bytes(buf.as_mut_ptr(), from, buf.len()) };
+    }
+
+    fn write_frame(&self, mfn: Mfn, offset: usize, bytes: &[u8]) {
+        assert!(offset <= PAGE as usize && bytes.len() <= PAGE as usize - offset);
+        let to = frame_at::<u8>(mfn, 0).wrapping_add(offset);
+        // SAFETY: inside one frame of the direct map, where no Rust object lies.
+        unsafe { guest_copy::copy_bytes(to, bytes.as_ptr(), bytes.len()) };
+    }
+
+    #[inline]
+    fn load_u8(&self, mfn: Mfn, offset: usize) -> u8 {
+        load(mfn, offset)
+    }
+
+    #[inline]
+    fn store_u8(&self, mfn: Mfn, offset: usize, value: u8) {
+        store(mfn, offset, value);
+    }
+
+    #[inline]
+    fn load_u32(&self, mfn: Mfn, offset: usize) -> u32 {
+        load(mfn, offset)
+    }
+
+    #[inline]
+    fn store_u32(&self, mfn: Mfn, offset: usize, value: u32) {
+        store(mfn, offset, value);
+    }
+
+    #[inline]
+    fn load_u64(&self, mfn: Mfn, offset: usize) -> u64 {
+        load(mfn, offset)
+    }
+
+    #[inline]
+    fn store_u64(&self, mfn: Mfn, offset: usize, value: u64) {
+        store(mfn, offset, value);
+    }
+
+    #[inline]
+    fn fetch_or_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64 {
+        modify(mfn, offset, |old| old | bits)
+    }
+
+    #[inline]
+    fn fetch_and_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64 {
+        modify(mfn, offset, |old| old & bits)
+    }
+
+    #[inline]
+    fn copy_from_guest(&self, va: u64, buf: &mut [u8]) -> Result<(), CopyFault> {
+        // SAFETY: the core checked the range (`guest_range`).
+        unsafe { guest_copy::copy_from(va, buf) }
+    }
+
+    #[inline]
+    fn copy_to_guest(&self, va: u64, bytes: &[u8]) -> Result<(), CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::copy_to(va, bytes) }
+    }
+
+    #[inline]
+    fn read_guest_u64(&self, va: u64) -> Result<u64, CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::read_u64(va) }
+    }
+
+    #[inline]
+    fn write_guest_u64(&self, va: u64, value: u64) -> Result<(), CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::write_u64(va, value) }
+    }
+
+    #[inline]
+    fn load_root(&self, root: Mfn) {
+        // SAFETY: a validated L4 table, whose hypervisor slots `install_hypervisor_slots` filled.
+        unsafe { cpu::write_cr3(root.addr()) };
+    }
+
+    #[inline]
+    fn flush_tlb_local(&self) {
+        // SAFETY: the root that is in force.
+        unsafe { cpu::write_cr3(cpu::read_cr3()) };
+    }
+
+    #[inline]
+    fn invlpg_local(&self, va: u64) {
+        cpu::invlpg(va);
+    }
+
+    #[inline]
+    fn flush_cache(&self) {
+        cpu::wbinvd();
+    }
+
+    fn flush_tlb_remote(&self, mask: CpuMask) {
+        assert!(
+            mask & !1 == 0,
+            "TLB flush of CPUs that are not up: {mask:x}"
+        );
+    }
+
+    fn load_gdt(&self, frames: &[Mfn]) {
+        PerCpu::current().map_gdt(frames);
+    }
+
+    fn load_ldt(&self, entries: u32) {
+        let own = PerCpu::current();
+        own.unmap_ldt();
+        descriptors::load_ldt(own, entries);
+    }
+
+    fn map_ldt_page(&self, page: usize, frame: Mfn) {
+        PerCpu::current().map_ldt_page(page as u64, frame);
+    }
+
+    fn ldt_offset(&self, va: u64) -> Option<u32> {
+        PerCpu::current().ldt_offset(va)
+    }
+
+    fn load_selector(&self, segment: Segment, selector: u16) -> Result<(), Refused> {
+        match segment {
+            Segment::Ds => guest_copy::load_ds(selector),
+            Segment::Es => guest_copy::load_es(selector),
+            Segment::Fs => guest_copy::load_fs(selector),
+            Segment::Gs => guest_copy::load_gs(selector),
+        }
+    }
+
+    fn selector(&self, segment: Segment) -> u16 {
+        match segment {
+            Segment::Ds => guest_copy::ds(),
+            Segment::Es => guest_copy::es(),
+            Segment::Fs => guest_copy::fs(),
+            Segment::Gs => guest_copy::gs(),
+        }
+    }
+
+    #[inline]
+    fn fs_base(&self) -> u64 {
+        cpu::rdmsr(msr::FS_BASE)
+    }
+
+    #[inline]
+    fn set_fs_base(&self, base: u64) {
+        // SAFETY: the hypervisor does not use FS; the core checked that the base is canonical.
+        unsafe { cpu::wrmsr(msr::FS_BASE, base) };
+    }
+
+    #[inline]
+    fn gs_base(&self) -> u64 {
+        cpu::rdmsr(msr::KERNEL_GS_BASE)
+    }
+
+    #[inline]
+    fn set_gs_base(&self, base: u64) {
+        // SAFETY: becomes GS's base only on the way to the guest; canonical, as the core checked.
+        unsafe { cpu::wrmsr(msr::KERNEL_GS_BASE, base) };
+    }
+
+    #[inline]
+    fn set_task_switched(&self, ts: bool) {
+        if ts {
+            // SAFETY: only makes FPU instructions fault; `fpu` clears the bit before its own.
+            unsafe { cpu::write_cr0(cpu::read_cr0() | cr0::TS) };
+        } else {
+            cpu::clts();
+        }
+    }
+
+    fn load_debugreg(&self, index: usize, value: u64) {
+        if matches!(index, 0..=3 | 6 | 7) {
+            PerCpu::current().debugreg[index].set(value);
+            cpu::write_dr(index, value);
+        }
+    }
+
+    fn debugreg(&self, index: usize) -> u64 {
+        cpu::read_dr(index)
+    }
+
+    fn cpuid(&self, leaf: u32, subleaf: u32) -> (u32, u32, u32, u32) {
+        cpu::cpuid(leaf, subleaf)
+    }
+
+    fn rdmsr(&self, register: u32) -> Result<u64, Refused> {
+        guest_copy::rdmsr(register)
+    }
+
+    fn port_in(&self, port: u16, size: u8) -> u32 {
+        match size {
+            1 => u32::from(cpu::inb(port)),
+            2 => u32::from(cpu::inw(port)),
+            _ => cpu::inl(port),
+        }
+    }
+
+    fn port_out(&self, port: u16, size: u8, value: u32) {
+        match size {
+            // SAFETY: the core's policy let this port through.
+            1 => unsafe { cpu::outb(port, value as u8) },
+            // SAFETY: as above.
+            2 => unsafe { cpu::outw(port, value as u16) },
+            // SAFETY: as above.
+            _ => unsafe { cpu::outl(port, value) },
+        }
+    }
+
+    #[inline]
+    fn cpu(&self) -> CpuId {
+        PerCpu::current().id()
+    }
+
+    fn kick(&self, cpu: CpuId) {
+        assert!(cpu == 0, "kick of CPU {cpu}, which is not up");
+    }
+
+    #[inline]
+    fn now(&self) -> Nanos {
+        time::now()
+    }
+
+    #[inline]
+    fn tsc(&self) -> u64 {
+        cpu::rdtsc()
+    }
+
+    fn tsc_scale(&self) -> TscScale {
+        time::scale()
+    }
+
+    fn tsc_khz(&self) -> u32 {
+        time::khz()
+    }
+
+    #[inline]
+    fn arm_timer(&self, deadline: Nanos) {
+        time::arm(deadline);
+    }
+
+    fn wallclock_at_boot(&self) -> Nanos {
+        time::wallclock_at_boot()
+    }
+
+    fn save_vcpu(&self, vcpu: &mut Vcpu) {
+        fpu::save(&mut vcpu.fpu);
+        let a = &mut vcpu.arch;
+        a.ds = guest_copy::ds();
+        a.es = guest_copy::es();
+        a.fs = guest_copy::fs();
+        a.gs = guest_copy::gs();
+        a.fs_base = self.fs_base();
+        match vcpu.mode {
+            Mode::Kernel => a.gs_base_kernel = self.gs_base(),
+            Mode::User => a.gs_base_user = self.gs_base(),
+        }
+        // Only the processor itself changes this one.
+        a.debugreg[6] = cpu::read_dr(6);
+        PerCpu::current().debugreg[6].set(a.debugreg[6]);
+    }
+
+    fn load_vcpu(&self, vcpu: &Vcpu) {
+        let own = PerCpu::current();
+        let a = &vcpu.arch;
+        let root = match vcpu.mode {
+            Mode::Kernel => a.kernel_root,
+            Mode::User => a.user_root,
+        };
+        if let Some(root) = root {
+            self.load_root(root);
+        }
+        own.map_gdt(&a.gdt);
+        own.unmap_ldt();
+        for (page, frame) in a.ldt_pages.iter().enumerate() {
+            if let Some(frame) = *frame {
+                own.map_ldt_page(page as u64, frame);
+            }
+        }
+        if own.replace_ldt_entries(a.ldt_entries) {
+            descriptors::load_ldt(own, a.ldt_entries);
+        }
+        Self::load_segments(vcpu);
+        fpu::load(&vcpu.fpu);
+        self.set_task_switched(a.task_switched);
+        Self::load_debug_registers(own, &a.debugreg);
+        own.set_running(vcpu);
+    }
+
+    fn unload_vcpu(&self) {
+        let own = PerCpu::current();
+        own.leave_guest_space();
+        own.map_gdt(&[]);
+        own.unmap_ldt();
+        if own.replace_ldt_entries(0) {
+            descriptors::load_ldt(own, 0);
+        }
+    }
+
+    fn console_write(&self, bytes: &[u8]) {
+        console::write(bytes);
+    }
+
+    fn console_read(&self) -> Option<u8> {
+        console::read()
+    }
+
+    fn read_log(&self, buf: &mut [u8], clear: bool) -> usize {
+        logging::read(buf, clear)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> ! {
+        match how {
+            Shutdown::Poweroff => {
+                info!("Powering off");
+                power::switch_off();
+                error!("This machine cannot be switched off by software: halted");
+            }
+            Shutdown::Reboot => {
+                info!("Restarting");
+                power::restart();
+            }
+            Shutdown::Halt => info!("Halted"),
+        }
+        cpu::halt_forever()
+    }
+
+    fn dump(&self, regs: &Regs, va: Option<u64>) {
+        dump::cpu_state();
+        dump::registers(regs);
+        if let Some(va) = va {
+            dump::walk(va);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The log: a ring in memory (`xl dmesg`) and the console, every line with the prefix `(PVN) `.
+
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use hypervisor_core::cmdline::LogLevel;
+use log::{LevelFilter, Log, Metadata, Record};
+use spin::Mutex;
+
+use crate::console;
+
+const RING: usize = 16 * 1024;
+const PREFIX: &[u8] = b"(PVN) ";
+
+struct Ring {
+    bytes: [u8; RING],
+    /// Bytes ever written.
+    written: u64,
+    /// Bytes that a reader told to forget.
+    cleared: u64,
+}
+
+static LOG: Mutex<Ring> = Mutex::new(Ring {
+    bytes: [0; RING],
+    written: 0,
+    cleared: 0,
+});
+/// Set once a panic owns the console: it must not wait for a lock that the panicking code holds.
+static PANICKING: AtomicBool = AtomicBool::new(false);
+
+impl Ring {
+    fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.bytes[(self.written % RING as u64) as usize] = byte;
+            self.written += 1;
+        }
+    }
+}
+
+/// Writes lines to both, inserting the prefix at each line's start.
+struct Lines<'a> {
+    ring: Option<&'a mut Ring>,
+    at_start: bool,
+}
+
+impl Lines<'_> {
+    fn emit(&mut self, bytes: &[u8]) {
+        console::write(bytes);
+        if let Some(ring) = self.ring.as_mut() {
+            ring.push(bytes);
+        }
+    }
+}
+
+impl Write for Lines<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        for piece in s.as_bytes().split_inclusive(|&b| b == b'\n') {
+            if self.at_start {
+                self.emit(PREFIX);
+            }
+            self.emit(piece);
+            self.at_start = piece.ends_with(b"\n");
+        }
+        Ok(())
+    }
+}
+
+/// Logs one formatted message as a line of its own.
+pub(crate) fn line(args: fmt::Arguments<'_>) {
+    let mut guard = if PANICKING.load(Ordering::Relaxed) {
+        LOG.try_lock()
+    } else {
+        Some(LOG.lock())
+    };
+    let mut lines = Lines {
+        ring: guard.as_deref_mut(),
+        at_start: true,
+    };
+    // Writing to `Lines` cannot fail; a formatting error only shortens the line.
+    let _ = lines.write_fmt(args);
+    let _ = lines.write_str("\n");
+}
+
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            line(*record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Makes this the backend of the `log` crate.
+pub(crate) fn init(level: LogLevel) {
+    let filter = match level {
+        LogLevel::None => LevelFilter::Off,
+        LogLevel::Error => LevelFilter::Error,
+        LogLevel::Warning => LevelFilter::Warn,
+        LogLevel::Info => LevelFilter::Info,
+        LogLevel::All => LevelFilter::Debug,
+    };
+    // Fails only if there is a logger already.
+    let _ = log::set_logger(&Logger);
+    log::set_max_level(filter);
+}
+
+/// From here on the log does not wait for its lock; true the first time.
+pub(crate) fn begin_panic() -> bool {
+    !PANICKING.swap(true, Ordering::Relaxed)
+}
+
+/// Copies the newest bytes of the ring, as many as fit; with `clear`, forgets all.
+pub(crate) fn read(buf: &mut [u8], clear: bool) -> usize {
+    let mut ring = LOG.lock();
+    let held = (ring.written - ring.cleared).min(RING as u64);
+    let count = held.min(buf.len() as u64);
+    let first = ring.written - count;
+    for (byte, at) in buf.iter_mut().zip(first..ring.written) {
+        *byte = ring.bytes[(at % RING as u64) as usize];
+    }
+    if clear {
+        ring.cleared = ring.written;
+    }
+    count as usize
+}

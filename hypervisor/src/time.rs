@@ -1,0 +1,309 @@
+//! Time since the hypervisor's first instruction, from the time-stamp counter.
+
+use core::sync::atomic::{AtomicI8, AtomicU32, AtomicU64, Ordering};
+
+use hypervisor_core::platform::{Nanos, TscScale};
+
+use crate::acpi::Facts;
+use crate::arch::{apic, cpu};
+
+const NS_PER_S: u64 = 1_000_000_000;
+/// Frequency of ACPI's power-management timer, Hz.
+const PM_TIMER_HZ: u64 = 3_579_545;
+/// Frequency of the PC's interval timer, Hz.
+const PIT_HZ: u64 = 1_193_182;
+/// How long the TSC is watched, in nanoseconds.
+const WINDOW: u64 = 10_000_000;
+/// Samples at each end of the window; the one with the quickest read of the clock counts.
+const SAMPLES: usize = 8;
+/// Reads of a clock that does not move until it is given up.
+const PATIENCE: u32 = 10_000_000;
+
+static START: AtomicU64 = AtomicU64::new(0);
+static KHZ: AtomicU32 = AtomicU32::new(1_000_000);
+static MUL: AtomicU32 = AtomicU32::new(1 << 31);
+static SHIFT: AtomicI8 = AtomicI8::new(1);
+/// TSC ticks per nanosecond, times 2^32.
+static TICKS: AtomicU64 = AtomicU64::new(1 << 32);
+static WALLCLOCK: AtomicU64 = AtomicU64::new(0);
+
+/// A clock of known frequency that counts up.
+struct Reference {
+    name: &'static str,
+    hz: u64,
+    mask: u64,
+    read: fn(u16) -> u64,
+    port: u16,
+}
+
+/// What was found out about the clocks.
+pub(crate) struct Clocks {
+    /// Where the TSC's frequency comes from.
+    pub(crate) source: &'static str,
+    /// Frequency of the local APIC's timer, kHz.
+    pub(crate) apic_khz: u64,
+}
+
+/// Finds the frequencies of the TSC and of the APIC's timer (which must be counting); time 0 was at
+/// TSC value `start`.
+///
+/// # Errors
+/// No clock to compare with.
+pub(crate) fn init(start: u64, acpi: &Facts) -> Result<Clocks, &'static str> {
+    START.store(start, Ordering::Relaxed);
+    let reference = match acpi.pm_timer {
+        Some((port, wide)) => Reference {
+            name: "ACPI timer",
+            hz: PM_TIMER_HZ,
+            mask: if wide { 0xffff_ffff } else { 0xff_ffff },
+            read: |port| u64::from(cpu::inl(port)),
+            port,
+        },
+        None => {
+            start_pit();
+            Reference {
+                name: "PIT",
+                hz: PIT_HZ,
+                mask: 0xffff,
+                read: read_pit,
+                port: 0x42,
+            }
+        }
+    };
+    let (tsc_hz, apic_hz) = measure(&reference).ok_or("no clock to calibrate the TSC with")?;
+    let (source, tsc_hz) = match told_frequency() {
+        Some((source, hz)) => (source, hz),
+        None => (reference.name, tsc_hz),
+    };
+    set_frequency(tsc_hz);
+    Ok(Clocks {
+        source,
+        apic_khz: apic_hz / 1000,
+    })
+}
+
+/// The TSC's frequency as CPUID tells it: as a ratio to a known crystal, or by a hypervisor below.
+fn told_frequency() -> Option<(&'static str, u64)> {
+    let (highest, ..) = cpu::cpuid(0, 0);
+    if highest >= 0x15 {
+        let (denominator, numerator, crystal, _) = cpu::cpuid(0x15, 0);
+        if denominator != 0 && numerator != 0 && crystal != 0 {
+            let hz = u64::from(crystal) * u64::from(numerator) / u64::from(denominator);
+            return Some(("CPUID 0x15", hz));
+        }
+    }
+    let (_, _, features, _) = cpu::cpuid(1, 0);
+    if features & 1 << 31 != 0 && (0x4000_0010..0x4000_1000).contains(&cpu::cpuid(0x4000_0000, 0).0)
+    {
+        let (khz, ..) = cpu::cpuid(0x4000_0010, 0);
+        if khz != 0 {
+            return Some(("CPUID 0x40000010", u64::from(khz) * 1000));
+        }
+    }
+    None
+}
+
+/// One reading: the reference clock just after it moved, the TSC and the APIC's timer then.
+#[derive(Clone, Copy)]
+struct Sample {
+    clock: u64,
+    tsc: u64,
+    apic: u32,
+    /// TSC ticks that reading took: how uncertain it is.
+    width: u64,
+}
+
+fn sample(reference: &Reference) -> Option<Sample> {
+    let mut best: Option<Sample> = None;
+    for _ in 0..SAMPLES {
+        let before = (reference.read)(reference.port);
+        let mut last = cpu::rdtsc();
+        for _ in 0..PATIENCE {
+            let clock = (reference.read)(reference.port);
+            let tsc = cpu::rdtsc();
+            if clock != before {
+                let width = tsc - last;
+                if best.is_none_or(|b| width < b.width) {
+                    best = Some(Sample {
+                        clock,
+                        tsc,
+                        apic: apic::timer_count(),
+                        width,
+                    });
+                }
+                break;
+            }
+            last = tsc;
+        }
+    }
+    best
+}
+
+fn measure(reference: &Reference) -> Option<(u64, u64)> {
+    let first = sample(reference)?;
+    let wanted = WINDOW * reference.hz / NS_PER_S;
+    for _ in 0..PATIENCE {
+        if (reference.read)(reference.port).wrapping_sub(first.clock) & reference.mask >= wanted {
+            break;
+        }
+        core::hint::spin_loop();
+    }
+    let last = sample(reference)?;
+    let passed = last.clock.wrapping_sub(first.clock) & reference.mask;
+    if passed < wanted {
+        return None;
+    }
+    let rate =
+        |ticks: u64| (u128::from(ticks) * u128::from(reference.hz) / u128::from(passed)) as u64;
+    Some((
+        rate(last.tsc - first.tsc),
+        rate(u64::from(first.apic.wrapping_sub(last.apic))),
+    ))
+}
+
+/// Lets the PIT's channel 2 (the speaker's, silenced) count down from 65536, over and over.
+fn start_pit() {
+    let gate = cpu::inb(0x61) & !2 | 1;
+    for (port, value) in [(0x61, gate), (0x43, 0b1011_0100), (0x42, 0), (0x42, 0)] {
+        // SAFETY: the timer and the speaker do not access memory.
+        unsafe { cpu::outb(port, value) };
+    }
+}
+
+fn read_pit(port: u16) -> u64 {
+    // Latches channel 2, then reads it low byte first.
+    // SAFETY: the timer does not access memory.
+    unsafe { cpu::outb(0x43, 0b1000_0000) };
+    let low = cpu::inb(port);
+    let high = cpu::inb(port);
+    // It counts down.
+    0xffff - (u64::from(high) << 8 | u64::from(low))
+}
+
+fn set_frequency(hz: u64) {
+    let mut scaled = hz.max(1_000_000);
+    KHZ.store((scaled / 1000) as u32, Ordering::Relaxed);
+    TICKS.store(
+        ((u128::from(scaled) << 32) / u128::from(NS_PER_S)) as u64,
+        Ordering::Relaxed,
+    );
+    let mut shift = 0_i8;
+    while scaled > 2 * NS_PER_S {
+        scaled >>= 1;
+        shift -= 1;
+    }
+    while scaled <= NS_PER_S {
+        scaled <<= 1;
+        shift += 1;
+    }
+    MUL.store(((NS_PER_S << 32) / scaled) as u32, Ordering::Relaxed);
+    SHIFT.store(shift, Ordering::Relaxed);
+}
+
+/// Nanoseconds since the first instruction.
+#[inline]
+pub(crate) fn now() -> Nanos {
+    let delta = cpu::rdtsc().wrapping_sub(START.load(Ordering::Relaxed));
+    let shift = SHIFT.load(Ordering::Relaxed);
+    let scaled = if shift >= 0 {
+        delta << shift
+    } else {
+        delta >> -shift
+    };
+    ((u128::from(scaled) * u128::from(MUL.load(Ordering::Relaxed))) >> 32) as u64
+}
+
+/// The same conversion for guests.
+pub(crate) fn scale() -> TscScale {
+    TscScale {
+        tsc_timestamp: START.load(Ordering::Relaxed),
+        system_time: 0,
+        tsc_to_system_mul: MUL.load(Ordering::Relaxed),
+        tsc_shift: SHIFT.load(Ordering::Relaxed),
+    }
+}
+
+/// The TSC's frequency, kHz.
+pub(crate) fn khz() -> u32 {
+    KHZ.load(Ordering::Relaxed)
+}
+
+/// Arms this CPU's timer interrupt at `deadline`; `Nanos::MAX` stops it.
+#[inline]
+pub(crate) fn arm(deadline: Nanos) {
+    if deadline == Nanos::MAX {
+        return apic::arm(None);
+    }
+    let ticks = ((u128::from(deadline) * u128::from(TICKS.load(Ordering::Relaxed))) >> 32) as u64;
+    let tsc = START
+        .load(Ordering::Relaxed)
+        .saturating_add(ticks)
+        .saturating_add(1);
+    apic::arm(Some((tsc, deadline.saturating_sub(now()))));
+}
+
+/// Wall-clock time at time 0, nanoseconds since 1970.
+pub(crate) fn wallclock_at_boot() -> Nanos {
+    WALLCLOCK.load(Ordering::Relaxed)
+}
+
+/// Reads the real-time clock, without waiting for it.
+pub(crate) fn read_wallclock() {
+    let seconds = seconds_since_1970(read_rtc());
+    WALLCLOCK.store(
+        (seconds * NS_PER_S).saturating_sub(now()),
+        Ordering::Relaxed,
+    );
+}
+
+/// The clock's registers: seconds, minutes, hours, day, month, year, century, status B.
+fn read_rtc() -> [u8; 8] {
+    let read = || {
+        [0, 2, 4, 7, 8, 9, 0x32, 0x0b].map(|register: u8| {
+            // SAFETY: selects a register of the clock; bit 7 keeps NMIs on.
+            unsafe { cpu::outb(0x70, register) };
+            cpu::inb(0x71)
+        })
+    };
+    // An update in between shows as a difference; it takes well under two more reads.
+    let mut last = read();
+    for _ in 0..4 {
+        let again = read();
+        if again == last {
+            break;
+        }
+        last = again;
+    }
+    last
+}
+
+fn seconds_since_1970(raw: [u8; 8]) -> u64 {
+    let [.., status] = raw;
+    let number = |b: u8| {
+        u64::from(if status & 4 == 0 {
+            (b >> 4) * 10 + (b & 15)
+        } else {
+            b
+        })
+    };
+    let pm = raw[2] & 0x80 != 0 && status & 2 == 0;
+    let mut hour = number(raw[2] & 0x7f);
+    if status & 2 == 0 {
+        hour = hour % 12 + if pm { 12 } else { 0 };
+    }
+    let century = match number(raw[6]) {
+        c @ 19..=21 => c,
+        _ => 20,
+    };
+    let year = century * 100 + number(raw[5]);
+    let (month, day) = (number(raw[4]).clamp(1, 12), number(raw[3]).clamp(1, 31));
+    // Days since 1970 of a Gregorian date; the year begins in March here.
+    let (y, m) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
+    let days = days.saturating_sub(719_468);
+    ((days * 24 + hour) * 60 + number(raw[1])) * 60 + number(raw[0])
+}

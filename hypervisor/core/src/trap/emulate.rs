@@ -1,9 +1,10 @@
 //! Emulation of the privileged instructions that guest kernels execute although they know that
 //! they run on Xen. The set is closed: whatever the decoder does not know is the guest's #GP.
 
+use super::bounce::Interrupted;
 use super::decode::{Insn, MAX_LENGTH, Op, PortOperand, decode};
-use super::frame::RF;
-use super::{UD, bounce, cpuid, inject, msr, port, registers, tables};
+use super::frame::{ExitFrame, RF};
+use super::{GP, UD, bounce, cpuid, inject, inject_at, msr, port, registers, tables};
 use crate::addr::{Mfn, PAGE_SIZE, guest_range};
 use crate::domain::Domain;
 use crate::error::{Errno, Stop};
@@ -66,7 +67,7 @@ pub(crate) fn forced_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> b
     r.rbx = u64::from(answer.b);
     r.rcx = u64::from(answer.c);
     r.rdx = u64::from(answer.d);
-    advance(r, FORCED_CPUID.len() as u8);
+    advance(hv, vcpu, FORCED_CPUID.len() as u8);
     true
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> boo
         return false;
     };
     match run(hv, vcpu, &insn) {
-        Outcome::Done => advance(&mut vcpu.regs, insn.len),
+        Outcome::Done => advance(hv, vcpu, insn.len),
         Outcome::Again => {}
         Outcome::Gp => return false,
         Outcome::Ud => inject(hv, vcpu, UD, None),
@@ -91,9 +92,16 @@ pub(crate) fn privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> boo
     true
 }
 
-fn advance(regs: &mut Regs, len: u8) {
-    regs.rip = regs.rip.wrapping_add(u64::from(len));
-    regs.rflags &= !RF;
+/// Goes on behind the instruction at rip, which is `len` bytes long; where the address space ends
+/// there, the next fetch faults.
+fn advance<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, len: u8) {
+    let mut to = Interrupted::from_regs(vcpu);
+    to.rip = to.rip.wrapping_add(u64::from(len));
+    to.rflags &= !RF;
+    match ExitFrame::new(to.rip, to.cs, to.rflags, to.rsp, to.ss) {
+        Ok(exit) => exit.apply(&mut vcpu.regs),
+        Err(_) => inject_at(hv, vcpu, GP, Some(0), to),
+    }
 }
 
 /// The bytes at `rip`, once: as many as an instruction may have, fewer if the next page is not
@@ -236,7 +244,7 @@ fn rdmsr<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut Vcpu) -> Outco
     let index = vcpu.regs.rcx as u32;
     let value = match msr::read(hv, dom, vcpu, index) {
         Ok(value) => value,
-        Err(_) if vcpu.arch.traps[usize::from(super::GP)].address == 0 => 0,
+        Err(_) if vcpu.arch.traps[usize::from(GP)].address == 0 => 0,
         Err(_) => return Outcome::Gp,
     };
     vcpu.regs.rax = value & 0xffff_ffff;

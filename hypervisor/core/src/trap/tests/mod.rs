@@ -1,5 +1,6 @@
 //! Tests of traps as a whole, against what the same steps did on Debian's Xen 4.17.
 
+mod identity;
 mod privileged;
 mod state_calls;
 mod ways_in;
@@ -127,4 +128,17 @@ impl Guest {
             assert_eq!(r.rflags & (frame::IF | frame::IOPL | frame::VM), frame::IF);
         }
     }
+}
+
+/// Runs `code` as the processor refused it; true if it was emulated.
+fn run(g: &mut Guest, code: &[u8]) -> bool {
+    g.at(code).fault(GP, 0);
+    g.check();
+    !g.is_dead() && g.vcpu.regs.rip == CODE + 0x100 + code.len() as u64
+}
+
+fn dom0() -> Guest {
+    let mut g = guest(0);
+    g.vcpu.arch.iopl = 1;
+    g
 }

@@ -1,7 +1,5 @@
 //! Console rings against a model, hostile indices, logs, and line editing.
 
-mod fake;
-
 use std::collections::VecDeque;
 
 use dom0_tools::console::{LineSplitter, Log, drain, push};
@@ -54,7 +52,7 @@ impl Mapping for Page {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 2000, failure_persistence: None, ..ProptestConfig::default()
+        cases: 500, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     /// Whatever is written and typed in whatever pieces arrives once and in order, across the

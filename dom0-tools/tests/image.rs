@@ -288,10 +288,10 @@ proptest! {
             file[at] = value;
         }
         file.truncate(length - tail.saturating_sub(150));
-        if let Ok(kernel) = PvKernel::parse(&file) {
-            if let Ok(layout) = Layout::plan(&kernel, ramdisk, pages) {
-                check_layout(&kernel, &layout);
-            }
+        if let Ok(kernel) = PvKernel::parse(&file)
+            && let Ok(layout) = Layout::plan(&kernel, ramdisk, pages)
+        {
+            check_layout(&kernel, &layout);
         }
     }
 

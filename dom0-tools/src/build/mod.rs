@@ -19,7 +19,7 @@ pub use tables::{Table, initial_tables};
 use crate::error::Error;
 use crate::hyper::{
     Access, CreateDomain, DomctlExt, EventExt, Hyper, HyperExt, MAP_BATCH, Mapping, MemoryExt,
-    PAGE_SIZE, words_to_bytes,
+    PAGE_SIZE,
 };
 use crate::image::PvKernel;
 
@@ -117,7 +117,9 @@ impl<H: Hyper> Builder<'_, H> {
             .map_err(|error| error.during("loading the kernel"))?;
         self.fill(self.layout.ramdisk.clone(), self.request.ramdisk)
             .map_err(|error| error.during("loading the ramdisk"))?;
-        self.fill(self.layout.p2m.clone(), &words_to_bytes(&self.frames))?;
+        let list = &self.frames[self.layout.p2m.start as usize..self.layout.p2m.end as usize];
+        self.hyper
+            .fill_frames(self.domain, list, self.frames.as_bytes())?;
         for blank in [self.layout.store, self.layout.console, self.layout.stack] {
             self.fill(blank..blank + 1, &[])?;
         }
@@ -216,7 +218,7 @@ impl<H: Hyper> Builder<'_, H> {
             let frames: Vec<u64> = batch.iter().map(|table| self.frame(table.pfn)).collect();
             let mut mapping = self.hyper.map(self.domain, &frames, Access::Write)?;
             for (index, table) in batch.iter().enumerate() {
-                mapping.write(index * PAGE_SIZE, &words_to_bytes(&table.entries));
+                mapping.write(index * PAGE_SIZE, table.entries.as_bytes());
             }
         }
         Ok(())

@@ -12,8 +12,6 @@ mod event;
 mod memory;
 mod sysctl;
 
-use alloc::vec::Vec;
-
 use hypercall_abi::xen::domid_t;
 
 pub use call::{Arg, Call};
@@ -132,8 +130,3 @@ pub trait HyperExt: Hyper + Sized {
 }
 
 impl<H: Hyper> HyperExt for H {}
-
-/// Little-endian words as bytes.
-pub(crate) fn words_to_bytes(words: &[u64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
-}

@@ -1,6 +1,7 @@
 //! Guest consoles on the terminal.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use hypercall_abi::xen::domid_t;
@@ -94,7 +95,9 @@ impl<S: Host> Shell<S> {
                         lines.extend(guest.lines.flush());
                     }
                     if self.attached == Some(guest.domain) {
-                        self.system.write(&bytes);
+                        // The terminal ends lines with LF alone, guests often with CR LF.
+                        let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
+                        self.system.write(text.as_bytes());
                     } else if self.attached.is_none() && !self.quiet {
                         shown.extend(lines.iter().map(|line| format!("{prefix}{line}\n")));
                     }

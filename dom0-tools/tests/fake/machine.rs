@@ -8,17 +8,15 @@ use dom0_tools::hyper::{Access, Arg, Call, Errno, Hyper, Mapping};
 use hypercall_abi::arch_x86_64::*;
 use hypercall_abi::domctl::*;
 use hypercall_abi::errno::*;
-use hypercall_abi::event_channel::*;
 use hypercall_abi::memory::*;
 use hypercall_abi::sysctl::*;
-use hypercall_abi::version::*;
 use hypercall_abi::xen::*;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::guest::Agent;
 
 pub const PAGE: usize = 4096;
-type Result<T> = std::result::Result<T, i64>;
+pub(super) type Result<T> = std::result::Result<T, i64>;
 
 pub struct Frame {
     pub owner: Option<domid_t>,
@@ -65,7 +63,7 @@ pub struct Machine {
     pub fail_at: Option<usize>,
     pub log: Vec<u8>,
     pub keys: Vec<u8>,
-    free: Vec<u64>,
+    pub(super) free: Vec<u64>,
     scramble: u64,
 }
 
@@ -101,7 +99,7 @@ impl Machine {
             .count()
     }
 
-    fn pages_of(&self, domain: domid_t) -> u64 {
+    pub(super) fn pages_of(&self, domain: domid_t) -> u64 {
         let mine = |frame: &&Frame| frame.owner == Some(domain) && !frame.special;
         self.frames.iter().filter(mine).count() as u64
     }
@@ -111,7 +109,7 @@ impl Machine {
         u64::from_le_bytes(data[8 * index..8 * index + 8].try_into().unwrap())
     }
 
-    fn take_frame(&mut self, owner: domid_t) -> Result<u64> {
+    pub(super) fn take_frame(&mut self, owner: domid_t) -> Result<u64> {
         if self.free.is_empty() {
             return Err(XEN_ENOMEM);
         }
@@ -137,367 +135,17 @@ impl Machine {
         }
     }
 
-    fn domain(&mut self, domain: domid_t) -> Result<&mut Domain> {
+    pub(super) fn domain(&mut self, domain: domid_t) -> Result<&mut Domain> {
         self.domains.get_mut(&domain).ok_or(XEN_ESRCH)
     }
 
-    fn info(&self, id: domid_t) -> xen_domctl_getdomaininfo {
-        let mut info = xen_domctl_getdomaininfo::new_zeroed();
-        info.domain = id;
-        let Some(domain) = self.domains.get(&id) else {
-            (info.flags, info.tot_pages, info.max_pages) = (XEN_DOMINF_running, 32768, 32768);
-            (info.nr_online_vcpus, info.cpu_time) = (1, 5_930_000_000);
-            return info;
-        };
-        for (set, flag) in [
-            (domain.paused, XEN_DOMINF_paused),
-            (domain.dying, XEN_DOMINF_dying),
-            (domain.shutdown.is_some(), XEN_DOMINF_shutdown),
-            (
-                !domain.paused && domain.shutdown.is_none(),
-                XEN_DOMINF_blocked,
-            ),
-        ] {
-            info.flags |= if set { flag } else { 0 };
-        }
-        info.flags |= domain.shutdown.unwrap_or(0) << XEN_DOMINF_shutdownshift;
-        info.tot_pages = self.pages_of(id);
-        info.max_pages = domain.max_pages;
-        info.shared_info_frame = domain.shared_info;
-        info.cpu_time = 250_000_000;
-        info.nr_online_vcpus = domain.vcpus;
-        info.handle = domain.handle;
-        info
-    }
-
-    fn create(&mut self, id: domid_t, create: &xen_domctl_createdomain) -> Result<domid_t> {
-        let valid = create.flags == 0
-            && create.iommu_opts == 0
-            && create.arch.emulation_flags == 0
-            && create.arch.misc_flags == 0
-            && create.grant_opts == 1
-            && create.vmtrace_size == 0
-            && (1..=64).contains(&create.max_vcpus)
-            && id == 0;
-        if !valid {
-            return Err(XEN_EINVAL);
-        }
-        let id = self.next_domain;
-        let shared_info = self.take_frame(id)?;
-        self.next_domain += 1;
-        let frame = &mut self.frames[shared_info as usize];
-        frame.special = true;
-        frame.data.fill(0);
-        let domain = Domain {
-            handle: create.handle,
-            max_vcpus: create.max_vcpus,
-            vcpus: 0,
-            max_pages: 0,
-            shared_info,
-            paused: true,
-            shutdown: None,
-            dying: false,
-            pinned: BTreeSet::new(),
-            context: None,
-            ports: BTreeMap::new(),
-            stub_pages: Vec::new(),
-            agent: Agent::default(),
-        };
-        self.domains.insert(id, domain);
-        Ok(id)
-    }
-
-    fn destroy(&mut self, id: domid_t) -> Result<()> {
-        // The first call only begins, as on the real one.
-        let domain = self.domain(id)?;
-        if !domain.dying {
-            domain.dying = true;
-            return Err(XEN_EAGAIN);
-        }
-        for (port, state) in self.ports.clone() {
-            if matches!(state, Port::Bound(remote, _) if remote == id) {
-                self.ports.insert(port, Port::Unbound(id));
-            }
-        }
-        let mut held = false;
-        for (mfn, frame) in self.frames.iter_mut().enumerate() {
-            if frame.owner != Some(id) {
-                continue;
-            }
-            held |= frame.mapped != 0;
-            if frame.mapped == 0 {
-                (frame.owner, frame.table, frame.special) = (None, 0, false);
-                self.free.push(mfn as u64);
-            }
-        }
-        if !held {
-            self.domains.remove(&id);
-        }
-        Ok(())
-    }
-
-    fn domctl(&mut self, op: &mut xen_domctl, buffer: Option<&mut [u8]>) -> Result<u64> {
-        if op.interface_version != XEN_DOMCTL_INTERFACE_VERSION {
-            return Err(XEN_EACCES);
-        }
-        let id = op.domain;
-        match op.cmd {
-            XEN_DOMCTL_createdomain => op.domain = self.create(id, &op.u.get())?,
-            XEN_DOMCTL_destroydomain => self.destroy(id)?,
-            XEN_DOMCTL_pausedomain => self.domain(id)?.paused = true,
-            XEN_DOMCTL_unpausedomain => {
-                let domain = self.domain(id)?;
-                if domain.context.is_none() {
-                    return Err(XEN_EINVAL);
-                }
-                domain.paused = false;
-                self.run_agent(id);
-            }
-            XEN_DOMCTL_getdomaininfo => {
-                if id != 0 {
-                    self.domain(id)?;
-                }
-                op.u.set(self.info(id));
-            }
-            XEN_DOMCTL_max_mem => {
-                self.domain(id)?.max_pages = op.u.get::<xen_domctl_max_mem>().max_memkb / 4;
-            }
-            XEN_DOMCTL_max_vcpus => {
-                let max = op.u.get::<xen_domctl_max_vcpus>().max;
-                let domain = self.domain(id)?;
-                if max > domain.max_vcpus {
-                    return Err(XEN_EINVAL);
-                }
-                domain.vcpus = max;
-            }
-            XEN_DOMCTL_hypercall_init => {
-                let mfn = op.u.get::<xen_domctl_hypercall_init>().gmfn;
-                self.owned(mfn, id)?;
-                self.frames[mfn as usize].data.fill(0xc3);
-                self.domain(id)?.stub_pages.push(mfn);
-            }
-            XEN_DOMCTL_setvcpucontext => {
-                let context = vcpu_guest_context::read_from_bytes(buffer.ok_or(XEN_EFAULT)?)
-                    .map_err(|_| XEN_EFAULT)?;
-                self.set_context(id, op.u.get::<xen_domctl_vcpucontext>().vcpu, context)?;
-            }
-            _ => return Err(XEN_ENOSYS),
-        }
-        Ok(0)
-    }
-
-    fn set_context(&mut self, id: domid_t, vcpu: u32, context: vcpu_guest_context) -> Result<()> {
-        let domain = self.domain(id)?;
-        let regs = &context.user_regs;
-        let root = context.ctrlreg[3] >> 12;
-        let valid = vcpu < domain.vcpus
-            && domain.pinned.contains(&root)
-            && context.flags & VGCF_in_kernel != 0
-            && (regs.cs & 3, regs.ss & 3) == (3, 3)
-            && regs.rflags & 0x200 != 0
-            && context.gdt_ents == 0;
-        if !valid {
-            return Err(XEN_EINVAL);
-        }
-        domain.context = Some(context);
-        Ok(())
-    }
-
-    fn owned(&self, mfn: u64, domain: domid_t) -> Result<&Frame> {
+    pub(super) fn owned(&self, mfn: u64, domain: domid_t) -> Result<&Frame> {
         let frame = self.frames.get(mfn as usize).ok_or(XEN_EINVAL)?;
         if frame.owner == Some(domain) {
             Ok(frame)
         } else {
             Err(XEN_EPERM)
         }
-    }
-
-    fn populate(&mut self, op: &xen_memory_reservation, extents: &mut [u8]) -> Result<u64> {
-        if op.extent_order != 0 || op.mem_flags != 0 || op.nr_extents * 8 != extents.len() as u64 {
-            return Err(XEN_EINVAL);
-        }
-        let limit = self.domain(op.domid)?.max_pages;
-        let before = self.pages_of(op.domid);
-        for (done, extent) in extents.chunks_exact_mut(8).enumerate() {
-            if before + done as u64 >= limit {
-                return Ok(done as u64);
-            }
-            let Ok(mfn) = self.take_frame(op.domid) else {
-                return Ok(done as u64);
-            };
-            self.frames[mfn as usize].m2p = u64::from_le_bytes(extent.try_into().unwrap());
-            extent.copy_from_slice(&mfn.to_le_bytes());
-        }
-        Ok(op.nr_extents)
-    }
-
-    fn pin(&mut self, op: &mmuext_op, id: domid_t) -> Result<()> {
-        if op.cmd != MMUEXT_PIN_L4_TABLE {
-            return Err(XEN_ENOSYS);
-        }
-        let mut tables = BTreeMap::new();
-        self.collect_tables(op.arg1, 4, id, &mut tables)?;
-        for (mfn, level) in &tables {
-            if self.frames[*mfn as usize].mapped_writable != 0 {
-                return Err(XEN_EINVAL);
-            }
-            for index in 0..512 {
-                let entry = self.word(*mfn, index);
-                let target = (entry & 0x000f_ffff_ffff_f000) >> 12;
-                if *level == 1 && entry & 3 == 3 && tables.contains_key(&target) {
-                    return Err(XEN_EINVAL);
-                }
-            }
-        }
-        for (mfn, level) in tables {
-            self.frames[mfn as usize].table = level;
-        }
-        self.domain(id)?.pinned.insert(op.arg1);
-        Ok(())
-    }
-
-    fn collect_tables(
-        &self,
-        mfn: u64,
-        level: u8,
-        id: domid_t,
-        tables: &mut BTreeMap<u64, u8>,
-    ) -> Result<()> {
-        self.owned(mfn, id)?;
-        if tables
-            .insert(mfn, level)
-            .is_some_and(|known| known != level)
-        {
-            return Err(XEN_EINVAL);
-        }
-        for index in 0..512 {
-            let entry = self.word(mfn, index);
-            if entry == 0 {
-                continue;
-            }
-            // Present; no reserved, NX-less, or large-page bits; nothing in the hypervisor's slots.
-            let reserved = 0xfff0_0000_0000_0000 | 0x198;
-            let hypervisors = level == 4 && (256..272).contains(&index);
-            if entry & 1 == 0 || entry & reserved != 0 || hypervisors {
-                return Err(XEN_EINVAL);
-            }
-            let target = entry >> 12;
-            if level > 1 {
-                self.collect_tables(target, level - 1, id, tables)?;
-            } else if self.owned(target, id)?.special {
-                return Err(XEN_EINVAL);
-            }
-        }
-        Ok(())
-    }
-
-    fn event_op(&mut self, cmd: u32, bytes: &mut [u8]) -> Result<u64> {
-        match cmd {
-            EVTCHNOP_alloc_unbound => {
-                let mut op =
-                    evtchn_alloc_unbound::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;
-                if op.remote_dom != DOMID_SELF {
-                    return Err(XEN_EINVAL);
-                }
-                let domain = self.domain(op.dom)?;
-                op.port = domain.ports.len() as u32 + 1;
-                domain.ports.insert(op.port, Port::Unbound(0));
-                bytes.copy_from_slice(op.as_bytes());
-            }
-            EVTCHNOP_bind_interdomain => {
-                let mut op =
-                    evtchn_bind_interdomain::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;
-                op.local_port = self.ports.keys().next_back().map_or(1, |last| last + 1);
-                let remote = self.domain(op.remote_dom)?;
-                if remote.ports.get(&op.remote_port) != Some(&Port::Unbound(0)) {
-                    return Err(XEN_EINVAL);
-                }
-                remote
-                    .ports
-                    .insert(op.remote_port, Port::Bound(0, op.local_port));
-                self.ports
-                    .insert(op.local_port, Port::Bound(op.remote_dom, op.remote_port));
-                bytes.copy_from_slice(op.as_bytes());
-            }
-            EVTCHNOP_send | EVTCHNOP_close => {
-                let port = u32::from_le_bytes(bytes.try_into().map_err(|_| XEN_EFAULT)?);
-                let state = *self.ports.get(&port).ok_or(XEN_EINVAL)?;
-                let Port::Bound(remote, remote_port) = state else {
-                    if cmd == EVTCHNOP_close {
-                        self.ports.remove(&port);
-                    }
-                    return Ok(0);
-                };
-                if cmd == EVTCHNOP_close {
-                    self.ports.remove(&port);
-                    self.domain(remote)?
-                        .ports
-                        .insert(remote_port, Port::Unbound(0));
-                } else {
-                    self.run_agent(remote);
-                }
-            }
-            _ => return Err(XEN_ENOSYS),
-        }
-        Ok(0)
-    }
-
-    fn sysctl(&mut self, op: &mut xen_sysctl, buffer: Option<&mut [u8]>) -> Result<u64> {
-        if op.interface_version != XEN_SYSCTL_INTERFACE_VERSION {
-            return Err(XEN_EACCES);
-        }
-        match op.cmd {
-            XEN_SYSCTL_physinfo => {
-                let mut info = xen_sysctl_physinfo::new_zeroed();
-                (info.nr_cpus, info.threads_per_core, info.cores_per_socket) = (2, 1, 2);
-                info.total_pages = self.frames.len() as u64;
-                info.free_pages = self.free_frames() as u64;
-                info.cpu_khz = 2_400_123;
-                info.capabilities = XEN_SYSCTL_PHYSCAP_pv;
-                op.u.set(info);
-            }
-            XEN_SYSCTL_sched_id => op.u.set(xen_sysctl_sched_id {
-                sched_id: XEN_SCHEDULER_CREDIT2,
-            }),
-            XEN_SYSCTL_getdomaininfolist => {
-                let mut list: xen_sysctl_getdomaininfolist = op.u.get();
-                let ids = std::iter::once(0).chain(self.domains.keys().copied());
-                let ids: Vec<_> = ids.filter(|id| *id >= list.first_domain).collect();
-                let slots = buffer.ok_or(XEN_EFAULT)?.chunks_exact_mut(112);
-                list.num_domains = 0;
-                for (slot, id) in slots.take(list.max_domains as usize).zip(ids) {
-                    slot.copy_from_slice(self.info(id).as_bytes());
-                    list.num_domains += 1;
-                }
-                op.u.set(list);
-            }
-            XEN_SYSCTL_readconsole => {
-                let mut read: xen_sysctl_readconsole = op.u.get();
-                let rest = &self.log[(read.index as usize).min(self.log.len())..];
-                let count = rest.len().min(read.count as usize);
-                buffer.ok_or(XEN_EFAULT)?[..count].copy_from_slice(&rest[..count]);
-                (read.count, read.index) = (count as u32, read.index + count as u32);
-                op.u.set(read);
-            }
-            XEN_SYSCTL_debug_keys => self.keys.extend(buffer.ok_or(XEN_EFAULT)?.iter()),
-            _ => return Err(XEN_ENOSYS),
-        }
-        Ok(0)
-    }
-
-    fn version(cmd: u32, buffer: Option<&mut [u8]>) -> Result<u64> {
-        let text = match cmd {
-            XENVER_version => return Ok(4 << 16 | 17),
-            XENVER_pagesize => return Ok(4096),
-            XENVER_extraversion => ".0-fake",
-            XENVER_capabilities => "xen-3.0-x86_64 ",
-            XENVER_commandline => "console=com1",
-            XENVER_compile_info | XENVER_changeset => "",
-            XENVER_platform_parameters => "\0\0\0\0\0\u{0}",
-            _ => return Err(XEN_ENOSYS),
-        };
-        buffer.ok_or(XEN_EFAULT)?[..text.len()].copy_from_slice(text.as_bytes());
-        Ok(0)
     }
 
     fn dispatch(&mut self, call: &mut Call<'_>) -> Result<u64> {
@@ -554,58 +202,6 @@ impl Machine {
         if let Some(domain) = self.domains.get_mut(&id) {
             domain.agent = agent;
         }
-    }
-
-    /// Gives or takes pages, as a guest's balloon would.
-    pub fn balloon(&mut self, id: domid_t, pages: u64) {
-        let pages = pages.min(self.domains[&id].max_pages);
-        for _ in self.pages_of(id)..pages {
-            if self.take_frame(id).is_err() {
-                return;
-            }
-        }
-        // The highest PFNs go first that are neither mapped nor tables.
-        let idle = |mfn: &u64| {
-            let frame = &self.frames[*mfn as usize];
-            frame.owner == Some(id) && !frame.special && frame.mapped == 0 && frame.table == 0
-        };
-        let mut victims: Vec<u64> = (0..self.frames.len() as u64).filter(idle).collect();
-        victims.sort_by_key(|mfn| std::cmp::Reverse(self.frames[*mfn as usize].m2p));
-        let excess = self.pages_of(id).saturating_sub(pages) as usize;
-        for mfn in victims.into_iter().take(excess) {
-            let frame = &mut self.frames[mfn as usize];
-            (frame.owner, frame.m2p) = (None, u64::MAX);
-            self.free.push(mfn);
-        }
-    }
-
-    /// The guest's own view: the frame behind a virtual address, and whether it can be written.
-    pub fn walk(&self, id: domid_t, address: u64) -> Option<(u64, bool)> {
-        let root = self.domains[&id].context?.ctrlreg[3] >> 12;
-        let (mut mfn, mut writable) = (root, true);
-        for level in (1..=4).rev() {
-            let index = (address >> (3 + 9 * level)) as usize % 512;
-            let entry = self.word(mfn, index);
-            if entry & 1 == 0 {
-                return None;
-            }
-            writable &= entry & 2 != 0;
-            mfn = entry >> 12;
-        }
-        Some((mfn, writable))
-    }
-
-    /// Reads guest memory through the guest's page tables.
-    pub fn read(&self, id: domid_t, address: u64, size: usize) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        while bytes.len() < size {
-            let at = address + bytes.len() as u64;
-            let (mfn, _) = self.walk(id, at)?;
-            let offset = (at % PAGE as u64) as usize;
-            let end = PAGE.min(offset + size - bytes.len());
-            bytes.extend(&self.frames[mfn as usize].data[offset..end]);
-        }
-        Some(bytes)
     }
 }
 

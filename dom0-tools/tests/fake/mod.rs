@@ -4,7 +4,10 @@
 // Each test binary uses its part of it; names are those of the C headers.
 #![allow(dead_code, unreachable_pub, non_upper_case_globals)]
 
+mod control;
+mod events;
 pub mod guest;
 pub mod image;
 pub mod machine;
+mod memory;
 pub mod terminal;

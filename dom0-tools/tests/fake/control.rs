@@ -1,0 +1,235 @@
+//! domctl, sysctl and xen_version of the fake machine.
+
+use hypercall_abi::arch_x86_64::*;
+use hypercall_abi::domctl::*;
+use hypercall_abi::errno::*;
+use hypercall_abi::sysctl::*;
+use hypercall_abi::version::*;
+use hypercall_abi::xen::*;
+use std::collections::{BTreeMap, BTreeSet};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use super::guest::Agent;
+use super::machine::{Domain, Machine, Port, Result};
+
+impl Machine {
+    fn info(&self, id: domid_t) -> xen_domctl_getdomaininfo {
+        let mut info = xen_domctl_getdomaininfo::new_zeroed();
+        info.domain = id;
+        let Some(domain) = self.domains.get(&id) else {
+            (info.flags, info.tot_pages, info.max_pages) = (XEN_DOMINF_running, 32768, 32768);
+            (info.nr_online_vcpus, info.cpu_time) = (1, 5_930_000_000);
+            return info;
+        };
+        for (set, flag) in [
+            (domain.paused, XEN_DOMINF_paused),
+            (domain.dying, XEN_DOMINF_dying),
+            (domain.shutdown.is_some(), XEN_DOMINF_shutdown),
+            (
+                !domain.paused && domain.shutdown.is_none(),
+                XEN_DOMINF_blocked,
+            ),
+        ] {
+            info.flags |= if set { flag } else { 0 };
+        }
+        info.flags |= domain.shutdown.unwrap_or(0) << XEN_DOMINF_shutdownshift;
+        info.tot_pages = self.pages_of(id);
+        info.max_pages = domain.max_pages;
+        info.shared_info_frame = domain.shared_info;
+        info.cpu_time = 250_000_000;
+        info.nr_online_vcpus = domain.vcpus;
+        info.handle = domain.handle;
+        info
+    }
+
+    fn create(&mut self, id: domid_t, create: &xen_domctl_createdomain) -> Result<domid_t> {
+        let valid = create.flags == 0
+            && create.iommu_opts == 0
+            && create.arch.emulation_flags == 0
+            && create.arch.misc_flags == 0
+            && create.grant_opts == 1
+            && create.vmtrace_size == 0
+            && (1..=64).contains(&create.max_vcpus)
+            && id == 0;
+        if !valid {
+            return Err(XEN_EINVAL);
+        }
+        let id = self.next_domain;
+        let shared_info = self.take_frame(id)?;
+        self.next_domain += 1;
+        let frame = &mut self.frames[shared_info as usize];
+        frame.special = true;
+        frame.data.fill(0);
+        let domain = Domain {
+            handle: create.handle,
+            max_vcpus: create.max_vcpus,
+            vcpus: 0,
+            max_pages: 0,
+            shared_info,
+            paused: true,
+            shutdown: None,
+            dying: false,
+            pinned: BTreeSet::new(),
+            context: None,
+            ports: BTreeMap::new(),
+            stub_pages: Vec::new(),
+            agent: Agent::default(),
+        };
+        self.domains.insert(id, domain);
+        Ok(id)
+    }
+
+    fn destroy(&mut self, id: domid_t) -> Result<()> {
+        // The first call only begins, as on the real one.
+        let domain = self.domain(id)?;
+        if !domain.dying {
+            domain.dying = true;
+            return Err(XEN_EAGAIN);
+        }
+        for (port, state) in self.ports.clone() {
+            if matches!(state, Port::Bound(remote, _) if remote == id) {
+                self.ports.insert(port, Port::Unbound(id));
+            }
+        }
+        let mut held = false;
+        for (mfn, frame) in self.frames.iter_mut().enumerate() {
+            if frame.owner != Some(id) {
+                continue;
+            }
+            held |= frame.mapped != 0;
+            if frame.mapped == 0 {
+                (frame.owner, frame.table, frame.special) = (None, 0, false);
+                self.free.push(mfn as u64);
+            }
+        }
+        if !held {
+            self.domains.remove(&id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn domctl(&mut self, op: &mut xen_domctl, buffer: Option<&mut [u8]>) -> Result<u64> {
+        if op.interface_version != XEN_DOMCTL_INTERFACE_VERSION {
+            return Err(XEN_EACCES);
+        }
+        let id = op.domain;
+        match op.cmd {
+            XEN_DOMCTL_createdomain => op.domain = self.create(id, &op.u.get())?,
+            XEN_DOMCTL_destroydomain => self.destroy(id)?,
+            XEN_DOMCTL_pausedomain => self.domain(id)?.paused = true,
+            XEN_DOMCTL_unpausedomain => {
+                let domain = self.domain(id)?;
+                if domain.context.is_none() {
+                    return Err(XEN_EINVAL);
+                }
+                domain.paused = false;
+                self.run_agent(id);
+            }
+            XEN_DOMCTL_getdomaininfo => {
+                if id != 0 {
+                    self.domain(id)?;
+                }
+                op.u.set(self.info(id));
+            }
+            XEN_DOMCTL_max_mem => {
+                self.domain(id)?.max_pages = op.u.get::<xen_domctl_max_mem>().max_memkb / 4;
+            }
+            XEN_DOMCTL_max_vcpus => {
+                let max = op.u.get::<xen_domctl_max_vcpus>().max;
+                let domain = self.domain(id)?;
+                if max > domain.max_vcpus {
+                    return Err(XEN_EINVAL);
+                }
+                domain.vcpus = max;
+            }
+            XEN_DOMCTL_hypercall_init => {
+                let mfn = op.u.get::<xen_domctl_hypercall_init>().gmfn;
+                self.owned(mfn, id)?;
+                self.frames[mfn as usize].data.fill(0xc3);
+                self.domain(id)?.stub_pages.push(mfn);
+            }
+            XEN_DOMCTL_setvcpucontext => {
+                let context = vcpu_guest_context::read_from_bytes(buffer.ok_or(XEN_EFAULT)?)
+                    .map_err(|_| XEN_EFAULT)?;
+                self.set_context(id, op.u.get::<xen_domctl_vcpucontext>().vcpu, context)?;
+            }
+            _ => return Err(XEN_ENOSYS),
+        }
+        Ok(0)
+    }
+
+    fn set_context(&mut self, id: domid_t, vcpu: u32, context: vcpu_guest_context) -> Result<()> {
+        let domain = self.domain(id)?;
+        let regs = &context.user_regs;
+        let root = context.ctrlreg[3] >> 12;
+        let valid = vcpu < domain.vcpus
+            && domain.pinned.contains(&root)
+            && context.flags & VGCF_in_kernel != 0
+            && (regs.cs & 3, regs.ss & 3) == (3, 3)
+            && regs.rflags & 0x200 != 0
+            && context.gdt_ents == 0;
+        if !valid {
+            return Err(XEN_EINVAL);
+        }
+        domain.context = Some(context);
+        Ok(())
+    }
+
+    pub(super) fn sysctl(&mut self, op: &mut xen_sysctl, buffer: Option<&mut [u8]>) -> Result<u64> {
+        if op.interface_version != XEN_SYSCTL_INTERFACE_VERSION {
+            return Err(XEN_EACCES);
+        }
+        match op.cmd {
+            XEN_SYSCTL_physinfo => {
+                let mut info = xen_sysctl_physinfo::new_zeroed();
+                (info.nr_cpus, info.threads_per_core, info.cores_per_socket) = (2, 1, 2);
+                info.total_pages = self.frames.len() as u64;
+                info.free_pages = self.free_frames() as u64;
+                info.cpu_khz = 2_400_123;
+                info.capabilities = XEN_SYSCTL_PHYSCAP_pv;
+                op.u.set(info);
+            }
+            XEN_SYSCTL_sched_id => op.u.set(xen_sysctl_sched_id {
+                sched_id: XEN_SCHEDULER_CREDIT2,
+            }),
+            XEN_SYSCTL_getdomaininfolist => {
+                let mut list: xen_sysctl_getdomaininfolist = op.u.get();
+                let ids = std::iter::once(0).chain(self.domains.keys().copied());
+                let ids: Vec<_> = ids.filter(|id| *id >= list.first_domain).collect();
+                let slots = buffer.ok_or(XEN_EFAULT)?.chunks_exact_mut(112);
+                list.num_domains = 0;
+                for (slot, id) in slots.take(list.max_domains as usize).zip(ids) {
+                    slot.copy_from_slice(self.info(id).as_bytes());
+                    list.num_domains += 1;
+                }
+                op.u.set(list);
+            }
+            XEN_SYSCTL_readconsole => {
+                let mut read: xen_sysctl_readconsole = op.u.get();
+                let rest = &self.log[(read.index as usize).min(self.log.len())..];
+                let count = rest.len().min(read.count as usize);
+                buffer.ok_or(XEN_EFAULT)?[..count].copy_from_slice(&rest[..count]);
+                (read.count, read.index) = (count as u32, read.index + count as u32);
+                op.u.set(read);
+            }
+            XEN_SYSCTL_debug_keys => self.keys.extend(buffer.ok_or(XEN_EFAULT)?.iter()),
+            _ => return Err(XEN_ENOSYS),
+        }
+        Ok(0)
+    }
+
+    pub(super) fn version(cmd: u32, buffer: Option<&mut [u8]>) -> Result<u64> {
+        let text = match cmd {
+            XENVER_version => return Ok(4 << 16 | 17),
+            XENVER_pagesize => return Ok(4096),
+            XENVER_extraversion => ".0-fake",
+            XENVER_capabilities => "xen-3.0-x86_64 ",
+            XENVER_commandline => "console=com1",
+            XENVER_compile_info | XENVER_changeset => "",
+            XENVER_platform_parameters => "\0\0\0\0\0\u{0}",
+            _ => return Err(XEN_ENOSYS),
+        };
+        buffer.ok_or(XEN_EFAULT)?[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(0)
+    }
+}

@@ -2,6 +2,7 @@
 //! that was asked of the hardware.
 
 mod machine;
+mod platform;
 mod state;
 
 use alloc::boxed::Box;

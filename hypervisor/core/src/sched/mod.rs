@@ -15,6 +15,9 @@ pub mod switch;
 pub mod timer;
 pub mod vcpu_op;
 
+#[cfg(test)]
+mod tests;
+
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 

@@ -44,18 +44,24 @@ pub fn settle<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainSt
     let s = &mut vcpu.sched;
     if let Some(cpu) = s.running {
         // Its CPU looks at the flags itself once it is asked to.
-        if !ready {
+        if !ready || !may_run_on(s, cpu) {
             poke(hv, cpu);
         }
         return;
     }
     let now = hv.machine.now();
     s.enter(s.waiting_state(ready), now);
-    match (ready, s.queued) {
-        (true, false) => enqueue(hv, dom, s, index, now),
-        (false, true) => dequeue(&hv.sched, s),
-        _ => {}
+    if s.queued && !(ready && may_run_on(s, s.cpu)) {
+        dequeue(&hv.sched, s);
     }
+    if ready && !s.queued {
+        enqueue(hv, dom, s, index, now);
+    }
+}
+
+/// Whether the vCPU's affinity allows a CPU.
+pub(super) fn may_run_on(s: &VcpuSched, cpu: CpuId) -> bool {
+    s.affinity >> cpu & 1 != 0
 }
 
 /// The CPU that a vCPU shall wait for: the one it ran on, unless another allowed one is idle.

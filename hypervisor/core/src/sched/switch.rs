@@ -6,7 +6,7 @@ use hypercall_abi::vcpu::RUNSTATE_running;
 
 use super::heap::{Entry, Who};
 use super::queue::{Queue, Running, SLICE, virtual_time};
-use super::run::{advance_clock, is_ready, settle, translate_vtime};
+use super::run::{advance_clock, is_ready, may_run_on, settle, translate_vtime};
 use super::timer::{arm_at, fire_due, fire_own, park, unpark};
 use super::{Cpu, area, upcall_due};
 use crate::domain::{Domain, DomainState};
@@ -119,9 +119,9 @@ fn decide<M: Machine>(
         current.timers.ticked = now;
     }
     current.nmi |= core::mem::take(&mut s.nmi);
-    let allowed = s.affinity >> cpu.id & 1 != 0;
+    let allowed = may_run_on(s, cpu.id);
     let mut queue = hv.sched.cpu(cpu.id).queue.lock();
-    charge(dom, &mut queue, &mut s.vtime, s.weight, now);
+    charge(&mut queue, &mut s.vtime, s.weight, now);
     advance_clock(&hv.sched, cpu.id, &mut queue, now);
     let slice_over = now >= cpu.slice_end;
     if ready && allowed && !queue.overtakes(s.vtime, slice_over) {
@@ -156,13 +156,12 @@ fn decide<M: Machine>(
     }
 }
 
-/// Adds the time since the last charge to the running vCPU's virtual time and its domain's CPU time.
-fn charge(dom: &Domain, queue: &mut Queue, vtime: &mut u64, weight: u16, now: Nanos) {
+/// Adds the time since the last charge to the running vCPU's virtual time.
+fn charge(queue: &mut Queue, vtime: &mut u64, weight: u16, now: Nanos) {
     let Some(running) = queue.running.as_mut() else {
         return;
     };
     let ran = now.saturating_sub(running.since);
-    dom.cpu_time.fetch_add(ran, Ordering::Relaxed);
     *vtime = vtime.saturating_add(virtual_time(ran, weight));
     running.vtime = *vtime;
     running.since = now;
@@ -236,7 +235,7 @@ fn take<M: Machine>(
     s.queued = false;
     let ready = is_ready(dom, shared);
     let s = &mut shared.sched;
-    if !ready || s.affinity >> cpu & 1 == 0 {
+    if !ready || !may_run_on(s, cpu) {
         // Not for this CPU: where else it belongs is decided afresh.
         settle(hv, dom, &mut state, index);
         return None;

@@ -1,0 +1,321 @@
+//! Who gets the CPU, and when.
+
+use hypercall_abi::sched::*;
+use hypercall_abi::vcpu::*;
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::Errno;
+use crate::sched::queue::SLICE;
+use crate::sched::run::set_share;
+use crate::sched::{pause_domain, pause_vcpu, stop, stopped, unpause_domain, unpause_vcpu, wake};
+
+fn used(bench: &Bench, dom: &Domain) -> Nanos {
+    let now = bench.hv.machine.now();
+    dom.lock().vcpus.iter().map(|v| v.sched.cpu_time(now)).sum()
+}
+
+#[test]
+fn cpu_time_follows_the_weights() {
+    let mut bench = Bench::new(1);
+    let doms = [1, 2, 3].map(|id| bench.domain(id, 1));
+    for (dom, weight) in doms.iter().zip([256, 512, 1024]) {
+        set_share(dom, weight, 0).unwrap();
+    }
+    bench.start();
+    let end = 14 * SECOND;
+    bench.run_until(end);
+    let got = doms.map(|d| used(&bench, d));
+    let all: Nanos = got.iter().sum();
+    assert!(all + SLICE >= end, "the CPU was idle");
+    for (got, weight) in got.into_iter().zip([1, 2, 4]) {
+        let fair = end * weight / 7;
+        assert!(
+            got.abs_diff(fair) * 100 <= fair * 2,
+            "weight {weight} got {got} ns of {end}, not {fair}"
+        );
+    }
+}
+
+#[test]
+fn no_cpu_idles_while_somebody_waits() {
+    let mut bench = Bench::new(2);
+    let doms = [1, 2, 3].map(|id| bench.domain(id, 1));
+    bench.start();
+    bench.run_until(9 * SECOND);
+    let got = doms.map(|d| used(&bench, d));
+    assert!(
+        got.iter().sum::<Nanos>() + 2 * SLICE >= 18 * SECOND,
+        "{got:?}"
+    );
+    for got in got {
+        assert!(
+            got > 4 * SECOND,
+            "one of three on two CPUs got {got} ns of 9 s"
+        );
+    }
+}
+
+#[test]
+fn a_woken_vcpu_runs_at_once() {
+    let mut bench = Bench::new(1);
+    let sleeper = bench.domain(1, 1);
+    bench.start();
+    bench
+        .call(0, |cx| {
+            super::super::ops::sched_op(cx, SCHEDOP_block.into(), 0)
+        })
+        .unwrap();
+    assert_eq!(bench.runs(0), None);
+    let hog = bench.domain(2, 1);
+    let _ = bench.leave(0);
+    bench.run_until(3 * SECOND);
+    assert_eq!(bench.runs(0), Some((2, 0)));
+    for round in 0..50 {
+        wake(bench.hv, sleeper, 0);
+        let _ = bench.leave(0);
+        assert_eq!(bench.runs(0), Some((1, 0)), "round {round}");
+        bench.hv.machine.advance(MS / 10);
+        bench
+            .call(0, |cx| {
+                super::super::ops::sched_op(cx, SCHEDOP_block.into(), 0)
+            })
+            .unwrap();
+        assert_eq!(bench.runs(0), Some((2, 0)));
+        let next = bench.hv.machine.now() + 3 * MS;
+        bench.run_until(next);
+    }
+    assert!(used(&bench, hog) > 30 * used(&bench, sleeper) / 2);
+}
+
+#[test]
+fn a_sleeper_cannot_save_time_up() {
+    let mut bench = Bench::new(1);
+    let doms = [bench.domain(1, 1), bench.domain(2, 1)];
+    bench.start();
+    while bench.runs(0) != Some((1, 0)) {
+        let next = bench.hv.machine.now() + SLICE;
+        bench.run_until(next);
+    }
+    bench
+        .call(0, |cx| {
+            super::super::ops::sched_op(cx, SCHEDOP_block.into(), 0)
+        })
+        .unwrap();
+    let asleep = bench.hv.machine.now() + 60 * SECOND;
+    bench.run_until(asleep);
+    let before = doms.map(|d| used(&bench, d));
+    wake(bench.hv, doms[0], 0);
+    let _ = bench.leave(0);
+    bench.run_until(asleep + SECOND);
+    let got = [
+        used(&bench, doms[0]) - before[0],
+        used(&bench, doms[1]) - before[1],
+    ];
+    assert!(got[0].abs_diff(got[1]) <= 3 * SLICE, "{got:?}");
+}
+
+#[test]
+fn yielding_lets_the_other_go_first_and_alone_does_nothing() {
+    let mut bench = Bench::new(1);
+    bench.domain(1, 1);
+    bench.start();
+    let loads = |bench: &Bench| bench.hv.machine.take_happened().len();
+    loads(&bench);
+    bench
+        .call(0, |cx| {
+            super::super::ops::sched_op(cx, SCHEDOP_yield.into(), 0)
+        })
+        .unwrap();
+    assert_eq!((bench.runs(0), loads(&bench)), (Some((1, 0)), 0));
+    bench.domain(2, 1);
+    let _ = bench.leave(0);
+    let first = bench.runs(0);
+    bench
+        .call(0, |cx| {
+            super::super::ops::sched_op(cx, SCHEDOP_yield.into(), 0)
+        })
+        .unwrap();
+    assert_ne!(bench.runs(0), first);
+    bench
+        .call(0, |cx| {
+            super::super::ops::sched_op(cx, SCHEDOP_yield.into(), 0)
+        })
+        .unwrap();
+    assert_eq!(bench.runs(0), first);
+}
+
+#[test]
+fn a_paused_domain_comes_to_rest_and_goes_on() {
+    let mut bench = Bench::new(2);
+    let dom = bench.domain(1, 2);
+    bench.start();
+    assert_eq!(
+        (bench.runs(0).is_some(), bench.runs(1).is_some()),
+        (true, true)
+    );
+    bench.hv.machine.run_on(0);
+    pause_domain(bench.hv, dom).unwrap();
+    pause_domain(bench.hv, dom).unwrap();
+    assert!(!stopped(&dom.lock()) && !stop(bench.hv, dom));
+    bench.answer_kicks();
+    assert_eq!((bench.runs(0).is_some(), bench.runs(1)), (true, None));
+    assert_eq!(bench.leave(0), Resume::Idle);
+    assert!(stop(bench.hv, dom));
+    wake(bench.hv, dom, 0);
+    unpause_domain(bench.hv, dom).unwrap();
+    bench.start();
+    assert!(stopped(&dom.lock()));
+    unpause_domain(bench.hv, dom).unwrap();
+    assert_eq!(unpause_domain(bench.hv, dom), Err(Errno::EINVAL));
+    bench.answer_kicks();
+    bench.start();
+    assert_eq!(
+        (bench.runs(0).is_some(), bench.runs(1).is_some()),
+        (true, true)
+    );
+    pause_vcpu(bench.hv, dom, 1).unwrap();
+    assert_eq!(pause_vcpu(bench.hv, dom, 2), Err(Errno::ENOENT));
+    bench.answer_kicks();
+    bench.start();
+    let running = [bench.runs(0), bench.runs(1)];
+    assert!(running.contains(&Some((1, 0))) && !running.contains(&Some((1, 1))));
+    unpause_vcpu(bench.hv, dom, 1).unwrap();
+    bench.answer_kicks();
+    bench.start();
+    assert!([bench.runs(0), bench.runs(1)].contains(&Some((1, 1))));
+}
+
+#[test]
+fn affinity_is_kept_and_pin_override_is_dom0s() {
+    let mut bench = Bench::new(2);
+    let dom0 = bench.domain(0, 1);
+    let domu = bench.domain(1, 1);
+    bench.start();
+    bench.start();
+    for cpu in [0b01, 0b10] {
+        // Moved away from where it runs or waits.
+        let mut state = domu.lock();
+        state.vcpus[0].sched.affinity = cpu;
+        bench.hv.machine.run_on(0);
+        crate::sched::settle(bench.hv, domu, &mut state, 0);
+        drop(state);
+        bench.answer_kicks();
+        bench.start();
+        bench.start();
+        let state = domu.lock();
+        let s = &state.vcpus[0].sched;
+        assert_eq!(1 << s.running.unwrap_or(s.cpu), cpu);
+    }
+    for ms in 1..200 {
+        bench.run_until(ms * 7 * MS);
+        assert_ne!(bench.runs(0), Some((1, 0)));
+    }
+    let cpu = (0..2).find(|&c| bench.runs(c) == Some((0, 0))).unwrap();
+    let pin = |pcpu| sched_pin_override { pcpu };
+    let cmd = SCHEDOP_pin_override;
+    assert_eq!(bench.sched_op(cpu, cmd, &pin(-1)), errno(Errno::EINVAL));
+    assert_eq!(bench.sched_op(cpu, cmd, &pin(2)), errno(Errno::EINVAL));
+    assert_eq!(bench.sched_op(cpu, cmd, &pin(cpu as i32)), Ok(0));
+    assert_eq!(
+        bench.sched_op(cpu, cmd, &pin(cpu as i32)),
+        errno(Errno::EBUSY)
+    );
+    assert_eq!(dom0.lock().vcpus[0].sched.affinity, 1 << cpu);
+    assert_eq!(bench.sched_op(cpu, cmd, &pin(-7)), Ok(0));
+    assert_eq!(dom0.lock().vcpus[0].sched.affinity, u64::MAX);
+    let cpu = (0..2).find(|&c| bench.runs(c) == Some((1, 0))).unwrap();
+    assert_eq!(bench.sched_op(cpu, cmd, &pin(0)), errno(Errno::EPERM));
+}
+
+/// Nothing is in a queue that should not be, and nothing that should be is missing.
+fn check_queues(bench: &Bench, doms: &[&'static Domain]) {
+    let mut queued = 0;
+    for dom in doms {
+        let state = dom.lock();
+        for (i, v) in state.vcpus.iter().enumerate() {
+            let ready = crate::sched::run::is_ready(dom, v);
+            let home = dom.homes.lock()[i].is_some();
+            assert_eq!(home, v.sched.running.is_none());
+            assert_eq!(v.sched.queued, ready && home, "d{}v{i}", dom.id());
+            queued += usize::from(v.sched.queued);
+        }
+    }
+    let in_queues = bench
+        .hv
+        .sched
+        .cpus
+        .iter()
+        .map(|c| c.queue.lock().ready.len());
+    assert_eq!(in_queues.sum::<usize>(), queued);
+    for (cpu, of) in bench.cpus.iter().zip(&bench.hv.sched.cpus) {
+        let waiting = of.queue.lock().ready.len();
+        assert!(
+            cpu.current.is_some() || waiting == 0,
+            "an idle CPU has work"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    /// Random blocking, waking, pausing and passing of time on three CPUs: queues stay right, time
+    /// of every vCPU adds up, and its runstate clock never goes back.
+    #[test]
+    fn queues_stay_right(ops in prop::collection::vec((0..9u8, 0..3usize, 0..2u16), 1..150)) {
+        let mut bench = Bench::new(3);
+        let doms = [1, 2, 3].map(|id| bench.domain(id, 2));
+        bench.start();
+        let mut last = [[[0; 4]; 2]; 3];
+        for (op, which, index) in ops {
+            let dom = doms[which];
+            match op {
+                0 | 1 if bench.cpus[which].current.is_some() => {
+                    let cmd = if op == 0 { SCHEDOP_block } else { SCHEDOP_yield };
+                    bench.call(which, |cx| super::super::ops::sched_op(cx, cmd.into(), 0)).unwrap();
+                }
+                2 | 3 => wake(bench.hv, dom, index),
+                4 => { let _ = pause_vcpu(bench.hv, dom, index); }
+                5 | 6 => { let _ = unpause_vcpu(bench.hv, dom, index); }
+                7 => {
+                    let end = bench.hv.machine.now() + 3 * MS;
+                    bench.run_until(end);
+                }
+                _ => bench.hv.machine.advance(MS / 3),
+            }
+            bench.answer_kicks();
+            bench.start();
+            check_queues(&bench, &doms);
+            let now = bench.hv.machine.now();
+            for (dom, last) in doms.iter().zip(&mut last) {
+                for (v, last) in dom.lock().vcpus.iter().zip(last.iter_mut()) {
+                    let state = v.sched.runstate(now);
+                    prop_assert_eq!(state.time.iter().sum::<u64>(), now);
+                    prop_assert!(state.time.iter().zip(*last).all(|(now, was)| *now >= was));
+                    prop_assert_eq!(state.state == RUNSTATE_running, v.sched.running.is_some());
+                    *last = state.time;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn destroyed_vcpus_leave_nothing_behind() {
+    let mut bench = Bench::new(2);
+    let dom = bench.domain(1, 3);
+    bench.start();
+    pause_domain(bench.hv, dom).unwrap();
+    bench.answer_kicks();
+    bench.start();
+    assert!(stop(bench.hv, dom));
+    for index in 0..3 {
+        crate::sched::vcpu_destroyed(bench.hv, dom, index);
+    }
+    for cpu in &bench.hv.sched.cpus {
+        let queue = cpu.queue.lock();
+        assert!(queue.ready.is_empty() && queue.timers.is_empty());
+    }
+    let units = bench.hv.sched.units.lock();
+    assert_eq!((units.free.len(), units.next), (3, 3));
+}

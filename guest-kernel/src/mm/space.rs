@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use guest_user::abi::{Errno, USER_BASE, USER_END};
 use hypercall_abi::xen::*;
 
-/// First L4 slot that every kernel root copies; the slots before, from 256, are the hypervisor's.
+/// L4 slots that every kernel root copies; the slots before, from 256 on, are the hypervisor's.
 const KERNEL_SLOTS: core::ops::Range<usize> = 272..512;
 /// Where mappings without a given address begin.
 const MAPPINGS: u64 = 0x10_0000_0000;

@@ -114,29 +114,18 @@ impl Tasks {
             .map(|task| &mut **task)
     }
 
-    fn ready(&mut self, pid: u64) {
-        if let Some(task) = self.table.get_mut(&pid)
-            && let State::Blocked { .. } = task.state
-        {
-            task.state = State::Ready;
-            self.queue.push_back(pid);
-        }
-    }
-
-    fn wake(&mut self, which: impl Fn(&Task, Wait, u64) -> bool, timed_out: bool) {
-        let matching = self
-            .table
-            .iter_mut()
-            .filter_map(|(&pid, task)| match task.state {
-                State::Blocked { wait, deadline } if which(task, wait, deadline) => {
+    /// Makes the blocked tasks ready that `which` chooses by what they wait for and until when.
+    /// Allocates nothing: there is always room in the queue for every task.
+    fn wake(&mut self, which: impl Fn(Wait, u64) -> bool, timed_out: bool) {
+        for (&pid, task) in &mut self.table {
+            match task.state {
+                State::Blocked { wait, deadline } if which(wait, deadline) => {
+                    task.state = State::Ready;
                     task.timed_out = timed_out;
-                    Some(pid)
+                    self.queue.push_back(pid);
                 }
-                _ => None,
-            });
-        let pids: Vec<u64> = matching.collect();
-        for pid in pids {
-            self.ready(pid);
+                _ => {}
+            }
         }
     }
 
@@ -151,18 +140,20 @@ impl Tasks {
         });
     }
 
-    /// When the timer must fire: the end of the slice if a task runs, or the first deadline.
+    /// When the timer must fire: at the first deadline, or at the end of the slice of a process
+    /// that keeps others waiting.
     fn deadline(&self) -> u64 {
-        let slice = if self.cpu.current == IDLE {
-            time::NEVER
-        } else {
+        let contended = self.cpu.current != IDLE && !self.queue.is_empty();
+        let slice = if contended {
             self.cpu.slice_end
+        } else {
+            time::NEVER
         };
-        let first = self.table.values().filter_map(|task| match task.state {
+        let deadlines = self.table.values().filter_map(|task| match task.state {
             State::Blocked { deadline, .. } => Some(deadline),
             _ => None,
         });
-        first.fold(slice, u64::min)
+        deadlines.fold(slice, u64::min)
     }
 }
 
@@ -170,16 +161,16 @@ fn arm_timer() {
     time::arm(TASKS.with(|t| t.deadline()));
 }
 
-/// The timer event: wakes whoever's deadline has passed.
+/// The timer event: wakes every task whose deadline has passed.
 pub(crate) fn timer_fired() {
     time::fired();
     let now = time::system_time();
-    TASKS.with(|t| t.wake(|_, _, deadline| deadline <= now, true));
+    TASKS.with(|t| t.wake(|_, deadline| deadline <= now, true));
 }
 
 /// Wakes every task that waits for `wait`.
 pub(crate) fn wake(wait: Wait) {
-    TASKS.with(|t| t.wake(|_, w, _| w == wait, false));
+    TASKS.with(|t| t.wake(|w, _| w == wait, false));
 }
 
 /// Wakes every task that waits for an event on `port`.
@@ -416,7 +407,10 @@ pub(crate) fn kill(pid: u64) -> Result<(), Errno> {
             return Err(Errno::EPERM);
         }
         task.killed = true;
-        t.ready(pid);
+        if let State::Blocked { .. } = task.state {
+            task.state = State::Ready;
+            t.queue.push_back(pid);
+        }
         Ok(())
     })
 }

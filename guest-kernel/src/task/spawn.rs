@@ -63,6 +63,7 @@ fn add(name: String, stack: KernelStack, rsp: u64, space: Option<AddressSpace>) 
     TASKS.with(|t| {
         let pid = t.next;
         t.next += 1;
+        t.queue.reserve(MAX_TASKS - t.queue.len());
         let task = Task {
             name,
             parent: t.cpu.current,
@@ -79,6 +80,12 @@ fn add(name: String, stack: KernelStack, rsp: u64, space: Option<AddressSpace>) 
         t.queue.push_back(pid);
         pid
     })
+}
+
+/// Refuses a task that the queue has no room for.
+fn check_room() -> Result<(), Errno> {
+    let full = TASKS.with(|t| t.table.len()) >= MAX_TASKS;
+    if full { Err(Errno::EAGAIN) } else { Ok(()) }
 }
 
 /// Starts a task that runs `f` in the kernel; `f` must not return.
@@ -107,9 +114,7 @@ fn load(space: &mut AddressSpace, program: &elf::Program<'_>, args: &[u8]) -> Re
 
 /// Starts a process from a file of the ramdisk. `args` are NUL-separated and exclude the path.
 pub(crate) fn spawn_process(path: &str, args: &[u8]) -> Result<u64, Errno> {
-    if TASKS.with(|t| t.table.len()) >= MAX_TASKS {
-        return Err(Errno::EAGAIN);
-    }
+    check_room()?;
     let file = ramdisk::find(path)?;
     let program = elf::parse(file.data).map_err(|why| {
         klog!("{path} cannot be run: {why}");

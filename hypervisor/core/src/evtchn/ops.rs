@@ -78,7 +78,7 @@ fn free_port(dom: &Domain, state: &mut DomainState) -> Result<Port> {
 }
 
 #[inline]
-fn send<M: Machine>(cx: &mut Cx<'_, M>, port: Port) -> Result<()> {
+pub(super) fn send<M: Machine>(cx: &mut Cx<'_, M>, port: Port) -> Result<()> {
     let (hv, dom) = (cx.hv, cx.dom);
     let (remote, remote_port) = {
         let mut state = dom.lock();
@@ -156,7 +156,11 @@ fn alloc_unbound<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     copy_out(cx.m(), arg, &op)
 }
 
-fn alloc_unbound_in<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, remote: u16) -> Result<Port> {
+pub(super) fn alloc_unbound_in<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    remote: u16,
+) -> Result<Port> {
     let remote = if remote == DOMID_SELF {
         cx.dom.id()
     } else {
@@ -170,13 +174,22 @@ fn alloc_unbound_in<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, remote: u16) -> Re
 
 fn bind_interdomain<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let mut op: evtchn_bind_interdomain = copy_in(cx.m(), arg)?;
+    op.local_port = bind_pair(cx, op.remote_dom, op.remote_port)?;
+    copy_out(cx.m(), arg, &op)
+}
+
+pub(super) fn bind_pair<M: Machine>(
+    cx: &Cx<'_, M>,
+    remote: u16,
+    remote_port: Port,
+) -> Result<Port> {
     let (hv, dom) = (cx.hv, cx.dom);
-    let other = named(cx, op.remote_dom)?;
+    let other = named(cx, remote)?;
     let (mut state, mut other_state) = lock_pair(dom, other);
     let local = free_port(dom, &mut state)?;
     {
         let there = other_state.as_deref_mut().unwrap_or(&mut state);
-        let waiting = there.events.get(op.remote_port)?.binding;
+        let waiting = there.events.get(remote_port)?.binding;
         if waiting != (Binding::Unbound { remote: dom.id() }) || other.phase() != Phase::Alive {
             return Err(Errno::EINVAL);
         }
@@ -184,19 +197,17 @@ fn bind_interdomain<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
             remote: dom.id(),
             port: local,
         };
-        there.events.rebind(op.remote_port, binding);
+        there.events.rebind(remote_port, binding);
     }
     let binding = Binding::Interdomain {
         remote: other.id(),
-        port: op.remote_port,
+        port: remote_port,
     };
     state.events.bind(local, binding, 0);
     drop(other_state);
     // The other side may have sent before there was anybody to hear it.
     two_level::set_pending(hv, dom, &mut state, local, 0);
-    drop(state);
-    op.local_port = local;
-    copy_out(cx.m(), arg, &op)
+    Ok(local)
 }
 
 /// The index of a vCPU that a guest names.

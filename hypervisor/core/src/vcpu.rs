@@ -42,7 +42,8 @@ pub struct Regs {
     pub rdx: u64,
     pub rsi: u64,
     pub rdi: u64,
-    /// Error code in bits 31-0, vector in bits 63-32.
+    /// Error code in bits 31-0, vector in bits 63-32; [`Regs::SYSCALL`] while this is the frame of
+    /// a `syscall`, whose rcx and r11 may be left as `sysret` leaves them.
     pub error_vector: u64,
     pub rip: u64,
     pub cs: u64,
@@ -52,6 +53,11 @@ pub struct Regs {
 }
 
 const _: () = assert!(size_of::<Regs>() == 176);
+
+impl Regs {
+    /// `error_vector` of a `syscall`: no exception has vector 0 and an error code.
+    pub const SYSCALL: u64 = 0x100;
+}
 
 /// Which of its two address spaces a 64-bit PV guest runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +208,7 @@ pub struct Vcpu {
 }
 
 /// A vCPU on the heap; made without aborting when memory is short.
-pub struct VcpuBox(Box<[Vcpu]>);
+pub struct VcpuBox(Box<[Vcpu; 1]>);
 
 impl VcpuBox {
     /// Allocates.
@@ -213,7 +219,8 @@ impl VcpuBox {
         let mut v = Vec::new();
         v.try_reserve_exact(1).map_err(|_| Errno::ENOMEM)?;
         v.push(Vcpu::new(id, slot));
-        Ok(Self(v.into_boxed_slice()))
+        let one = v.into_boxed_slice().try_into();
+        one.map(Self).map_err(|_| Errno::ENOMEM)
     }
 }
 

@@ -24,7 +24,7 @@
     pushq %r15
 .endm
 
-.macro RESTORE_UP_TO_RAX
+.macro RESTORE_REGISTERS
     popq %r15
     popq %r14
     popq %r13
@@ -36,6 +36,30 @@
     popq %r9
     popq %r8
     popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+.endm
+
+# To the guest behind its `syscall`. `sysretq` takes rip from rcx and rflags from r11, and sets flat
+# selectors. In ring 0 a rip that is not canonical would fault: the two shifts make it canonical (a
+# guest whose code ends where the addresses end faults on the other side of the hole).
+.macro SYSRET
+    movq {R10}(%rsp), %r10
+    movq {R9}(%rsp), %r9
+    movq {R8}(%rsp), %r8
+    movq {RAX}(%rsp), %rax
+    movq {RDX}(%rsp), %rdx
+    movq {RSI}(%rsp), %rsi
+    movq {RDI}(%rsp), %rdi
+    movq {RIP}(%rsp), %rcx
+    movq {RFLAGS}(%rsp), %r11
+    shlq $16, %rcx
+    sarq $16, %rcx
+    movq {RSP}(%rsp), %rsp
+    swapgs
+    sysretq
 .endm
 
 # `clac` where the processor has SMAP, else three bytes of nothing: patched at boot.
@@ -47,6 +71,7 @@
 .endm
 
 .section .text.entry, "ax"
+.global resume_guest
 
 .balign 64
 .global syscall_entry
@@ -59,42 +84,36 @@ syscall_entry:
     pushq %r11
     pushq $RING3_CS64
     pushq %rcx
-    pushq $0
+    pushq ${SYSCALL}
     SAVE_REGISTERS
     movq %gs:{STACK}, %rsp
     movq %gs:{SELF}, %rdi
     callq {from_syscall}
+    testb %al, %al
+    jz resume_guest
 
-# Back to the running vCPU. `sysretq` leaves rip in rcx and rflags in r11, and the flat selectors: it
-# serves where that is what the guest is to see. Its rip must be canonical in any case: the two
-# shifts make it so (a guest that lets its code end at the hole faults one page behind it).
-.global resume_guest
+# Nothing but rax changed: what compiled code preserves is still in the registers.
+    movq %gs:{REGS}, %rsp
+    SYSRET
+
+# Back to the running vCPU: by `sysretq` if it came by `syscall` and its frame was not replaced.
 resume_guest:
     movq %gs:{REGS}, %rsp
-    RESTORE_UP_TO_RAX
-    popq %rcx
-    cmpq %rcx, 32(%rsp)
-    jne 1f
-    cmpq %r11, 48(%rsp)
-    jne 1f
-    cmpq $RING3_CS64, 40(%rsp)
-    jne 1f
-    cmpq $RING3_SS, 64(%rsp)
-    jne 1f
-    shlq $16, %rcx
-    sarq $16, %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    movq 32(%rsp), %rsp
-    swapgs
-    sysretq
-1:  popq %rdx
-    popq %rsi
-    popq %rdi
+    cmpq ${SYSCALL}, {ERROR_VECTOR}(%rsp)
+    jne resume_by_iret
+    movq {R15}(%rsp), %r15
+    movq {R14}(%rsp), %r14
+    movq {R13}(%rsp), %r13
+    movq {R12}(%rsp), %r12
+    movq {RBP}(%rsp), %rbp
+    movq {RBX}(%rsp), %rbx
+    SYSRET
+
+resume_by_iret:
+    RESTORE_REGISTERS
     addq $8, %rsp
-    andl $~0x27000, 16(%rsp)        # never VM, NT or an I/O privilege level; always interrupts
-    orl $0x200, 16(%rsp)
+    andl $~0x23000, 16(%rsp)        # never VM or an I/O privilege level
+    orl $0x200, 16(%rsp)            # always interrupts
     orb $3, 8(%rsp)                 # never ring 0
     swapgs
 iret_to_guest:
@@ -143,11 +162,7 @@ from_ring0:
     movq %rsp, %rdi
     callq {from_hypervisor}
     addq $8, %rsp
-    RESTORE_UP_TO_RAX
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
+    RESTORE_REGISTERS
     addq $8, %rsp
     iretq
 

@@ -4,11 +4,15 @@ use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use hypervisor_core::entry::{Irq, Resume};
+use hypervisor_core::sched::Cpu;
 use hypervisor_core::vcpu::Regs;
 
 use super::percpu::{EntryArea, PerCpu};
 use super::{apic, guest_copy};
 use crate::{console, layout, panic};
+
+/// entry.S finds a vCPU's registers from the first one that it saves.
+const FIRST_REGISTER: usize = offset_of!(Regs, r15);
 
 global_asm!(
     include_str!("entry.S"),
@@ -17,6 +21,24 @@ global_asm!(
     REGS = const offset_of!(EntryArea, regs),
     STACK = const offset_of!(EntryArea, stack),
     SELF = const offset_of!(EntryArea, own),
+    SYSCALL = const Regs::SYSCALL,
+    R15 = const offset_of!(Regs, r15) - FIRST_REGISTER,
+    R14 = const offset_of!(Regs, r14) - FIRST_REGISTER,
+    R13 = const offset_of!(Regs, r13) - FIRST_REGISTER,
+    R12 = const offset_of!(Regs, r12) - FIRST_REGISTER,
+    RBP = const offset_of!(Regs, rbp) - FIRST_REGISTER,
+    RBX = const offset_of!(Regs, rbx) - FIRST_REGISTER,
+    R10 = const offset_of!(Regs, r10) - FIRST_REGISTER,
+    R9 = const offset_of!(Regs, r9) - FIRST_REGISTER,
+    R8 = const offset_of!(Regs, r8) - FIRST_REGISTER,
+    RAX = const offset_of!(Regs, rax) - FIRST_REGISTER,
+    RDX = const offset_of!(Regs, rdx) - FIRST_REGISTER,
+    RSI = const offset_of!(Regs, rsi) - FIRST_REGISTER,
+    RDI = const offset_of!(Regs, rdi) - FIRST_REGISTER,
+    RIP = const offset_of!(Regs, rip) - FIRST_REGISTER,
+    RFLAGS = const offset_of!(Regs, rflags) - FIRST_REGISTER,
+    RSP = const offset_of!(Regs, rsp) - FIRST_REGISTER,
+    ERROR_VECTOR = const offset_of!(Regs, error_vector) - FIRST_REGISTER,
     NMIS = const offset_of!(EntryArea, nmis),
     WINDOW_SIZE = const layout::CPU_WINDOW_SIZE,
     from_syscall = sym from_syscall,
@@ -89,13 +111,21 @@ pub(crate) fn run() -> ! {
     unsafe { resume_guest() }
 }
 
-extern "C" fn from_syscall(own: &'static PerCpu) {
+/// True if nothing but the guest's rax changed.
+extern "C" fn from_syscall(own: &'static PerCpu) -> bool {
     // SAFETY: entry points do not nest: the hypervisor runs with interrupts off, and its own
     // exceptions never come here. So this is the only reference to the CPU's state.
     let cpu = unsafe { &mut *own.cpu.get() };
+    own.hypervisor().on_syscall_quick(cpu) || hypercall(own, cpu)
+}
+
+/// Apart from [`from_syscall`], so that the latter needs no stack frame for it.
+#[inline(never)]
+fn hypercall(own: &'static PerCpu, cpu: &mut Cpu) -> bool {
     if own.hypervisor().on_syscall(cpu) == Resume::Idle {
         idle(own);
     }
+    false
 }
 
 extern "C" fn from_guest(own: &'static PerCpu) {

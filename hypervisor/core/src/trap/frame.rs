@@ -94,6 +94,8 @@ impl ExitFrame {
         regs.rflags = self.rflags;
         regs.rsp = self.rsp;
         regs.ss = u64::from(self.ss);
+        // No longer the frame of a `syscall`: all registers count.
+        regs.error_vector = 0;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use hypercall_abi::xen::xenctl_bitmap;
 
+use crate::addr::guest_range;
 use crate::error::{Errno, Result};
 use crate::guest::{copy_in_bytes, copy_out_bytes};
 use crate::platform::Machine;
@@ -36,7 +37,15 @@ pub(super) fn write<M: Machine>(m: &M, map: &xenctl_bitmap, value: u64) -> Resul
     if map.nr_bits > MOST_BITS {
         return Err(Errno::EINVAL);
     }
-    let mut bytes = [0; MOST_BITS as usize / 8];
-    bytes[..BYTES].copy_from_slice(&value.to_le_bytes());
-    copy_out_bytes(m, map.bitmap, &bytes[..map.nr_bits.div_ceil(8) as usize])
+    let len = u64::from(map.nr_bits.div_ceil(8));
+    if !guest_range(map.bitmap, len) {
+        return Err(Errno::EFAULT);
+    }
+    let mut rest = value;
+    for chunk in (0..len).step_by(BYTES) {
+        let now = (len - chunk).min(BYTES as u64) as usize;
+        let bytes = core::mem::take(&mut rest).to_le_bytes();
+        copy_out_bytes(m, map.bitmap + chunk, &bytes[..now])?;
+    }
+    Ok(())
 }

@@ -40,6 +40,8 @@ const MOST_KEYS: usize = 8;
 /// # Errors
 /// `EFAULT`; `EACCES` for another interface version; `EPERM` unless the caller is privileged;
 /// `ENOSYS` for unknown commands; else as the command says.
+// Never inlined: its frame must not be the dispatcher's, nor its callers' in a multicall.
+#[inline(never)]
 pub fn sysctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     let mut op: xen_sysctl = copy_in(cx.m(), arg)?;
     if op.interface_version != XEN_SYSCTL_INTERFACE_VERSION {

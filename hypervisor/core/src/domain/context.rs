@@ -1,236 +1,375 @@
-//! Setting a vCPU's whole context (`vcpu_guest_context`, arch-x86/xen.h): what
-//! `XEN_DOMCTL_setvcpucontext` and `VCPUOP_initialise` share.
+//! A vCPU's whole context (`vcpu_guest_context`, arch-x86/xen.h): what `XEN_DOMCTL_setvcpucontext`
+//! and `VCPUOP_initialise` share.
+//!
+//! The structure is copied in piece by piece, each piece once: it is larger than a stack should
+//! hold.
 
+use core::mem::offset_of;
 use core::sync::atomic::Ordering;
 
 use arrayvec::ArrayVec;
 use hypercall_abi::arch_x86_64::{
-    VGCF_failsafe_disables_events, VGCF_i387_valid, VGCF_in_kernel, VGCF_syscall_disables_events,
-    trap_info, vcpu_guest_context,
+    FIRST_RESERVED_GDT_ENTRY, VGCF_failsafe_disables_events, VGCF_i387_valid, VGCF_in_kernel,
+    VGCF_online, VGCF_syscall_disables_events, cpu_user_regs, trap_info, vcpu_guest_context,
+    xen_cr3_to_pfn,
 };
+use hypercall_abi::xen::{
+    VMASST_TYPE_architectural_iopl, VMASST_TYPE_m2p_strict, VMASST_TYPE_pae_extended_cr3,
+    VMASST_TYPE_runstate_update_flag, VMASST_TYPE_writable_pagetables, vcpu_info,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::Domain;
-use crate::addr::{Mfn, canonical};
+use crate::addr::{Mfn, canonical, guest_range};
 use crate::error::{Errno, Result};
+use crate::guest::{copy_in, copy_out};
 use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
-use crate::pv::root;
+use crate::pv::root::{adopt_root, drain, give_up_root};
 use crate::pv::walk::Walk;
+use crate::sched;
 use crate::trap::frame::ExitFrame;
-use crate::vcpu::{Callback, Mode, TrapGate, Vcpu};
+use crate::vcpu::{Callback, Mode, Regs, TrapGate, Vcpu};
 
-/// Descriptors that the guest's part of a GDT holds (`FIRST_RESERVED_GDT_ENTRY`).
-const GDT_ENTRIES: u64 = 7168;
-/// Descriptors of one page.
+/// Descriptors in a page.
 const PER_PAGE: u64 = 512;
-/// Most descriptors of an LDT.
+/// Largest LDT, descriptors.
 const LDT_ENTRIES: u64 = 8192;
-/// Bits 0-2 of a gate's flags have a meaning.
-const GATE_FLAGS: u8 = 7;
+/// MXCSR bits that exist on every processor with SSE2; others fault when loaded.
+const MXCSR_MASK: u32 = 0xffff;
+/// Offset of MXCSR in an FXSAVE image.
+const MXCSR: usize = 24;
+/// Offset of XSAVE's component bitmap, and the components that an FXSAVE image has.
+const XSTATE_BV: usize = 512;
+const X87_AND_SSE: u64 = 3;
+/// vm_assist bits that a context may set.
+const ASSISTS: u64 = 1 << VMASST_TYPE_writable_pagetables
+    | 1 << VMASST_TYPE_pae_extended_cr3
+    | 1 << VMASST_TYPE_architectural_iopl
+    | 1 << VMASST_TYPE_runstate_update_flag
+    | 1 << VMASST_TYPE_m2p_strict;
+
+/// A `vcpu_guest_context` in the toolstack's memory.
+pub(crate) struct Remote<'a, M: Machine> {
+    m: &'a M,
+    va: u64,
+}
+
+impl<M: Machine> Remote<'_, M> {
+    fn read<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T> {
+        copy_in(self.m, self.va.wrapping_add(offset as u64))
+    }
+
+    pub(crate) fn write<T: IntoBytes + Immutable>(&self, offset: usize, value: &T) -> Result<()> {
+        copy_out(self.m, self.va.wrapping_add(offset as u64), value)
+    }
+
+    pub(crate) fn new(m: &M, va: u64) -> Result<Remote<'_, M>> {
+        if !guest_range(va, size_of::<vcpu_guest_context>() as u64) {
+            return Err(Errno::EFAULT);
+        }
+        Ok(Remote { m, va })
+    }
+}
+
+/// The members behind the trap table but for those of them that are long; read at once.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(crate) struct Rest {
+    pub(crate) ldt_base: u64,
+    pub(crate) ldt_ents: u64,
+    pub(crate) gdt_frames: [u64; 16],
+    pub(crate) gdt_ents: u64,
+    pub(crate) kernel_ss: u64,
+    pub(crate) kernel_sp: u64,
+    pub(crate) ctrlreg: [u64; 8],
+    pub(crate) debugreg: [u64; 8],
+    pub(crate) event_callback_eip: u64,
+    pub(crate) failsafe_callback_eip: u64,
+    pub(crate) syscall_callback_eip: u64,
+    pub(crate) vm_assist: u64,
+    pub(crate) fs_base: u64,
+    pub(crate) gs_base_kernel: u64,
+    pub(crate) gs_base_user: u64,
+}
+
+pub(crate) const REST: usize = offset_of!(vcpu_guest_context, ldt_base);
+const _: () = assert!(REST + size_of::<Rest>() == size_of::<vcpu_guest_context>());
+
+/// The frames of tables that a context names, each with the use a vCPU has of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Tables {
+    gdt: ArrayVec<Mfn, 14>,
+    gdt_entries: u16,
+    ldt: (u64, u32),
+    kernel_root: Option<Mfn>,
+    user_root: Option<Mfn>,
+}
+
+impl Tables {
+    /// Checks what a context says of tables, without taking anything.
+    fn claimed(rest: &Rest) -> Result<Self> {
+        let ldt_ok = rest.ldt_ents == 0
+            || rest.ldt_ents <= LDT_ENTRIES && guest_range(rest.ldt_base, rest.ldt_ents * 8);
+        if rest.gdt_ents > u64::from(FIRST_RESERVED_GDT_ENTRY) || !ldt_ok {
+            return Err(Errno::EINVAL);
+        }
+        let pages = rest.gdt_ents.div_ceil(PER_PAGE) as usize;
+        let user = rest.ctrlreg[1];
+        Ok(Self {
+            gdt: rest
+                .gdt_frames
+                .iter()
+                .take(pages)
+                .map(|&mfn| Mfn(mfn))
+                .collect(),
+            gdt_entries: rest.gdt_ents as u16,
+            ldt: (rest.ldt_base, rest.ldt_ents as u32),
+            kernel_root: Some(Mfn(xen_cr3_to_pfn(rest.ctrlreg[3]))),
+            user_root: (user != 0).then_some(Mfn(xen_cr3_to_pfn(user))),
+        })
+    }
+
+    fn of(vcpu: &Vcpu) -> Self {
+        Self {
+            gdt: vcpu.arch.gdt.clone(),
+            gdt_entries: vcpu.arch.gdt_entries,
+            ldt: (vcpu.arch.ldt_base, vcpu.arch.ldt_entries),
+            kernel_root: vcpu.arch.kernel_root,
+            user_root: vcpu.arch.user_root,
+        }
+    }
+
+    /// Takes the uses; nothing is kept when one is refused.
+    fn take<M: Machine>(&self, hv: &Hypervisor<M>, dom: &Domain) -> Result<()> {
+        let mut pages = 0;
+        let mut roots = ArrayVec::<Mfn, 2>::new();
+        let taken = (|| {
+            for &mfn in &self.gdt {
+                hv.page_get_descriptors(dom, mfn)?;
+                pages += 1;
+            }
+            for root in [self.kernel_root, self.user_root].into_iter().flatten() {
+                adopt_root(hv, dom, root, false)?;
+                roots.push(root);
+            }
+            Ok(())
+        })();
+        if taken.is_err() {
+            for &mfn in &self.gdt[..pages] {
+                hv.page_put_descriptors(mfn);
+            }
+            let _guard = dom.lock();
+            let mut walk = Walk::default();
+            for root in roots {
+                give_up_root(hv, root, &mut walk);
+                drain(hv, dom, &mut walk);
+            }
+        }
+        taken
+    }
+
+    fn store(self, vcpu: &mut Vcpu) {
+        vcpu.arch.gdt = self.gdt;
+        vcpu.arch.gdt_entries = self.gdt_entries;
+        (vcpu.arch.ldt_base, vcpu.arch.ldt_entries) = self.ldt;
+        vcpu.arch.kernel_root = self.kernel_root;
+        vcpu.arch.user_root = self.user_root;
+    }
+}
 
 /// `VCPUOP_initialise`: sets the context of a vCPU of the caller's own domain that has none.
 ///
 /// # Errors
-/// `EEXIST` when it has one; else as [`set`].
+/// `ENOENT` when there is no such vCPU, `EEXIST` when it has a context; else as for
+/// `XEN_DOMCTL_setvcpucontext`.
 pub fn initialise<M: Machine>(cx: &mut Cx<'_, M>, index: u16, arg: u64) -> Result<i64> {
-    let context: vcpu_guest_context = crate::guest::copy_in(cx.m(), arg)?;
-    {
-        let state = cx.dom.lock();
-        let vcpu = state.vcpus.get(usize::from(index)).ok_or(Errno::ENOENT)?;
-        if vcpu.initialised {
-            return Err(Errno::EEXIST);
-        }
+    let index = usize::from(index);
+    let initialised = cx.dom.lock().vcpus.get(index).map(|v| v.initialised);
+    if initialised.ok_or(Errno::ENOENT)? {
+        return Err(Errno::EEXIST);
     }
-    set(cx.hv, cx.dom, index, &context)?;
+    load(cx.hv, cx.dom, index, arg)?;
     Ok(0)
 }
 
-/// References that a context holds, taken before anything of the vCPU is changed.
-struct Held {
-    gdt: ArrayVec<Mfn, 14>,
-    kernel_root: Mfn,
-    user_root: Option<Mfn>,
-}
-
-/// Sets the context of vCPU `index`, which does not run, and marks it initialised.
+/// Sets the whole context of vCPU `index` of `dom`, which does not run, from a `vcpu_guest_context`
+/// at `va` of the caller's memory. The tables of a vCPU that is initialised cannot be changed any
+/// more.
 ///
 /// # Errors
-/// `EINVAL` for addresses that are not canonical, frames that cannot be what they are named as,
-/// and tables that are too long; `ENOENT` when there is no such vCPU; `EBUSY` when it runs. Nothing
-/// is changed then.
-pub fn set<M: Machine>(
+/// `EINVAL` for addresses that are not canonical, null code and stack selectors, frames that cannot
+/// be what they are named as, and tables that are too long; `EBUSY` when the vCPU runs; `EFAULT`.
+#[inline(never)]
+pub(crate) fn load<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
-    index: u16,
-    context: &vcpu_guest_context,
+    index: usize,
+    va: u64,
 ) -> Result<()> {
-    check(context)?;
-    let held = take(hv, dom, context)?;
+    let remote = Remote::new(hv.machine, va)?;
+    let flags: u64 = remote.read(offset_of!(vcpu_guest_context, flags))?;
+    let user: cpu_user_regs = remote.read(offset_of!(vcpu_guest_context, user_regs))?;
+    let rest: Rest = remote.read(REST)?;
+    let regs = registers(&user)?;
+    check_addresses(&rest)?;
+    let tables = Tables::claimed(&rest)?;
+
+    let first_time = !dom.lock().vcpus.get(index).is_some_and(|v| v.initialised);
     let mut homes = dom.homes.lock();
-    let home = homes.get_mut(usize::from(index)).map(Option::as_mut);
-    let Some(Some(vcpu)) = home else {
-        let missing = home.is_none();
-        drop(homes);
-        give_up(hv, dom, held);
-        return Err(if missing { Errno::ENOENT } else { Errno::EBUSY });
-    };
-    let old = replace(vcpu, held, context);
+    let vcpu = homes
+        .get_mut(index)
+        .and_then(Option::as_mut)
+        .ok_or(Errno::EBUSY)?;
+    if !first_time && tables != Tables::of(vcpu) {
+        return Err(Errno::EINVAL);
+    }
+    read_traps(&remote, vcpu)?;
+    if flags & VGCF_i387_valid != 0 {
+        read_fpu(&remote, vcpu)?;
+    }
+    // The domain's lock is taken inside: not while the homes are locked.
     drop(homes);
-    if let Some(old) = old {
-        give_up(hv, dom, old);
+    if first_time {
+        tables.take(hv, dom)?;
     }
+    let mut homes = dom.homes.lock();
+    let vcpu = homes
+        .get_mut(index)
+        .and_then(Option::as_mut)
+        .ok_or(Errno::EBUSY)?;
+    if first_time {
+        tables.store(vcpu);
+    }
+    apply(vcpu, flags, &user, regs, &rest);
+    drop(homes);
     if index == 0 {
-        dom.vm_assist.store(context.vm_assist, Ordering::Relaxed);
+        dom.vm_assist
+            .store(rest.vm_assist & ASSISTS, Ordering::Relaxed);
     }
-    if let Some(shared) = dom.lock().vcpus.get_mut(usize::from(index)) {
+    let mut state = dom.lock();
+    if let Some(shared) = state.vcpus.get_mut(index) {
         shared.initialised = true;
+        shared.up = flags & VGCF_online != 0;
     }
+    sched::settle(hv, dom, &mut state, index as u16);
     Ok(())
 }
 
-fn check(c: &vcpu_guest_context) -> Result<()> {
+/// The registers to go on with; `EINVAL` for what could not be returned to.
+fn registers(user: &cpu_user_regs) -> Result<Regs> {
+    let mut regs = Regs {
+        r15: user.r15,
+        r14: user.r14,
+        r13: user.r13,
+        r12: user.r12,
+        rbp: user.rbp,
+        rbx: user.rbx,
+        r11: user.r11,
+        r10: user.r10,
+        r9: user.r9,
+        r8: user.r8,
+        rax: user.rax,
+        rcx: user.rcx,
+        rdx: user.rdx,
+        rsi: user.rsi,
+        rdi: user.rdi,
+        ..Regs::default()
+    };
+    ExitFrame::new(user.rip, user.cs, user.rflags, user.rsp, user.ss)
+        .map_err(|_| Errno::EINVAL)?
+        .apply(&mut regs);
+    Ok(regs)
+}
+
+fn check_addresses(rest: &Rest) -> Result<()> {
     let addresses = [
-        c.user_regs.rip,
-        c.event_callback_eip,
-        c.failsafe_callback_eip,
-        c.syscall_callback_eip,
-        c.fs_base,
-        c.gs_base_kernel,
-        c.gs_base_user,
-        c.ldt_base,
+        rest.event_callback_eip,
+        rest.failsafe_callback_eip,
+        rest.syscall_callback_eip,
+        rest.fs_base,
+        rest.gs_base_kernel,
+        rest.gs_base_user,
     ];
-    let gates = c.trap_ctxt.iter().map(|gate| gate.address);
-    if !addresses.into_iter().chain(gates).all(canonical) {
-        return Err(Errno::EINVAL);
+    if addresses.into_iter().all(canonical) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
     }
-    if c.gdt_ents > GDT_ENTRIES || c.ldt_ents > LDT_ENTRIES {
-        return Err(Errno::EINVAL);
+}
+
+/// The trap table, gate by gate; `EINVAL` for a handler that is not canonical.
+#[inline(never)]
+fn read_traps<M: Machine>(remote: &Remote<'_, M>, vcpu: &mut Vcpu) -> Result<()> {
+    let mut gates = [TrapGate::default(); 256];
+    for (i, gate) in gates.iter_mut().enumerate() {
+        let offset = offset_of!(vcpu_guest_context, trap_ctxt) + i * size_of::<trap_info>();
+        let given: trap_info = remote.read(offset)?;
+        if !canonical(given.address) {
+            return Err(Errno::EINVAL);
+        }
+        *gate = TrapGate {
+            cs: given.cs | 3,
+            flags: given.flags & 7,
+            address: given.address,
+        };
     }
+    vcpu.arch.traps = gates;
     Ok(())
 }
 
-/// The root frame that a control register names (`xen_cr3_to_pfn`).
-fn root_frame(cr3: u64) -> Mfn {
-    Mfn(cr3 >> 12)
+/// The FPU image, with what would fault when it is loaded taken out.
+#[inline(never)]
+fn read_fpu<M: Machine>(remote: &Remote<'_, M>, vcpu: &mut Vcpu) -> Result<()> {
+    let image: [u8; 512] = remote.read(offset_of!(vcpu_guest_context, fpu_ctxt))?;
+    let area = &mut vcpu.fpu.0;
+    area.fill(0);
+    area[..512].copy_from_slice(&image);
+    if let Some(mxcsr) = area.get_mut(MXCSR..).and_then(|a| a.first_chunk_mut::<4>()) {
+        *mxcsr = (u32::from_le_bytes(*mxcsr) & MXCSR_MASK).to_le_bytes();
+    }
+    area[XSTATE_BV..XSTATE_BV + 8].copy_from_slice(&X87_AND_SSE.to_le_bytes());
+    Ok(())
 }
 
-fn take<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, c: &vcpu_guest_context) -> Result<Held> {
-    let kernel_root = root_frame(c.ctrlreg[3]);
-    root::adopt_root(hv, dom, kernel_root, false)?;
-    let mut held = Held {
-        gdt: ArrayVec::new(),
-        kernel_root,
-        user_root: None,
+/// Everything that needs no reference and cannot fail.
+fn apply(vcpu: &mut Vcpu, flags: u64, user: &cpu_user_regs, regs: Regs, rest: &Rest) {
+    vcpu.regs = regs;
+    vcpu.mode = if flags & VGCF_in_kernel != 0 {
+        Mode::Kernel
+    } else {
+        Mode::User
     };
-    let user_root = root_frame(c.ctrlreg[1]);
-    if user_root.0 != 0 {
-        if let Err(e) = root::adopt_root(hv, dom, user_root, false) {
-            give_up(hv, dom, held);
-            return Err(e);
-        }
-        held.user_root = Some(user_root);
+    if vcpu.arch.user_root.is_none() {
+        vcpu.mode = Mode::Kernel;
     }
-    let pages = c.gdt_ents.div_ceil(PER_PAGE) as usize;
-    for &frame in c.gdt_frames.iter().take(pages) {
-        if let Err(e) = hv.page_get_descriptors(dom, Mfn(frame)) {
-            give_up(hv, dom, held);
-            return Err(e);
-        }
-        held.gdt.push(Mfn(frame));
-    }
-    Ok(held)
-}
-
-fn give_up<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, held: Held) {
-    for mfn in held.gdt {
-        hv.page_put_descriptors(mfn);
-    }
-    let mut walk = Walk::default();
-    let _guard = dom.lock();
-    root::give_up_root(hv, held.kernel_root, &mut walk);
-    if let Some(user_root) = held.user_root {
-        root::give_up_root(hv, user_root, &mut walk);
-    }
-    root::drain(hv, dom, &mut walk);
-}
-
-/// Puts everything in place; gives what the vCPU held before, if it had a root.
-fn replace(vcpu: &mut Vcpu, held: Held, c: &vcpu_guest_context) -> Option<Held> {
-    let old = vcpu.arch.kernel_root.map(|kernel_root| Held {
-        gdt: vcpu.arch.gdt.take(),
-        kernel_root,
-        user_root: vcpu.arch.user_root,
-    });
     let arch = &mut vcpu.arch;
-    for (gate, info) in arch.traps.iter_mut().zip(&c.trap_ctxt) {
-        *gate = trap_gate(info);
-    }
-    let callback = |address, flag| Callback {
+    (arch.ds, arch.es, arch.fs, arch.gs) = (user.ds, user.es, user.fs, user.gs);
+    arch.kernel_ss = rest.kernel_ss as u16 | 3;
+    arch.kernel_sp = rest.kernel_sp;
+    let callback = |address, mask_events| Callback {
         address,
-        mask_events: c.flags & flag != 0,
+        mask_events,
     };
-    // The event callback always masks; the other two say so in the flags.
-    arch.event = callback(c.event_callback_eip, u64::MAX);
-    arch.failsafe = callback(c.failsafe_callback_eip, VGCF_failsafe_disables_events);
-    arch.syscall = callback(c.syscall_callback_eip, VGCF_syscall_disables_events);
-    arch.kernel_ss = c.kernel_ss as u16 | 3;
-    arch.kernel_sp = c.kernel_sp;
-    arch.gdt = held.gdt;
-    arch.gdt_entries = c.gdt_ents as u16;
-    arch.ldt_base = c.ldt_base;
-    arch.ldt_entries = c.ldt_ents as u32;
-    arch.kernel_root = Some(held.kernel_root);
-    arch.user_root = held.user_root;
-    arch.fs_base = c.fs_base;
-    arch.gs_base_kernel = c.gs_base_kernel;
-    arch.gs_base_user = c.gs_base_user;
-    arch.ds = c.user_regs.ds;
-    arch.es = c.user_regs.es;
-    arch.fs = c.user_regs.fs;
-    arch.gs = c.user_regs.gs;
-    vcpu.mode = if c.flags & VGCF_in_kernel != 0 { Mode::Kernel } else { Mode::User };
-    if c.flags & VGCF_i387_valid != 0 {
-        vcpu.fpu.0[..512].copy_from_slice(&c.fpu_ctxt.x);
-    }
-    registers(vcpu, c);
-    old
-}
-
-fn trap_gate(info: &trap_info) -> TrapGate {
-    TrapGate {
-        cs: info.cs | 3,
-        flags: info.flags & GATE_FLAGS,
-        address: info.address,
-    }
-}
-
-fn registers(vcpu: &mut Vcpu, c: &vcpu_guest_context) {
-    let (r, u) = (&mut vcpu.regs, &c.user_regs);
-    r.r15 = u.r15;
-    r.r14 = u.r14;
-    r.r13 = u.r13;
-    r.r12 = u.r12;
-    r.rbp = u.rbp;
-    r.rbx = u.rbx;
-    r.r11 = u.r11;
-    r.r10 = u.r10;
-    r.r9 = u.r9;
-    r.r8 = u.r8;
-    r.rax = u.rax;
-    r.rcx = u.rcx;
-    r.rdx = u.rdx;
-    r.rsi = u.rsi;
-    r.rdi = u.rdi;
-    // Null selectors fault in the guest, at its first instruction, as anywhere else.
-    match ExitFrame::new(u.rip, u.cs, u.rflags, u.rsp, u.ss) {
-        Ok(frame) => frame.apply(r),
-        Err(_) => {
-            let flat = hypercall_abi::arch_x86_64::FLAT_KERNEL_CS;
-            let stack = hypercall_abi::arch_x86_64::FLAT_KERNEL_SS;
-            if let Ok(frame) = ExitFrame::new(u.rip, flat, u.rflags, u.rsp, stack) {
-                frame.apply(r);
-            }
+    arch.event = callback(rest.event_callback_eip, false);
+    arch.failsafe = callback(
+        rest.failsafe_callback_eip,
+        flags & VGCF_failsafe_disables_events != 0,
+    );
+    arch.syscall = callback(
+        rest.syscall_callback_eip,
+        flags & VGCF_syscall_disables_events != 0,
+    );
+    arch.fs_base = rest.fs_base;
+    arch.gs_base_kernel = rest.gs_base_kernel;
+    arch.gs_base_user = rest.gs_base_user;
+    arch.vm_assist = rest.vm_assist & ASSISTS;
+    for (reg, &value) in rest.debugreg.iter().enumerate() {
+        // As real Xen: what is not allowed is left out, without an error.
+        if let Ok((index, value)) = crate::trap::registers::admit_dr(reg as u32, value) {
+            arch.debugreg[index] = value;
         }
     }
+    vcpu.clock_stale = true;
 }

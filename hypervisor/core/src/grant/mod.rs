@@ -81,6 +81,8 @@ pub fn grow<M: Machine>(
 ///
 /// # Errors
 /// `EFAULT`; `EINVAL` for a count that the call does not take; `ENOSYS` for other calls.
+// Never inlined: its frame must not be the dispatcher's, nor its callers' in a multicall.
+#[inline(never)]
 pub fn grant_table_op<M: Machine>(
     cx: &mut Cx<'_, M>,
     cmd: u64,

@@ -39,6 +39,7 @@ fn not_self<M: Machine>(cx: &Cx<'_, M>, dom: &Domain) -> Result<()> {
 }
 
 /// `XEN_DOMCTL_createdomain`.
+#[inline(never)]
 pub(super) fn create<M: Machine>(cx: &mut Cx<'_, M>, op: &mut xen_domctl) -> Outcome {
     let request: xen_domctl_createdomain = op.u.get();
     let version = request.grant_opts & XEN_DOMCTL_GRANT_version_mask;
@@ -198,6 +199,7 @@ pub(super) fn get_address_size(answer: &mut xen_domctl_address_size) -> Result<A
 }
 
 /// `XEN_DOMCTL_hypercall_init`: fills a frame of the domain with the hypercall stubs.
+#[inline(never)]
 pub(super) fn hypercall_init<M: Machine>(
     cx: &Cx<'_, M>,
     dom: &Domain,

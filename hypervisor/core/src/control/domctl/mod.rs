@@ -43,6 +43,8 @@ type Outcome = core::result::Result<Answer, Stop>;
 /// # Errors
 /// `EFAULT`; `EACCES` for another interface version; `EPERM` unless the caller is privileged;
 /// `ESRCH` when there is no such domain; `ENOSYS` for unknown commands; else as the command says.
+// Never inlined: its frame must not be the dispatcher's, nor its callers' in a multicall.
+#[inline(never)]
 pub fn domctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     let mut op: xen_domctl = copy_in(cx.m(), arg)?;
     if op.interface_version != XEN_DOMCTL_INTERFACE_VERSION {

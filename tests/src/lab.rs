@@ -18,8 +18,11 @@ use crate::workspace::Workspace;
 pub const HYPERVISOR_OPTIONS: &str =
     "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=128M noreboot";
 
-/// Arguments of dom0's kernel for an interactive shell.
-pub const DOM0_ARGS: &str = "init=/bin/sh";
+/// Arguments of dom0's kernel for a shell that starts no guests by itself.
+pub const DOM0_ARGS: &str = "init=/bin/sh autostart=";
+
+/// Arguments of dom0's kernel for a shell that starts its usual guests.
+pub const DOM0_WITH_GUESTS: &str = "init=/bin/sh";
 
 /// One test's view of the lab.
 #[derive(Clone, Debug)]

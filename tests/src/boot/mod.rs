@@ -7,6 +7,7 @@ mod guests;
 mod linux_dom0;
 mod numbers;
 mod prompt;
+mod smp;
 mod two_sides;
 mod write_xor_execute;
 mod xen_peer;
@@ -29,7 +30,7 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 11] = [
+pub const ALL: [BootTest; 12] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     two_sides::TEST,
@@ -39,6 +40,7 @@ pub const ALL: [BootTest; 11] = [
     grub_iso::TEST,
     numbers::TEST,
     prompt::TEST,
+    smp::TEST,
     write_xor_execute::TEST,
     command_line::TEST,
 ];

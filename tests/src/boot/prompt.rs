@@ -13,11 +13,9 @@ pub(super) const TEST: BootTest = BootTest {
 };
 
 fn run(lab: &Lab, _report: &mut Report) -> Checked<()> {
-    let mut config = lab.paravane(None)?;
-    config.smp = 2;
-    let mut machine = lab.start(&config, "paravane")?;
+    let mut machine = lab.start(&lab.paravane(None)?, "paravane")?;
     machine.expect("(PVN)")?;
-    machine.expect("Brought up 2 CPUs")?;
+    machine.expect("Brought up 1 CPUs")?;
     machine.expect(PROMPT)?;
     machine.type_line("help")?;
     machine.expect_all(&["xl list", "poweroff"])?;

@@ -1,8 +1,7 @@
 //! Contract: seen from outside (QEMU's monitor walks the page tables that the
 //! processor uses), nothing in the hypervisor's part of the address space is
 //! writable and executable at once, and ring 3 reaches nothing there but the
-//! machine-to-phys table, without writing. Looked at twice: right after dom0's
-//! start and when its shell waits.
+//! machine-to-phys table, without writing.
 
 use anyhow::Result;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::lab;
-use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::lab::{DOM0_ARGS, DOM0_WITH_GUESTS, HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::{Config, Machine, PROGRAM};
 use crate::setup::{self, Scope};
 use crate::verdict::Trouble;
@@ -72,7 +72,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let args = if script.is_some() {
         format!("{DOM0_ARGS} script=/etc/script")
     } else {
-        DOM0_ARGS.to_owned()
+        DOM0_WITH_GUESTS.to_owned()
     };
     let hypervisor = format!("{HYPERVISOR_OPTIONS} {}", options.append);
     let mut config = lab.paravane_with(

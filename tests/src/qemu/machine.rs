@@ -16,9 +16,14 @@ use super::qmp::Qmp;
 use super::{Config, PROGRAM};
 use crate::verdict::{Checked, Trouble};
 
-/// What no machine of ours may print unless a test says so: the hypervisor's panic,
-/// and dom0's (other guests' lines begin with their names).
-const DENIED: [&str; 2] = ["(PVN) PANIC", "\nkernel panic"];
+/// What no machine of ours may print unless a test says so: the hypervisor's panic or
+/// refusal, and dom0's end (other guests' lines begin with their names).
+const DENIED: [&str; 4] = [
+    "(PVN) PANIC",
+    "(PVN) Cannot start",
+    "(PVN) dom0 crashed",
+    "\nkernel panic",
+];
 
 /// Lines of console output shown when an expectation fails.
 const TAIL_LINES: usize = 12;

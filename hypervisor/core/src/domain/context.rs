@@ -15,7 +15,7 @@ use hypercall_abi::arch_x86_64::{
 };
 use hypercall_abi::xen::{
     VMASST_TYPE_architectural_iopl, VMASST_TYPE_m2p_strict, VMASST_TYPE_pae_extended_cr3,
-    VMASST_TYPE_runstate_update_flag, VMASST_TYPE_writable_pagetables, vcpu_info,
+    VMASST_TYPE_runstate_update_flag, VMASST_TYPE_writable_pagetables,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 

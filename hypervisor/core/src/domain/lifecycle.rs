@@ -96,7 +96,6 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
     dom.vm_assist.store(0, Ordering::Relaxed);
     dom.pauses.store(1, Ordering::Relaxed);
     dom.shutdown.store(0, Ordering::Relaxed);
-    dom.cpu_time.store(0, Ordering::Relaxed);
     let count = params.max_vcpus as usize;
     let shared = hv.alloc_shared_page(dom)?;
     let mut state = dom.lock();
@@ -255,10 +254,9 @@ fn release_vcpus<M: Machine>(
                 hv.page_put_descriptors(mfn);
             }
         }
-        for mfn in [vcpu.arch.kernel_root.take(), vcpu.arch.user_root.take()] {
-            if let Some(mfn) = mfn {
-                root::give_up_root(hv, mfn, &mut vcpu.walk);
-            }
+        let roots = [vcpu.arch.kernel_root.take(), vcpu.arch.user_root.take()];
+        for mfn in roots.into_iter().flatten() {
+            root::give_up_root(hv, mfn, &mut vcpu.walk);
         }
         if finish_walk(hv, vcpu, budget) == Progress::More {
             return Progress::More;

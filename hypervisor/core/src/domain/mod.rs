@@ -65,8 +65,6 @@ pub struct Domain {
     pub pauses: AtomicU32,
     /// `SHUTDOWN_*` + 1 once it has shut down, else 0.
     pub shutdown: AtomicU8,
-    /// CPU time of all its vCPUs, nanoseconds.
-    pub cpu_time: AtomicU64,
     state: Mutex<DomainState>,
     /// How far its destruction is: the next frame to look at, and page-table work.
     pub(crate) teardown: Mutex<(u64, crate::pv::walk::Walk)>,
@@ -128,7 +126,6 @@ impl Domain {
             vm_assist: AtomicU64::new(0),
             pauses: AtomicU32::new(0),
             shutdown: AtomicU8::new(0),
-            cpu_time: AtomicU64::new(0),
             state: Mutex::new(DomainState::default()),
             teardown: Mutex::new((0, crate::pv::walk::Walk::default())),
             homes: Mutex::new(Vec::new()),

@@ -48,9 +48,9 @@ pub struct physdev_irq_status_query {
 }
 const _: () = assert!(size_of::<physdev_irq_status_query>() == 8);
 
-/// Need to call PHYSDEVOP_eoi when the IRQ has been serviced?.
+/// Need to call PHYSDEVOP_eoi when the IRQ has been serviced?
 pub const XENIRQSTAT_needs_eoi: u32 = 1;
-/// IRQ shared by multiple guests?.
+/// IRQ shared by multiple guests?
 pub const XENIRQSTAT_shared: u32 = 1 << 1;
 /// Command `set_iopl`, argument [`physdev_set_iopl`].
 pub const PHYSDEVOP_set_iopl: u32 = 6;

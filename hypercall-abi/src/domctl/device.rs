@@ -26,7 +26,7 @@ pub struct xen_domctl_iomem_permission {
     pub first_mfn: u64,
     /// Number of pages in range (>0).
     pub nr_mfns: u64,
-    /// Allow (!0) or deny (0) access to range?.
+    /// Allow (!0) or deny (0) access to range?
     pub allow_access: u8,
     /// Padding.
     pub _pad0: [u8; 7],
@@ -41,7 +41,7 @@ pub struct xen_domctl_ioport_permission {
     pub first_port: u32,
     /// Size of port range.
     pub nr_ports: u32,
-    /// Allow or deny access to range?.
+    /// Allow or deny access to range?
     pub allow_access: u8,
     /// Padding.
     pub _pad0: [u8; 3],

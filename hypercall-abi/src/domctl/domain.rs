@@ -4,8 +4,8 @@ use crate::arch_x86_64::xen_arch_domainconfig;
 use crate::xen::{domid_t, xen_domain_handle_t};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A domain to create. The number in [`xen_domctl::domain`], if 0 or reserved, is chosen by the
-/// hypervisor.
+/// A domain to create. The number in [`xen_domctl::domain`](crate::domctl::xen_domctl::domain),
+/// if 0 or reserved, is chosen by the hypervisor.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_createdomain {
@@ -36,33 +36,33 @@ pub struct xen_domctl_createdomain {
 }
 const _: () = assert!(size_of::<xen_domctl_createdomain>() == 64);
 
-/// Is this an HVM guest (as opposed to a PV guest)?.
+/// An HVM guest; PV if clear.
 pub const XEN_DOMCTL_CDF_hvm: u32 = 1;
-/// Use hardware-assisted paging if available?.
+/// Nested paging, if the machine has it.
 pub const XEN_DOMCTL_CDF_hap: u32 = 1 << 1;
-/// Should domain memory integrity be verifed by tboot during Sx?.
+/// Have tboot verify its memory across suspend to RAM.
 pub const XEN_DOMCTL_CDF_s3_integrity: u32 = 1 << 2;
-/// Disable out-of-sync shadow page tables?.
+/// Keep shadow page tables in step at all times.
 pub const XEN_DOMCTL_CDF_oos_off: u32 = 1 << 3;
-/// Is this a xenstore domain?.
+/// It serves xenstore.
 pub const XEN_DOMCTL_CDF_xs_domain: u32 = 1 << 4;
-/// Should this domain be permitted to use the IOMMU?.
+/// It may use the IOMMU.
 pub const XEN_DOMCTL_CDF_iommu: u32 = 1 << 5;
-/// XEN_DOMCTL_CDF_nested_virt.
+/// It may run a hypervisor of its own.
 pub const XEN_DOMCTL_CDF_nested_virt: u32 = 1 << 6;
-/// Should we expose the vPMU to the guest?.
+/// It has virtual performance counters.
 pub const XEN_DOMCTL_CDF_vpmu: u32 = 1 << 7;
 /// The highest `XEN_DOMCTL_CDF_*` flag.
 pub const XEN_DOMCTL_CDF_MAX: u32 = XEN_DOMCTL_CDF_vpmu;
-/// XEN_DOMCTL_IOMMU_no_sharept.
+/// Give the IOMMU page tables of its own.
 pub const XEN_DOMCTL_IOMMU_no_sharept: u32 = 1;
 /// The highest `XEN_DOMCTL_IOMMU_*` flag.
 pub const XEN_DOMCTL_IOMMU_MAX: u32 = XEN_DOMCTL_IOMMU_no_sharept;
-/// Grant version, use low 4 bits.
+/// The bits of the grant-table version.
 pub const XEN_DOMCTL_GRANT_version_mask: u32 = 0xf;
 
 /// What a toolstack can know of a domain. For the command, the first domain numbered
-/// [`xen_domctl::domain`] or higher answers.
+/// [`xen_domctl::domain`](crate::domctl::xen_domctl::domain) or higher answers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_getdomaininfo {

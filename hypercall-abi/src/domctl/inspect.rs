@@ -88,9 +88,9 @@ pub struct xen_domctl_gdbsx_domstatus {
     pub paused: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// Any vcpu in an event?.
+    /// Any vcpu in an event?
     pub vcpu_id: u32,
-    /// If yes, what event?.
+    /// If yes, what event?
     pub vcpu_ev: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_gdbsx_domstatus>() == 12);

@@ -50,7 +50,7 @@ pub struct xen_domctl_sched_rtds {
 }
 const _: () = assert!(size_of::<xen_domctl_sched_rtds>() == 12);
 
-/// Can this vCPU execute beyond its reserved amount of time?.
+/// Can this vCPU execute beyond its reserved amount of time?
 pub const XEN_DOMCTL_SCHEDRT_extra: u32 = 1;
 
 /// Structure `xen_domctl_schedparam_vcpu` of the header.

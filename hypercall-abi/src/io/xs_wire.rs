@@ -62,7 +62,7 @@ pub const XS_INVALID: u32 = 0xffff;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xsd_sockmsg {
-    /// XS_???.
+    /// XS_???
     pub r#type: u32,
     /// Request identifier, echoed in daemon's response.
     pub req_id: u32,

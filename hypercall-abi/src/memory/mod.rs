@@ -286,7 +286,7 @@ pub struct xen_reserved_device_memory_map {
     pub buffer: guest_handle,
     /// Dev.
     ///
-    /// One of: `pci` ([`physdev_pci_device`]).
+    /// One of: `pci` ([`physdev_pci_device`](crate::physdev::physdev_pci_device)).
     pub dev: Union<[u16; 2]>,
     /// Padding.
     pub _pad0: [u8; 4],

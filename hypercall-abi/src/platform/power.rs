@@ -283,18 +283,26 @@ pub struct xen_platform_op {
     pub interface_version: u32,
     /// Depends on the command.
     ///
-    /// One of: `settime` ([`xenpf_settime64`]), `settime32` ([`xenpf_settime32`]), `settime64`
-    /// ([`xenpf_settime64`]), `add_memtype` ([`xenpf_add_memtype`]), `del_memtype`
-    /// ([`xenpf_del_memtype`]), `read_memtype` ([`xenpf_read_memtype`]), `microcode`
-    /// ([`xenpf_microcode_update`]), `platform_quirk` ([`xenpf_platform_quirk`]),
-    /// `efi_runtime_call` ([`xenpf_efi_runtime_call`]), `firmware_info`
-    /// ([`xenpf_firmware_info`]), `enter_acpi_sleep` ([`xenpf_enter_acpi_sleep`]),
-    /// `change_freq` ([`xenpf_change_freq`]), `getidletime` ([`xenpf_getidletime`]),
-    /// `set_pminfo` ([`xenpf_set_processor_pminfo`]), `pcpu_info` ([`xenpf_pcpuinfo`]),
-    /// `pcpu_version` ([`xenpf_pcpu_version`]), `cpu_ol` ([`xenpf_cpu_ol`]), `cpu_add`
-    /// ([`xenpf_cpu_hotadd`]), `mem_add` ([`xenpf_mem_hotadd`]), `core_parking`
-    /// ([`xenpf_core_parking`]), `resource_op` ([`xenpf_resource_op`]), `symdata`
-    /// ([`xenpf_symdata`]), `pad` (`[u8; 128]`).
+    /// One of: `settime` ([`xenpf_settime64`](crate::platform::xenpf_settime64)), `settime32`
+    /// ([`xenpf_settime32`](crate::platform::xenpf_settime32)), `settime64`
+    /// ([`xenpf_settime64`](crate::platform::xenpf_settime64)), `add_memtype`
+    /// ([`xenpf_add_memtype`](crate::platform::xenpf_add_memtype)), `del_memtype`
+    /// ([`xenpf_del_memtype`](crate::platform::xenpf_del_memtype)), `read_memtype`
+    /// ([`xenpf_read_memtype`](crate::platform::xenpf_read_memtype)), `microcode`
+    /// ([`xenpf_microcode_update`](crate::platform::xenpf_microcode_update)), `platform_quirk`
+    /// ([`xenpf_platform_quirk`](crate::platform::xenpf_platform_quirk)), `efi_runtime_call`
+    /// ([`xenpf_efi_runtime_call`](crate::platform::xenpf_efi_runtime_call)), `firmware_info`
+    /// ([`xenpf_firmware_info`](crate::platform::xenpf_firmware_info)), `enter_acpi_sleep`
+    /// ([`xenpf_enter_acpi_sleep`]), `change_freq` ([`xenpf_change_freq`]), `getidletime`
+    /// ([`xenpf_getidletime`]), `set_pminfo` ([`xenpf_set_processor_pminfo`]), `pcpu_info`
+    /// ([`xenpf_pcpuinfo`](crate::platform::xenpf_pcpuinfo)), `pcpu_version`
+    /// ([`xenpf_pcpu_version`](crate::platform::xenpf_pcpu_version)), `cpu_ol`
+    /// ([`xenpf_cpu_ol`](crate::platform::xenpf_cpu_ol)), `cpu_add`
+    /// ([`xenpf_cpu_hotadd`](crate::platform::xenpf_cpu_hotadd)), `mem_add`
+    /// ([`xenpf_mem_hotadd`](crate::platform::xenpf_mem_hotadd)), `core_parking`
+    /// ([`xenpf_core_parking`]), `resource_op`
+    /// ([`xenpf_resource_op`](crate::platform::xenpf_resource_op)), `symdata`
+    /// ([`xenpf_symdata`](crate::platform::xenpf_symdata)), `pad` (`[u8; 128]`).
     pub u: Union<[u64; 16]>,
 }
 const _: () = assert!(size_of::<xen_platform_op>() == 136);

@@ -132,13 +132,13 @@ pub const XEN_SYSCTL_CPU_LEVELCAP_l7s0_ebx: u32 = 1 << 8;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpu_featureset {
-    /// IN: Which featureset to query?.
+    /// IN: Which featureset to query?
     pub index: u32,
     /// IN/OUT: Number of entries in/written to 'features', or the maximum number of features if
     /// the guest handle is NULL. NB. All featuresets come from the same numberspace, so have
     /// the same maximum length.
     pub nr_features: u32,
-    /// OUT:.
+    /// OUT:
     pub features: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_cpu_featureset>() == 16);
@@ -162,7 +162,7 @@ pub const XEN_SYSCTL_cpu_featureset_hvm_max: u32 = 5;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpu_policy {
-    /// IN: Which policy to query?.
+    /// IN: Which policy to query?
     pub index: u32,
     /// IN/OUT: Number of leaves in/written to 'leaves', or the max number if 'leaves' is NULL.
     pub nr_leaves: u32,

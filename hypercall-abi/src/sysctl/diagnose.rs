@@ -84,7 +84,7 @@ pub type xen_sysctl_perfc_val_t = u32;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_perfc_op {
-    /// XEN_SYSCTL_PERFCOP_???.
+    /// XEN_SYSCTL_PERFCOP_???
     pub cmd: u32,
     /// Number of counters description.
     pub nr_counters: u32,
@@ -194,7 +194,7 @@ pub const LOCKPROF_TYPE_N: u32 = 2;
 pub struct xen_sysctl_lockprof_data {
     /// Lock name (may include up to 2 %d specifiers).
     pub name: [u8; 40],
-    /// LOCKPROF_TYPE_???.
+    /// LOCKPROF_TYPE_???
     pub r#type: i32,
     /// Index (e.g. domain id).
     pub idx: i32,
@@ -213,7 +213,7 @@ const _: () = assert!(size_of::<xen_sysctl_lockprof_data>() == 80);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_lockprof_op {
-    /// XEN_SYSCTL_LOCKPROF_???.
+    /// XEN_SYSCTL_LOCKPROF_???
     pub cmd: u32,
     /// Size of output buffer.
     pub max_elem: u32,

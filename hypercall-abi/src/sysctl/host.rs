@@ -3,27 +3,27 @@
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// The platform supports HVM guests.
+/// HVM guests can run.
 pub const XEN_SYSCTL_PHYSCAP_hvm: u32 = 1;
-/// The platform supports PV guests.
+/// PV guests can run.
 pub const XEN_SYSCTL_PHYSCAP_pv: u32 = 1 << 1;
-/// The platform supports direct access to I/O devices with IOMMU.
+/// An IOMMU allows device pass-through.
 pub const XEN_SYSCTL_PHYSCAP_directio: u32 = 1 << 2;
-/// The platform supports Hardware Assisted Paging.
+/// Nested paging is there.
 pub const XEN_SYSCTL_PHYSCAP_hap: u32 = 1 << 3;
-/// The platform supports software paging.
+/// Shadow paging is there.
 pub const XEN_SYSCTL_PHYSCAP_shadow: u32 = 1 << 4;
-/// The platform supports sharing of HAP page tables with the IOMMU.
+/// The IOMMU can share nested page tables.
 pub const XEN_SYSCTL_PHYSCAP_iommu_hap_pt_share: u32 = 1 << 5;
-/// XEN_SYSCTL_PHYSCAP_vmtrace.
+/// Processor tracing of guests is there.
 pub const XEN_SYSCTL_PHYSCAP_vmtrace: u32 = 1 << 6;
-/// The platform supports vPMU.
+/// Virtual performance counters are there.
 pub const XEN_SYSCTL_PHYSCAP_vpmu: u32 = 1 << 7;
-/// Xen supports the Grant v1 and/or v2 ABIs.
+/// Grant tables of version 1 are there.
 pub const XEN_SYSCTL_PHYSCAP_gnttab_v1: u32 = 1 << 8;
-/// XEN_SYSCTL_PHYSCAP_gnttab_v2.
+/// Grant tables of version 2 are there.
 pub const XEN_SYSCTL_PHYSCAP_gnttab_v2: u32 = 1 << 9;
-/// Max XEN_SYSCTL_PHYSCAP_* constant.
+/// The highest capability.
 pub const XEN_SYSCTL_PHYSCAP_MAX: u32 = XEN_SYSCTL_PHYSCAP_gnttab_v2;
 
 /// The machine in numbers.

@@ -13,7 +13,7 @@ pub struct start_info {
     pub magic: [u8; 32],
     /// Pages of the domain.
     pub nr_pages: u64,
-    /// Machine address of the [`shared_info`] page.
+    /// Machine address of the [`shared_info`](crate::xen::shared_info) page.
     pub shared_info: u64,
     /// `SIF_*`.
     pub flags: u32,

@@ -214,13 +214,13 @@ const _: () = assert!(size_of::<evtchn_reset>() == 2);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_init_control {
-    /// IN parameters.
+    /// IN: control gfn.
     pub control_gfn: u64,
     /// Offset.
     pub offset: u32,
     /// The vCPU.
     pub vcpu: u32,
-    /// OUT parameters.
+    /// OUT: link bits.
     pub link_bits: u8,
     /// Unused; zero.
     pub _pad: [u8; 7],
@@ -231,7 +231,7 @@ const _: () = assert!(size_of::<evtchn_init_control>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_expand_array {
-    /// IN parameters.
+    /// IN: array gfn.
     pub array_gfn: u64,
 }
 const _: () = assert!(size_of::<evtchn_expand_array>() == 8);

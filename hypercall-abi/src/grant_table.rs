@@ -210,7 +210,7 @@ const _: () = assert!(size_of::<gnttab_setup_table>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_dump_table {
-    /// IN parameters.
+    /// IN: the domain.
     pub dom: domid_t,
     /// OUT: `GNTST_*`.
     pub status: i16,
@@ -221,7 +221,7 @@ const _: () = assert!(size_of::<gnttab_dump_table>() == 4);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_transfer {
-    /// IN parameters.
+    /// IN: mfn.
     pub mfn: xen_pfn_t,
     /// The domain.
     pub domid: domid_t,
@@ -318,7 +318,7 @@ const _: () = assert!(size_of::<gnttab_unmap_and_replace>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_set_version {
-    /// IN/OUT parameters.
+    /// IN: version.
     pub version: u32,
 }
 const _: () = assert!(size_of::<gnttab_set_version>() == 4);
@@ -332,7 +332,7 @@ const _: () = assert!(size_of::<gnttab_set_version>() == 4);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_get_status_frames {
-    /// IN parameters.
+    /// IN: nr frames.
     pub nr_frames: u32,
     /// The domain.
     pub dom: domid_t,
@@ -347,11 +347,11 @@ const _: () = assert!(size_of::<gnttab_get_status_frames>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_get_version {
-    /// IN parameters.
+    /// IN: the domain.
     pub dom: domid_t,
     /// Unused; zero.
     pub pad: u16,
-    /// OUT parameters.
+    /// OUT: version.
     pub version: u32,
 }
 const _: () = assert!(size_of::<gnttab_get_version>() == 8);
@@ -360,7 +360,7 @@ const _: () = assert!(size_of::<gnttab_get_version>() == 8);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_swap_grant_ref {
-    /// IN parameters.
+    /// IN: ref a.
     pub ref_a: grant_ref_t,
     /// Ref b.
     pub ref_b: grant_ref_t,

@@ -13,7 +13,7 @@ pub const PHYSDEVOP_eoi: u32 = 12;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_eoi {
-    /// IN.
+    /// IN: interrupt number.
     pub irq: u32,
 }
 const _: () = assert!(size_of::<physdev_eoi>() == 4);
@@ -29,7 +29,7 @@ pub const PHYSDEVOP_pirq_eoi_gmfn_v2: u32 = 28;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_pirq_eoi_gmfn {
-    /// IN.
+    /// IN: gmfn.
     pub gmfn: xen_pfn_t,
 }
 const _: () = assert!(size_of::<physdev_pirq_eoi_gmfn>() == 8);
@@ -41,9 +41,9 @@ pub const PHYSDEVOP_irq_status_query: u32 = 5;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_irq_status_query {
-    /// IN.
+    /// IN: interrupt number.
     pub irq: u32,
-    /// XENIRQSTAT_.
+    /// `XENIRQSTAT_*`.
     pub flags: u32,
 }
 const _: () = assert!(size_of::<physdev_irq_status_query>() == 8);
@@ -59,7 +59,7 @@ pub const PHYSDEVOP_set_iopl: u32 = 6;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_set_iopl {
-    /// IN.
+    /// IN: iopl.
     pub iopl: u32,
 }
 const _: () = assert!(size_of::<physdev_set_iopl>() == 4);
@@ -89,7 +89,7 @@ pub const PHYSDEVOP_apic_write: u32 = 9;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_apic {
-    /// IN.
+    /// IN: apic physbase.
     pub apic_physbase: u64,
     /// Reg.
     pub reg: u32,
@@ -108,7 +108,7 @@ pub const PHYSDEVOP_free_irq_vector: u32 = 11;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_irq {
-    /// IN.
+    /// IN: interrupt number.
     pub irq: u32,
     /// IN or OUT.
     pub vector: u32,
@@ -136,7 +136,7 @@ pub struct physdev_map_pirq {
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// IN.
+    /// IN: type.
     pub r#type: i32,
     /// IN (ignored for ..._MULTI_MSI).
     pub index: i32,
@@ -144,13 +144,13 @@ pub struct physdev_map_pirq {
     pub pirq: i32,
     /// IN - high 16 bits hold segment for ..._MSI_SEG and ..._MULTI_MSI.
     pub bus: i32,
-    /// IN.
+    /// IN: pci device (bits 7:3) and function (bits 2:0).
     pub devfn: i32,
     /// IN (also OUT for ..._MULTI_MSI).
     pub entry_nr: i32,
     /// Padding.
     pub _pad1: [u8; 4],
-    /// IN.
+    /// IN: table base.
     pub table_base: u64,
 }
 const _: () = assert!(size_of::<physdev_map_pirq>() == 40);
@@ -166,7 +166,7 @@ pub struct physdev_unmap_pirq {
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// IN.
+    /// IN: physical interrupt number.
     pub pirq: i32,
 }
 const _: () = assert!(size_of::<physdev_unmap_pirq>() == 8);
@@ -180,7 +180,7 @@ pub const PHYSDEVOP_manage_pci_remove: u32 = 16;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_manage_pci {
-    /// IN.
+    /// IN: pci bus.
     pub bus: u8,
     /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
@@ -194,7 +194,7 @@ pub const PHYSDEVOP_restore_msi: u32 = 19;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_restore_msi {
-    /// IN.
+    /// IN: pci bus.
     pub bus: u8,
     /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
@@ -208,7 +208,7 @@ pub const PHYSDEVOP_manage_pci_add_ext: u32 = 20;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_manage_pci_ext {
-    /// IN.
+    /// IN: pci bus.
     pub bus: u8,
     /// PCI device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
@@ -262,9 +262,9 @@ pub const PHYSDEVOP_setup_gsi: u32 = 21;
 pub struct physdev_setup_gsi {
     /// Global system interrupt.
     pub gsi: i32,
-    /// IN.
+    /// IN: triggering.
     pub triggering: u8,
-    /// IN.
+    /// IN: polarity.
     pub polarity: u8,
     /// Padding.
     pub _pad0: [u8; 2],
@@ -278,9 +278,9 @@ pub const PHYSDEVOP_get_free_pirq: u32 = 23;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_get_free_pirq {
-    /// IN.
+    /// IN: type.
     pub r#type: i32,
-    /// OUT.
+    /// OUT: physical interrupt number.
     pub pirq: u32,
 }
 const _: () = assert!(size_of::<physdev_get_free_pirq>() == 8);
@@ -320,7 +320,7 @@ pub const PHYSDEVOP_pci_device_add: u32 = 25;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_pci_device_add {
-    /// IN.
+    /// IN: pci segment.
     pub seg: u16,
     /// PCI bus.
     pub bus: u8,
@@ -362,7 +362,7 @@ pub const PHYSDEVOP_release_msix: u32 = 31;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_pci_device {
-    /// IN.
+    /// IN: pci segment.
     pub seg: u16,
     /// PCI bus.
     pub bus: u8,
@@ -386,7 +386,7 @@ pub const PHYSDEVOP_dbgp_op: u32 = 29;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct physdev_dbgp_op {
-    /// IN.
+    /// IN: sub-command.
     pub op: u8,
     /// PCI bus.
     pub bus: u8,

@@ -5,43 +5,43 @@ use crate::event_channel::evtchn_port_t;
 use crate::xen::{domid_t, guest_handle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// XEN_DOMCTL_irq_permission.
+/// Argument of `XEN_DOMCTL_irq_permission`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_irq_permission {
     /// Physical interrupt number.
     pub pirq: u32,
-    /// Flag to specify enable/disable of IRQ access.
+    /// Not 0 allows, 0 denies.
     pub allow_access: u8,
     /// Unused; zero.
     pub pad: [u8; 3],
 }
 const _: () = assert!(size_of::<xen_domctl_irq_permission>() == 8);
 
-/// XEN_DOMCTL_iomem_permission.
+/// Argument of `XEN_DOMCTL_iomem_permission`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_iomem_permission {
-    /// First page (physical page number) in range.
+    /// First frame of the range.
     pub first_mfn: u64,
-    /// Number of pages in range (>0).
+    /// Its length in frames.
     pub nr_mfns: u64,
-    /// Allow (!0) or deny (0) access to range?
+    /// Not 0 allows, 0 denies.
     pub allow_access: u8,
     /// Padding.
     pub _pad0: [u8; 7],
 }
 const _: () = assert!(size_of::<xen_domctl_iomem_permission>() == 24);
 
-/// XEN_DOMCTL_ioport_permission.
+/// Argument of `XEN_DOMCTL_ioport_permission`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_ioport_permission {
-    /// First port int range.
+    /// First port of the range.
     pub first_port: u32,
-    /// Size of port range.
+    /// Its length in ports.
     pub nr_ports: u32,
-    /// Allow or deny access to range?
+    /// Not 0 allows, 0 denies.
     pub allow_access: u8,
     /// Padding.
     pub _pad0: [u8; 3],
@@ -55,11 +55,11 @@ pub const XEN_DOMCTL_DEV_PCI: u32 = 0;
 /// XEN_DOMCTL_DEV_DT.
 pub const XEN_DOMCTL_DEV_DT: u32 = 1;
 
-/// Structure `xen_domctl_assign_device` of the header.
+/// A device to give to a domain or to take back.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_assign_device {
-    /// XEN_DOMCTL_DEV_.
+    /// `XEN_DOMCTL_DEV_*`.
     pub dev: u32,
     /// Flags.
     pub flags: u32,
@@ -74,7 +74,7 @@ const _: () = assert!(size_of::<xen_domctl_assign_device>() == 24);
 /// Assign only.
 pub const XEN_DOMCTL_DEV_RDM_RELAXED: u32 = 1;
 
-/// Xen_domctl_assign_device_pci.
+/// Names a PCI device.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_assign_device_pci {
@@ -83,7 +83,7 @@ pub struct xen_domctl_assign_device_pci {
 }
 const _: () = assert!(size_of::<xen_domctl_assign_device_pci>() == 4);
 
-/// Xen_domctl_assign_device_dt.
+/// Names a device-tree node.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_assign_device_dt {
@@ -96,19 +96,19 @@ pub struct xen_domctl_assign_device_dt {
 }
 const _: () = assert!(size_of::<xen_domctl_assign_device_dt>() == 16);
 
-/// XEN_DOMCTL_get_device_group.
+/// Argument of `XEN_DOMCTL_get_device_group`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_get_device_group {
-    /// IN.
+    /// IN: machine sbdf.
     pub machine_sbdf: u32,
-    /// IN.
+    /// IN: max sdevs.
     pub max_sdevs: u32,
-    /// OUT.
+    /// OUT: num sdevs.
     pub num_sdevs: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// OUT.
+    /// OUT: sdev array.
     pub sdev_array: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_get_device_group>() == 24);
@@ -124,7 +124,7 @@ pub const PT_IRQ_TYPE_MSI_TRANSLATE: u32 = 3;
 /// [`xen_domctl_bind_pt_irq::irq_type`]: SPI.
 pub const PT_IRQ_TYPE_SPI: u32 = 4;
 
-/// Structure `xen_domctl_bind_pt_irq` of the header.
+/// Routes a physical interrupt into an HVM guest.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq {
@@ -140,7 +140,7 @@ pub struct xen_domctl_bind_pt_irq {
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq>() == 24);
 
-/// Xen_domctl_bind_pt_irq_isa.
+/// The guest's interrupt, as isa.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_isa {
@@ -149,7 +149,7 @@ pub struct xen_domctl_bind_pt_irq_isa {
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_isa>() == 1);
 
-/// Xen_domctl_bind_pt_irq_pci.
+/// The guest's interrupt, as pci.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_pci {
@@ -162,7 +162,7 @@ pub struct xen_domctl_bind_pt_irq_pci {
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_pci>() == 3);
 
-/// Xen_domctl_bind_pt_irq_msi.
+/// The guest's interrupt, as msi.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_msi {
@@ -190,7 +190,7 @@ pub const XEN_DOMCTL_VMSI_X86_TRIG_MASK: u32 = 0x008000;
 /// [`xen_domctl_bind_pt_irq_msi::gflags`]: the UNMASKED bits.
 pub const XEN_DOMCTL_VMSI_X86_UNMASKED: u32 = 0x010000;
 
-/// Xen_domctl_bind_pt_irq_spi.
+/// The guest's interrupt, as spi.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_spi {
@@ -207,7 +207,8 @@ pub const DPCI_ADD_MAPPING: u32 = 1;
 /// DPCI_REMOVE_MAPPING.
 pub const DPCI_REMOVE_MAPPING: u32 = 0;
 
-/// Structure `xen_domctl_memory_mapping` of the header.
+/// Maps machine pages into an HVM guest; a positive result counts the pages done of a call to
+/// be repeated.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_memory_mapping {
@@ -224,7 +225,7 @@ pub struct xen_domctl_memory_mapping {
 }
 const _: () = assert!(size_of::<xen_domctl_memory_mapping>() == 32);
 
-/// XEN_DOMCTL_ioport_mapping.
+/// Argument of `XEN_DOMCTL_ioport_mapping`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_ioport_mapping {
@@ -239,11 +240,11 @@ pub struct xen_domctl_ioport_mapping {
 }
 const _: () = assert!(size_of::<xen_domctl_ioport_mapping>() == 16);
 
-/// XEN_DOMCTL_vuart_op.
+/// Argument of `XEN_DOMCTL_vuart_op`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vuart_op {
-    /// XEN_DOMCTL_VUART_OP_.
+    /// `XEN_DOMCTL_VUART_OP_*`.
     pub cmd: u32,
     /// IN - type of vuart.
     pub r#type: u32,

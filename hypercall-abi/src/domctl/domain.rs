@@ -130,7 +130,7 @@ pub const XEN_DOMINF_shutdownshift: u32 = 16;
 /// The domain has no vCPUs.
 pub const XEN_INVALID_MAX_VCPU_ID: u32 = 0xffff_ffff;
 
-/// XEN_DOMCTL_setdomainhandle.
+/// Argument of `XEN_DOMCTL_setdomainhandle`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_setdomainhandle {
@@ -139,29 +139,29 @@ pub struct xen_domctl_setdomainhandle {
 }
 const _: () = assert!(size_of::<xen_domctl_setdomainhandle>() == 16);
 
-/// XEN_DOMCTL_setdebugging.
+/// Argument of `XEN_DOMCTL_setdebugging`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_setdebugging {
-    /// Enable.
+    /// Not 0 attaches a debugger.
     pub enable: u8,
 }
 const _: () = assert!(size_of::<xen_domctl_setdebugging>() == 1);
 
-/// XEN_DOMCTL_hypercall_init.
+/// Argument of `XEN_DOMCTL_hypercall_init`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_hypercall_init {
-    /// GMFN to be initialised.
+    /// Frame to fill with hypercall stubs.
     pub gmfn: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_hypercall_init>() == 8);
 
-/// XEN_DOMCTL_settimeoffset.
+/// Argument of `XEN_DOMCTL_settimeoffset`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_settimeoffset {
-    /// Applied to domain wallclock time.
+    /// Seconds to add to the domain's wallclock.
     pub time_offset_seconds: i64,
 }
 const _: () = assert!(size_of::<xen_domctl_settimeoffset>() == 8);
@@ -175,20 +175,20 @@ pub struct xen_domctl_address_size {
 }
 const _: () = assert!(size_of::<xen_domctl_address_size>() == 4);
 
-/// XEN_DOMCTL_set_target.
+/// Argument of `XEN_DOMCTL_set_target`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_set_target {
-    /// Target.
+    /// The domain that the caller's subject will serve.
     pub target: domid_t,
 }
 const _: () = assert!(size_of::<xen_domctl_set_target>() == 2);
 
-/// XEN_DOMCTL_subscribe.
+/// Argument of `XEN_DOMCTL_subscribe`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_subscribe {
-    /// IN.
+    /// IN: event-channel port.
     pub port: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_subscribe>() == 4);
@@ -210,11 +210,11 @@ pub struct xen_domctl_tsc_info {
 }
 const _: () = assert!(size_of::<xen_domctl_tsc_info>() == 24);
 
-/// Structure `xen_domctl_set_virq_handler` of the header.
+/// Makes the domain the receiver of a global virtual interrupt.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_set_virq_handler {
-    /// IN.
+    /// IN: virq.
     pub virq: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_set_virq_handler>() == 4);

@@ -4,7 +4,7 @@ use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// XEN_DOMCTL_sethvmcontext.
+/// Argument of `XEN_DOMCTL_sethvmcontext`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_hvmcontext {
@@ -22,18 +22,18 @@ pub const XEN_DOMCTL_DEBUG_OP_SINGLE_STEP_OFF: u32 = 0;
 /// XEN_DOMCTL_DEBUG_OP_SINGLE_STEP_ON.
 pub const XEN_DOMCTL_DEBUG_OP_SINGLE_STEP_ON: u32 = 1;
 
-/// Structure `xen_domctl_debug_op` of the header.
+/// Single-steps a vCPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_debug_op {
-    /// IN.
+    /// IN: sub-command.
     pub op: u32,
-    /// IN.
+    /// IN: the vcpu.
     pub vcpu: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_debug_op>() == 8);
 
-/// XEN_DOMCTL_gethvmcontext_partial.
+/// Argument of `XEN_DOMCTL_gethvmcontext_partial`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_hvmcontext_partial {
@@ -80,7 +80,7 @@ pub struct xen_domctl_gdbsx_pauseunp_vcpu {
 }
 const _: () = assert!(size_of::<xen_domctl_gdbsx_pauseunp_vcpu>() == 4);
 
-/// XEN_DOMCTL_gdbsx_domstatus.
+/// Argument of `XEN_DOMCTL_gdbsx_domstatus`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_gdbsx_domstatus {
@@ -114,9 +114,9 @@ pub const XEN_DOMCTL_VM_EVENT_OP_SHARING: u32 = 3;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vm_event_op {
-    /// XEN_VM_EVENT_.
+    /// `XEN_VM_EVENT_*`.
     pub op: u32,
-    /// XEN_DOMCTL_VM_EVENT_OP_.
+    /// `XEN_DOMCTL_VM_EVENT_OP_*`.
     pub mode: u32,
     /// Depends on the command.
     ///
@@ -137,11 +137,11 @@ const _: () = assert!(size_of::<xen_domctl_vm_event_op_enable>() == 4);
 /// XEN_DOMCTL_mem_sharing_op.
 pub const XEN_DOMCTL_MEM_SHARING_CONTROL: u8 = 0;
 
-/// Structure `xen_domctl_mem_sharing_op` of the header.
+/// Turns memory sharing on or off.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_mem_sharing_op {
-    /// XEN_DOMCTL_MEM_SHARING_.
+    /// `XEN_DOMCTL_MEM_SHARING_*`.
     pub op: u8,
     /// Depends on the command.
     pub u: u8,
@@ -154,12 +154,12 @@ const _: () = assert!(size_of::<xen_domctl_mem_sharing_op>() == 2);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_set_access_required {
-    /// Access required.
+    /// Not 0 requires a listener.
     pub access_required: u8,
 }
 const _: () = assert!(size_of::<xen_domctl_set_access_required>() == 1);
 
-/// Structure `xen_domctl_psr_cmt_op` of the header.
+/// Cache monitoring of a domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_psr_cmt_op {
@@ -213,11 +213,11 @@ pub const XEN_DOMCTL_MONITOR_EVENT_INGUEST_PAGEFAULT: u32 = 11;
 /// [`xen_domctl_monitor_op::event`]: `VMEXIT`.
 pub const XEN_DOMCTL_MONITOR_EVENT_VMEXIT: u32 = 12;
 
-/// Structure `xen_domctl_monitor_op` of the header.
+/// Introspection events of a domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_monitor_op {
-    /// XEN_DOMCTL_MONITOR_OP_.
+    /// `XEN_DOMCTL_MONITOR_OP_*`.
     pub op: u32,
     /// When used with ENABLE/DISABLE this has to be set to the requested
     /// XEN_DOMCTL_MONITOR_EVENT_* value.
@@ -294,15 +294,15 @@ pub struct xen_domctl_monitor_op_vmexit {
 }
 const _: () = assert!(size_of::<xen_domctl_monitor_op_vmexit>() == 1);
 
-/// Structure `xen_domctl_psr_alloc` of the header.
+/// Cache and bandwidth allocation of a domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_psr_alloc {
-    /// IN: XEN_DOMCTL_PSR_.
+    /// IN: `XEN_DOMCTL_PSR_*`.
     pub cmd: u32,
-    /// IN.
+    /// IN: target.
     pub target: u32,
-    /// IN/OUT.
+    /// IN/OUT: data.
     pub data: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_psr_alloc>() == 16);
@@ -332,9 +332,9 @@ pub const XEN_DOMCTL_PSR_GET_MBA_THRTL: u32 = 9;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vmtrace_op {
-    /// IN.
+    /// IN: sub-command.
     pub cmd: u32,
-    /// IN.
+    /// IN: the vcpu.
     pub vcpu: u32,
     /// IN - @cmd specific data.
     pub key: u64,

@@ -69,34 +69,34 @@ pub const XEN_DOMCTL_SHADOW_ENABLE_EXTERNAL: u32 = 1 << 4;
 /// in the dirty bitmap.
 pub const XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL: u32 = 1;
 
-/// Structure `xen_domctl_shadow_op_stats` of the header.
+/// Counters of log-dirty tracking since it was last cleaned.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_shadow_op_stats {
-    /// Fault count.
+    /// Faults taken.
     pub fault_count: u32,
-    /// Dirty count.
+    /// Pages that became dirty.
     pub dirty_count: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_shadow_op_stats>() == 8);
 
-/// Structure `xen_domctl_shadow_op` of the header.
+/// Shadow paging and log-dirty tracking.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_shadow_op {
-    /// XEN_DOMCTL_SHADOW_OP_.
+    /// `XEN_DOMCTL_SHADOW_OP_*`.
     pub op: u32,
-    /// OP_PEAK / OP_CLEAN: XEN_DOMCTL_SHADOW_LOGDIRTY_.
+    /// `XEN_DOMCTL_SHADOW_ENABLE_*` or `XEN_DOMCTL_SHADOW_LOGDIRTY_*`, by `op`.
     pub mode: u32,
     /// Shadow memory allocation in MB.
     pub mb: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// OP_PEEK / OP_CLEAN.
+    /// Peek and clean: a bit per page.
     pub dirty_bitmap: guest_handle,
-    /// Size of buffer.
+    /// Peek and clean: pages the bitmap covers; on return, pages it holds.
     pub pages: u64,
-    /// Stats.
+    /// OUT: counters.
     pub stats: xen_domctl_shadow_op_stats,
 }
 const _: () = assert!(size_of::<xen_domctl_shadow_op>() == 40);
@@ -110,11 +110,11 @@ pub struct xen_domctl_max_mem {
 }
 const _: () = assert!(size_of::<xen_domctl_max_mem>() == 8);
 
-/// XEN_DOMCTL_getnodeaffinity.
+/// NUMA nodes from which the domain should get memory.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_nodeaffinity {
-    /// IN.
+    /// The nodes.
     pub nodemap: xenctl_bitmap,
 }
 const _: () = assert!(size_of::<xen_domctl_nodeaffinity>() == 16);
@@ -134,7 +134,7 @@ pub const XEN_DOMCTL_MEM_CACHEATTR_UCM: u32 = 7;
 /// XEN_DOMCTL_DELETE_MEM_CACHEATTR.
 pub const XEN_DOMCTL_DELETE_MEM_CACHEATTR: u32 = 0xffff_ffff;
 
-/// Structure `xen_domctl_audit_p2m` of the header.
+/// Counts of inconsistencies between P2M and M2P.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_audit_p2m {
@@ -147,11 +147,11 @@ pub struct xen_domctl_audit_p2m {
 }
 const _: () = assert!(size_of::<xen_domctl_audit_p2m>() == 24);
 
-/// Structure `xen_domctl_set_broken_page_p2m` of the header.
+/// Marks a page as broken.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_set_broken_page_p2m {
-    /// Pfn.
+    /// The page.
     pub pfn: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_set_broken_page_p2m>() == 8);

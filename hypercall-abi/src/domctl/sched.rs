@@ -37,15 +37,15 @@ pub struct xen_domctl_sched_credit2 {
 }
 const _: () = assert!(size_of::<xen_domctl_sched_credit2>() == 4);
 
-/// Structure `xen_domctl_sched_rtds` of the header.
+/// Parameters of rtds.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sched_rtds {
-    /// Period.
+    /// Period, microseconds.
     pub period: u32,
-    /// Budget.
+    /// CPU time per period, microseconds.
     pub budget: u32,
-    /// Flags.
+    /// [`XEN_DOMCTL_SCHEDRT_extra`] or 0.
     pub flags: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_sched_rtds>() == 12);
@@ -53,16 +53,16 @@ const _: () = assert!(size_of::<xen_domctl_sched_rtds>() == 12);
 /// Can this vCPU execute beyond its reserved amount of time?
 pub const XEN_DOMCTL_SCHEDRT_extra: u32 = 1;
 
-/// Structure `xen_domctl_schedparam_vcpu` of the header.
+/// Scheduling parameters of one vCPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_schedparam_vcpu {
-    /// Depends on the command.
+    /// Parameters, by scheduler.
     ///
     /// One of: `credit` ([`xen_domctl_sched_credit`]), `credit2`
     /// ([`xen_domctl_sched_credit2`]), `rtds` ([`xen_domctl_sched_rtds`]).
     pub u: Union<[u32; 3]>,
-    /// Vcpuid.
+    /// The vCPU.
     pub vcpuid: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_schedparam_vcpu>() == 16);
@@ -93,13 +93,13 @@ pub struct xen_domctl_scheduler_op {
 }
 const _: () = assert!(size_of::<xen_domctl_scheduler_op>() == 24);
 
-/// Xen_domctl_scheduler_op_v.
+/// Parameters of several vCPUs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_scheduler_op_v {
-    /// Vcpus.
+    /// Array of [`xen_domctl_schedparam_vcpu`].
     pub vcpus: guest_handle,
-    /// IN: Number of elements in vcpus array.
+    /// IN: its length; OUT: entries done.
     pub nr_vcpus: u32,
     /// Unused; zero.
     pub padding: u32,

@@ -17,7 +17,7 @@ pub struct xen_domctl_vcpucontext {
 }
 const _: () = assert!(size_of::<xen_domctl_vcpucontext>() == 16);
 
-/// XEN_DOMCTL_getvcpuinfo.
+/// State of one vCPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_getvcpuinfo {
@@ -44,7 +44,7 @@ const _: () = assert!(size_of::<xen_domctl_getvcpuinfo>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpuaffinity {
-    /// IN variables.
+    /// The vCPU.
     pub vcpu: u32,
     /// `XEN_VCPUAFFINITY_*`: which of the maps.
     pub flags: u32,
@@ -83,18 +83,18 @@ pub const XEN_DOMCTL_SENDTRIGGER_POWER: u32 = 3;
 /// [`xen_domctl_sendtrigger::trigger`]: SLEEP.
 pub const XEN_DOMCTL_SENDTRIGGER_SLEEP: u32 = 4;
 
-/// Structure `xen_domctl_sendtrigger` of the header.
+/// An event to inject into a domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sendtrigger {
-    /// IN.
+    /// IN: trigger.
     pub trigger: u32,
-    /// IN.
+    /// IN: the vcpu.
     pub vcpu: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_sendtrigger>() == 8);
 
-/// XEN_DOMCTL_get_ext_vcpucontext.
+/// Argument of `XEN_DOMCTL_get_ext_vcpucontext`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_ext_vcpucontext {
@@ -147,7 +147,7 @@ pub struct xen_domctl_cpu_policy {
 }
 const _: () = assert!(size_of::<xen_domctl_cpu_policy>() == 40);
 
-/// XEN_DOMCTL_getvcpuextstate.
+/// Argument of `XEN_DOMCTL_getvcpuextstate`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpuextstate {
@@ -159,12 +159,12 @@ pub struct xen_domctl_vcpuextstate {
     pub xfeature_mask: u64,
     /// SET: Size of struct (IN) GET: Size of struct (IN/OUT).
     pub size: u64,
-    /// Buffer in the caller's memory.
+    /// The state.
     pub buffer: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_vcpuextstate>() == 32);
 
-/// Structure `xen_domctl_vcpu_msr` of the header.
+/// One MSR of a vCPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpu_msr {
@@ -181,16 +181,16 @@ const _: () = assert!(size_of::<xen_domctl_vcpu_msr>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpu_msrs {
-    /// IN.
+    /// IN: the vcpu.
     pub vcpu: u32,
-    /// IN/OUT.
+    /// IN/OUT: msr count.
     pub msr_count: u32,
-    /// IN/OUT.
+    /// IN/OUT: msrs.
     pub msrs: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_vcpu_msrs>() == 16);
 
-/// Structure `hvm_vmce_vcpu` of the header.
+/// Machine-check state of a vCPU (`xen/arch-x86/hvm/save.h`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct hvm_vmce_vcpu {

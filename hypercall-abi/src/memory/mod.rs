@@ -239,15 +239,15 @@ pub const XENMEM_get_pod_target: u32 = 17;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_pod_target {
-    /// IN.
+    /// IN: target pages.
     pub target_pages: u64,
-    /// OUT.
+    /// OUT: tot pages.
     pub tot_pages: u64,
     /// Pod cache pages.
     pub pod_cache_pages: u64,
     /// Pod entries.
     pub pod_entries: u64,
-    /// IN.
+    /// IN: the domain.
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 6],
@@ -277,12 +277,12 @@ const _: () = assert!(size_of::<xen_reserved_device_memory>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_reserved_device_memory_map {
-    /// IN.
+    /// IN: flags.
     pub flags: u32,
     /// IN/OUT Gets set to the required number of entries when too low, signaled by error code
     /// -ERANGE.
     pub nr_entries: u32,
-    /// OUT.
+    /// OUT: buffer in the caller's memory.
     pub buffer: guest_handle,
     /// Dev.
     ///
@@ -358,11 +358,11 @@ const _: () = assert!(size_of::<xen_vmemrange>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_vnuma_topology_info {
-    /// IN.
+    /// IN: the domain.
     pub domid: domid_t,
     /// Unused; zero.
     pub pad: u16,
-    /// IN/OUT.
+    /// IN/OUT: nr vnodes.
     pub nr_vnodes: u32,
     /// Nr vcpus.
     pub nr_vcpus: u32,

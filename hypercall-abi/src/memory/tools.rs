@@ -22,7 +22,7 @@ pub const XENMEM_paging_op_prep: u8 = 2;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_mem_paging_op {
-    /// XENMEM_paging_op_.
+    /// `XENMEM_paging_op_*`.
     pub op: u8,
     /// Padding.
     pub _pad0: [u8; 1],
@@ -75,7 +75,7 @@ pub const XENMEM_access_default: u8 = 10;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_mem_access_op {
-    /// XENMEM_access_op_.
+    /// `XENMEM_access_op_*`.
     pub op: u8,
     /// Xenmem_access_t.
     pub access: u8,
@@ -130,7 +130,7 @@ pub const XENMEM_SHARING_OP_FIELD_IS_GREF_FLAG: u64 = 1 << 62;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_mem_sharing_op {
-    /// XENMEM_sharing_op_.
+    /// `XENMEM_sharing_op_*`.
     pub op: u8,
     /// Padding.
     pub _pad0: [u8; 1],

@@ -250,7 +250,7 @@ pub const XEN_FW_KBD_SHIFT_FLAGS: u32 = 5;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info {
-    /// IN variables.
+    /// IN: type.
     pub r#type: u32,
     /// Index.
     pub index: u32,
@@ -360,7 +360,7 @@ const _: () = assert!(size_of::<xenpf_efi_info_mem>() == 32);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_pci_rom {
-    /// IN variables.
+    /// IN: pci segment.
     pub segment: u16,
     /// PCI bus.
     pub bus: u8,
@@ -370,7 +370,7 @@ pub struct xenpf_efi_info_pci_rom {
     pub vendor: u16,
     /// Devid.
     pub devid: u16,
-    /// OUT variables.
+    /// OUT: address.
     pub address: u64,
     /// Size.
     pub size: xen_ulong_t,
@@ -381,7 +381,7 @@ const _: () = assert!(size_of::<xenpf_efi_info_pci_rom>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_apple_properties {
-    /// OUT variables.
+    /// OUT: address.
     pub address: u64,
     /// Size.
     pub size: xen_ulong_t,

@@ -19,7 +19,7 @@ pub const XENPF_settime32: u32 = 17;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_settime32 {
-    /// IN variables.
+    /// IN: seconds since 1970.
     pub secs: u32,
     /// Nanoseconds of the second.
     pub nsecs: u32,
@@ -35,7 +35,7 @@ pub const XENPF_settime64: u32 = 62;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_settime64 {
-    /// IN variables.
+    /// IN: seconds since 1970.
     pub secs: u64,
     /// Nanoseconds of the second.
     pub nsecs: u32,
@@ -55,13 +55,13 @@ pub const XENPF_add_memtype: u32 = 31;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_add_memtype {
-    /// IN variables.
+    /// IN: mfn.
     pub mfn: xen_pfn_t,
     /// Nr mfns.
     pub nr_mfns: u64,
     /// Type.
     pub r#type: u32,
-    /// OUT variables.
+    /// OUT: uuid of the domain.
     pub handle: u32,
     /// Reg.
     pub reg: u32,
@@ -77,7 +77,7 @@ pub const XENPF_del_memtype: u32 = 32;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_del_memtype {
-    /// IN variables.
+    /// IN: uuid of the domain.
     pub handle: u32,
     /// Reg.
     pub reg: u32,
@@ -91,11 +91,11 @@ pub const XENPF_read_memtype: u32 = 33;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_read_memtype {
-    /// IN variables.
+    /// IN: reg.
     pub reg: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// OUT variables.
+    /// OUT: mfn.
     pub mfn: xen_pfn_t,
     /// Nr mfns.
     pub nr_mfns: u64,
@@ -135,7 +135,7 @@ pub const QUIRK_IOAPIC_GOOD_REGSEL: u32 = 3;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_platform_quirk {
-    /// IN variables.
+    /// IN: quirk id.
     pub quirk_id: u32,
 }
 const _: () = assert!(size_of::<xenpf_platform_quirk>() == 4);
@@ -159,7 +159,7 @@ pub const XENPF_get_cpuinfo: u32 = 55;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_pcpuinfo {
-    /// IN.
+    /// IN: xen cpuid.
     pub xen_cpuid: u32,
     /// The maxium cpu_id that is present.
     pub max_present: u32,
@@ -183,7 +183,7 @@ pub const XENPF_get_cpu_version: u32 = 48;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_pcpu_version {
-    /// IN.
+    /// IN: xen cpuid.
     pub xen_cpuid: u32,
     /// The maxium cpu_id that is present.
     pub max_present: u32,
@@ -294,7 +294,7 @@ pub struct xenpf_symdata {
     pub namelen: u32,
     /// IN: Symbol to read.
     pub symnum: u32,
-    /// OUT variables.
+    /// OUT: name.
     pub name: guest_handle,
     /// Address.
     pub address: u64,

@@ -266,9 +266,9 @@ pub const XEN_CORE_PARKING_GET: u32 = 2;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_core_parking {
-    /// IN variables.
+    /// IN: type.
     pub r#type: u32,
-    /// OUT variables: get cpu nums actually be idled.
+    /// OUT: idle nums.
     pub idle_nums: u32,
 }
 const _: () = assert!(size_of::<xenpf_core_parking>() == 8);

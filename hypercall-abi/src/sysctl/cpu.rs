@@ -19,7 +19,7 @@ pub const XEN_SYSCTL_PSR_CMT_get_l3_event_mask: u32 = 4;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_cmt_op {
-    /// IN: XEN_SYSCTL_PSR_CMT_.
+    /// IN: `XEN_SYSCTL_PSR_CMT_*`.
     pub cmd: u32,
     /// Padding variable, may be extended for future use.
     pub flags: u32,
@@ -34,7 +34,7 @@ const _: () = assert!(size_of::<xen_sysctl_psr_cmt_op>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_cmt_op_l3_cache {
-    /// IN.
+    /// IN: the cpu.
     pub cpu: u32,
     /// Reserved; zero.
     pub rsvd: u32,
@@ -52,9 +52,9 @@ pub const XEN_SYSCTL_PSR_get_mba_info: u32 = 2;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_alloc {
-    /// IN: XEN_SYSCTL_PSR_.
+    /// IN: `XEN_SYSCTL_PSR_*`.
     pub cmd: u32,
-    /// IN.
+    /// IN: target.
     pub target: u32,
     /// Depends on the command.
     ///
@@ -170,9 +170,9 @@ pub struct xen_sysctl_cpu_policy {
     pub nr_msrs: u32,
     /// Must be zero.
     pub _rsvd: u32,
-    /// OUT.
+    /// OUT: leaves.
     pub leaves: guest_handle,
-    /// OUT.
+    /// OUT: msrs.
     pub msrs: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_cpu_policy>() == 32);

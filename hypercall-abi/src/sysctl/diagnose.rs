@@ -26,7 +26,7 @@ pub struct xen_sysctl_readconsole {
 }
 const _: () = assert!(size_of::<xen_sysctl_readconsole>() == 24);
 
-/// XEN_SYSCTL_tbuf_op.
+/// Argument of `XEN_SYSCTL_tbuf_op`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_tbuf_op {
@@ -34,13 +34,13 @@ pub struct xen_sysctl_tbuf_op {
     pub cmd: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// IN/OUT variables.
+    /// IN: cpu mask.
     pub cpu_mask: xenctl_bitmap,
     /// Evt mask.
     pub evt_mask: u32,
     /// Padding.
     pub _pad1: [u8; 4],
-    /// OUT variables.
+    /// OUT: buffer mfn.
     pub buffer_mfn: u64,
     /// Also an IN variable!.
     pub size: u32,
@@ -112,7 +112,7 @@ pub struct xen_sysctl_debug_keys {
 }
 const _: () = assert!(size_of::<xen_sysctl_debug_keys>() == 16);
 
-/// XEN_SYSCTL_page_offline_op.
+/// Argument of `XEN_SYSCTL_page_offline_op`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_page_offline_op {
@@ -245,7 +245,7 @@ pub struct xen_sysctl_coverage_op {
     pub cmd: u32,
     /// IN/OUT: size of the buffer.
     pub size: u32,
-    /// OUT.
+    /// OUT: buffer in the caller's memory.
     pub buffer: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_coverage_op>() == 16);

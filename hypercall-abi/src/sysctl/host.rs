@@ -65,7 +65,7 @@ pub struct xen_sysctl_physinfo {
 }
 const _: () = assert!(size_of::<xen_sysctl_physinfo>() == 112);
 
-/// XEN_SYSCTL_getcpuinfo.
+/// Argument of `XEN_SYSCTL_getcpuinfo`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpuinfo {
@@ -74,24 +74,24 @@ pub struct xen_sysctl_cpuinfo {
 }
 const _: () = assert!(size_of::<xen_sysctl_cpuinfo>() == 8);
 
-/// Structure `xen_sysctl_getcpuinfo` of the header.
+/// Idle times of CPUs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_getcpuinfo {
-    /// IN variables.
+    /// IN: max cpus.
     pub max_cpus: u32,
     /// Padding.
     pub _pad0: [u8; 4],
     /// Info.
     pub info: guest_handle,
-    /// OUT variables.
+    /// OUT: nr cpus.
     pub nr_cpus: u32,
     /// Padding.
     pub _pad1: [u8; 4],
 }
 const _: () = assert!(size_of::<xen_sysctl_getcpuinfo>() == 24);
 
-/// XEN_SYSCTL_availheap.
+/// Argument of `XEN_SYSCTL_availheap`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_availheap {
@@ -128,19 +128,15 @@ pub struct xen_sysctl_cputopo {
 }
 const _: () = assert!(size_of::<xen_sysctl_cputopo>() == 12);
 
-/// IN: - a NULL 'cputopo' handle is a request for maximun 'num_cpus'. - otherwise it's the
-/// number of entries in 'cputopo' OUT: - If 'num_cpus' is less than the number Xen wants to
-/// write but the handle handle is not a NULL one, partial data gets returned and 'num_cpus'
-/// gets updated to reflect the intended number. - Otherwise, 'num_cpus' shall indicate the
-/// number of entries written, which may be less than the input value.
+/// Topology of the CPUs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cputopoinfo {
-    /// Num cpus.
+    /// IN: entries of the array; OUT: CPUs.
     pub num_cpus: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Cputopo.
+    /// Array of [`xen_sysctl_cputopo`].
     pub cputopo: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_cputopoinfo>() == 16);
@@ -150,26 +146,26 @@ pub const XEN_INVALID_MEM_SZ: u32 = 0xffff_ffff;
 /// XEN_INVALID_NODE_DIST.
 pub const XEN_INVALID_NODE_DIST: u32 = 0xffff_ffff;
 
-/// Structure `xen_sysctl_meminfo` of the header.
+/// Memory of a NUMA node.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_meminfo {
-    /// Memsize.
+    /// Its memory, bytes.
     pub memsize: u64,
-    /// Memfree.
+    /// Its free memory, bytes.
     pub memfree: u64,
 }
 const _: () = assert!(size_of::<xen_sysctl_meminfo>() == 16);
 
-/// Structure `xen_sysctl_numainfo` of the header.
+/// Memory and distances of NUMA nodes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_numainfo {
-    /// Num nodes.
+    /// IN: entries of the arrays; OUT: nodes.
     pub num_nodes: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Meminfo.
+    /// Array of [`xen_sysctl_meminfo`].
     pub meminfo: guest_handle,
     /// Distance between nodes 'i' and 'j' is stored in index 'i*N + j', where N is the number
     /// of nodes that will be returned in 'num_nodes' (i.e. not 'num_nodes' provided by the

@@ -4,7 +4,7 @@ use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// XEN_SYSCTL_get_pmstat.
+/// Argument of `XEN_SYSCTL_get_pmstat`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct pm_px_val {
@@ -98,7 +98,7 @@ pub const PMSTAT_get_cxstat: u32 = PMSTAT_CX | 0x2;
 /// [`xen_sysctl_get_pmstat::type`](xen_sysctl_get_pmstat#structfield.type): reset `cxstat`.
 pub const PMSTAT_reset_cxstat: u32 = PMSTAT_CX | 0x3;
 
-/// XEN_SYSCTL_cpu_hotplug.
+/// Argument of `XEN_SYSCTL_cpu_hotplug`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpu_hotplug {
@@ -118,7 +118,7 @@ pub const XEN_SYSCTL_CPU_HOTPLUG_SMT_ENABLE: u32 = 2;
 /// XEN_SYSCTL_CPU_HOTPLUG_SMT_DISABLE.
 pub const XEN_SYSCTL_CPU_HOTPLUG_SMT_DISABLE: u32 = 3;
 
-/// XEN_SYSCTL_pm_op.
+/// Argument of `XEN_SYSCTL_pm_op`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_userspace {

@@ -34,7 +34,7 @@ pub const XEN_SYSCTL_CPUPOOL_PAR_ANY: u32 = 0xffff_ffff;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpupool_op {
-    /// IN.
+    /// IN: sub-command.
     pub op: u32,
     /// IN: CDIARM OUT: CI.
     pub cpupool_id: u32,
@@ -93,15 +93,15 @@ pub const XEN_SYSCTL_SCHED_RATELIMIT_MAX: u32 = 500000;
 /// XEN_SYSCTL_SCHED_RATELIMIT_MIN.
 pub const XEN_SYSCTL_SCHED_RATELIMIT_MIN: u32 = 100;
 
-/// Structure `xen_sysctl_credit_schedule` of the header.
+/// Parameters of credit.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_credit_schedule {
-    /// Tslice ms.
+    /// Time slice, ms.
     pub tslice_ms: u32,
-    /// Ratelimit us.
+    /// Shortest time a vCPU runs before another takes its CPU, microseconds.
     pub ratelimit_us: u32,
-    /// Vcpu migr delay us.
+    /// How long a vCPU's cache counts as warm, microseconds.
     pub vcpu_migr_delay_us: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_credit_schedule>() == 12);
@@ -114,11 +114,11 @@ pub const XEN_SYSCTL_CSCHED_TSLICE_MIN: u32 = 1;
 /// microseconds).
 pub const XEN_SYSCTL_CSCHED_MGR_DLY_MAX_US: u32 = 100 * 1000;
 
-/// Structure `xen_sysctl_credit2_schedule` of the header.
+/// Parameters of credit2.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_credit2_schedule {
-    /// Ratelimit us.
+    /// Shortest time a vCPU runs before another takes its CPU, microseconds.
     pub ratelimit_us: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_credit2_schedule>() == 4);
@@ -128,7 +128,7 @@ pub const XEN_SYSCTL_SCHEDOP_putinfo: u32 = 0;
 /// [`xen_sysctl_scheduler_op::cmd`]: get the scheduler's parameters.
 pub const XEN_SYSCTL_SCHEDOP_getinfo: u32 = 1;
 
-/// Structure `xen_sysctl_scheduler_op` of the header.
+/// Reads or sets a scheduler's parameters.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_scheduler_op {
@@ -136,11 +136,11 @@ pub struct xen_sysctl_scheduler_op {
     pub cpupool_id: u32,
     /// XEN_SCHEDULER_* (domctl.h).
     pub sched_id: u32,
-    /// XEN_SYSCTL_SCHEDOP_.
+    /// `XEN_SYSCTL_SCHEDOP_*`.
     pub cmd: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Depends on the command.
+    /// Parameters, by scheduler.
     ///
     /// One of: `sched_arinc653` ([`xen_sysctl_sched_arinc653`]), `sched_credit`
     /// ([`xen_sysctl_credit_schedule`]), `sched_credit2` ([`xen_sysctl_credit2_schedule`]).

@@ -96,7 +96,11 @@ fn check(machine: &Machine, built: &Built, image: &Image, disk: &[u8]) {
     assert!(tables.contains(&(regs.rsp - 4096 - 1)) && regs.rsp.is_multiple_of(4096));
 
     // No table was made in vain: those of the P2M list are the rest of what is called its frames.
-    let all_tables = machine.frames.iter().filter(|frame| frame.table != 0).count() as u64;
+    let all_tables = machine
+        .frames
+        .iter()
+        .filter(|frame| frame.table != 0)
+        .count() as u64;
     let list_tables = info.nr_p2m_frames - PAGES.div_ceil(512);
     assert_eq!(all_tables, info.nr_pt_frames + list_tables);
 

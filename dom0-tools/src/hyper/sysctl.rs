@@ -16,10 +16,8 @@ use crate::error::Error;
 
 /// Domains asked for in one hypercall.
 const INFO_BATCH: usize = 32;
-/// Bytes of the hypervisor's log asked for in one hypercall.
-const LOG_BATCH: usize = 16 * 1024;
-/// More of the log than any hypervisor keeps: bounds a reader that a busy log outruns.
-const LOG_LIMIT: usize = 1 << 20;
+/// More of the hypervisor's log than it keeps by default, bytes.
+const LOG_SIZE: usize = 256 * 1024;
 
 /// What the hypervisor says of itself (version.h).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,31 +106,20 @@ pub trait SysctlExt: super::HyperExt {
         Ok(infos[..count.min(INFO_BATCH)].to_vec())
     }
 
-    /// XEN_SYSCTL_readconsole: everything the hypervisor's log still holds.
+    /// XEN_SYSCTL_readconsole: what the hypervisor's log still holds, up to 256 KiB. One call, not
+    /// incremental: a log that grows meanwhile is not read twice.
     ///
     /// # Errors
     /// The hypervisor's refusal.
     fn read_log(&mut self, clear: bool) -> Result<Vec<u8>, Error> {
-        let mut log = Vec::new();
-        let mut index = 0;
-        while log.len() < LOG_LIMIT {
-            let mut chunk = alloc::vec![0; LOG_BATCH];
-            let mut argument = xen_sysctl_readconsole::new_zeroed();
-            argument.clear = clear.into();
-            argument.incremental = 1;
-            argument.index = index;
-            argument.count = LOG_BATCH as u32;
-            let handle = offset_of!(xen_sysctl_readconsole, buffer);
-            let mut op = request(XEN_SYSCTL_readconsole, argument);
-            self.sysctl_with_buffer("XEN_SYSCTL_readconsole", &mut op, handle, &mut chunk)?;
-            let answer: xen_sysctl_readconsole = op.u.get();
-            let count = (answer.count as usize).min(LOG_BATCH);
-            if count == 0 {
-                break;
-            }
-            log.extend_from_slice(&chunk[..count]);
-            index = answer.index;
-        }
+        let mut log = alloc::vec![0; LOG_SIZE];
+        let mut argument = xen_sysctl_readconsole::new_zeroed();
+        argument.clear = clear.into();
+        argument.count = LOG_SIZE as u32;
+        let handle = offset_of!(xen_sysctl_readconsole, buffer);
+        let mut op = request(XEN_SYSCTL_readconsole, argument);
+        self.sysctl_with_buffer("XEN_SYSCTL_readconsole", &mut op, handle, &mut log)?;
+        log.truncate(op.u.get::<xen_sysctl_readconsole>().count as usize);
         Ok(log)
     }
 

@@ -206,10 +206,12 @@ impl Machine {
             }
             XEN_SYSCTL_readconsole => {
                 let mut read: xen_sysctl_readconsole = op.u.get();
-                let rest = &self.log[(read.index as usize).min(self.log.len())..];
-                let count = rest.len().min(read.count as usize);
-                buffer.ok_or(XEN_EFAULT)?[..count].copy_from_slice(&rest[..count]);
-                (read.count, read.index) = (count as u32, read.index + count as u32);
+                let count = self.log.len().min(read.count as usize);
+                buffer.ok_or(XEN_EFAULT)?[..count].copy_from_slice(&self.log[..count]);
+                if read.clear != 0 {
+                    self.log.clear();
+                }
+                (read.count, read.index) = (count as u32, count as u32);
                 op.u.set(read);
             }
             XEN_SYSCTL_debug_keys => self.keys.extend(buffer.ok_or(XEN_EFAULT)?.iter()),

@@ -1,6 +1,6 @@
 //! The serial console: COM1, a 16550 at the ports the command line names.
 
-use core::sync::atomic::{AtomicU16, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use hypervisor_core::cmdline::Serial;
 use spin::Mutex;
@@ -23,6 +23,9 @@ const PATIENCE: u32 = 1_000_000;
 
 /// First port of the console; 0 while there is none.
 static PORT: AtomicU16 = AtomicU16::new(0);
+
+/// Whether input raises no interrupt and must be looked for.
+static POLLED: AtomicBool = AtomicBool::new(false);
 
 /// Received bytes that nobody has read.
 static INPUT: Mutex<Input> = Mutex::new(Input {
@@ -102,6 +105,17 @@ pub(crate) fn enable_interrupt() {
     if port != 0 {
         write_register(port, INTERRUPT_ENABLE, 1);
     }
+}
+
+/// From now on [`is_polled`].
+pub(crate) fn poll() {
+    POLLED.store(present(), Ordering::Relaxed);
+}
+
+/// Whether [`receive`] is to be called every now and then, because no interrupt says when.
+#[inline]
+pub(crate) fn is_polled() -> bool {
+    POLLED.load(Ordering::Relaxed)
 }
 
 /// Writes all of `bytes`; newlines go out as CR LF.

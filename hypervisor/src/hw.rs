@@ -46,6 +46,12 @@ fn store<T: Copy>(mfn: Mfn, offset: usize, value: T) {
     unsafe { at.write_volatile(value) };
 }
 
+/// The address with bits 63 to 48 like bit 47: a no-op for what the core has checked.
+#[inline(always)]
+const fn made_canonical(va: u64) -> u64 {
+    ((va as i64) << 16 >> 16) as u64
+}
+
 /// Compare and exchange of an aligned word; `Err` gives what was found.
 #[inline(always)]
 fn exchange(mfn: Mfn, offset: usize, old: u64, new: u64) -> Result<(), u64> {
@@ -304,8 +310,8 @@ impl Machine for Hw {
 
     #[inline]
     fn set_fs_base(&self, base: u64) {
-        // SAFETY: the hypervisor does not use FS; the core checked that the base is canonical.
-        unsafe { cpu::wrmsr(msr::FS_BASE, base) };
+        // SAFETY: the hypervisor does not use FS; canonical, so the write does not fault.
+        unsafe { cpu::wrmsr(msr::FS_BASE, made_canonical(base)) };
     }
 
     #[inline]
@@ -315,8 +321,8 @@ impl Machine for Hw {
 
     #[inline]
     fn set_gs_base(&self, base: u64) {
-        // SAFETY: becomes GS's base only on the way to the guest; canonical, as the core checked.
-        unsafe { cpu::wrmsr(msr::KERNEL_GS_BASE, base) };
+        // SAFETY: becomes GS's base only on the way to the guest; canonical, as above.
+        unsafe { cpu::wrmsr(msr::KERNEL_GS_BASE, made_canonical(base)) };
     }
 
     #[inline]

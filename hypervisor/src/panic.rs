@@ -42,6 +42,7 @@ pub(crate) fn exception(regs: &Regs, cr2: u64) -> ! {
         if vector == 14 {
             dump::walk(cr2);
         }
+        stack(regs.rsp);
         backtrace(regs.rbp);
     }
     stop()
@@ -97,6 +98,17 @@ pub(crate) fn backtrace(mut rbp: u64) {
             break;
         }
         rbp = next;
+    }
+}
+
+/// Logs the words on top of the stack: a function without a frame shows only there.
+fn stack(rsp: u64) {
+    logging::line(format_args!("Stack from {rsp:016x}:"));
+    for pair in (rsp..).step_by(16).take(6) {
+        let Some((low, high)) = frame(pair) else {
+            break;
+        };
+        logging::line(format_args!("   {low:016x} {high:016x}"));
     }
 }
 

@@ -169,7 +169,8 @@ fn route_console(booted: &Booted) {
     if routed {
         console::enable_interrupt();
     } else {
-        warn!("Console: no interrupt for its input");
+        info!("Console: no interrupt for its input, polled");
+        console::poll();
     }
 }
 
@@ -203,6 +204,7 @@ fn hypervisor(booted: &Booted) -> Result<&'static Hypervisor<Hw>, &'static str> 
         noreboot: booted.options.noreboot,
         verbose_guests: booted.options.guest_loglvl >= LogLevel::Info,
         device_denied: ArrayVec::new(),
+        device_read_only: ArrayVec::new(),
         m2p_start: Mfn(space.m2p / PAGE),
         memory_map: booted
             .boot
@@ -215,7 +217,7 @@ fn hypervisor(booted: &Booted) -> Result<&'static Hypervisor<Hw>, &'static str> 
     let apic_page = cpu::rdmsr(cpu::msr::APIC_BASE) & 0x000f_ffff_ffff_f000;
     config.device_denied.push((Mfn::containing(apic_page), 1));
     if let Some((at, _)) = booted.acpi.ioapic {
-        config.device_denied.push((Mfn::containing(at), 1));
+        config.device_read_only.push((Mfn::containing(at), 1));
     }
     let hv = Hypervisor::new(&HW, frames, space.m2p(), config)
         .map_err(|_| "no memory for the hypervisor's tables")?;

@@ -6,6 +6,7 @@ use hypervisor_core::platform::{Nanos, TscScale};
 
 use crate::acpi::Facts;
 use crate::arch::{apic, cpu};
+use crate::console;
 
 const NS_PER_S: u64 = 1_000_000_000;
 /// Frequency of ACPI's power-management timer, Hz.
@@ -228,9 +229,15 @@ pub(crate) fn khz() -> u32 {
     KHZ.load(Ordering::Relaxed)
 }
 
-/// Arms this CPU's timer interrupt at `deadline`; `Nanos::MAX` stops it.
+/// How often a console without an interrupt is looked at, nanoseconds.
+const POLL_PERIOD: Nanos = 10_000_000;
+
+/// Arms this CPU's timer interrupt at `deadline`, or earlier; `Nanos::MAX` stops it.
 #[inline]
-pub(crate) fn arm(deadline: Nanos) {
+pub(crate) fn arm(mut deadline: Nanos) {
+    if console::is_polled() {
+        deadline = deadline.min(now() + POLL_PERIOD);
+    }
     if deadline == Nanos::MAX {
         return apic::arm(None);
     }

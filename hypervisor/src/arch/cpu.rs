@@ -17,7 +17,6 @@ pub(crate) mod cr4 {
     pub(crate) const DE: u64 = 1 << 3;
     pub(crate) const PAE: u64 = 1 << 5;
     pub(crate) const MCE: u64 = 1 << 6;
-    pub(crate) const PGE: u64 = 1 << 7;
     pub(crate) const OSFXSR: u64 = 1 << 9;
     pub(crate) const OSXMMEXCPT: u64 = 1 << 10;
     pub(crate) const UMIP: u64 = 1 << 11;
@@ -152,8 +151,12 @@ pub(crate) fn read_dr(index: usize) -> u64 {
 }
 
 /// Writes debug register `index` (0-3, 6, 7). The core checked the value: no breakpoint in the
-/// hypervisor's range, reserved bits as they must be.
-pub(crate) fn write_dr(index: usize, value: u64) {
+/// hypervisor's range. Bits that would fault here or later (the upper half of 6 and 7, "general
+/// detect") are dropped in any case.
+pub(crate) fn write_dr(index: usize, mut value: u64) {
+    if index >= 6 {
+        value &= 0xffff_dfff;
+    }
     macro_rules! write {
         ($name:literal) => {
             // SAFETY: a debug exception in ring 0 is survived (entry.S), so no value can do harm.

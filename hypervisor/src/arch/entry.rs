@@ -132,12 +132,16 @@ extern "C" fn from_guest(own: &'static PerCpu) {
     let (vector, error) = own.exception();
     // SAFETY: as in `from_syscall`.
     let cpu = unsafe { &mut *own.cpu.get() };
+    let hypervisor = own.hypervisor();
     let resume = if vector < 32 {
-        own.hypervisor()
-            .on_exception(cpu, vector as u8, error, read_cr2())
+        hypervisor.on_exception(cpu, vector as u8, error, read_cr2())
     } else {
-        own.hypervisor()
-            .on_interrupt(cpu, acknowledge(vector as u8))
+        let irq = acknowledge(vector as u8);
+        if brings_input(irq) {
+            // What it answers is out of date once the timer was seen to.
+            let _ = hypervisor.on_interrupt(cpu, Irq::Console);
+        }
+        hypervisor.on_interrupt(cpu, irq)
     };
     if resume == Resume::Idle {
         idle(own);
@@ -189,13 +193,20 @@ fn acknowledge(vector: u8) -> Irq {
     irq
 }
 
+/// Whether there is console input that no interrupt announced.
+fn brings_input(irq: Irq) -> bool {
+    irq == Irq::Timer && console::is_polled() && console::receive()
+}
+
 /// An exception or interrupt that hit the hypervisor itself.
 extern "C" fn from_hypervisor(regs: &mut Regs) {
     let vector = regs.error_vector >> 32;
     if vector >= 32 {
         let irq = acknowledge(vector as u8);
         let own = PerCpu::current();
-        own.pending.set(own.pending.get() | 1 << irq as u8);
+        let console = u8::from(brings_input(irq)) << Irq::Console as u8;
+        own.pending
+            .set(own.pending.get() | 1 << irq as u8 | console);
         return;
     }
     match guest_copy::fixup(regs.rip) {

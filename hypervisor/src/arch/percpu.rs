@@ -11,7 +11,7 @@ use hypervisor_core::vcpu::{Regs, Vcpu};
 
 use super::cpu;
 use super::descriptors::Tss;
-use crate::boot::paging::{Rights, bits};
+use crate::boot::paging::Rights;
 use crate::hw::Hw;
 use crate::layout::{CPU_WINDOW_SIZE, CPU_WINDOWS, PAGE, window};
 
@@ -214,7 +214,7 @@ impl PerCpu {
         for page in 0..window::GDT_OWN - window::GDT {
             let value = match frames.get(page as usize) {
                 Some(mfn) => mfn.addr() | DESCRIPTOR_PAGE,
-                None => self.zero_page | Rights::Read.bits() & !bits::GLOBAL,
+                None => self.zero_page | Rights::Read.bits(),
             };
             self.set_window_page(window::GDT + page, value);
         }
@@ -251,7 +251,7 @@ impl PerCpu {
 }
 
 /// A guest's descriptor page: the processor sets accessed bits in it.
-const DESCRIPTOR_PAGE: u64 = Rights::Write.bits() & !bits::GLOBAL;
+const DESCRIPTOR_PAGE: u64 = Rights::Write.bits();
 const REGS_SIZE: u64 = size_of::<Regs>() as u64;
 const REGS_R15: u64 = core::mem::offset_of!(Regs, r15) as u64;
 const REGS_ERROR: u64 = core::mem::offset_of!(Regs, error_vector) as u64;

@@ -15,16 +15,15 @@ pub(crate) mod bits {
     pub(crate) const ACCESSED: u64 = 1 << 5;
     pub(crate) const DIRTY: u64 = 1 << 6;
     pub(crate) const LARGE: u64 = 1 << 7;
-    pub(crate) const GLOBAL: u64 = 1 << 8;
     pub(crate) const NO_EXECUTE: u64 = 1 << 63;
     /// The frame's address.
     pub(crate) const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 }
 
-use bits::{ACCESSED, ADDRESS, DIRTY, GLOBAL, LARGE, NO_CACHE, NO_EXECUTE, PRESENT, USER, WRITE};
+use bits::{ACCESSED, ADDRESS, DIRTY, LARGE, NO_CACHE, NO_EXECUTE, PRESENT, USER, WRITE};
 
 const LARGE_PAGE: u64 = 1 << 21;
-const BASE: u64 = PRESENT | ACCESSED | DIRTY | GLOBAL;
+const BASE: u64 = PRESENT | ACCESSED | DIRTY;
 
 /// What may be done with a mapped page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

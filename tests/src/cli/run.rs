@@ -98,8 +98,10 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
 
 /// QEMU takes over the terminal; a copy of the output goes to the log.
 fn run_terminal(lab: &Lab, config: &Config, timeout: Option<u64>) -> Result<ExitCode> {
-    config.link_modules(&lab.dir)?;
-    let log = lab.dir.join("console.log");
+    let dir = lab.dir.join("paravane");
+    fs::create_dir_all(&dir)?;
+    config.link_modules(&dir)?;
+    let log = dir.join("console.log");
     eprintln!(
         "Leave with `poweroff`, or with Ctrl-A X. Log: {}",
         log.display()
@@ -111,7 +113,7 @@ fn run_terminal(lab: &Lab, config: &Config, timeout: Option<u64>) -> Result<Exit
             "stdio,id=console,mux=on,signal=off,logfile=console.log",
         ])
         .args(["-serial", "chardev:console", "-mon", "chardev=console"])
-        .current_dir(&lab.dir)
+        .current_dir(&dir)
         .spawn()
         .with_context(|| format!("cannot start {PROGRAM}"))?;
     let Some(seconds) = timeout else {

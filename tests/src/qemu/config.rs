@@ -122,7 +122,7 @@ impl Config {
         args
     }
 
-    /// Links the modules into `dir` under their names, so that neither spaces nor
+    /// Links the modules into `dir`, where none of them lies, under their names, so that neither spaces nor
     /// commas of the real paths reach QEMU's list syntax.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::log::kprintln;
 use crate::task;
 use core::sync::atomic::{AtomicU64, Ordering};
 use guest_user::abi::{Errno, STATUS_FAULT};
-use hypercall_abi::arch_x86_64::{FLAT_KERNEL_CS, trap_info};
+use hypercall_abi::arch_x86_64::{FLAT_KERNEL_CS, FLAT_KERNEL_SS, trap_info};
 use hypercall_abi::callback::*;
 
 /// Everything an entry saves, as `entry.S` pushes it.
@@ -48,6 +48,10 @@ const PAGE_FAULT: u64 = 14;
 /// Bits of a page fault's error code.
 const FAULT_WRITE: u64 = 1 << 1;
 const FAULT_EXEC: u64 = 1 << 4;
+/// The kernel's code selector as frames have it: not ring 3, so that `iret` goes to kernel mode.
+const KERNEL_CS: u64 = FLAT_KERNEL_CS as u64 & !3;
+/// The flag that is always set; without the interrupt flag, `iret` masks events.
+const RFLAGS_ALWAYS: u64 = 1 << 1;
 /// Bytes per stub in `entry.S`.
 const STUB_LEN: u64 = 32;
 
@@ -56,6 +60,11 @@ unsafe extern "C" {
     static syscall_stub: u8;
     static event_stub: u8;
     static failsafe_stub: u8;
+}
+
+/// The kernel's entry for a vector.
+pub(crate) fn stub(vector: u8) -> u64 {
+    &raw const exception_stubs as u64 + u64::from(vector) * STUB_LEN
 }
 
 /// Registers all vectors and callbacks.
@@ -81,7 +90,7 @@ pub(crate) fn init() -> Result<(), Errno> {
                 flags: dpl | 1 << 2, // enter with events masked
                 cs: FLAT_KERNEL_CS,
                 _pad0: [0; 4],
-                address: &raw const exception_stubs as u64 + u64::from(vector) * STUB_LEN,
+                address: stub(vector),
             };
         }
         hypercall::set_trap_table(table)
@@ -170,38 +179,58 @@ pub(crate) fn exception_name(vector: u64) -> &'static str {
     }
 }
 
-/// An exception that a probe met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An entry that ended a probe: an exception or a system call.
+#[derive(Clone, Copy)]
 pub(crate) struct Hit {
-    pub(crate) vector: u64,
-    pub(crate) error: u64,
+    pub(crate) frame: TrapFrame,
     /// The faulting address if it was a page fault, else 0.
     pub(crate) address: u64,
+    /// Whether the handler was entered with events masked.
+    pub(crate) masked: bool,
 }
 
-static PROBE_RESUME: AtomicU64 = AtomicU64::new(0);
+/// Where the running probe continues, and its stack there; 0 when there is no probe.
+pub(crate) static PROBE_RESUME: AtomicU64 = AtomicU64::new(0);
+pub(crate) static PROBE_STACK: AtomicU64 = AtomicU64::new(0);
 static PROBE_HIT: Global<Option<Hit>> = Global::new(None);
 
-/// Makes the next exception in kernel mode continue at `resume` instead of being a panic; it is
-/// then told by [`take_hit`]. For code that tries an instruction that may fault:
-/// `set_probe(label_after_the_instruction)`, the instruction, `take_hit()`.
-///
-/// # Safety
-/// Continuing at `resume` from anywhere in the probed code must be sound.
-pub(crate) unsafe fn set_probe(resume: u64) {
-    PROBE_HIT.with(|hit| *hit = None);
-    PROBE_RESUME.store(resume, Ordering::Relaxed);
-}
-
-/// Ends a probe; returns the exception it met.
+/// Ends a probe (see `check::probe`); returns what it met.
 pub(crate) fn take_hit() -> Option<Hit> {
     PROBE_RESUME.store(0, Ordering::Relaxed);
     PROBE_HIT.with(Option::take)
 }
 
+/// If a probe runs, notes what it met and lets the kernel go on behind it, with events masked.
+fn end_probe(frame: &mut TrapFrame) -> bool {
+    let resume = PROBE_RESUME.swap(0, Ordering::Relaxed);
+    if resume == 0 {
+        return false;
+    }
+    let address = if frame.vector == PAGE_FAULT {
+        shared::cr2()
+    } else {
+        0
+    };
+    let hit = Hit {
+        frame: *frame,
+        address,
+        masked: shared::upcall_mask(),
+    };
+    PROBE_HIT.with(|h| *h = Some(hit));
+    frame.rip = resume;
+    frame.rsp = PROBE_STACK.load(Ordering::Relaxed);
+    frame.cs = KERNEL_CS;
+    frame.ss = u64::from(FLAT_KERNEL_SS);
+    frame.rflags = RFLAGS_ALWAYS;
+    true
+}
+
 /// The only way into Rust from `entry.S`.
 #[unsafe(no_mangle)]
 extern "C" fn trap_entry(frame: &mut TrapFrame) {
+    if frame.vector != EVENT && end_probe(frame) {
+        return;
+    }
     match frame.vector {
         EVENT => event::deliver(),
         SYSCALL => frame.rax = crate::syscall::dispatch(frame).cast_unsigned(),
@@ -256,23 +285,12 @@ fn report(frame: &TrapFrame, address: u64, why: &str) {
     frame.dump();
 }
 
-fn kernel_exception(frame: &mut TrapFrame) {
+fn kernel_exception(frame: &TrapFrame) {
     let address = if frame.vector == PAGE_FAULT {
         shared::cr2()
     } else {
         0
     };
-    let resume = PROBE_RESUME.swap(0, Ordering::Relaxed);
-    if resume != 0 {
-        let hit = Hit {
-            vector: frame.vector,
-            error: frame.error,
-            address,
-        };
-        PROBE_HIT.with(|h| *h = Some(hit));
-        frame.rip = resume;
-        return;
-    }
     frame.dump();
     crate::panic::backtrace(frame.rbp);
     panic!(

@@ -1,9 +1,8 @@
-//! Version, features, unknown calls, console, and an exception in kernel mode.
+//! Version, features, unknown calls, console.
 
 use super::{Check, Report};
 use crate::boot_info;
 use crate::hypercall::{self, raw};
-use crate::trap;
 use guest_user::abi;
 use hypercall_abi::version::*;
 use hypercall_abi::xen::*;
@@ -15,7 +14,6 @@ pub(super) const CHECKS: &[Check] = &[
     ("console_io", console_io),
     ("start_info", start_info),
     ("timer", timer),
-    ("ud2", ud2),
 ];
 
 fn version(r: &mut Report) {
@@ -80,27 +78,4 @@ fn start_info(r: &mut Report) {
 fn timer(r: &mut Report) {
     r.outcome("stop_periodic_again", hypercall::stop_periodic_timer());
     r.outcome("singleshot_in_the_past", hypercall::set_singleshot_timer(1));
-}
-
-fn ud2(r: &mut Report) {
-    // SAFETY: the label lies right behind the instruction, which has no effect but its fault.
-    unsafe {
-        core::arch::asm!(
-            "lea rdi, [rip + 2f]",
-            "call {set}",
-            "ud2",
-            "2:",
-            set = sym probe,
-            clobber_abi("C"),
-        );
-    }
-    match trap::take_hit() {
-        Some(hit) => r.line(format_args!("vector={} error={:#x}", hit.vector, hit.error)),
-        None => r.error("no exception"),
-    }
-}
-
-extern "C" fn probe(resume: u64) {
-    // SAFETY: the only caller passes the address behind the probed instruction.
-    unsafe { trap::set_probe(resume) };
 }

@@ -6,7 +6,13 @@
 //! in that module's `CHECKS`, and the module in [`GROUPS`].
 
 mod basics;
+mod exceptions;
 mod mappings;
+mod mmu;
+mod mmuext;
+mod page;
+mod probe;
+mod tables;
 
 use crate::hypercall::HvResult;
 use crate::log::kprintln;
@@ -16,7 +22,14 @@ use core::fmt;
 pub(crate) type Check = (&'static str, fn(&mut Report));
 
 /// The groups of checks, in the order in which they run.
-const GROUPS: &[&[Check]] = &[basics::CHECKS, mappings::CHECKS];
+const GROUPS: &[&[Check]] = &[
+    basics::CHECKS,
+    mappings::CHECKS,
+    mmu::CHECKS,
+    tables::CHECKS,
+    mmuext::CHECKS,
+    exceptions::CHECKS,
+];
 
 /// Where a check reports what it saw.
 pub(crate) struct Report {
@@ -33,10 +46,7 @@ impl Report {
 
     /// Prints the result of a call under a key: `<key>=<value>`, or `<key>=-<ERRNO>`.
     pub(crate) fn result(&mut self, key: &str, result: HvResult) {
-        match result {
-            Ok(value) => self.line(format_args!("{key}={value:#x}")),
-            Err(errno) => self.line(format_args!("{key}=-{}({})", errno.name(), errno.0)),
-        }
+        self.line(format_args!("{key}={}", page::Shown(result)));
     }
 
     /// Prints whether a call succeeded, without its value: `<key>=ok`, or `<key>=-<ERRNO>`.

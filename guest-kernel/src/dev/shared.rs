@@ -60,6 +60,12 @@ pub(crate) fn set_upcall_mask(masked: bool) {
     byte(offset).store(u8::from(masked), Ordering::SeqCst);
 }
 
+/// Whether event upcalls are masked.
+pub(crate) fn upcall_mask() -> bool {
+    let offset = VCPU0 + offset_of!(vcpu_info, evtchn_upcall_mask);
+    byte(offset).load(Ordering::SeqCst) != 0
+}
+
 /// Tells the toolstack how many pages the P2M list covers, as dumps and lists show it.
 pub(crate) fn publish_max_pfn(pages: u64) {
     let offset = offset_of!(shared_info, arch) + offset_of!(arch_shared_info, max_pfn);

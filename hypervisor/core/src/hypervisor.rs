@@ -26,6 +26,8 @@ pub struct Config {
     /// Device frames that no domain may map, as first frame and count: the interrupt controllers
     /// and timers that the hypervisor itself drives.
     pub device_denied: ArrayVec<(Mfn, u64), 16>,
+    /// Device frames that may be mapped, but not writable.
+    pub device_read_only: ArrayVec<(Mfn, u64), 16>,
     /// First frame of the (physically contiguous) machine-to-phys table.
     pub m2p_start: Mfn,
     /// The machine's memory map as the firmware gave it: address, size, type (E820).
@@ -38,12 +40,20 @@ impl Config {
     /// Whether the privileged domain may map device frame `mfn`.
     #[must_use]
     pub fn device_frame_allowed(&self, mfn: Mfn) -> bool {
-        mfn.0 < self.max_mfn
-            && !self
-                .device_denied
-                .iter()
-                .any(|&(start, count)| mfn.0.wrapping_sub(start.0) < count)
+        mfn.0 < self.max_mfn && !within(&self.device_denied, mfn)
     }
+
+    /// Whether device frame `mfn` may be mapped read-only at most.
+    #[must_use]
+    pub fn device_frame_read_only(&self, mfn: Mfn) -> bool {
+        within(&self.device_read_only, mfn)
+    }
+}
+
+fn within(ranges: &[(Mfn, u64)], mfn: Mfn) -> bool {
+    ranges
+        .iter()
+        .any(|&(start, count)| mfn.0.wrapping_sub(start.0) < count)
 }
 
 /// A bounded string without a heap.

@@ -46,6 +46,7 @@ pub fn hypervisor(frames: usize, cpus: u32) -> &'static Hypervisor<FakeMachine> 
         noreboot: false,
         verbose_guests: false,
         device_denied: Default::default(),
+        device_read_only: Default::default(),
         m2p_start: Mfn(0),
         memory_map: Default::default(),
         max_mfn: 1 << 40,

@@ -18,6 +18,10 @@ pub const ACCESSED: u64 = 1 << 5;
 pub const DIRTY: u64 = 1 << 6;
 /// Bits 9 to 11, free for the guest's use.
 pub const AVAILABLE: u64 = 0b111 << 9;
+/// Global: not forgotten when a root is loaded, if the processor is told to heed it.
+pub const GLOBAL: u64 = 1 << 8;
+/// Bits 52 to 62, which the processor ignores: protection keys are off.
+pub const IGNORED: u64 = 0x7ff << 52;
 /// Bit 52: the guest asked for a kernel-only mapping; kept so that it can tell (the PV kernel runs
 /// in ring 3, so its mappings are user mappings to the processor).
 pub const GUEST_KERNEL: u64 = 1 << 52;
@@ -25,13 +29,18 @@ pub const GUEST_KERNEL: u64 = 1 << 52;
 pub const NX: u64 = 1 << 63;
 /// Cache attributes of a level-1 entry: PWT, PCD, PAT.
 pub const CACHE: u64 = 1 << 3 | 1 << 4 | 1 << 7;
+/// PWT and PCD: not cached.
+pub const UNCACHED: u64 = 1 << 3 | 1 << 4;
+/// PCD and PAT: without either, an entry is cached, written back or written through.
+pub const CHOSEN_CACHE: u64 = 1 << 4 | 1 << 7;
 /// The frame number's bits: machine addresses of up to 52 bits.
 pub const FRAME: u64 = 0x000f_ffff_ffff_f000;
 
 /// Bits whose change alone changes no claim.
 pub const HARMLESS: u64 = ACCESSED | DIRTY | AVAILABLE;
 
-const COMMON: u64 = PRESENT | RW | USER | ACCESSED | DIRTY | AVAILABLE | NX | FRAME;
+const COMMON: u64 =
+    PRESENT | RW | USER | ACCESSED | DIRTY | AVAILABLE | IGNORED | NX | FRAME;
 
 /// An entry that was validated, or that is not present; only [`crate::pv`] makes the former.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,15 +99,15 @@ pub const fn frame(raw: u64) -> Mfn {
 /// What `raw` as an entry of a level-`level` table asks for.
 ///
 /// # Errors
-/// `EINVAL` when bits are set that a guest may not use: superpages, global, protection keys and
-/// other high bits, cache attributes above level 1.
+/// `EINVAL` when bits are set that a guest may not use: superpages, and global and cache attributes
+/// above level 1.
 #[inline]
 pub const fn claim(level: u8, raw: u64) -> Result<Claim> {
     if raw & PRESENT == 0 {
         return Ok(Claim::Absent);
     }
     if level == 1 {
-        if raw & !(COMMON | CACHE | GUEST_KERNEL) != 0 {
+        if raw & !(COMMON | CACHE | GLOBAL) != 0 {
             return Err(Errno::EINVAL);
         }
         return Ok(Claim::Page {
@@ -114,18 +123,22 @@ pub const fn claim(level: u8, raw: u64) -> Result<Claim> {
 }
 
 /// The value that is stored for a granted `raw`: both halves of a 64-bit PV guest run in ring 3,
-/// so every present entry is reachable from there; a level-1 entry remembers that the guest asked
-/// for less.
+/// so every present entry is reachable from there. A level-1 entry remembers that the guest asked
+/// for less; if it asked for a user mapping, that is global, for it is the same under both roots.
+/// A level-4 entry is accessed from the start. All of this as guests see it on real Xen.
 #[inline]
 #[must_use]
 pub const fn adjust(level: u8, raw: u64) -> u64 {
     if raw & PRESENT == 0 {
         return raw;
     }
-    if level == 1 && raw & USER == 0 {
-        return raw | USER | GUEST_KERNEL;
+    match level {
+        1 if raw & USER == 0 => raw | USER | GUEST_KERNEL,
+        1 if raw & GUEST_KERNEL == 0 => raw | GLOBAL,
+        1 => raw,
+        4 => raw | USER | ACCESSED,
+        _ => raw | USER,
     }
-    raw | USER
 }
 
 #[cfg(test)]
@@ -138,8 +151,8 @@ mod tests {
             return true;
         }
         (0..64).filter(|b| raw >> b & 1 == 1).all(|bit| match bit {
-            0 | 1 | 2 | 5 | 6 | 9..=51 | 63 => true,
-            3 | 4 | 7 | 52 => level == 1,
+            0 | 1 | 2 | 5 | 6 | 9..=63 => true,
+            3 | 4 | 7 | 8 => level == 1,
             _ => false,
         })
     }
@@ -180,8 +193,9 @@ mod tests {
     #[test]
     fn kernel_mappings_remember_that_they_are() {
         assert_eq!(adjust(1, PRESENT | RW), PRESENT | RW | USER | GUEST_KERNEL);
-        assert_eq!(adjust(1, PRESENT | USER), PRESENT | USER);
+        assert_eq!(adjust(1, PRESENT | USER), PRESENT | USER | GLOBAL);
         assert_eq!(adjust(3, PRESENT), PRESENT | USER);
+        assert_eq!(adjust(4, PRESENT), PRESENT | USER | ACCESSED);
         assert_eq!(adjust(1, 0x1234_0000), 0x1234_0000);
     }
 }

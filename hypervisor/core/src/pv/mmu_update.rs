@@ -12,6 +12,7 @@ use crate::addr::Mfn;
 use crate::domain::Domain;
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::frame::word::Owner;
+use crate::addr::guest_range;
 use crate::guest::{GuestSlice, copy_in, copy_out};
 use crate::hypercall::Cx;
 use crate::platform::{CpuMask, Machine};
@@ -41,22 +42,26 @@ impl<'a, M: Machine> Cx<'a, M> {
     }
 }
 
-/// Whose pages `FD` means: an ordinary domain, or device frames only.
-fn page_owner<'a, M: Machine>(cx: &Cx<'a, M>, table: &'a Domain, fd: u16) -> Result<Parties<'a>> {
-    let privileged = cx.dom.is_privileged();
-    match fd {
-        DOMID_IO => Ok(Parties {
-            table,
-            pages: table,
-            devices: privileged,
-        }),
-        DOMID_XEN if privileged => Err(Errno::EINVAL),
-        DOMID_XEN => Err(Errno::EPERM),
-        _ => Ok(Parties {
-            table,
-            pages: cx.subject(fd)?,
-            devices: privileged,
-        }),
+/// Whose tables `domid` means, which real Xen takes by number only.
+fn table_owner<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<&'a Domain> {
+    if domid == DOMID_SELF {
+        return Err(Errno::ESRCH);
+    }
+    cx.subject(domid)
+}
+
+/// Whose pages `domid` means: the caller's (who may not name itself by number), another domain's,
+/// or device frames only.
+pub(super) fn page_owner<'a, M: Machine>(
+    cx: &Cx<'a, M>,
+    domid: u16,
+) -> Result<Option<&'a Domain>> {
+    match domid {
+        DOMID_SELF => Ok(Some(cx.dom)),
+        DOMID_IO | DOMID_XEN if cx.dom.is_privileged() => Ok(None),
+        DOMID_IO | DOMID_XEN => Err(Errno::EPERM),
+        _ if domid == cx.dom.id() => Err(Errno::ESRCH),
+        _ => cx.subject(domid).map(Some),
     }
 }
 
@@ -77,11 +82,15 @@ pub fn mmu_update<M: Machine>(
     } else {
         let table = match (foreign >> 16) as u16 {
             0 => cx.dom,
-            other => cx.subject(other - 1)?,
+            other => table_owner(cx, other - 1)?,
         };
-        page_owner(cx, table, foreign as u16)?
+        Parties {
+            table,
+            pages: page_owner(cx, foreign as u16)?,
+            devices: cx.dom.is_privileged(),
+        }
     };
-    let slice = GuestSlice::<hypercall_abi::xen::mmu_update>::new(requests, count)?;
+    let slice = operations::<hypercall_abi::xen::mmu_update, M>(cx, requests, count, pdone)?;
     let start = cx.resume_at();
     let guard = parties.table.lock();
     let (done, result) = run(cx, parties, slice, start);
@@ -90,10 +99,30 @@ pub fn mmu_update<M: Machine>(
         cx.suspend_at(done);
         return Err(Stop::Retry);
     }
-    if pdone != 0 {
-        copy_out(cx.m(), pdone, &(done as u32))?;
-    }
+    tell_done(cx, pdone, done);
     result.map(|()| 0)
+}
+
+/// The list that a guest gave as `count` operations at `va`. Real Xen looks only at the list's
+/// first byte before it begins, even if it is empty; the rest shows on the way.
+pub(super) fn operations<T, M: Machine>(
+    cx: &Cx<'_, M>,
+    va: u64,
+    count: u64,
+    pdone: u64,
+) -> Result<GuestSlice<T>> {
+    if !guest_range(va, 1) {
+        return Err(Errno::EFAULT);
+    }
+    GuestSlice::new(va, count).inspect_err(|_| tell_done(cx, pdone, 0))
+}
+
+/// Writes how many operations of a list are done to where the guest asked for it. A place that
+/// cannot be written is the guest's own loss: what was done is done.
+pub(super) fn tell_done<M: Machine>(cx: &Cx<'_, M>, pdone: u64, done: u64) {
+    if pdone != 0 {
+        let _ = copy_out(cx.m(), pdone, &(done as u32));
+    }
 }
 
 /// Runs requests from `start` on; gives how many are finished, and why it stopped.
@@ -131,16 +160,13 @@ fn one<M: Machine>(
     parties: Parties<'_>,
     request: Request,
 ) -> Result<(), Stop> {
-    let address = request.ptr & !3;
-    let ad = match request.ptr & 3 {
+    let address = request.ptr & !7;
+    let ad = match request.ptr & 7 {
         MMU_NORMAL_PT_UPDATE | MMU_PT_UPDATE_NO_TRANSLATE => AccessedDirty::Overwrite,
         MMU_PT_UPDATE_PRESERVE_AD => AccessedDirty::Keep,
         MMU_MACHPHYS_UPDATE => return machphys(cx, parties, address, request.val),
         _ => return Err(Errno::ENOSYS.into()),
     };
-    if address & 7 != 0 {
-        return Err(Errno::EINVAL.into());
-    }
     let work = (&mut cx.vcpu.walk, &mut cx.budget);
     cx.hv
         .update_entry(parties, address, request.val, ad, work)
@@ -154,7 +180,8 @@ fn machphys<M: Machine>(
     pfn: u64,
 ) -> Result<(), Stop> {
     let mfn = Mfn::containing(address);
-    if cx.hv.frames.owner(mfn) != Owner::domain(parties.pages.slot) {
+    let owner = parties.pages.map_or(Owner::IO, |dom| Owner::domain(dom.slot));
+    if cx.hv.frames.owner(mfn) != owner {
         return Err(Errno::EINVAL.into());
     }
     cx.hv.set_m2p(mfn, pfn);
@@ -185,7 +212,11 @@ pub fn update_va_mapping_otherdomain<M: Machine>(
     flags: u64,
     domid: u64,
 ) -> HypercallResult {
-    let parties = page_owner(cx, cx.dom, domid as u16)?;
+    let parties = Parties {
+        table: cx.dom,
+        pages: page_owner(cx, domid as u16)?,
+        devices: cx.dom.is_privileged(),
+    };
     update_va(cx, parties, va, raw, flags)
 }
 
@@ -224,8 +255,8 @@ fn flush_after<M: Machine>(cx: &mut Cx<'_, M>, va: u64, flags: u64) -> Result<()
     match flags & UVMF_FLUSHTYPE_MASK {
         UVMF_TLB_FLUSH => flush(cx, mask),
         UVMF_INVLPG => invlpg(cx, mask, va),
-        UVMF_NONE => {}
-        _ => return Err(Errno::EINVAL),
+        // The fourth type flushes nothing.
+        _ => {}
     }
     Ok(())
 }

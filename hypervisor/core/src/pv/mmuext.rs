@@ -9,13 +9,13 @@ use hypercall_abi::xen::{
     mmuext_op as Op,
 };
 
-use super::mmu_update::{flush, invlpg, vcpus_to_cpus};
+use super::mmu_update::{flush, invlpg, operations, page_owner, tell_done, vcpus_to_cpus};
 use super::{root, walk};
 use crate::addr::Mfn;
 use crate::domain::Domain;
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::frame::word::{Owner, Word};
-use crate::guest::{GuestSlice, copy_out};
+use crate::guest::GuestSlice;
 use crate::hypercall::Cx;
 use crate::platform::{CpuMask, Machine};
 
@@ -30,8 +30,8 @@ pub fn mmuext_op<M: Machine>(
     pdone: u64,
     foreign: u64,
 ) -> HypercallResult {
-    let dom = cx.subject(foreign as u16)?;
-    let slice = GuestSlice::<Op>::new(ops, u64::from(count as u32))?;
+    let dom = page_owner(cx, foreign as u16)?;
+    let slice = operations::<Op, M>(cx, ops, u64::from(count as u32), pdone)?;
     let mut done = cx.resume_at();
     let mut result = Ok(());
     while done < slice.len() {
@@ -45,15 +45,13 @@ pub fn mmuext_op<M: Machine>(
             Err(_) => break,
         }
     }
-    if pdone != 0 {
-        copy_out(cx.m(), pdone, &(done as u32))?;
-    }
+    tell_done(cx, pdone, done);
     result.map(|()| 0)
 }
 
 fn step<M: Machine>(
     cx: &mut Cx<'_, M>,
-    dom: &Domain,
+    dom: Option<&Domain>,
     ops: &GuestSlice<Op>,
     index: u64,
 ) -> Result<(), Stop> {
@@ -61,7 +59,27 @@ fn step<M: Machine>(
         return Err(Stop::Retry);
     }
     let op = ops.read(cx.m(), index)?;
-    one(cx, dom, op)
+    match dom {
+        Some(dom) => one(cx, dom, op),
+        // Device frames are no tables, and no domain's to clear.
+        None if names_page(op.cmd) => Err(Errno::EINVAL.into()),
+        None => Err(Errno::EPERM.into()),
+    }
+}
+
+/// Whether an operation works on a page of the domain that the caller named, and not on the
+/// calling vCPU.
+const fn names_page(cmd: u32) -> bool {
+    matches!(
+        cmd,
+        MMUEXT_PIN_L1_TABLE
+            | MMUEXT_PIN_L2_TABLE
+            | MMUEXT_PIN_L3_TABLE
+            | MMUEXT_PIN_L4_TABLE
+            | MMUEXT_UNPIN_TABLE
+            | MMUEXT_CLEAR_PAGE
+            | MMUEXT_COPY_PAGE
+    )
 }
 
 fn one<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: Op) -> Result<(), Stop> {
@@ -72,9 +90,7 @@ fn one<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: Op) -> Result<(), Stop>
         MMUEXT_PIN_L3_TABLE => pin(cx, dom, mfn, 3),
         MMUEXT_PIN_L4_TABLE => pin(cx, dom, mfn, 4),
         MMUEXT_UNPIN_TABLE => unpin(cx, dom, mfn),
-        _ if dom.slot != cx.dom.slot && op.cmd != MMUEXT_CLEAR_PAGE && op.cmd != MMUEXT_COPY_PAGE => {
-            Err(Errno::EPERM.into())
-        }
+        _ if dom.slot != cx.dom.slot && !names_page(op.cmd) => Err(Errno::EPERM.into()),
         MMUEXT_NEW_BASEPTR => root::new_kernel_root(cx, mfn),
         MMUEXT_NEW_USER_BASEPTR => root::new_user_root(cx, mfn),
         _ => Ok(others(cx, dom, op)?),
@@ -88,13 +104,13 @@ fn others<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: Op) -> Result<()> {
         MMUEXT_TLB_FLUSH_ALL => flush(cx, CpuMask::MAX),
         MMUEXT_INVLPG_ALL => invlpg(cx, CpuMask::MAX, op.arg1),
         MMUEXT_TLB_FLUSH_MULTI => {
-            let mask = vcpus_to_cpus(cx, op.arg2)?;
+            let mask = vcpus_to_cpus(cx, op.arg2).map_err(|_| Errno::EINVAL)?;
             if mask != 0 {
                 flush(cx, mask);
             }
         }
         MMUEXT_INVLPG_MULTI => {
-            let mask = vcpus_to_cpus(cx, op.arg2)?;
+            let mask = vcpus_to_cpus(cx, op.arg2).map_err(|_| Errno::EINVAL)?;
             if mask != 0 {
                 invlpg(cx, mask, op.arg1);
             }

@@ -170,7 +170,7 @@ impl World {
                 Ok(())
             }
             Op::Foreign { table, index, target, writable } => {
-                let parties = Parties { table: self.doms[0], pages: self.doms[1], devices: true };
+                let parties = Parties { table: self.doms[0], pages: Some(self.doms[1]), devices: true };
                 let target = self.pages[1][target];
                 let raw = target.addr() | PRESENT | if writable { RW } else { 0 };
                 let at = self.pages[0][table].addr() | u64::from(index) * 8;

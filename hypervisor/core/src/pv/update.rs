@@ -1,7 +1,9 @@
 //! Granting and giving back the claims of single entries: the one place where mmu_update,
 //! update_va_mapping, trapped writes and walks meet.
 
-use super::entry::{Claim, HARMLESS, PRESENT, RW, ValidEntry, adjust, claim, frame};
+use super::entry::{
+    CHOSEN_CACHE, Claim, HARMLESS, PRESENT, RW, UNCACHED, ValidEntry, adjust, claim, frame,
+};
 use super::walk::{self, Walk};
 use crate::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
 use crate::domain::Domain;
@@ -16,8 +18,8 @@ use crate::platform::Machine;
 pub struct Parties<'a> {
     /// Owner of the table that is changed; its lock is held.
     pub table: &'a Domain,
-    /// Owner of the pages that level-1 entries map.
-    pub pages: &'a Domain,
+    /// Owner of the pages that level-1 entries map; `None` when only device frames are meant.
+    pub pages: Option<&'a Domain>,
     /// Whether device frames may be mapped: the caller is privileged.
     pub devices: bool,
 }
@@ -28,7 +30,7 @@ impl<'a> Parties<'a> {
     pub fn own(dom: &'a Domain) -> Self {
         Self {
             table: dom,
-            pages: dom,
+            pages: Some(dom),
             devices: dom.is_privileged(),
         }
     }
@@ -46,40 +48,48 @@ pub enum AccessedDirty {
 }
 
 impl<M: Machine> Hypervisor<M> {
-    /// Takes what a present level-1 entry claims.
+    /// Takes what a present level-1 entry claims; gives the entry as it may be stored.
     ///
     /// # Errors
-    /// `EINVAL` for forbidden bits, frames of others, tables mapped writable; `EPERM` for device
-    /// frames without the right.
+    /// `EINVAL` for forbidden bits and frames beyond the address width; `EBUSY` for frames of
+    /// others and tables mapped writable; `EPERM` for device frames without the right.
     #[inline]
-    pub(super) fn grant_page(&self, parties: Parties<'_>, raw: u64) -> Result<()> {
+    pub(super) fn grant_page(&self, parties: Parties<'_>, raw: u64) -> Result<u64> {
         let Claim::Page { mfn, writable, uncached } = claim(1, raw)? else {
-            return Ok(());
+            return Ok(raw);
         };
         if uncached && !parties.devices {
             return Err(Errno::EINVAL);
         }
-        let taken = if writable {
-            self.page_get_writable(parties.pages, mfn)
-        } else {
-            self.page_get(parties.pages, mfn)
+        let taken = match parties.pages {
+            Some(dom) if writable => self.page_get_writable(dom, mfn),
+            Some(dom) => self.page_get(dom, mfn),
+            None => Err(Errno::EINVAL),
         };
         match taken {
-            Err(Errno::EINVAL) => self.grant_odd_page(parties, mfn),
-            other => other,
+            Ok(()) => Ok(raw),
+            Err(Errno::EINVAL) => self.grant_odd_page(parties, raw, mfn),
+            Err(other) => Err(other),
         }
     }
 
-    /// A page that its supposed owner does not own: a device frame, which needs no counting.
+    /// A page that its supposed owner does not own: a device frame, which needs no counting. It is
+    /// mapped uncached unless the guest chose another way than caching, and read-only where the hypervisor itself
+    /// drives the device.
     #[cold]
-    fn grant_odd_page(&self, parties: Parties<'_>, mfn: Mfn) -> Result<()> {
-        if self.frames.owner(mfn) != Owner::IO {
+    fn grant_odd_page(&self, parties: Parties<'_>, raw: u64, mfn: Mfn) -> Result<u64> {
+        if mfn.0 >= self.config.max_mfn {
             return Err(Errno::EINVAL);
+        }
+        if self.frames.owner(mfn) != Owner::IO {
+            return Err(Errno::EBUSY);
         }
         if !parties.devices || !self.config.device_frame_allowed(mfn) {
             return Err(Errno::EPERM);
         }
-        Ok(())
+        let cache = if raw & CHOSEN_CACHE == 0 { UNCACHED } else { 0 };
+        let lost = if self.config.device_frame_read_only(mfn) { RW } else { 0 };
+        Ok((raw | cache) & !lost)
     }
 
     /// Gives back what a level-1 entry that was granted held.
@@ -120,7 +130,7 @@ impl<M: Machine> Hypervisor<M> {
                 .store(table, index, old, ValidEntry::granted(new), ad)
                 .map(|_| ());
         }
-        self.grant_page(parties, new)?;
+        let new = self.grant_page(parties, new)?;
         match self.store(table, index, old, ValidEntry::granted(new), ad) {
             Ok(replaced) => {
                 self.ungrant_page(replaced);

@@ -269,12 +269,14 @@ fn validate_pages<M: Machine>(
         }
         let raw = hv.machine.read_entry(step.table, index);
         if raw & PRESENT != 0 {
-            let new = adjust(1, raw);
-            if let Err(e) = hv.grant_page(parties, new) {
-                step.index = index as u16;
-                step.task = Task::Fail(e);
-                return Ok(Next::Again);
-            }
+            let new = match hv.grant_page(parties, adjust(1, raw)) {
+                Ok(new) => new,
+                Err(e) => {
+                    step.index = index as u16;
+                    step.task = Task::Fail(e);
+                    return Ok(Next::Again);
+                }
+            };
             if new != raw {
                 hv.machine
                     .write_entry(step.table, index, ValidEntry::granted(new));

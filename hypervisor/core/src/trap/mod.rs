@@ -34,6 +34,9 @@ pub(crate) const PF: u8 = 14;
 /// First vector that is no exception.
 const FIRST_INTERRUPT: u8 = 32;
 
+/// Vector of the system call of old.
+const OLD_SYSCALL: u8 = 0x80;
+
 /// Error code of #GP: the selector index is a vector.
 const ERROR_IDT: u32 = 1 << 1;
 /// Error code of #GP: the event came from outside the program.
@@ -115,18 +118,23 @@ fn general_protection<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, error: u3
     }
 }
 
-/// `int n` at rip: to the guest's gate, if there is one that this mode may use.
+/// `int n` at rip: to the guest's gate, if there is one that this mode may use. Vector 0x80, the
+/// system call of old, may always be used, and does not look like a fault.
 fn software_interrupt<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, vector: u8) {
     let gate = vcpu.arch.traps[usize::from(vector)];
     let needed = match vcpu.mode {
         Mode::Kernel => 1,
         Mode::User => 3,
     };
-    if gate.address == 0 || gate.flags & GATE_DPL < needed {
+    let open = vector == OLD_SYSCALL || gate.flags & GATE_DPL >= needed;
+    if gate.address == 0 || !open {
         inject(hv, vcpu, GP, Some(u32::from(vector) << 3 | ERROR_IDT));
         return;
     }
     vcpu.regs.rip = vcpu.regs.rip.wrapping_add(INT_LENGTH);
+    if vector == OLD_SYSCALL {
+        vcpu.regs.rflags &= !frame::RF;
+    }
     inject(hv, vcpu, vector, None);
 }
 

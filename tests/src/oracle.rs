@@ -154,11 +154,7 @@ pub fn table(rows: &[Row]) -> String {
 pub fn run(lab: &Lab, report: &mut Report) -> Checked<Vec<Row>> {
     let modules = lab.our_dom0("selfcheck", None)?;
     let on_xen = format!("{HYPERVISOR_OPTIONS} {XEN_OPTIONS}");
-    let xen = run_side(
-        lab,
-        &lab.xen_with(&on_xen, modules.clone())?,
-        "on-xen",
-    )?;
+    let xen = run_side(lab, &lab.xen_with(&on_xen, modules.clone())?, "on-xen")?;
     let paravane = run_side(
         lab,
         &lab.paravane_with(HYPERVISOR_OPTIONS, modules),

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::BootTest;
 use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::qemu::machine::PANIC;
 use crate::qemu::{Config, Module};
 use crate::verdict::{Checked, Report};
 
@@ -132,6 +133,7 @@ impl Case {
 
     fn run(&self, lab: &Lab, good: &Good, report: &mut Report) -> Checked<()> {
         let mut machine = lab.start(&self.config(lab, good)?, self.name)?;
+        machine.deny_only(&[PANIC]);
         let refusal = machine.expect_line(REFUSAL)?;
         let text = machine.console.text();
         let before = text

@@ -19,11 +19,14 @@ use crate::verdict::{Checked, Trouble};
 /// What no machine of ours may print unless a test says so: the hypervisor's panic or
 /// refusal, and dom0's end (other guests' lines begin with their names).
 const DENIED: [&str; 4] = [
-    "(PVN) PANIC",
+    PANIC,
     "(PVN) Cannot start",
     "(PVN) dom0 crashed",
     "\nkernel panic",
 ];
+
+/// How a panic of the hypervisor begins.
+pub const PANIC: &str = "(PVN) PANIC";
 
 /// Lines of console output shown when an expectation fails.
 const TAIL_LINES: usize = 12;
@@ -103,9 +106,9 @@ impl Machine {
         })
     }
 
-    /// Lets the machine print what is otherwise a failure: for tests of panics.
-    pub fn allow_anything(&mut self) {
-        self.deny.clear();
+    /// Replaces what the machine may not print: for tests of refusals and panics.
+    pub fn deny_only(&mut self, texts: &[&'static str]) {
+        self.deny = texts.to_vec();
     }
 
     /// The console's log file.

@@ -98,7 +98,7 @@ impl<M: Machine> Hypervisor<M> {
             machine,
             frames,
             m2p,
-            tlb: Tlb::new(),
+            tlb: Tlb::new(config.cpus),
             domains: DomainTable::new()?,
             sched: Scheduler::new(config.cpus)?,
             config,

@@ -5,7 +5,7 @@
 //! Differences are taken modulo 2^32, signed: an ancient stamp may cost a needless flush, never
 //! spares a needed one while each online CPU flushes at least once in 2^31 ticks.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::hypervisor::Hypervisor;
 use crate::platform::{CpuId, CpuMask, Machine};
@@ -17,7 +17,9 @@ pub const MAX_CPUS: usize = 64;
 pub struct Tlb {
     clock: AtomicU32,
     flushed: [AtomicU32; MAX_CPUS],
-    online: AtomicU64,
+    /// CPUs that run guests, all from the start: a CPU that was forgotten here would never be
+    /// flushed, and nothing else would notice.
+    cpus: CpuMask,
 }
 
 /// Proof that no CPU remembers the earlier use of one frame. Only [`Hypervisor::flush_for`] makes it, and
@@ -27,19 +29,14 @@ pub struct Tlb {
 pub struct Flushed(());
 
 impl Tlb {
-    /// A clock that has not ticked, no CPU online.
+    /// A clock that has not ticked, for CPUs 0 to `cpus` - 1.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(cpus: u32) -> Self {
         Self {
             clock: AtomicU32::new(1),
             flushed: [const { AtomicU32::new(0) }; MAX_CPUS],
-            online: AtomicU64::new(0),
+            cpus: CpuMask::MAX >> (64 - cpus.clamp(1, 64)),
         }
-    }
-
-    /// A CPU begins to run guests.
-    pub fn online(&self, cpu: CpuId) {
-        self.online.fetch_or(1 << (cpu % 64), Ordering::SeqCst);
     }
 
     /// The stamp for a use that ends now.
@@ -53,7 +50,7 @@ impl Tlb {
     #[must_use]
     pub fn stale_cpus(&self, stamp: u32) -> CpuMask {
         let mut mask = 0;
-        let mut left = self.online.load(Ordering::SeqCst);
+        let mut left = self.cpus;
         while left != 0 {
             let cpu = left.trailing_zeros();
             left &= left - 1;
@@ -76,12 +73,6 @@ impl Tlb {
     }
 }
 
-impl Default for Tlb {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<M: Machine> Hypervisor<M> {
     /// Flushes this CPU's TLB and notes it.
     #[inline]
@@ -93,7 +84,7 @@ impl<M: Machine> Hypervisor<M> {
     /// Flushes every CPU in `mask`, this one included if named.
     pub fn flush_mask(&self, mask: CpuMask) {
         let me = self.machine.cpu();
-        let others = mask & !(1 << (me % 64)) & self.tlb.online.load(Ordering::SeqCst);
+        let others = mask & !(1 << (me % 64)) & self.tlb.cpus;
         if others != 0 {
             let begun = self.tlb.clock.fetch_add(1, Ordering::SeqCst);
             self.machine.flush_tlb_remote(others);
@@ -125,23 +116,20 @@ mod tests {
 
     #[test]
     fn a_flush_begun_after_the_stamp_counts() {
-        let t = Tlb::new();
-        t.online(0);
-        t.online(5);
+        let t = Tlb::new(2);
         let s = t.stamp();
-        assert_eq!(t.stale_cpus(s), 0b10_0001);
+        assert_eq!(t.stale_cpus(s), 0b11);
         t.note(0, || ());
-        assert_eq!(t.stale_cpus(s), 0b10_0000);
-        t.note(5, || ());
+        assert_eq!(t.stale_cpus(s), 0b10);
+        t.note(1, || ());
         assert_eq!(t.stale_cpus(s), 0);
         let later = t.stamp();
-        assert_eq!(t.stale_cpus(later), 0b10_0001);
+        assert_eq!(t.stale_cpus(later), 0b11);
     }
 
     #[test]
     fn a_stamp_taken_while_a_flush_runs_is_not_covered_by_it() {
-        let t = Tlb::new();
-        t.online(0);
+        let t = Tlb::new(1);
         let mut inside = 0;
         t.note(0, || inside = t.stamp());
         assert_eq!(t.stale_cpus(inside), 1);

@@ -275,7 +275,7 @@ fn a_writable_mapping_of_a_table_fails_the_whole_tree() {
     // The level-1 table maps the level-2 table writable.
     world.hv.machine.store_u64(l1, 16, l2.addr() | PRESENT | RW);
     let refused = world.apply(1, Op::Pin { table: 4, level: 4 });
-    assert_eq!(refused, Err(Errno::EINVAL.into()));
+    assert_eq!(refused, Err(Errno::EBUSY.into()));
     world.check().unwrap();
     for &mfn in &world.pages[1] {
         assert_eq!(world.hv.frames.word(mfn).kind(), Kind::None);
@@ -320,7 +320,7 @@ fn nobody_maps_the_hypervisors_or_anothers_frames() {
                 let ad = AccessedDirty::Overwrite;
                 w.hv.update_entry(Parties::own(dom), table.addr(), raw, ad, (walk, budget))
             });
-            assert!(matches!(refused, Err(Stop::Err(Errno::EINVAL | Errno::EPERM))), "{target:?}");
+            assert!(matches!(refused, Err(Stop::Err(Errno::EBUSY | Errno::EPERM))), "{target:?}");
         }
     }
     assert_eq!(world.hv.frames.owner(Mfn(0)), Owner::HYPERVISOR);

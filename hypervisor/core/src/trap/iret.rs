@@ -4,7 +4,7 @@
 use hypercall_abi::arch_x86_64::{FLAT_USER_CS, FLAT_USER_SS, VGCF_in_syscall, iret_context};
 
 use super::bounce::{self, Interrupted};
-use super::frame::{ExitFrame, IF, IOPL_SHIFT, guest_flags};
+use super::frame::{BadExit, ExitFrame, IF, IOPL_SHIFT, RF, guest_flags};
 use super::{GP, inject_at, mode};
 use crate::error::{Crash, HypercallResult};
 use crate::guest::copy_in;
@@ -46,10 +46,14 @@ pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     }
     match ExitFrame::new(to.rip, to.cs, to.rflags, to.rsp, to.ss) {
         Ok(exit) => exit.apply(&mut cx.vcpu.regs),
-        Err(_) => {
-            // The fault is that of the code that was to go on.
+        Err(why) => {
+            // The fault is that of the code that was to go on; with a bad address, of its first
+            // instruction.
             to.ss |= 3;
             to.rflags = guest_flags(to.rflags);
+            if why == BadExit::Rip {
+                to.rflags |= RF;
+            }
             inject_at(cx.hv, cx.vcpu, GP, Some(0), to);
         }
     }

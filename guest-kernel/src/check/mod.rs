@@ -6,13 +6,19 @@
 //! in that module's `CHECKS`, and the module in [`GROUPS`].
 
 mod basics;
+mod events;
 mod exceptions;
 mod mappings;
+mod memory;
 mod mmu;
 mod mmuext;
+mod multicall;
 mod page;
 mod probe;
+mod sched;
+mod state;
 mod tables;
+mod user;
 
 use crate::hypercall::HvResult;
 use crate::log::kprintln;
@@ -29,6 +35,12 @@ const GROUPS: &[&[Check]] = &[
     tables::CHECKS,
     mmuext::CHECKS,
     exceptions::CHECKS,
+    state::CHECKS,
+    user::CHECKS,
+    multicall::CHECKS,
+    events::CHECKS,
+    sched::CHECKS,
+    memory::CHECKS,
 ];
 
 /// Where a check reports what it saw.

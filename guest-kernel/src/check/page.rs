@@ -2,7 +2,7 @@
 
 use crate::hypercall::{self, HvResult, raw};
 use crate::mm::paging::{self, Table, index, pte};
-use crate::mm::{PAGE_SIZE, Pfn, frame, p2m};
+use crate::mm::{Mfn, PAGE_SIZE, Pfn, frame, p2m};
 use core::fmt;
 use guest_user::abi;
 use hypercall_abi::xen::*;
@@ -93,6 +93,11 @@ impl Page {
     pub(super) fn map(&self, entry: u64) -> HvResult {
         // SAFETY: nothing but the check uses this address.
         unsafe { hypercall::update_va_mapping(self.va(), entry, UVMF_INVLPG | UVMF_LOCAL) }
+    }
+
+    /// Puts another frame behind this page. The old one is gone.
+    pub(super) fn replace(&self, mfn: Mfn) {
+        p2m::set(self.0, Some(mfn));
     }
 
     /// The table whose entry `own_index` maps this page.

@@ -5,6 +5,7 @@ use crate::dev::shared;
 use crate::trap::{self, Hit, PROBE_RESUME, PROBE_STACK};
 use core::arch::naked_asm;
 use hypercall_abi::arch_x86_64::iret_context;
+use hypercall_abi::xen::multicall_entry;
 
 unsafe extern "C" {
     static hypercall_page: u8;
@@ -69,6 +70,38 @@ extern "C" fn run_iret(context: &iret_context) {
         resume = sym PROBE_RESUME,
         page = sym hypercall_page,
     )
+}
+
+/// Makes a multicall with `context` on top of the stack; returns when the kernel is entered again.
+#[unsafe(naked)]
+extern "C" fn run_multicall(context: &iret_context, list: u64, count: u64) {
+    naked_asm!(
+        "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
+        "sub rsp, 8",
+        "mov [rip + {stack}], rsp",
+        "lea rax, [rip + 2f]",
+        "mov [rip + {resume}], rax",
+        "push qword ptr [rdi + 64]", "push qword ptr [rdi + 56]", "push qword ptr [rdi + 48]",
+        "push qword ptr [rdi + 40]", "push qword ptr [rdi + 32]", "push qword ptr [rdi + 24]",
+        "push qword ptr [rdi + 16]", "push qword ptr [rdi + 8]", "push qword ptr [rdi]",
+        "mov rdi, rsi", "mov rsi, rdx",
+        "mov eax, 13",
+        "syscall",
+        "ud2",
+        "2:",
+        "add rsp, 8",
+        "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
+        "ret",
+        stack = sym PROBE_STACK,
+        resume = sym PROBE_RESUME,
+    )
+}
+
+/// Makes a multicall whose list leaves by `iret` with `context`; what came back into the kernel.
+pub(super) fn multicall_iret(context: &iret_context, list: &mut [multicall_entry]) -> Option<Hit> {
+    run_multicall(context, list.as_mut_ptr() as u64, list.len() as u64);
+    shared::set_upcall_mask(true);
+    trap::take_hit()
 }
 
 /// Runs `code(arg)` in kernel mode with events masked or not; what it met, if it met something.

@@ -17,6 +17,9 @@ use crate::platform::Machine;
 /// have them: the legacy lines and the few that real Xen adds for every domain.
 const DOMU_PIRQS: u32 = 48;
 
+/// What real Xen calls a reset that goes on; there is none under way when a guest says so.
+const RESET_GOES_ON: u32 = 14;
+
 /// `HYPERVISOR_event_channel_op(cmd, arg)`.
 ///
 /// # Errors
@@ -46,6 +49,11 @@ pub fn event_channel_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> H
             close(cx.hv, cx.dom, op.port)?;
         }
         EVTCHNOP_reset => return reset(cx, arg),
+        RESET_GOES_ON => {
+            let op: evtchn_reset = copy_in(cx.m(), arg)?;
+            named(cx, op.dom)?;
+            return Err(Errno::EBUSY.into());
+        }
         _ => return Err(Errno::ENOSYS.into()),
     }
     Ok(0)

@@ -81,7 +81,7 @@ hypercalls! { cx, a;
         => calls::update_descriptor(cx, a[0], a[1]),
     memory_op __HYPERVISOR_memory_op Part "reservations, maps, machphys, exchange"
         => memory_op::memory_op(cx, a[0], a[1]),
-    multicall __HYPERVISOR_multicall Whole "everything but itself and iret"
+    multicall __HYPERVISOR_multicall Whole "everything but itself"
         => multicall::multicall(cx, a[0], a[1]),
     update_va_mapping __HYPERVISOR_update_va_mapping Whole "all flushes"
         => mmu_update::update_va_mapping(cx, a[0], a[1], a[2]),

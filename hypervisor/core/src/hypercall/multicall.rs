@@ -3,9 +3,11 @@
 use hypercall_abi::xen::{__HYPERVISOR_iret, __HYPERVISOR_multicall, multicall_entry};
 
 use super::{Cx, dispatch};
+use crate::addr::guest_range;
 use crate::error::{Errno, HypercallResult, Stop};
 use crate::guest::GuestSlice;
 use crate::platform::Machine;
+use crate::trap::iret;
 
 /// Byte offset of `result` in a `multicall_entry`.
 const RESULT: u64 = core::mem::offset_of!(multicall_entry, result) as u64;
@@ -14,11 +16,15 @@ const RESULT: u64 = core::mem::offset_of!(multicall_entry, result) as u64;
 ///
 /// # Errors
 /// `EFAULT` when the list is not the guest's; `EINVAL` inside another multicall. Entries that fail
-/// say so in their own result. `iret` in an entry ends the domain: it would resume elsewhere than
-/// behind the list (XSA-213).
+/// say so in their own result. `iret` in an entry ends the list, as nothing in it may run in the
+/// address space that comes after (XSA-213): the guest goes on where its frame says, with the
+/// frame's rax, which is the entry's result too.
 pub fn multicall<M: Machine>(cx: &mut Cx<'_, M>, list: u64, count: u64) -> HypercallResult {
     if cx.depth != 0 {
         return Err(Errno::EINVAL.into());
+    }
+    if !guest_range(list, 1) {
+        return Err(Errno::EFAULT.into());
     }
     let entries = GuestSlice::<multicall_entry>::new(list, u64::from(count as u32))?;
     let outer = cx.call;
@@ -28,7 +34,8 @@ pub fn multicall<M: Machine>(cx: &mut Cx<'_, M>, list: u64, count: u64) -> Hyper
         cx.call = outer;
         cx.depth = 0;
         match outcome {
-            Ok(()) => {}
+            Ok(Next::Entry) => {}
+            Ok(Next::Left) => return Ok(cx.vcpu.regs.rax as i64),
             Err(Stop::Retry) => {
                 cx.suspend_at(index);
                 return Err(Stop::Retry);
@@ -39,17 +46,28 @@ pub fn multicall<M: Machine>(cx: &mut Cx<'_, M>, list: u64, count: u64) -> Hyper
     Ok(0)
 }
 
+/// What follows an entry.
+enum Next {
+    /// The next entry.
+    Entry,
+    /// Nothing: the guest goes on elsewhere.
+    Left,
+}
+
 fn entry<M: Machine>(
     cx: &mut Cx<'_, M>,
     entries: &GuestSlice<multicall_entry>,
     index: u64,
-) -> Result<(), Stop> {
+) -> Result<Next, Stop> {
     if !cx.budget.take(2) {
         return Err(Stop::Retry);
     }
     let e = entries.read(cx.m(), index)?;
     if e.op == __HYPERVISOR_iret {
-        return Err(crate::error::Crash("iret inside a multicall").into());
+        iret::iret(cx)?;
+        // Where the list is not writable any more, nobody looks at it.
+        let _ = put_result(cx, entries, index, cx.vcpu.regs.rax);
+        return Ok(Next::Left);
     }
     cx.call = (e.op, e.args);
     cx.depth = 1;
@@ -63,9 +81,18 @@ fn entry<M: Machine>(
         Err(Stop::Err(e)) => e.negated(),
         Err(stop) => return Err(stop),
     };
+    put_result(cx, entries, index, value as u64)?;
+    Ok(Next::Entry)
+}
+
+fn put_result<M: Machine>(
+    cx: &Cx<'_, M>,
+    entries: &GuestSlice<multicall_entry>,
+    index: u64,
+    value: u64,
+) -> Result<(), Errno> {
     let at = entries.address(index).wrapping_add(RESULT);
     cx.m()
-        .write_guest_u64(at, value as u64)
-        .map_err(|_| Errno::EFAULT)?;
-    Ok(())
+        .write_guest_u64(at, value)
+        .map_err(|_| Errno::EFAULT)
 }

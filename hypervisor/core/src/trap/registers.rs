@@ -15,6 +15,8 @@ pub(crate) const DR6_EVENTS: u64 = 0xe00f;
 const DR6_ZERO: u64 = 1 << 12;
 /// Bit of DR7 that always reads as one.
 const DR7_RESET: u64 = 0x400;
+/// Bits of DR7 that enable breakpoints.
+const DR7_ENABLES: u64 = 0xff;
 /// DR7: fault on access to debug registers.
 const DR7_GENERAL_DETECT: u64 = 1 << 13;
 /// Bits of DR7 that always read as zero.
@@ -106,7 +108,9 @@ fn dr7(value: u64) -> Result<u64> {
     if value >> 32 != 0 {
         return Err(Errno::EINVAL);
     }
-    let has_io = (16..32).step_by(4).any(|at| value >> at & 3 == DR7_KIND_IO);
+    // Kinds count, of all four, once one of them is enabled.
+    let has_io = value & DR7_ENABLES != 0
+        && (16..32).step_by(4).any(|at| value >> at & 3 == DR7_KIND_IO);
     if value & DR7_GENERAL_DETECT != 0 || has_io {
         return Err(Errno::EPERM);
     }

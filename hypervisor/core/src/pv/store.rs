@@ -48,12 +48,12 @@ pub struct Store {
 /// Decodes the store at the start of `code`; `None` for anything outside the set.
 #[must_use]
 pub fn decode(code: &[u8]) -> Option<Store> {
-    let mut at = 0;
-    let mut locked = false;
-    if code.first() == Some(&0xf0) {
-        locked = true;
-        at = 1;
-    }
+    // A kernel on one processor turns its lock prefixes into DS overrides, which mean nothing here.
+    let (locked, mut at) = match code.first() {
+        Some(0xf0) => (true, 1),
+        Some(0x3e) => (false, 1),
+        _ => (false, 0),
+    };
     let mut rex = 0;
     if let Some(&byte) = code.get(at)
         && byte & 0xf0 == 0x40
@@ -97,6 +97,7 @@ pub fn decode(code: &[u8]) -> Option<Store> {
         return None;
     }
     let (operand, length) = match source {
+        Source::Register if after > code.len() => return None,
         Source::Register => (register, after),
         Source::Byte => {
             let byte = *code.get(after)? as i8;
@@ -301,6 +302,8 @@ mod tests {
         assert_eq!((s.operand, s.length), (Operand::Register(6), 4));
         let s = decode(&[0xf0, 0x41, 0x80, 0x24, 0x24, 0xfd]).unwrap();
         assert_eq!((s.operation, s.width, s.length), (Operation::And, 1, 6));
+        // The same on a machine with one processor.
+        assert_eq!(decode(&[0x3e, 0x41, 0x80, 0x24, 0x24, 0xfd]), Some(s));
         assert_eq!(s.operand, Operand::Immediate(0xffff_ffff_ffff_fffd));
     }
 

@@ -30,7 +30,9 @@ impl<T> GuestSlice<T> {
     /// # Errors
     /// `EFAULT` when the range overflows or reaches into the hypervisor's range.
     pub fn new(va: u64, len: u64) -> Result<Self> {
-        let bytes = len.checked_mul(size_of::<T>() as u64).ok_or(Errno::EFAULT)?;
+        let bytes = len
+            .checked_mul(size_of::<T>() as u64)
+            .ok_or(Errno::EFAULT)?;
         if bytes != 0 && !guest_range(va, bytes) {
             return Err(Errno::EFAULT);
         }
@@ -56,7 +58,8 @@ impl<T> GuestSlice<T> {
     /// The guest address of element `index`.
     #[must_use]
     pub fn address(&self, index: u64) -> u64 {
-        self.va.wrapping_add(index.wrapping_mul(size_of::<T>() as u64))
+        self.va
+            .wrapping_add(index.wrapping_mul(size_of::<T>() as u64))
     }
 }
 

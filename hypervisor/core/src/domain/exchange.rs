@@ -47,13 +47,20 @@ pub(super) fn exchange<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallRes
     let chunks = input.nr_extents / per_chunk;
     let first = cx.resume_at().max(request.nr_exchanged / per_chunk);
     for index in first..chunks {
-        if !cx.budget.take((8 << order).min(crate::hypercall::Budget::FULL / 2)) {
+        if !cx
+            .budget
+            .take((8 << order).min(crate::hypercall::Budget::FULL / 2))
+        {
             cx.suspend_at(index);
             return Err(Stop::Retry);
         }
         let result = one(cx, &chunk, index);
         request.nr_exchanged = if result.is_ok() { index + 1 } else { index } * per_chunk;
-        copy_out(cx.m(), arg.wrapping_add(NR_EXCHANGED), &request.nr_exchanged)?;
+        copy_out(
+            cx.m(),
+            arg.wrapping_add(NR_EXCHANGED),
+            &request.nr_exchanged,
+        )?;
         result?;
     }
     Ok(0)

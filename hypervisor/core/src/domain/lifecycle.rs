@@ -81,7 +81,11 @@ pub fn create<M: Machine>(hv: &Hypervisor<M>, params: CreateParams) -> Result<&D
 fn next_id<M: Machine>(hv: &Hypervisor<M>, last: u16) -> Result<u16> {
     let mut id = last;
     for _ in 0..MAX_DOMAINS {
-        id = if id + 1 >= DOMID_FIRST_RESERVED { 1 } else { id + 1 };
+        id = if id + 1 >= DOMID_FIRST_RESERVED {
+            1
+        } else {
+            id + 1
+        };
         if hv.domains.slot(id).phase() == Phase::Free {
             return Ok(id);
         }
@@ -154,12 +158,7 @@ pub fn crash<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, crash: Crash) {
 
 /// As [`crash`], with the page-table walk of `va` in the dump.
 #[cold]
-pub fn crash_at<M: Machine>(
-    hv: &Hypervisor<M>,
-    vcpu: &mut Vcpu,
-    crash: Crash,
-    va: Option<u64>,
-) {
+pub fn crash_at<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, crash: Crash, va: Option<u64>) {
     let dom = hv.domains.slot(vcpu.slot);
     log::error!("d{}v{} killed: {}", dom.id(), vcpu.id.index, crash.0);
     hv.machine.dump(&vcpu.regs, va);
@@ -236,11 +235,7 @@ fn forget<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
 }
 
 /// Gives up what the vCPUs hold: roots, descriptor tables, registered areas, unfinished walks.
-fn release_vcpus<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    budget: &mut Budget,
-) -> Progress {
+fn release_vcpus<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
     let mut homes = dom.homes.lock();
     for vcpu in homes.iter_mut().flatten() {
         if !budget.take(1) || finish_walk(hv, vcpu, budget) == Progress::More {
@@ -264,7 +259,9 @@ fn release_vcpus<M: Machine>(
     }
     drop(homes);
     let mut state = dom.lock();
-    let DomainState { vcpus, shared_info, .. } = &mut *state;
+    let DomainState {
+        vcpus, shared_info, ..
+    } = &mut *state;
     for shared in vcpus.iter_mut() {
         if let Some(info) = shared.info.take()
             && Some(info.mfn) != *shared_info
@@ -294,11 +291,7 @@ fn finish_walk<M: Machine>(
 
 /// Unpins and gives up every frame the domain still counts. Frames that others have mapped stay
 /// until they let go.
-fn release_frames<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    budget: &mut Budget,
-) -> Progress {
+fn release_frames<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
     let owner = Owner::domain(dom.slot);
     let mut walk = dom.teardown.lock();
     let walk: &mut (u64, Walk) = &mut walk;

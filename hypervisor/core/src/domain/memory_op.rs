@@ -83,7 +83,11 @@ fn reservation<M: Machine>(cx: &mut Cx<'_, M>, arg: u64, change: Change) -> Hype
         return Ok(0);
     };
     let dom = cx.subject(request.domid)?;
-    let max = if cx.dom.is_privileged() { MAX_ORDER_PRIVILEGED } else { MAX_ORDER };
+    let max = if cx.dom.is_privileged() {
+        MAX_ORDER_PRIVILEGED
+    } else {
+        MAX_ORDER
+    };
     if request.extent_order > max {
         return Ok(0);
     }

@@ -227,7 +227,10 @@ impl Domain {
 pub fn lock_pair<'a>(
     a: &'a Domain,
     b: &'a Domain,
-) -> (MutexGuard<'a, DomainState>, Option<MutexGuard<'a, DomainState>>) {
+) -> (
+    MutexGuard<'a, DomainState>,
+    Option<MutexGuard<'a, DomainState>>,
+) {
     if a.slot == b.slot {
         return (a.lock(), None);
     }

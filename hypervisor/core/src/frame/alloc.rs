@@ -71,7 +71,11 @@ impl FreeMap {
             let word = (at / 64) as usize;
             let low = at % 64;
             let n = (64 - low).min(end - at);
-            let mask = if n == 64 { u64::MAX } else { ((1 << n) - 1) << low };
+            let mask = if n == 64 {
+                u64::MAX
+            } else {
+                ((1 << n) - 1) << low
+            };
             let Some(w) = self.levels[0].get_mut(word) else {
                 return;
             };

@@ -241,7 +241,11 @@ impl<M: Machine> Hypervisor<M> {
         dom.charge(1)?;
         let word = Word::allocated(Owner::domain(dom.slot));
         let taken = self.frames.change(mfn, |w| {
-            if w == Word(0) { Ok(word) } else { Err(Refusal::NotOwner) }
+            if w == Word(0) {
+                Ok(word)
+            } else {
+                Err(Refusal::NotOwner)
+            }
         });
         if taken.is_err() {
             dom.uncharge(1);

@@ -124,12 +124,10 @@ impl FrameTable {
         let mut seen = info.word.load(Ordering::Relaxed);
         loop {
             let next = transition(Word(seen))?;
-            match info.word.compare_exchange_weak(
-                seen,
-                next.0,
-                Ordering::SeqCst,
-                Ordering::Relaxed,
-            ) {
+            match info
+                .word
+                .compare_exchange_weak(seen, next.0, Ordering::SeqCst, Ordering::Relaxed)
+            {
                 Ok(_) => return Ok(next),
                 Err(now) => seen = now,
             }

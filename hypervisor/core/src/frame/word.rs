@@ -423,8 +423,16 @@ impl core::fmt::Debug for Word {
             self.kind(),
             self.refs(),
             self.types(),
-            if self.is_allocated() { " allocated" } else { "" },
-            if self.is_validated() { " validated" } else { "" },
+            if self.is_allocated() {
+                " allocated"
+            } else {
+                ""
+            },
+            if self.is_validated() {
+                " validated"
+            } else {
+                ""
+            },
             if self.is_pinned() { " pinned" } else { "" },
             if self.is_stale() { " stale" } else { "" },
         )

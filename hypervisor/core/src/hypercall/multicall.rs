@@ -92,7 +92,5 @@ fn put_result<M: Machine>(
     value: u64,
 ) -> Result<(), Errno> {
     let at = entries.address(index).wrapping_add(RESULT);
-    cx.m()
-        .write_guest_u64(at, value)
-        .map_err(|_| Errno::EFAULT)
+    cx.m().write_guest_u64(at, value).map_err(|_| Errno::EFAULT)
 }

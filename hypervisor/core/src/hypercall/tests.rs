@@ -39,7 +39,8 @@ fn guest(hv: &'static Hypervisor<FakeMachine>, privileged: bool) -> Guest {
         max_grant_frames: 4,
     };
     let dom = lifecycle::create(hv, params).expect("room");
-    dom.max_pages.store(40, core::sync::atomic::Ordering::Relaxed);
+    dom.max_pages
+        .store(40, core::sync::atomic::Ordering::Relaxed);
     let pages: Vec<Mfn> = (0..DATA + 4)
         .map(|_| hv.alloc_domain_page(dom).expect("a frame"))
         .collect();
@@ -109,7 +110,11 @@ fn call(numbers: &'static [u64], others: u32) -> impl Strategy<Value = Call> {
     let number = prop_oneof![9 => prop::sample::select(numbers), others => 0..70_u64];
     let args = prop::array::uniform6(value());
     let memory = (any::<u16>(), prop::collection::vec(value(), 0..24));
-    (number, args, memory).prop_map(|(number, args, memory)| Call { number, args, memory })
+    (number, args, memory).prop_map(|(number, args, memory)| Call {
+        number,
+        args,
+        memory,
+    })
 }
 
 fn make(hv: &'static Hypervisor<FakeMachine>, g: &mut Guest, call: &Call) {

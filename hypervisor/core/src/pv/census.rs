@@ -66,7 +66,10 @@ pub(crate) fn check<M: Machine>(hv: &Hypervisor<M>, held: &[(Mfn, Kind)]) -> Res
     }
     for &(mfn, kind) in held {
         if hv.frames.word(mfn).kind() != kind {
-            return Err(format!("{mfn:?} is held as {kind:?}, but is {:?}", hv.frames.word(mfn)));
+            return Err(format!(
+                "{mfn:?} is held as {kind:?}, but is {:?}",
+                hv.frames.word(mfn)
+            ));
         }
         add(mfn, true);
     }

@@ -39,8 +39,7 @@ pub const FRAME: u64 = 0x000f_ffff_ffff_f000;
 /// Bits whose change alone changes no claim.
 pub const HARMLESS: u64 = ACCESSED | DIRTY | AVAILABLE;
 
-const COMMON: u64 =
-    PRESENT | RW | USER | ACCESSED | DIRTY | AVAILABLE | IGNORED | NX | FRAME;
+const COMMON: u64 = PRESENT | RW | USER | ACCESSED | DIRTY | AVAILABLE | IGNORED | NX | FRAME;
 
 /// An entry that was validated, or that is not present; only [`crate::pv`] makes the former.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +57,11 @@ impl ValidEntry {
     #[inline]
     #[must_use]
     pub const fn absent(raw: u64) -> Option<Self> {
-        if raw & PRESENT == 0 { Some(Self(raw)) } else { None }
+        if raw & PRESENT == 0 {
+            Some(Self(raw))
+        } else {
+            None
+        }
     }
 
     /// An entry whose claim was granted.
@@ -178,7 +181,11 @@ mod tests {
         assert_eq!(claim(1, 0x5000 | RW), Ok(Claim::Absent));
         assert_eq!(
             claim(1, 0x5000 | RW | PRESENT),
-            Ok(Claim::Page { mfn: Mfn(5), writable: true, uncached: false })
+            Ok(Claim::Page {
+                mfn: Mfn(5),
+                writable: true,
+                uncached: false
+            })
         );
         assert_eq!(claim(3, 0x7067), Ok(Claim::Table(Mfn(7))));
         assert_eq!(claim(2, 0x7067 | 1 << 7), Err(Errno::EINVAL));

@@ -1,10 +1,10 @@
 //! Page faults that the hypervisor resolves itself: stale translations, and a guest kernel's direct
 //! stores to its page tables.
 
+use super::entry::{NX, PRESENT, RW, USER, frame};
 use super::store::{Store, decode};
 use super::update::{AccessedDirty, Parties};
 use super::walk;
-use super::entry::{NX, PRESENT, RW, USER, frame};
 use crate::addr::{Mfn, guest_range, table_index};
 use crate::error::{Errno, Stop};
 use crate::frame::word::Owner;
@@ -25,12 +25,7 @@ const PF_RESERVED: u32 = 1 << 3;
 const PF_FETCH: u32 = 1 << 4;
 
 /// Whether the guest's page fault at `cr2` is settled, so that the instruction can run again.
-pub fn page_fault<M: Machine>(
-    hv: &Hypervisor<M>,
-    vcpu: &mut Vcpu,
-    error: u32,
-    cr2: u64,
-) -> bool {
+pub fn page_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, error: u32, cr2: u64) -> bool {
     if !guest_range(cr2, 1) {
         return false;
     }

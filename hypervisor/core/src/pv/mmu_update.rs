@@ -9,10 +9,10 @@ use hypercall_abi::xen::{
 use super::update::{AccessedDirty, Parties};
 use super::walk;
 use crate::addr::Mfn;
+use crate::addr::guest_range;
 use crate::domain::Domain;
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::frame::word::Owner;
-use crate::addr::guest_range;
 use crate::guest::{GuestSlice, copy_in, copy_out};
 use crate::hypercall::Cx;
 use crate::platform::{CpuMask, Machine};
@@ -52,10 +52,7 @@ fn table_owner<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<&'a Domain>
 
 /// Whose pages `domid` means: the caller's (who may not name itself by number), another domain's,
 /// or device frames only.
-pub(super) fn page_owner<'a, M: Machine>(
-    cx: &Cx<'a, M>,
-    domid: u16,
-) -> Result<Option<&'a Domain>> {
+pub(super) fn page_owner<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<Option<&'a Domain>> {
     match domid {
         DOMID_SELF => Ok(Some(cx.dom)),
         DOMID_IO | DOMID_XEN if cx.dom.is_privileged() => Ok(None),
@@ -145,8 +142,7 @@ fn run<M: Machine>(
             return (done, Err(stop));
         }
         if !cx.vcpu.walk.is_idle()
-            && let Err(stop) =
-                walk::finish(cx.hv, parties.table, &mut cx.vcpu.walk, &mut cx.budget)
+            && let Err(stop) = walk::finish(cx.hv, parties.table, &mut cx.vcpu.walk, &mut cx.budget)
         {
             return (done + 1, Err(stop));
         }
@@ -155,11 +151,7 @@ fn run<M: Machine>(
 }
 
 #[inline]
-fn one<M: Machine>(
-    cx: &mut Cx<'_, M>,
-    parties: Parties<'_>,
-    request: Request,
-) -> Result<(), Stop> {
+fn one<M: Machine>(cx: &mut Cx<'_, M>, parties: Parties<'_>, request: Request) -> Result<(), Stop> {
     let address = request.ptr & !7;
     let ad = match request.ptr & 7 {
         MMU_NORMAL_PT_UPDATE | MMU_PT_UPDATE_NO_TRANSLATE => AccessedDirty::Overwrite,
@@ -168,8 +160,7 @@ fn one<M: Machine>(
         _ => return Err(Errno::ENOSYS.into()),
     };
     let work = (&mut cx.vcpu.walk, &mut cx.budget);
-    cx.hv
-        .update_entry(parties, address, request.val, ad, work)
+    cx.hv.update_entry(parties, address, request.val, ad, work)
 }
 
 #[cold]
@@ -180,7 +171,9 @@ fn machphys<M: Machine>(
     pfn: u64,
 ) -> Result<(), Stop> {
     let mfn = Mfn::containing(address);
-    let owner = parties.pages.map_or(Owner::IO, |dom| Owner::domain(dom.slot));
+    let owner = parties
+        .pages
+        .map_or(Owner::IO, |dom| Owner::domain(dom.slot));
     if cx.hv.frames.owner(mfn) != owner {
         return Err(Errno::EINVAL.into());
     }
@@ -292,5 +285,9 @@ pub(super) fn vcpus_to_cpus<M: Machine>(cx: &Cx<'_, M>, pointer: u64) -> Result<
     if bits & !mine != 0 {
         return Ok(CpuMask::MAX);
     }
-    Ok(if bits & mine != 0 { 1 << (cx.m().cpu() % 64) } else { UVMF_LOCAL_MASK })
+    Ok(if bits & mine != 0 {
+        1 << (cx.m().cpu() % 64)
+    } else {
+        UVMF_LOCAL_MASK
+    })
 }

@@ -148,12 +148,7 @@ fn copy_page<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, dst: Mfn, src: Mfn) -> Re
 }
 
 /// Validates `table` as a table of `level` and keeps it live until unpinned.
-fn pin<M: Machine>(
-    cx: &mut Cx<'_, M>,
-    dom: &Domain,
-    table: Mfn,
-    level: u8,
-) -> Result<(), Stop> {
+fn pin<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, table: Mfn, level: u8) -> Result<(), Stop> {
     let _guard = dom.lock();
     let walk = &mut cx.vcpu.walk;
     walk::get_table(cx.hv, dom, (table, level), walk, &mut cx.budget)?;

@@ -61,8 +61,7 @@ fn retire<M: Machine>(cx: &mut Cx<'_, M>, old: Option<Mfn>) {
 /// Loads a root on this CPU, which flushes it.
 #[inline]
 fn load<M: Machine>(hv: &Hypervisor<M>, root: Mfn) {
-    hv.tlb
-        .note(hv.machine.cpu(), || hv.machine.load_root(root));
+    hv.tlb.note(hv.machine.cpu(), || hv.machine.load_root(root));
 }
 
 /// Takes a use of `mfn` as a root of `dom`, however long it takes: for the domain builder and for
@@ -70,12 +69,7 @@ fn load<M: Machine>(hv: &Hypervisor<M>, root: Mfn) {
 ///
 /// # Errors
 /// `EINVAL` when it is no valid root, or is pinned already.
-pub fn adopt_root<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    mfn: Mfn,
-    pin: bool,
-) -> Result<()> {
+pub fn adopt_root<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, mfn: Mfn, pin: bool) -> Result<()> {
     let _guard = dom.lock();
     let mut walk = walk::Walk::default();
     loop {

@@ -88,7 +88,11 @@ pub fn decode(code: &[u8]) -> Option<Store> {
                 4 => Operation::And,
                 _ => Operation::Xor,
             },
-            if opcode == 0x81 { Source::Word } else { Source::Byte },
+            if opcode == 0x81 {
+                Source::Word
+            } else {
+                Source::Byte
+            },
         ),
         _ => return None,
     };
@@ -297,7 +301,10 @@ mod tests {
     fn forms_that_linux_uses() {
         // xchg %rdx,(%rax); xchg %rsi,0(%rbp); lock andb $0xfd,(%r12): as the census found them.
         let s = decode(&[0x48, 0x87, 0x10, 0x90]).unwrap();
-        assert_eq!((s.operation, s.operand, s.length), (Operation::Exchange, Operand::Register(2), 3));
+        assert_eq!(
+            (s.operation, s.operand, s.length),
+            (Operation::Exchange, Operand::Register(2), 3)
+        );
         let s = decode(&[0x48, 0x87, 0x75, 0x00]).unwrap();
         assert_eq!((s.operand, s.length), (Operand::Register(6), 4));
         let s = decode(&[0xf0, 0x41, 0x80, 0x24, 0x24, 0xfd]).unwrap();
@@ -311,16 +318,25 @@ mod tests {
     fn forms_of_every_length() {
         // mov %r9,0x12345678(%r12,%rcx,8)
         let s = decode(&[0x4d, 0x89, 0x8c, 0xcc, 0x78, 0x56, 0x34, 0x12]).unwrap();
-        assert_eq!((s.operation, s.operand, s.length), (Operation::Move, Operand::Register(9), 8));
+        assert_eq!(
+            (s.operation, s.operand, s.length),
+            (Operation::Move, Operand::Register(9), 8)
+        );
         // movq $0x0,0x10(%rip)
         let s = decode(&[0x48, 0xc7, 0x05, 0x10, 0, 0, 0, 0, 0, 0, 0]).unwrap();
         assert_eq!((s.operand, s.length), (Operand::Immediate(0), 11));
         // lock cmpxchg %rcx,(%rdx)
         let s = decode(&[0xf0, 0x48, 0x0f, 0xb1, 0x0a]).unwrap();
-        assert_eq!((s.operation, s.operand, s.length), (Operation::CompareExchange, Operand::Register(1), 5));
+        assert_eq!(
+            (s.operation, s.operand, s.length),
+            (Operation::CompareExchange, Operand::Register(1), 5)
+        );
         // lock xorq $0x200,(%rdi)
         let s = decode(&[0xf0, 0x48, 0x81, 0x37, 0, 2, 0, 0]).unwrap();
-        assert_eq!((s.operation, s.operand), (Operation::Xor, Operand::Immediate(0x200)));
+        assert_eq!(
+            (s.operation, s.operand),
+            (Operation::Xor, Operand::Immediate(0x200))
+        );
     }
 
     #[test]
@@ -353,7 +369,11 @@ mod tests {
     #[test]
     fn compare_exchange_both_ways() {
         let s = decode(&[0xf0, 0x48, 0x0f, 0xb1, 0x0a]).unwrap();
-        let mut r = Regs { rax: 5, rcx: 9, ..Regs::default() };
+        let mut r = Regs {
+            rax: 5,
+            rcx: 9,
+            ..Regs::default()
+        };
         let e = s.effect(&r, 5, 0);
         assert_eq!((e.value, e.loads), (Some(9), None));
         assert_eq!(e.flags.unwrap() & ZERO, ZERO);

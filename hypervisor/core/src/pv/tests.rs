@@ -24,7 +24,12 @@ const PAGES: usize = 12;
 #[derive(Clone, Copy, Debug)]
 enum Op {
     /// Entry `index` of `table` := `target` with flags, through `mmu_update`'s path.
-    Set { table: usize, index: u8, target: usize, flags: u8 },
+    Set {
+        table: usize,
+        index: u8,
+        target: usize,
+        flags: u8,
+    },
     /// Entry cleared.
     Clear { table: usize, index: u8 },
     /// Pin as a table of a level.
@@ -36,7 +41,12 @@ enum Op {
     /// Give the page to the hypervisor and take another.
     Recycle { page: usize },
     /// Domain 0 maps a page of domain 1 in its own table.
-    Foreign { table: usize, index: u8, target: usize, writable: bool },
+    Foreign {
+        table: usize,
+        index: u8,
+        target: usize,
+        writable: bool,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -112,7 +122,12 @@ impl World {
         let dom = self.doms[d];
         let hv = self.hv;
         match op {
-            Op::Set { table, index, target, flags } => {
+            Op::Set {
+                table,
+                index,
+                target,
+                flags,
+            } => {
                 let (table, target) = (self.pages[d][table], self.pages[d][target]);
                 let raw = target.addr()
                     | PRESENT
@@ -169,8 +184,17 @@ impl World {
                 self.pages[d][page] = hv.alloc_domain_page(dom)?;
                 Ok(())
             }
-            Op::Foreign { table, index, target, writable } => {
-                let parties = Parties { table: self.doms[0], pages: Some(self.doms[1]), devices: true };
+            Op::Foreign {
+                table,
+                index,
+                target,
+                writable,
+            } => {
+                let parties = Parties {
+                    table: self.doms[0],
+                    pages: Some(self.doms[1]),
+                    devices: true,
+                };
                 let target = self.pages[1][target];
                 let raw = target.addr() | PRESENT | if writable { RW } else { 0 };
                 let at = self.pages[0][table].addr() | u64::from(index) * 8;
@@ -255,7 +279,12 @@ fn a_tree_is_validated_whole_and_released_whole() {
     let mut world = World::new(1);
     let [page, l1, l2, l3, l4] = tree(&mut world);
     world.apply(1, Op::Pin { table: 4, level: 4 }).unwrap();
-    for (mfn, kind) in [(l1, Kind::L1), (l2, Kind::L2), (l3, Kind::L3), (l4, Kind::L4)] {
+    for (mfn, kind) in [
+        (l1, Kind::L1),
+        (l2, Kind::L2),
+        (l3, Kind::L3),
+        (l4, Kind::L4),
+    ] {
         let w = world.hv.frames.word(mfn);
         assert_eq!((w.kind(), w.types()), (kind, 1));
         assert!(w.is_validated());
@@ -287,7 +316,10 @@ fn linear_tables_are_refused() {
     let mut world = World::new(4);
     let l2 = world.pages[1][0];
     world.hv.machine.store_u64(l2, 0, l2.addr() | PRESENT);
-    assert_eq!(world.apply(1, Op::Pin { table: 0, level: 2 }), Err(Errno::EINVAL.into()));
+    assert_eq!(
+        world.apply(1, Op::Pin { table: 0, level: 2 }),
+        Err(Errno::EINVAL.into())
+    );
     world.check().unwrap();
 }
 
@@ -313,14 +345,22 @@ fn nobody_maps_the_hypervisors_or_anothers_frames() {
     world.apply(1, Op::Pin { table: 0, level: 1 }).unwrap();
     let (table, dom) = (world.pages[1][0], world.doms[1]);
     let theirs = world.pages[0][0];
-    for target in [Mfn(0), Mfn(testkit::RESERVED_FRAMES - 1), theirs, Mfn(1 << 39)] {
+    for target in [
+        Mfn(0),
+        Mfn(testkit::RESERVED_FRAMES - 1),
+        theirs,
+        Mfn(1 << 39),
+    ] {
         for flags in [PRESENT, PRESENT | RW] {
             let refused = world.until_done(1, |w, walk, budget| {
                 let raw = target.addr() | flags;
                 let ad = AccessedDirty::Overwrite;
                 w.hv.update_entry(Parties::own(dom), table.addr(), raw, ad, (walk, budget))
             });
-            assert!(matches!(refused, Err(Stop::Err(Errno::EBUSY | Errno::EPERM))), "{target:?}");
+            assert!(
+                matches!(refused, Err(Stop::Err(Errno::EBUSY | Errno::EPERM))),
+                "{target:?}"
+            );
         }
     }
     assert_eq!(world.hv.frames.owner(Mfn(0)), Owner::HYPERVISOR);

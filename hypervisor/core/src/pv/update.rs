@@ -55,7 +55,12 @@ impl<M: Machine> Hypervisor<M> {
     /// others and tables mapped writable; `EPERM` for device frames without the right.
     #[inline]
     pub(super) fn grant_page(&self, parties: Parties<'_>, raw: u64) -> Result<u64> {
-        let Claim::Page { mfn, writable, uncached } = claim(1, raw)? else {
+        let Claim::Page {
+            mfn,
+            writable,
+            uncached,
+        } = claim(1, raw)?
+        else {
             return Ok(raw);
         };
         if uncached && !parties.devices {
@@ -88,7 +93,11 @@ impl<M: Machine> Hypervisor<M> {
             return Err(Errno::EPERM);
         }
         let cache = if raw & CHOSEN_CACHE == 0 { UNCACHED } else { 0 };
-        let lost = if self.config.device_frame_read_only(mfn) { RW } else { 0 };
+        let lost = if self.config.device_frame_read_only(mfn) {
+            RW
+        } else {
+            0
+        };
         Ok((raw | cache) & !lost)
     }
 
@@ -250,14 +259,9 @@ impl<M: Machine> Hypervisor<M> {
         if word.is_live_table(owner) {
             return match word.kind() {
                 Kind::L1 => Ok(self.update_l1(parties, table, index, raw, ad)?),
-                kind => self.update_upper(
-                    parties,
-                    kind as u8,
-                    (table, index),
-                    raw,
-                    ad,
-                    (walk, budget),
-                ),
+                kind => {
+                    self.update_upper(parties, kind as u8, (table, index), raw, ad, (walk, budget))
+                }
             };
         }
         self.update_plain(owner, parties.table, word, (table, index), raw)

@@ -245,7 +245,11 @@ enum Next {
 }
 
 fn charge(budget: &mut Budget) -> Result<(), Stop> {
-    if budget.take(1) { Ok(()) } else { Err(Stop::Retry) }
+    if budget.take(1) {
+        Ok(())
+    } else {
+        Err(Stop::Retry)
+    }
 }
 
 fn validate_pages<M: Machine>(
@@ -336,9 +340,7 @@ fn validate_tables<M: Machine>(
         }
         let new = adjust(step.level, raw);
         let acquired = match claim(step.level, new) {
-            Ok(Claim::Table(child)) => {
-                acquire(hv, dom, child, step.level - 1).map(|a| (a, child))
-            }
+            Ok(Claim::Table(child)) => acquire(hv, dom, child, step.level - 1).map(|a| (a, child)),
             Ok(_) => Err(Errno::EINVAL.into()),
             Err(e) => Err(e.into()),
         };

@@ -109,8 +109,8 @@ fn dr7(value: u64) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     // Kinds count, of all four, once one of them is enabled.
-    let has_io = value & DR7_ENABLES != 0
-        && (16..32).step_by(4).any(|at| value >> at & 3 == DR7_KIND_IO);
+    let has_io =
+        value & DR7_ENABLES != 0 && (16..32).step_by(4).any(|at| value >> at & 3 == DR7_KIND_IO);
     if value & DR7_GENERAL_DETECT != 0 || has_io {
         return Err(Errno::EPERM);
     }

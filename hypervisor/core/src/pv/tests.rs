@@ -134,14 +134,14 @@ impl World {
                     | if flags & 1 != 0 { RW } else { 0 }
                     | if flags & 2 != 0 { USER } else { 0 }
                     | if flags == 7 { 1 << 8 } else { 0 };
-                let at = table.addr() | u64::from(index) * 8;
+                let at = table.addr() | (u64::from(index) * 8);
                 let ad = AccessedDirty::Overwrite;
                 self.until_done(d, |_, walk, budget| {
                     hv.update_entry(Parties::own(dom), at, raw, ad, (walk, budget))
                 })
             }
             Op::Clear { table, index } => {
-                let at = self.pages[d][table].addr() | u64::from(index) * 8;
+                let at = self.pages[d][table].addr() | (u64::from(index) * 8);
                 let ad = AccessedDirty::Keep;
                 self.until_done(d, |_, walk, budget| {
                     hv.update_entry(Parties::own(dom), at, 0, ad, (walk, budget))
@@ -197,7 +197,7 @@ impl World {
                 };
                 let target = self.pages[1][target];
                 let raw = target.addr() | PRESENT | if writable { RW } else { 0 };
-                let at = self.pages[0][table].addr() | u64::from(index) * 8;
+                let at = self.pages[0][table].addr() | (u64::from(index) * 8);
                 let ad = AccessedDirty::Overwrite;
                 self.until_done(0, |_, walk, budget| {
                     hv.update_entry(parties, at, raw, ad, (walk, budget))
@@ -332,7 +332,7 @@ fn the_hypervisors_slots_of_a_root_are_out_of_reach() {
     for slot in [256_u64, 271] {
         let refused = world.until_done(1, |w, walk, budget| {
             let ad = AccessedDirty::Overwrite;
-            let at = root.addr() | slot * 8;
+            let at = root.addr() | (slot * 8);
             w.hv.update_entry(Parties::own(dom), at, 0, ad, (walk, budget))
         });
         assert_eq!(refused, Err(Errno::EINVAL.into()));

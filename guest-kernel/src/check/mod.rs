@@ -6,6 +6,8 @@
 //! in that module's `CHECKS`, and the module in [`GROUPS`].
 
 mod basics;
+mod control;
+mod descriptors;
 mod events;
 mod exceptions;
 mod mappings;
@@ -41,6 +43,8 @@ const GROUPS: &[&[Check]] = &[
     events::CHECKS,
     sched::CHECKS,
     memory::CHECKS,
+    descriptors::CHECKS,
+    control::CHECKS,
 ];
 
 /// Where a check reports what it saw.

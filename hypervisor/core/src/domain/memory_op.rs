@@ -78,11 +78,16 @@ enum Change {
 /// The three operations on a `xen_memory_reservation`: each answers with the number of extents it
 /// did, stopping at the first that it could not.
 fn reservation<M: Machine>(cx: &mut Cx<'_, M>, arg: u64, change: Change) -> HypercallResult {
-    let request: abi::xen_memory_reservation = copy_in(cx.m(), arg)?;
+    // Whatever is wrong with the request, real Xen says that nothing of it was done.
+    let Ok(request) = copy_in::<abi::xen_memory_reservation, M>(cx.m(), arg) else {
+        return Ok(0);
+    };
     let Ok(extents) = GuestSlice::<u64>::new(request.extent_start, request.nr_extents) else {
         return Ok(0);
     };
-    let dom = cx.subject(request.domid)?;
+    let Ok(dom) = cx.subject(request.domid) else {
+        return Ok(0);
+    };
     let max = if cx.dom.is_privileged() {
         MAX_ORDER_PRIVILEGED
     } else {
@@ -237,6 +242,7 @@ fn write_map<M: Machine>(
 
 /// The map that the toolstack set for the caller; `ENOSYS` when it set none, as on real Xen.
 fn memory_map<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
+    let _: abi::xen_memory_map = copy_in(cx.m(), arg)?;
     let map = {
         let state = cx.dom.lock();
         if state.memory_map.is_empty() {
@@ -255,7 +261,13 @@ fn machine_memory_map<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
     if !cx.dom.is_privileged() {
         return Err(Errno::EPERM.into());
     }
-    write_map(cx, arg, cx.hv.config.memory_map.iter().copied())?;
+    let map = &cx.hv.config.memory_map;
+    let request: abi::xen_memory_map = copy_in(cx.m(), arg)?;
+    // All of it or nothing, with a place to spare, as on real Xen.
+    if (request.nr_entries as usize) < map.len() + 1 {
+        return Err(Errno::EINVAL.into());
+    }
+    write_map(cx, arg, map.iter().copied())?;
     Ok(0)
 }
 

@@ -16,6 +16,8 @@ use crate::platform::Machine;
 /// Physical interrupts that a domain without devices may name before it is told that it may not
 /// have them: the legacy lines and the few that real Xen adds for every domain.
 const DOMU_PIRQS: u32 = 48;
+/// As above, for dom0.
+const DOM0_PIRQS: u32 = 208;
 
 /// What real Xen calls a reset that goes on; there is none under way when a guest says so.
 const RESET_GOES_ON: u32 = 14;
@@ -260,14 +262,11 @@ fn bind_ipi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     copy_out(cx.m(), arg, &op)
 }
 
-/// No physical interrupt is routed to any guest: dom0 learns that the line does not exist, others
-/// that they may not have it.
+/// No physical interrupt is routed to any guest: each learns that it may not have the line.
 fn bind_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let op: evtchn_bind_pirq = copy_in(cx.m(), arg)?;
-    if cx.dom.is_privileged() || op.pirq >= DOMU_PIRQS {
-        return Err(Errno::EINVAL);
-    }
-    Err(Errno::EPERM)
+    let lines = if cx.dom.is_privileged() { DOM0_PIRQS } else { DOMU_PIRQS };
+    Err(if op.pirq < lines { Errno::EPERM } else { Errno::EINVAL })
 }
 
 fn bind_vcpu<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {

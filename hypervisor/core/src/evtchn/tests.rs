@@ -412,7 +412,7 @@ fn physical_interrupts_and_the_fifo_abi_are_refused() {
     ));
     assert!(matches!(
         dom0.call(cmd, op(9)),
-        Err(Stop::Err(Errno::EINVAL))
+        Err(Stop::Err(Errno::EPERM))
     ));
     for cmd in [
         EVTCHNOP_init_control,

@@ -151,7 +151,11 @@ fn watchdog<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         None if asked.timeout == 0 => return Err(Errno::EINVAL.into()),
         None => {
             let mut all = state.sched.watchdogs.iter();
-            all.position(Option::is_none).ok_or(Errno::ENOSPC)?
+            match all.position(Option::is_none) {
+                Some(free) => free,
+                // Real Xen's error here is 32 bits wide, and so a number to the guest.
+                None => return Ok(i64::from(Errno::ENOSPC.negated() as u32)),
+            }
         }
     };
     if state.sched.watchdog_unit.is_none() {

@@ -192,10 +192,7 @@ fn start_singleshot<M: Machine>(
     cx: &mut Cx<'_, M>,
     set: &vcpu_set_singleshot_timer,
 ) -> HypercallResult {
-    let must_be_ahead = set.flags & VCPU_SSHOTTMR_future != 0;
-    if must_be_ahead && set.timeout_abs_ns < cx.m().now() {
-        return Err(Errno::ETIME.into());
-    }
+    // Real Xen 4.17 has ceased to refuse what `VCPU_SSHOTTMR_future` asked to be refused.
     // A time with the sign bit set is before the beginning: it is past.
     let past = (set.timeout_abs_ns as i64) < 0;
     set_singleshot(cx, if past { 0 } else { set.timeout_abs_ns });
@@ -209,7 +206,7 @@ fn register_vcpu_info<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) ->
     let offset = asked.offset as usize;
     let aligned = offset.is_multiple_of(align_of::<vcpu_info>());
     if offset > PAGE_SIZE - size_of::<vcpu_info>() || !aligned {
-        return Err(Errno::EINVAL.into());
+        return Err(Errno::ENXIO.into());
     }
     let mine = is_self(cx, index);
     let mut state = cx.dom.lock();

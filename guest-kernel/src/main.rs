@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod bench;
 mod boot;
 mod check;
 mod dev;
@@ -49,11 +50,16 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     if let Err(e) = init(&boot) {
         panic!("initialisation failed: {e}");
     }
-    if boot.has_word("selfcheck") {
+    let checks = boot.has_word("selfcheck");
+    if checks {
         check::run();
-        if boot.option("init").is_none() {
-            power_off();
-        }
+    }
+    let benches = boot.has_word("bench");
+    if benches {
+        bench::run();
+    }
+    if (checks || benches) && boot.option("init").is_none() {
+        power_off();
     }
     start_init(&boot);
     task::idle()

@@ -4,6 +4,7 @@ use super::page::*;
 use super::probe::{Code, attempt, code, report};
 use super::{Check, Report};
 use crate::hypercall::HvResult;
+use crate::trap::Hit;
 use hypercall_abi::arch_x86_64::FIRST_RESERVED_GDT_ENTRY;
 use hypercall_abi::xen::*;
 
@@ -141,6 +142,12 @@ fn set_gdt(r: &mut Report) {
     }
 }
 
+/// The fault's address as a distance from `base`.
+fn relative(mut hit: Hit, base: u64) -> Hit {
+    hit.address = hit.address.wrapping_sub(base);
+    hit
+}
+
 fn set_ldt(r: &mut Report) {
     let page = Page::new();
     page.write(1, DATA);
@@ -153,10 +160,10 @@ fn set_ldt(r: &mut Report) {
     r.result("all_ones", ldt(va, u64::MAX));
     // Pages are looked at when a selector is first loaded.
     r.result("unmapped", ldt(UNMAPPED, 512));
-    let hit = attempt(load, 0, false);
+    let hit = attempt(load, 0, false).map(|hit| relative(hit, UNMAPPED));
     report(r, "load_unmapped", load as usize as u64, hit);
     r.result("writable", ldt(va, 512));
-    let hit = attempt(load, 0, false);
+    let hit = attempt(load, 0, false).map(|hit| relative(hit, va));
     report(r, "load_writable", load as usize as u64, hit);
     page.protect();
     r.result("good", ldt(va, 512));

@@ -8,15 +8,15 @@ use guest_user::abi;
 use hypercall_abi::xen::*;
 
 /// An address that no table maps, in the half that processes use.
-pub(super) const UNMAPPED: u64 = 0x1000;
+pub(crate) const UNMAPPED: u64 = 0x1000;
 /// An address in the hypervisor's own range, beyond its machine-to-phys table.
-pub(super) const HOLE: u64 = 0xffff_8300_0000_0000;
+pub(crate) const HOLE: u64 = 0xffff_8300_0000_0000;
 /// An address that is not canonical.
-pub(super) const NON_CANONICAL: u64 = 0x8000_0000_0000_0000;
+pub(crate) const NON_CANONICAL: u64 = 0x8000_0000_0000_0000;
 /// A domain that does not exist.
-pub(super) const NOBODY: u16 = 77;
+pub(crate) const NOBODY: u16 = 77;
 /// Addresses that are no buffers, by name.
-pub(super) const BAD_ADDRESSES: [(&str, u64); 3] = [
+pub(crate) const BAD_ADDRESSES: [(&str, u64); 3] = [
     ("unmapped", UNMAPPED),
     ("hypervisor", HOLE),
     ("non_canonical", NON_CANONICAL),
@@ -28,18 +28,18 @@ const FRAME: u64 = 0x000f_ffff_ffff_f000;
 ///
 /// # Safety
 /// As for [`raw`].
-pub(super) unsafe fn call(nr: u64, args: [u64; 5]) -> HvResult {
+pub(crate) unsafe fn call(nr: u64, args: [u64; 5]) -> HvResult {
     // SAFETY: passed on to the caller.
     abi::result(unsafe { raw(nr, args) })
 }
 
 /// The address of a structure, as a hypercall argument.
-pub(super) fn address<T>(of: &mut T) -> u64 {
+pub(crate) fn address<T>(of: &mut T) -> u64 {
     core::ptr::from_mut(of) as u64
 }
 
 /// A hypercall's result in the form that lines have it.
-pub(super) struct Shown(pub(super) HvResult);
+pub(crate) struct Shown(pub(crate) HvResult);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,93 +52,93 @@ impl fmt::Display for Shown {
 
 /// A page of the kernel's that a check may do anything with; it is whole and free again when
 /// this is dropped.
-pub(super) struct Page(Pfn);
+pub(crate) struct Page(Pfn);
 
 impl Page {
     /// A page of zeroes, mapped writable like all free pages.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(frame::alloc_zeroed().expect("checks run while memory is plentiful"))
     }
 
     /// A page of zeroes that is mapped read-only, so that it can become a table.
-    pub(super) fn read_only() -> Self {
+    pub(crate) fn read_only() -> Self {
         let page = Self::new();
         page.protect();
         page
     }
 
-    pub(super) fn va(&self) -> u64 {
+    pub(crate) fn va(&self) -> u64 {
         self.0.va()
     }
 
-    pub(super) fn pfn(&self) -> u64 {
+    pub(crate) fn pfn(&self) -> u64 {
         self.0.0
     }
 
-    pub(super) fn mfn(&self) -> u64 {
+    pub(crate) fn mfn(&self) -> u64 {
         p2m::mfn(self.0).0
     }
 
     /// An entry that maps this page.
-    pub(super) fn entry(&self, bits: u64) -> u64 {
+    pub(crate) fn entry(&self, bits: u64) -> u64 {
         self.mfn() << 12 | bits
     }
 
     /// The machine address of the page's entry `i`, if it is a table.
-    pub(super) fn slot(&self, i: usize) -> u64 {
+    pub(crate) fn slot(&self, i: usize) -> u64 {
         (self.mfn() << 12) + i as u64 * 8
     }
 
     /// Puts `entry` where the kernel's tables map this page.
-    pub(super) fn map(&self, entry: u64) -> HvResult {
+    pub(crate) fn map(&self, entry: u64) -> HvResult {
         // SAFETY: nothing but the check uses this address.
         unsafe { hypercall::update_va_mapping(self.va(), entry, UVMF_INVLPG | UVMF_LOCAL) }
     }
 
     /// Puts another frame behind this page. The old one is gone.
-    pub(super) fn replace(&self, mfn: Mfn) {
+    pub(crate) fn replace(&self, mfn: Mfn) {
         p2m::set(self.0, Some(mfn));
     }
 
     /// The table whose entry `own_index` maps this page.
-    pub(super) fn own_table(&self) -> Table {
+    pub(crate) fn own_table(&self) -> Table {
         paging::find_l1(paging::boot_root(), self.va()).expect("the direct map has this page")
     }
 
     /// The machine address of the entry that maps this page.
-    pub(super) fn own_slot(&self) -> u64 {
+    pub(crate) fn own_slot(&self) -> u64 {
         self.own_table().entry_address(index(self.va(), 1))
     }
 
     /// The entry that maps this page now.
-    pub(super) fn own_entry(&self) -> u64 {
+    pub(crate) fn own_entry(&self) -> u64 {
         self.own_table().read(index(self.va(), 1))
     }
 
     /// The bits of the entry that maps this page now, without the frame.
-    pub(super) fn bits(&self) -> u64 {
+    pub(crate) fn bits(&self) -> u64 {
         self.own_entry() & !FRAME
     }
 
     /// Whether this page's address shows itself.
-    pub(super) fn is_itself(&self) -> bool {
+    pub(crate) fn is_itself(&self) -> bool {
         self.own_entry() & FRAME == self.mfn() << 12
     }
 
     /// Makes the mapping the usual writable one again.
-    pub(super) fn restore(&self) {
+    pub(crate) fn restore(&self) {
         let entry = self.entry(pte::RW);
         self.map(entry).expect("a check leaves its page untyped");
     }
 
     /// Makes the mapping read-only.
-    pub(super) fn protect(&self) {
+    pub(crate) fn protect(&self) {
         self.map(self.entry(pte::RO))
             .expect("a page can be mapped read-only");
     }
 
     /// Reads word `i` through the mapping.
-    pub(super) fn read(&self, i: usize) -> u64 {
+    pub(crate) fn read(&self, i: usize) -> u64 {
         assert!(i < (PAGE_SIZE / 8) as usize);
         let word = (self.va() as *const u64).wrapping_add(i);
         // SAFETY: checks leave the page mapped when they read it; the hypervisor may change it.
@@ -146,7 +146,7 @@ impl Page {
     }
 
     /// Writes word `i` through the mapping, which must be writable.
-    pub(super) fn write(&self, i: usize, value: u64) {
+    pub(crate) fn write(&self, i: usize, value: u64) {
         assert!(i < (PAGE_SIZE / 8) as usize);
         let word = (self.va() as *mut u64).wrapping_add(i);
         // SAFETY: the page is this check's own and mapped writable.
@@ -162,12 +162,12 @@ impl Drop for Page {
 }
 
 /// The bits of an entry, and `present` or not: what a line says of it.
-pub(super) fn bits(entry: u64) -> u64 {
+pub(crate) fn bits(entry: u64) -> u64 {
     entry & !FRAME
 }
 
 /// Changes one entry by its machine address; `domid` is the page's owner.
-pub(super) fn update(ptr: u64, val: u64, domid: u16) -> HvResult {
+pub(crate) fn update(ptr: u64, val: u64, domid: u16) -> HvResult {
     let request = mmu_update { ptr, val };
     // SAFETY: checks change entries of their own spare pages only, or ask for what is refused.
     let result = unsafe { hypercall::mmu_update(&[request], domid) };
@@ -175,7 +175,7 @@ pub(super) fn update(ptr: u64, val: u64, domid: u16) -> HvResult {
 }
 
 /// One extended operation.
-pub(super) fn extended(cmd: u32, arg1: u64, arg2: u64) -> HvResult {
+pub(crate) fn extended(cmd: u32, arg1: u64, arg2: u64) -> HvResult {
     let op = mmuext_op {
         cmd,
         _pad0: [0; 4],

@@ -113,7 +113,7 @@ pub(super) fn attempt(code: Code, arg: u64, masked: bool) -> Option<Hit> {
 }
 
 /// Leaves by `iret` with `context`; what came back into the kernel.
-pub(super) fn iret(context: &iret_context) -> Option<Hit> {
+pub(crate) fn iret(context: &iret_context) -> Option<Hit> {
     run_iret(context);
     shared::set_upcall_mask(true);
     trap::take_hit()

@@ -182,6 +182,11 @@ fn timers(r: &mut Report) {
     r.result("stop_periodic", vcpu_op(VCPUOP_stop_periodic_timer, 0, 0));
     for (key, timeout_abs_ns, flags) in [
         ("future_past", 1, VCPU_SSHOTTMR_future),
+        (
+            "future_late",
+            time::system_time() - MILLISECOND,
+            VCPU_SSHOTTMR_future,
+        ),
         ("future_far", far, VCPU_SSHOTTMR_future),
         ("flag2", far, 2),
         ("far_plain", far, 0),

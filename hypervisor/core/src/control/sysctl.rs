@@ -26,6 +26,9 @@ use crate::guest::{GuestSlice, copy_in, copy_in_bytes, copy_out, copy_out_bytes}
 use crate::hypercall::Cx;
 use crate::platform::Machine;
 
+/// NUMA nodes that there could be; there is one.
+const MAX_NODES: u32 = 64;
+
 /// The one CPU pool, and the one NUMA node.
 const POOL: u32 = 0;
 /// Most bytes of the log copied out at once.
@@ -125,6 +128,7 @@ fn physinfo<M: Machine>(cx: &Cx<'_, M>, info: &mut xen_sysctl_physinfo) -> Resul
     info.nr_cpus = cpus;
     info.max_cpu_id = cpus - 1;
     info.nr_nodes = 1;
+    info.max_node_id = MAX_NODES - 1;
     info.cpu_khz = cx.m().tsc_khz();
     info.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1;
     info.total_pages = cx.hv.frames.ram_frames();

@@ -30,7 +30,10 @@ pub(super) fn exchange<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallRes
     if in_frames != frames(&output)? || request.nr_exchanged > input.nr_extents {
         return Err(Errno::EINVAL.into());
     }
-    if input.domid != output.domid || cx.subject(input.domid)?.slot != cx.dom.slot {
+    if input.domid != output.domid {
+        return Err(Errno::EINVAL.into());
+    }
+    if cx.subject(input.domid)?.slot != cx.dom.slot {
         return Err(Errno::EPERM.into());
     }
     let ins = GuestSlice::new(input.extent_start, input.nr_extents)?;

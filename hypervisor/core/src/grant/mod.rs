@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use hypercall_abi::grant_table::{
-    GNTST_bad_domain, GNTST_general_error, GNTST_okay, GNTST_permission_denied,
+    GNTST_bad_domain, GNTST_bad_virt_addr, GNTST_general_error, GNTST_okay, GNTST_permission_denied,
     GNTTABOP_get_version, GNTTABOP_query_size, GNTTABOP_set_version, GNTTABOP_setup_table,
     gnttab_get_version, gnttab_query_size, gnttab_set_version, gnttab_setup_table,
 };
@@ -49,6 +49,9 @@ pub fn init(state: &mut DomainState, max_frames: u32) -> Result<()> {
         .try_reserve_exact(max_frames as usize)
         .map_err(|_| Errno::ENOMEM)
 }
+
+/// Bits of the command from which on real Xen keeps how far it came.
+const CONTINUATION_SHIFT: u32 = 12;
 
 /// Frees the table of a domain that ends.
 pub fn release<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState) {
@@ -96,7 +99,11 @@ pub fn grant_table_op<M: Machine>(
             Err(Errno::EINVAL)
         }
     };
-    match u32::try_from(cmd).unwrap_or(u32::MAX) {
+    // Real Xen keeps its progress there, and checks what it finds.
+    if cmd as u32 >> CONTINUATION_SHIFT != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    match cmd as u32 {
         GNTTABOP_setup_table => {
             single()?;
             setup_table(cx, uop)
@@ -126,14 +133,16 @@ fn subject<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<&'a Domain, i16
 
 fn setup_table<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
     let mut op: gnttab_setup_table = copy_in(cx.m(), uop)?;
-    let list = GuestSlice::<u64>::new(op.frame_list, op.nr_frames.into())?;
     op.status = match subject(cx, op.dom) {
         Err(status) => status,
+        Ok(dom) if op.nr_frames > dom.lock().grants.max_frames => GNTST_general_error,
         Ok(dom) => {
+            let list = GuestSlice::<u64>::new(op.frame_list, op.nr_frames.into())?;
             let mut state = dom.lock();
             if grow(cx.hv, dom, &mut state, op.nr_frames).is_err() {
                 GNTST_general_error
             } else {
+                let mut status = GNTST_okay;
                 for (index, mfn) in state
                     .grants
                     .frames
@@ -141,9 +150,11 @@ fn setup_table<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
                     .enumerate()
                     .take(op.nr_frames as usize)
                 {
-                    list.write(cx.m(), index as u64, &mfn.0)?;
+                    if list.write(cx.m(), index as u64, &mfn.0).is_err() {
+                        status = GNTST_bad_virt_addr;
+                    }
                 }
-                GNTST_okay
+                status
             }
         }
     };

@@ -68,11 +68,29 @@ pub fn vcpu_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, vcpuid: u64, arg: u64) 
         }
         VCPUOP_register_vcpu_info => register_vcpu_info(cx, index, arg),
         VCPUOP_send_nmi => send_nmi(cx, index, arg),
-        // Real Xen tells it only to a dom0 whose vCPUs are pinned one to one for good.
-        VCPUOP_get_physid => Err(Errno::EINVAL.into()),
+        VCPUOP_get_physid => get_physid(cx, index, arg),
         VCPUOP_register_vcpu_time_memory_area => register_time(cx, index, arg),
         _ => Err(Errno::ENOSYS.into()),
     }
+}
+
+/// The physical CPU of a vCPU of dom0's that can only run there; others have none to tell.
+fn get_physid<M: Machine>(cx: &Cx<'_, M>, index: usize, arg: u64) -> HypercallResult {
+    let affinity = {
+        let state = cx.dom.lock();
+        state.vcpus.get(index).ok_or(Errno::ENOENT)?.sched.affinity
+    };
+    let places = affinity & cx.hv.sched.all();
+    if !cx.dom.is_privileged() || places.count_ones() != 1 {
+        return Err(Errno::EINVAL.into());
+    }
+    let cpu = u64::from(places.trailing_zeros());
+    // APIC and ACPI numbers, which are CPU numbers here.
+    let told = vcpu_get_physid {
+        phys_id: cpu << 32 | cpu,
+    };
+    copy_out(cx.m(), arg, &told)?;
+    Ok(0)
 }
 
 fn is_self<M: Machine>(cx: &Cx<'_, M>, index: usize) -> bool {
@@ -95,6 +113,8 @@ fn initialise<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> Hyperca
             return Err(Errno::EINVAL.into());
         }
     }
+    // An argument that is not there comes before a vCPU that is there already.
+    let _: u64 = copy_in(cx.m(), arg)?;
     Ok(crate::domain::context::initialise(cx, index as u16, arg)?)
 }
 

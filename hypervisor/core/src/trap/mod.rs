@@ -89,16 +89,14 @@ const fn has_error_code(vector: u8) -> bool {
 
 #[inline]
 fn page_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, error: u32, cr2: u64) {
+    let mut cr2 = cr2;
     if let Some(offset) = hv.machine.ldt_offset(cr2) {
         if calls::ldt_fault(hv, vcpu, offset) {
             return;
         }
-        // The table's page is not there, or no descriptor page: as if the selector were bad.
-        let selector = offset & !7 | 4;
-        inject(hv, vcpu, GP, Some(selector));
-        return;
-    }
-    if fault::page_fault(hv, vcpu, error, cr2) {
+        // The table's page is not there, or no descriptor page: a fault where the guest has it.
+        cr2 = vcpu.arch.ldt_base.wrapping_add(u64::from(offset));
+    } else if fault::page_fault(hv, vcpu, error, cr2) {
         return;
     }
     bounce::set_cr2(hv, vcpu, cr2);

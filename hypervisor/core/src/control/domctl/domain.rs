@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
+use hypercall_abi::arch_x86_64::XEN_X86_EMU_PIT;
 use hypercall_abi::domctl::{
     XEN_DOMCTL_CDF_s3_integrity, XEN_DOMCTL_CDF_xs_domain, XEN_DOMCTL_GRANT_version_mask,
     XEN_DOMINF_blocked, XEN_DOMINF_dying, XEN_DOMINF_paused, XEN_DOMINF_running,
@@ -106,6 +107,9 @@ pub(super) fn resume<M: Machine>(cx: &Cx<'_, M>, dom: &Domain) -> Outcome {
 
 /// `XEN_DOMCTL_getdomaininfo`: of the domain with this id or the next higher one.
 pub(super) fn get_info<M: Machine>(cx: &Cx<'_, M>, op: &mut xen_domctl) -> Outcome {
+    if op.domain >= DOMID_FIRST_RESERVED {
+        return Err(Errno::EINVAL.into());
+    }
     let domains = cx.hv.domains.iter().filter(|d| d.id() >= op.domain);
     let dom = domains.min_by_key(|d| d.id()).ok_or(Errno::ESRCH)?;
     op.domain = dom.id();
@@ -145,7 +149,13 @@ pub(crate) fn domain_info<M: Machine>(
             info.flags |= flag;
         }
     }
-    info.flags |= u32::from(shutdown.saturating_sub(1)) << XEN_DOMINF_shutdownshift;
+    // No reason yet shows as all ones.
+    let reason = shutdown.checked_sub(1).map_or(u32::MAX, u32::from);
+    info.flags |= reason << XEN_DOMINF_shutdownshift;
+    if dom.is_privileged() {
+        // The control domain's timer ports are served.
+        info.arch_config.emulation_flags = XEN_X86_EMU_PIT;
+    }
     info.tot_pages = dom.tot_pages.load(Ordering::Relaxed).into();
     info.max_pages = dom.max_pages.load(Ordering::Relaxed).into();
     info.shared_info_frame = state.shared_info.map_or(u64::MAX, |mfn| mfn.0);

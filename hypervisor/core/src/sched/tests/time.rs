@@ -129,7 +129,7 @@ fn the_ticker_ticks_while_the_vcpu_runs() {
 }
 
 #[test]
-fn singleshot_timers_are_ones_own_and_may_insist_on_the_future() {
+fn singleshot_timers_are_ones_own_and_may_be_late() {
     let mut bench = Bench::new(1);
     let dom = bench.domain(1, 2);
     let port = bind_virq(dom, 0, VIRQ_TIMER);
@@ -145,11 +145,9 @@ fn singleshot_timers_are_ones_own_and_may_insist_on_the_future() {
     };
     let set = VCPUOP_set_singleshot_timer;
     let future = VCPU_SSHOTTMR_future;
-    assert_eq!(
-        bench.vcpu_op(0, set, 0, &op(9 * MS, future)),
-        errno(Errno::ETIME)
-    );
-    assert!(!take_pending(bench.hv, dom, port));
+    // Real Xen does not refuse a deadline in the past, whatever the flag says.
+    assert_eq!(bench.vcpu_op(0, set, 0, &op(9 * MS, future)), Ok(0));
+    assert!(take_pending(bench.hv, dom, port));
     assert_eq!(bench.vcpu_op(0, set, 0, &op(9 * MS, 0)), Ok(0));
     assert!(take_pending(bench.hv, dom, port));
     assert_eq!(bench.vcpu_op(0, set, 0, &op(u64::MAX, future)), Ok(0));

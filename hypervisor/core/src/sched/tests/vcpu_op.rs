@@ -74,18 +74,18 @@ fn vcpu_info_moves_once_with_what_it_says() {
     let shared = dom.lock().shared_info.unwrap();
     m.store_u8(shared, 1, 1);
     let cmd = VCPUOP_register_vcpu_info;
-    for (mfn, offset) in [
-        (page, 4096 - 63),
-        (page, 4096),
-        (page, u32::MAX),
-        (page, 4),
-        (foreign, 0),
-        (Mfn(0), 0),
-        (Mfn(u64::MAX >> 12), 0),
-        (Mfn(u64::MAX), 0),
+    for (mfn, offset, why) in [
+        (page, 4096 - 63, Errno::ENXIO),
+        (page, 4096, Errno::ENXIO),
+        (page, u32::MAX, Errno::ENXIO),
+        (page, 4, Errno::ENXIO),
+        (foreign, 0, Errno::EINVAL),
+        (Mfn(0), 0, Errno::EINVAL),
+        (Mfn(u64::MAX >> 12), 0, Errno::EINVAL),
+        (Mfn(u64::MAX), 0, Errno::EINVAL),
     ] {
         let got = bench.vcpu_op(0, cmd, 0, &register(mfn, offset));
-        assert_eq!(got, errno(Errno::EINVAL), "{mfn:?} {offset}");
+        assert_eq!(got, errno(why), "{mfn:?} {offset}");
     }
     let before = bench.hv.frames.word(page).refs();
     assert_eq!(bench.vcpu_op(0, cmd, 0, &register(page, 4096 - 64)), Ok(0));

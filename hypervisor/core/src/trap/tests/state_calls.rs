@@ -308,7 +308,8 @@ fn ldt_pages_come_when_they_are_used() {
     for offset in [40, 8] {
         g.vcpu.regs.rip = CODE + 0x100;
         exception(g.hv, &mut g.vcpu, PF, 0, FAKE_LDT + offset);
-        assert_eq!(g.vcpu.regs.rip, HANDLERS + 13);
+        assert_eq!(g.vcpu.regs.rip, HANDLERS + 14);
+        assert_eq!(bounce::cr2(g.hv, &g.vcpu), base + offset);
         assert!(!g.is_dead());
     }
     calls::set_ldt(g.hv, &mut g.vcpu, 0, 0).unwrap();

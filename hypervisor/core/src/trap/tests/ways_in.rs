@@ -266,10 +266,10 @@ fn bad_iret_frames_fault_where_they_lead() {
     };
     let null_ss = iret_context { ss: 0, ..TO_USER };
     let null_cs = iret_context { cs: 0, ..TO_USER };
-    for (frame, cs, ss) in [
-        (bad_rip, USER_CS, SS),
-        (null_ss, USER_CS, 3),
-        (null_cs, 0, SS),
+    for (frame, cs, rflags, ss) in [
+        (bad_rip, USER_CS, 0x1_0202, SS),
+        (null_ss, USER_CS, 0x202, 3),
+        (null_cs, 0, 0x202, SS),
     ] {
         let mut g = guest(1);
         iret_to(&mut g, frame).unwrap();
@@ -277,7 +277,7 @@ fn bad_iret_frames_fault_where_they_lead() {
         let shown = g.frame::<8>();
         assert_eq!(
             shown,
-            [0x3333, 0x2222, 0, frame.rip, cs, 0x202, END - 0x40, ss]
+            [0x3333, 0x2222, 0, frame.rip, cs, rflags, END - 0x40, ss]
         );
     }
     let mut g = guest(1);

@@ -1,0 +1,177 @@
+//! Exceptions and system calls: into the guest's handler, and back by the `iret` hypercall.
+
+use super::measure::{ROUNDS, least};
+use super::{Bench, Figures};
+use crate::check::page::{Page, UNMAPPED, extended};
+use crate::check::probe;
+use crate::hypercall::{register_callback, set_trap_table, stack_switch};
+use crate::mm::{p2m, paging};
+use crate::trap;
+use core::arch::naked_asm;
+use hypercall_abi::arch_x86_64::*;
+use hypercall_abi::callback::{CALLBACKF_mask_events, CALLBACKTYPE_syscall};
+use hypercall_abi::xen::*;
+
+pub(super) const BENCHES: &[Bench] = &[exceptions, system_call];
+
+/// Bit of `trap_info::flags`: enter with events masked.
+const MASK_EVENTS: u8 = 1 << 2;
+const INVALID_OPCODE: u64 = 6;
+const PAGE_FAULT: u8 = 14;
+/// Instructions that each handler below executes, its `syscall` included.
+const EXCEPTION_HANDLER: u64 = 9;
+const SYSCALL_HANDLER: u64 = 8;
+
+/// Defines loops: so many times the instruction; returns the ticks that went by.
+macro_rules! loops {
+    ($($name:ident: $begin:literal, $instruction:literal, $end:literal;)*) => { $(
+        #[unsafe(naked)]
+        extern "C" fn $name(_address: u64) -> u64 {
+            naked_asm!(
+                $begin,
+                "rdtsc",
+                "shl rdx, 32",
+                "or rax, rdx",
+                "mov r9, rax",
+                "2:",
+                $instruction,
+                "dec rsi",
+                "jnz 2b",
+                "rdtsc",
+                "shl rdx, 32",
+                "or rax, rdx",
+                "sub rax, r9",
+                $end,
+            )
+        }
+    )* };
+}
+
+const _: () = assert!(ROUNDS == 128);
+
+loops! {
+    nothing: "mov esi, 128", "nop", "ret";
+    invalid_opcode: "mov esi, 128", "ud2", "ret";
+    page_fault: "mov esi, 128", "mov rax, [rdi]", "ret";
+    // Runs in user mode; the exception at the end is the way back.
+    user_syscall: "mov esi, 128", "syscall", "ud2";
+}
+
+/// Reports what is left of a loop's ticks without the loop and without the handler.
+fn report(f: &mut Figures, name: &str, ticks: Result<u64, i64>, handler: u64) {
+    match ticks {
+        Ok(ticks) => {
+            let own = f.scale.ticks(handler * ROUNDS) + nothing(0);
+            f.ticks(name, ticks.saturating_sub(own), ROUNDS);
+        }
+        Err(result) => f.refused(name, result),
+    }
+}
+
+/// Skips the `ud2` that brought it here.
+#[unsafe(naked)]
+extern "C" fn skip_invalid_opcode() {
+    naked_asm!(
+        "pop rcx",
+        "pop r11",
+        "add qword ptr [rsp], 2",
+        "push 0",
+        "push rcx",
+        "push r11",
+        "push rax",
+        "mov eax, {iret}",
+        "syscall",
+        iret = const __HYPERVISOR_iret,
+    )
+}
+
+/// Skips the `mov` that brought it here; its error code becomes the flags of `iret`.
+#[unsafe(naked)]
+extern "C" fn skip_page_fault() {
+    naked_asm!(
+        "pop rcx",
+        "pop r11",
+        "add qword ptr [rsp + 8], 3",
+        "mov qword ptr [rsp], 0",
+        "push rcx",
+        "push r11",
+        "push rax",
+        "mov eax, {iret}",
+        "syscall",
+        iret = const __HYPERVISOR_iret,
+    )
+}
+
+/// Returns from a system call at once.
+#[unsafe(naked)]
+extern "C" fn return_from_syscall() {
+    naked_asm!(
+        "pop rcx",
+        "pop r11",
+        "push {flags}",
+        "push rcx",
+        "push r11",
+        "push rax",
+        "mov eax, {iret}",
+        "syscall",
+        flags = const VGCF_in_syscall,
+        iret = const __HYPERVISOR_iret,
+    )
+}
+
+fn exceptions(f: &mut Figures) {
+    let entry = |vector, handler: u64| trap_info {
+        vector,
+        flags: MASK_EVENTS,
+        cs: FLAT_KERNEL_CS,
+        _pad0: [0; 4],
+        address: handler,
+    };
+    let table = [
+        entry(INVALID_OPCODE as u8, skip_invalid_opcode as *const () as u64),
+        entry(PAGE_FAULT, skip_page_fault as *const () as u64),
+        entry(0, 0),
+    ];
+    set_trap_table(&table).expect("vectors can be given handlers");
+    let loops: [(&str, extern "C" fn(u64) -> u64); 2] = [
+        ("invalid_opcode_and_iret", invalid_opcode),
+        ("page_fault_and_iret", page_fault),
+    ];
+    for (name, each) in loops {
+        let ticks = least(|| Ok(each(UNMAPPED)));
+        report(f, name, ticks, EXCEPTION_HANDLER);
+    }
+    trap::init().expect("the kernel's own handlers can be registered again");
+}
+
+fn system_call(f: &mut Figures) {
+    let (kernel_stack, stack) = (Page::new(), Page::new());
+    let root = p2m::mfn(paging::boot_root().0).0;
+    extended(MMUEXT_NEW_USER_BASEPTR, root, 0).expect("the boot root is a root");
+    stack_switch(FLAT_KERNEL_SS, kernel_stack.va() + 4096).expect("a stack can be named");
+    register_callback(
+        CALLBACKTYPE_syscall,
+        return_from_syscall as *const () as u64,
+        CALLBACKF_mask_events,
+    )
+    .expect("a handler can be registered");
+    let context = iret_context {
+        rax: 0,
+        r11: 0,
+        rcx: 0,
+        flags: 0,
+        rip: user_syscall as *const () as u64,
+        cs: u64::from(FLAT_USER_CS),
+        rflags: 0x202,
+        rsp: stack.va() + 2048,
+        ss: u64::from(FLAT_USER_SS),
+    };
+    let ticks = least(|| match probe::iret(&context) {
+        Some(hit) if hit.frame.vector == INVALID_OPCODE => Ok(hit.frame.rax),
+        _ => Err(0),
+    });
+    report(f, "user_syscall_and_iret", ticks, SYSCALL_HANDLER);
+    trap::init().expect("the kernel's own handlers can be registered again");
+    extended(MMUEXT_NEW_USER_BASEPTR, 0, 0).expect("the user root can be given up");
+    stack_switch(FLAT_KERNEL_SS, 0).expect("a stack can be named");
+}

@@ -1,0 +1,98 @@
+//! Page tables: entries by both calls, pins, roots.
+
+use super::measure::{Call, Pair, ROUNDS};
+use super::{Bench, Figures};
+use crate::check::page::{Page, address};
+use crate::hypercall::mmuext_frame;
+use crate::mm::paging::{self, ENTRIES, pte};
+use crate::mm::p2m;
+use hypercall_abi::xen::*;
+
+pub(super) const BENCHES: &[Bench] = &[updates, va_mappings, pins, roots];
+
+/// Entries per call.
+const BATCH: usize = 32;
+/// One of the bits that are the guest's.
+const AVAILABLE: u64 = 1 << 9;
+
+/// A call of `mmu_update` with a list.
+fn update(list: &mut [mmu_update]) -> Call {
+    let args = [
+        list.as_mut_ptr() as u64,
+        list.len() as u64,
+        0,
+        u64::from(DOMID_SELF),
+        0,
+    ];
+    Call::new(__HYPERVISOR_mmu_update, args)
+}
+
+fn updates(f: &mut Figures) {
+    let pages: [Page; BATCH] = core::array::from_fn(|_| Page::new());
+    let other = Page::new();
+    let list = |entry: &dyn Fn(&Page) -> u64| {
+        core::array::from_fn::<_, BATCH, _>(|i| mmu_update {
+            ptr: pages[i].own_slot() | MMU_NORMAL_PT_UPDATE,
+            val: entry(&pages[i]),
+        })
+    };
+    let mut usual = list(&|page| page.entry(pte::RW));
+    let mut flipped = list(&|_| other.entry(pte::RW));
+    let mut marked = list(&|page| page.entry(pte::RW | AVAILABLE));
+    for (name, list, count) in [
+        ("mmu_update_1_frame", &mut flipped, 1),
+        ("mmu_update_32_frame_per_entry", &mut flipped, BATCH),
+        ("mmu_update_1_available", &mut marked, 1),
+        ("mmu_update_32_available_per_entry", &mut marked, BATCH),
+    ] {
+        let pair = [update(&mut list[..count]), update(&mut usual[..count])];
+        // SAFETY: nothing is stored in the spare pages, whose mappings change.
+        unsafe { f.pair(name, pair, ROUNDS, count as u64) };
+    }
+}
+
+fn va_mappings(f: &mut Figures) {
+    let (page, other) = (Page::new(), Page::new());
+    for (name, flags) in [
+        ("update_va_mapping_none", UVMF_NONE),
+        ("update_va_mapping_invlpg", UVMF_INVLPG),
+    ] {
+        let pair = [&other, &page].map(|behind| {
+            let args = [page.va(), behind.entry(pte::RW), flags, 0, 0];
+            Call::new(__HYPERVISOR_update_va_mapping, args)
+        });
+        // SAFETY: nothing is stored in the spare page, whose mapping changes.
+        unsafe { f.pair(name, pair, ROUNDS, 1) };
+    }
+}
+
+/// A call of `mmuext_op` with one operation.
+fn extended(op: &mut mmuext_op) -> Call {
+    let args = [address(op), 1, 0, u64::from(DOMID_SELF), 0];
+    Call::new(__HYPERVISOR_mmuext_op, args)
+}
+
+fn pins(f: &mut Figures) {
+    let data = Page::new();
+    for (name, entries) in [("pin_unpin_l1_empty", 0), ("pin_unpin_l1_512", ENTRIES)] {
+        let table = Page::new();
+        for i in 0..entries {
+            table.write(i, data.entry(pte::RW));
+        }
+        table.protect();
+        let mut pin = mmuext_frame(MMUEXT_PIN_L1_TABLE, table.mfn());
+        let mut unpin = mmuext_frame(MMUEXT_UNPIN_TABLE, table.mfn());
+        let pair: Pair = [extended(&mut pin), extended(&mut unpin)];
+        // A figure is for the two together.
+        // SAFETY: the table is a spare page, and linked nowhere.
+        unsafe { f.pair_as_one(name, pair, ROUNDS) };
+    }
+}
+
+fn roots(f: &mut Figures) {
+    let root = p2m::mfn(paging::boot_root().0).0;
+    let mut same = mmuext_frame(MMUEXT_NEW_BASEPTR, root);
+    let call = extended(&mut same);
+    // SAFETY: the root stays the same.
+    unsafe { f.pair("new_baseptr_same", [call; 2], ROUNDS, 1) };
+}

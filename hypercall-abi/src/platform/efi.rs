@@ -5,85 +5,87 @@ use crate::arch_x86_64::xen_ulong_t;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// [`xenpf_efi_runtime_call::function`]: `get_time`.
+/// `GetTime`: `get_time` and, in `misc`, [`XEN_EFI_GET_TIME_SET_CLEARS_NS`].
 pub const XEN_EFI_get_time: i64 = 1;
-/// [`xenpf_efi_runtime_call::function`]: `set_time`.
+/// `SetTime` to `set_time`.
 pub const XEN_EFI_set_time: i64 = 2;
-/// [`xenpf_efi_runtime_call::function`]: `get_wakeup_time`.
+/// `GetWakeupTime`: `get_wakeup_time` and, in `misc`, `XEN_EFI_GET_WAKEUP_TIME_*`.
 pub const XEN_EFI_get_wakeup_time: i64 = 3;
-/// [`xenpf_efi_runtime_call::function`]: `set_wakeup_time`.
+/// `SetWakeupTime` to `set_wakeup_time`; `misc` holds `XEN_EFI_SET_WAKEUP_TIME_*`.
 pub const XEN_EFI_set_wakeup_time: i64 = 4;
-/// [`xenpf_efi_runtime_call::function`]: `get_next_high_monotonic_count`.
+/// `GetNextHighMonotonicCount`: the count is returned in `misc`.
 pub const XEN_EFI_get_next_high_monotonic_count: i64 = 5;
-/// [`xenpf_efi_runtime_call::function`]: `get_variable`.
+/// `GetVariable` into `get_variable`; the attributes are returned in `misc`.
 pub const XEN_EFI_get_variable: i64 = 6;
-/// [`xenpf_efi_runtime_call::function`]: `set_variable`.
+/// `SetVariable` to `set_variable`; `misc` holds the attributes.
 pub const XEN_EFI_set_variable: i64 = 7;
-/// [`xenpf_efi_runtime_call::function`]: `get_next_variable_name`.
+/// `GetNextVariableName`, in place in `get_next_variable_name`.
 pub const XEN_EFI_get_next_variable_name: i64 = 8;
-/// [`xenpf_efi_runtime_call::function`]: `query_variable_info`.
+/// `QueryVariableInfo` into `query_variable_info`; `misc` may hold
+/// [`XEN_EFI_VARINFO_BOOT_SNAPSHOT`].
 pub const XEN_EFI_query_variable_info: i64 = 9;
-/// [`xenpf_efi_runtime_call::function`]: `query_capsule_capabilities`.
+/// `QueryCapsuleCapabilities` into `query_capsule_capabilities`.
 pub const XEN_EFI_query_capsule_capabilities: i64 = 10;
-/// [`xenpf_efi_runtime_call::function`]: `update_capsule`.
+/// `UpdateCapsule` with `update_capsule`.
 pub const XEN_EFI_update_capsule: i64 = 11;
 
-/// Structure `xenpf_efi_time` of the header.
+/// A time of day: `EFI_TIME` without its padding.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_time {
-    /// Year.
+    /// 1900 to 9999.
     pub year: u16,
-    /// Month.
+    /// 1 to 12.
     pub month: u8,
-    /// Day.
+    /// 1 to 31.
     pub day: u8,
-    /// Hour.
+    /// 0 to 23.
     pub hour: u8,
-    /// Min.
+    /// 0 to 59.
     pub min: u8,
-    /// Sec.
+    /// 0 to 59.
     pub sec: u8,
     /// Padding.
     pub _pad0: [u8; 1],
-    /// Ns.
+    /// 0 to 999,999,999.
     pub ns: u32,
-    /// Tz.
+    /// Minutes by which UTC is ahead of this time, -1440 to 1440; 2047 if it is local time of an
+    /// unknown zone.
     pub tz: i16,
-    /// Daylight.
+    /// Bit 0: the zone has daylight saving time; bit 1: it is applied.
     pub daylight: u8,
     /// Padding.
     pub _pad1: [u8; 1],
 }
 const _: () = assert!(size_of::<xenpf_efi_time>() == 16);
 
-/// Structure `xenpf_efi_guid` of the header.
+/// A GUID as EFI stores it: the first three groups little-endian.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_guid {
-    /// Data1.
+    /// First group.
     pub data1: u32,
-    /// Data2.
+    /// Second group.
     pub data2: u16,
-    /// Data3.
+    /// Third group.
     pub data3: u16,
-    /// Data4.
+    /// The last two groups, byte by byte as written.
     pub data4: [u8; 8],
 }
 const _: () = assert!(size_of::<xenpf_efi_guid>() == 16);
 
-/// Structure `xenpf_efi_runtime_call` of the header.
+/// A call of an EFI runtime service. The hypercall's own result is 0 whenever the service was
+/// called at all; -EOPNOTSUPP without EFI.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call {
-    /// Function.
+    /// IN: `XEN_EFI_*`, the service.
     pub function: u32,
-    /// This field is generally used for per sub-function flags (defined below), except for the
-    /// XEN_EFI_get_next_high_monotonic_count case, where it holds the single returned value.
+    /// Flags or a result, by service.
     pub misc: u32,
-    /// Status.
+    /// OUT: what the service returned, an `EFI_STATUS`.
     pub status: xen_ulong_t,
-    /// Depends on the command.
+    /// The service's arguments and results.
     ///
     /// One of: `get_time` ([`xenpf_efi_runtime_call_get_time`]), `set_time`
     /// ([`xenpf_efi_time`]), `get_wakeup_time` ([`xenpf_efi_time`]), `set_wakeup_time`
@@ -97,164 +99,165 @@ pub struct xenpf_efi_runtime_call {
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call>() == 56);
 
-/// XEN_EFI_GET_TIME_SET_CLEARS_NS.
+/// Setting the clock clears what is below its resolution.
 pub const XEN_EFI_GET_TIME_SET_CLEARS_NS: i64 = 0x0000_0001;
 
-/// Xenpf_efi_runtime_call_get_time.
+/// Results of [`XEN_EFI_get_time`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_get_time {
-    /// Time.
+    /// OUT: the time.
     pub time: xenpf_efi_time,
-    /// Resolution.
+    /// OUT: resolution of the clock, ticks per second.
     pub resolution: u32,
-    /// Accuracy.
+    /// OUT: error of the clock, in units of 1e-6 parts per million.
     pub accuracy: u32,
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_get_time>() == 24);
 
-/// XEN_EFI_GET_WAKEUP_TIME_ENABLED.
+/// A wakeup is armed.
 pub const XEN_EFI_GET_WAKEUP_TIME_ENABLED: i64 = 0x0000_0001;
-/// XEN_EFI_GET_WAKEUP_TIME_PENDING.
+/// A wakeup has fired and is not yet acknowledged.
 pub const XEN_EFI_GET_WAKEUP_TIME_PENDING: i64 = 0x0000_0002;
-/// XEN_EFI_SET_WAKEUP_TIME_ENABLE.
+/// Arm the wakeup; disarm it if clear.
 pub const XEN_EFI_SET_WAKEUP_TIME_ENABLE: i64 = 0x0000_0001;
-/// XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY.
+/// Leave the time as it is: only arm or disarm.
 pub const XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY: i64 = 0x0000_0002;
-/// XEN_EFI_VARIABLE_NON_VOLATILE.
+/// The variable survives power loss.
 pub const XEN_EFI_VARIABLE_NON_VOLATILE: i64 = 0x0000_0001;
-/// XEN_EFI_VARIABLE_BOOTSERVICE_ACCESS.
+/// Boot services may access the variable.
 pub const XEN_EFI_VARIABLE_BOOTSERVICE_ACCESS: i64 = 0x0000_0002;
-/// XEN_EFI_VARIABLE_RUNTIME_ACCESS.
+/// Runtime services may access the variable.
 pub const XEN_EFI_VARIABLE_RUNTIME_ACCESS: i64 = 0x0000_0004;
 
-/// Xenpf_efi_runtime_call_get_variable.
+/// Arguments of [`XEN_EFI_get_variable`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_get_variable {
-    /// UCS-2/UTF-16 string.
+    /// IN: name of the variable, UCS-2, ending in NUL.
     pub name: guest_handle,
-    /// Size.
+    /// IN: bytes of `data`; OUT: bytes of the value.
     pub size: xen_ulong_t,
-    /// Data.
+    /// IN: where to write the value.
     pub data: guest_handle,
-    /// Vendor guid.
+    /// IN: namespace of the variable.
     pub vendor_guid: xenpf_efi_guid,
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_get_variable>() == 40);
 
-/// Xenpf_efi_runtime_call_set_variable.
+/// Arguments of [`XEN_EFI_set_variable`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_set_variable {
-    /// UCS-2/UTF-16 string.
+    /// IN: name of the variable, UCS-2, ending in NUL.
     pub name: guest_handle,
-    /// Size.
+    /// IN: bytes of the value; 0 deletes the variable.
     pub size: xen_ulong_t,
-    /// Data.
+    /// IN: the value.
     pub data: guest_handle,
-    /// Vendor guid.
+    /// IN: namespace of the variable.
     pub vendor_guid: xenpf_efi_guid,
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_set_variable>() == 40);
 
-/// Xenpf_efi_runtime_call_get_next_variable_name.
+/// Arguments of [`XEN_EFI_get_next_variable_name`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_get_next_variable_name {
-    /// Size.
+    /// IN: bytes of `name`'s buffer; OUT: bytes of the name found.
     pub size: xen_ulong_t,
-    /// UCS-2/UTF-16 string.
+    /// The name, UCS-2, ending in NUL: IN the last one (empty to begin), OUT the next.
     pub name: guest_handle,
-    /// Vendor guid.
+    /// Its namespace: IN of the last name, OUT of the next.
     pub vendor_guid: xenpf_efi_guid,
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_get_next_variable_name>() == 32);
 
-/// XEN_EFI_VARINFO_BOOT_SNAPSHOT.
+/// Answer with what the hypervisor learned at boot instead of calling firmware.
 pub const XEN_EFI_VARINFO_BOOT_SNAPSHOT: i64 = 0x0000_0001;
 
-/// Xenpf_efi_runtime_call_query_variable_info.
+/// Arguments of [`XEN_EFI_query_variable_info`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_query_variable_info {
-    /// Attr.
+    /// IN: `XEN_EFI_VARIABLE_*` of the variables asked about.
     pub attr: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Max store size.
+    /// OUT: bytes of storage for such variables.
     pub max_store_size: u64,
-    /// Remain store size.
+    /// OUT: bytes of it that are free.
     pub remain_store_size: u64,
-    /// Max size.
+    /// OUT: bytes of the largest possible variable.
     pub max_size: u64,
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_query_variable_info>() == 32);
 
-/// Xenpf_efi_runtime_call_query_capsule_capabilities.
+/// Arguments of [`XEN_EFI_query_capsule_capabilities`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_query_capsule_capabilities {
-    /// Capsule header array.
+    /// IN: array of pointers to `EFI_CAPSULE_HEADER`s.
     pub capsule_header_array: guest_handle,
-    /// Capsule count.
+    /// IN: length of the array.
     pub capsule_count: xen_ulong_t,
-    /// Max capsule size.
+    /// OUT: bytes of the largest capsule that firmware takes.
     pub max_capsule_size: u64,
-    /// Reset type.
+    /// OUT: the `EFI_RESET_TYPE` that the update needs.
     pub reset_type: u32,
     /// Padding.
     pub _pad0: [u8; 4],
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_query_capsule_capabilities>() == 32);
 
-/// Xenpf_efi_runtime_call_update_capsule.
+/// Arguments of [`XEN_EFI_update_capsule`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call_update_capsule {
-    /// Capsule header array.
+    /// IN: array of pointers to `EFI_CAPSULE_HEADER`s.
     pub capsule_header_array: guest_handle,
-    /// Capsule count.
+    /// IN: length of the array.
     pub capsule_count: xen_ulong_t,
-    /// Machine address.
+    /// IN: machine address of the capsules' scatter-gather list.
     pub sg_list: u64,
 }
 const _: () = assert!(size_of::<xenpf_efi_runtime_call_update_capsule>() == 24);
 
-/// From int 13 AH=08/41/48.
+/// `disk_info` of the `index`-th BIOS disk, from INT 13h functions 08h, 41h and 48h.
 pub const XEN_FW_DISK_INFO: u32 = 1;
-/// From MBR offset 0x1b8.
+/// `disk_mbr_signature` of the `index`-th BIOS disk.
 pub const XEN_FW_DISK_MBR_SIGNATURE: u32 = 2;
-/// From int 10 AX=4f15.
+/// `vbeddc_info` of the screen, from INT 10h function 4F15h; `index` must be 0.
 pub const XEN_FW_VBEDDC_INFO: u32 = 3;
-/// From EFI.
+/// `efi_info`: what EFI told, `index` being `XEN_FW_EFI_*`.
 pub const XEN_FW_EFI_INFO: u32 = 4;
-/// XEN_FW_EFI_VERSION.
+/// Member `version` (`u32`): revision of EFI, from its system table.
 pub const XEN_FW_EFI_VERSION: u32 = 0;
-/// XEN_FW_EFI_CONFIG_TABLE.
+/// Member `cfg` ([`xenpf_efi_info_cfg`]): the configuration tables.
 pub const XEN_FW_EFI_CONFIG_TABLE: u32 = 1;
-/// XEN_FW_EFI_VENDOR.
+/// Member `vendor` ([`xenpf_efi_info_vendor`]): who made the firmware.
 pub const XEN_FW_EFI_VENDOR: u32 = 2;
-/// XEN_FW_EFI_MEM_INFO.
+/// Member `mem` ([`xenpf_efi_info_mem`]): what EFI's memory map says of an address.
 pub const XEN_FW_EFI_MEM_INFO: u32 = 3;
-/// XEN_FW_EFI_RT_VERSION.
+/// Member `version` (`u32`): revision of the runtime services.
 pub const XEN_FW_EFI_RT_VERSION: u32 = 4;
-/// XEN_FW_EFI_PCI_ROM.
+/// Member `pci_rom` ([`xenpf_efi_info_pci_rom`]): the option ROM of a device.
 pub const XEN_FW_EFI_PCI_ROM: u32 = 5;
-/// XEN_FW_EFI_APPLE_PROPERTIES.
+/// Member `apple_properties` ([`xenpf_efi_info_apple_properties`]): device properties of Apple's
+/// firmware.
 pub const XEN_FW_EFI_APPLE_PROPERTIES: u32 = 6;
-/// XEN_FW_KBD_SHIFT_FLAGS.
+/// `kbd_shift_flags`: keyboard shift state, from INT 16h function 02h.
 pub const XEN_FW_KBD_SHIFT_FLAGS: u32 = 5;
 
-/// Structure `xenpf_firmware_info` of the header.
+/// Argument of `XENPF_firmware_info`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info {
-    /// IN: type.
+    /// IN: `XEN_FW_*`.
     pub r#type: u32,
-    /// Index.
+    /// IN: which of several; a call with the index after the last fails.
     pub index: u32,
-    /// Depends on the command.
+    /// OUT: the answer, by `type`.
     ///
     /// One of: `disk_info` ([`xenpf_firmware_info_disk_info`]), `disk_mbr_signature`
     /// ([`xenpf_firmware_info_disk_mbr_signature`]), `vbeddc_info`
@@ -264,126 +267,128 @@ pub struct xenpf_firmware_info {
 }
 const _: () = assert!(size_of::<xenpf_firmware_info>() == 40);
 
-/// Xenpf_firmware_info_disk_info.
+/// What the BIOS says of a disk.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info_disk_info {
-    /// %dl: bios device number.
+    /// OUT: BIOS device number, from 80h.
     pub device: u8,
-    /// %ah: major version.
+    /// OUT: version of the extensions (AH of function 41h).
     pub version: u8,
-    /// %cx: support bitmap.
+    /// OUT: bitmap of the extensions (CX of function 41h).
     pub interface_support: u16,
-    /// %cl\[7:6\]:%ch: max cyl #.
+    /// OUT: highest cylinder (CL bits 7:6 and CH of function 08h).
     pub legacy_max_cylinder: u16,
-    /// %dh: max head #.
+    /// OUT: highest head (DH of function 08h).
     pub legacy_max_head: u8,
-    /// %cl\[5:0\]: max sector #.
+    /// OUT: highest sector, counted from 1 (CL bits 5:0 of function 08h).
     pub legacy_sectors_per_track: u8,
-    /// NB. First uint16_t of buffer must be set to buffer size.
+    /// Buffer for the EDD parameters of function 48h. IN: its first `u16` holds its size in
+    /// bytes; OUT: the parameters.
     pub edd_params: guest_handle,
 }
 const _: () = assert!(size_of::<xenpf_firmware_info_disk_info>() == 16);
 
-/// Xenpf_firmware_info_disk_mbr_signature.
+/// The mark by which an operating system recognises a BIOS disk.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info_disk_mbr_signature {
-    /// Bios device number.
+    /// OUT: BIOS device number, from 80h.
     pub device: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// Offset 0x1b8 in mbr.
+    /// OUT: the word at offset 1B8h of the disk's first sector.
     pub mbr_signature: u32,
 }
 const _: () = assert!(size_of::<xenpf_firmware_info_disk_mbr_signature>() == 8);
 
-/// Xenpf_firmware_info_vbeddc_info.
+/// What the screen says of itself (VBE/DDC).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info_vbeddc_info {
-    /// Int10, AX=4F15: Get EDID info.
+    /// OUT: BL of subfunction 0: bit 0 DDC1, bit 1 DDC2, bit 2 the screen blanks during a
+    /// transfer.
     pub capabilities: u8,
-    /// Edid transfer time.
+    /// OUT: BH of subfunction 0: seconds that a block takes, rounded up.
     pub edid_transfer_time: u8,
     /// Padding.
     pub _pad0: [u8; 6],
-    /// Must refer to 128-byte buffer.
+    /// IN: where to write the first EDID block, 128 bytes.
     pub edid: guest_handle,
 }
 const _: () = assert!(size_of::<xenpf_firmware_info_vbeddc_info>() == 16);
 
-/// Xenpf_efi_info_cfg.
+/// EFI's configuration tables.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_cfg {
-    /// EFI_CONFIGURATION_TABLE.
+    /// OUT: physical address of the array of `EFI_CONFIGURATION_TABLE`.
     pub addr: u64,
-    /// Nent.
+    /// OUT: its length.
     pub nent: u32,
     /// Padding.
     pub _pad0: [u8; 4],
 }
 const _: () = assert!(size_of::<xenpf_efi_info_cfg>() == 16);
 
-/// Xenpf_efi_info_vendor.
+/// The firmware's maker.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_vendor {
-    /// Revision.
+    /// OUT: the firmware's own revision.
     pub revision: u32,
-    /// Input, in bytes.
+    /// IN: bytes of `name`'s buffer.
     pub bufsz: u32,
-    /// UCS-2/UTF-16 string.
+    /// IN: where to write the maker's name, UCS-2, ending in NUL.
     pub name: guest_handle,
 }
 const _: () = assert!(size_of::<xenpf_efi_info_vendor>() == 16);
 
-/// Xenpf_efi_info_mem.
+/// A range of EFI's memory map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_mem {
-    /// Addr.
+    /// IN: its physical address.
     pub addr: u64,
-    /// Size.
+    /// IN: bytes asked about; OUT: how many of them have the same type and attributes.
     pub size: u64,
-    /// Attr.
+    /// OUT: `EFI_MEMORY_*` attributes.
     pub attr: u64,
-    /// Type.
+    /// OUT: `EFI_MEMORY_TYPE`.
     pub r#type: u32,
     /// Padding.
     pub _pad0: [u8; 4],
 }
 const _: () = assert!(size_of::<xenpf_efi_info_mem>() == 32);
 
-/// Xenpf_efi_info_pci_rom.
+/// A copy of an option ROM, taken at boot.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_pci_rom {
-    /// IN: pci segment.
+    /// IN: PCI segment of the device.
     pub segment: u16,
-    /// PCI bus.
+    /// IN: PCI bus.
     pub bus: u8,
-    /// PCI device (bits 7:3) and function (bits 2:0).
+    /// IN: device (bits 7:3) and function (bits 2:0).
     pub devfn: u8,
-    /// Vendor.
+    /// IN: PCI vendor ID, which must match.
     pub vendor: u16,
-    /// Devid.
+    /// IN: PCI device ID, which must match.
     pub devid: u16,
-    /// OUT: address.
+    /// OUT: physical address of the copy.
     pub address: u64,
-    /// Size.
+    /// OUT: its length in bytes.
     pub size: xen_ulong_t,
 }
 const _: () = assert!(size_of::<xenpf_efi_info_pci_rom>() == 24);
 
-/// Xenpf_efi_info_apple_properties.
+/// Apple's device properties, taken at boot.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_info_apple_properties {
-    /// OUT: address.
+    /// OUT: physical address.
     pub address: u64,
-    /// Size.
+    /// OUT: length in bytes.
     pub size: xen_ulong_t,
 }
 const _: () = assert!(size_of::<xenpf_efi_info_apple_properties>() == 16);

@@ -10,295 +10,298 @@ use crate::arch_x86_64::xen_pfn_t;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// XENPF_INTERFACE_VERSION.
+/// The version that [`xen_platform_op::interface_version`] must have.
 pub const XENPF_INTERFACE_VERSION: u32 = 0x0300_0001;
-/// Command `settime32`, argument [`xenpf_settime32`].
+/// Sets the wallclock, with seconds that end in 2106, argument [`xenpf_settime32`].
 pub const XENPF_settime32: u32 = 17;
 
-/// Structure `xenpf_settime32` of the header.
+/// Argument of [`XENPF_settime32`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_settime32 {
     /// IN: seconds since 1970.
     pub secs: u32,
-    /// Nanoseconds of the second.
+    /// IN: nanoseconds of the second.
     pub nsecs: u32,
-    /// System time in ns to which it belongs.
+    /// IN: system time (ns) at which the wallclock stood there.
     pub system_time: u64,
 }
 const _: () = assert!(size_of::<xenpf_settime32>() == 16);
 
-/// Command `settime64`, argument [`xenpf_settime64`].
+/// Sets the wallclock, argument [`xenpf_settime64`].
 pub const XENPF_settime64: u32 = 62;
 
-/// Structure `xenpf_settime64` of the header.
+/// Argument of [`XENPF_settime64`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_settime64 {
     /// IN: seconds since 1970.
     pub secs: u64,
-    /// Nanoseconds of the second.
+    /// IN: nanoseconds of the second.
     pub nsecs: u32,
-    /// Must be zero.
+    /// IN: must be zero.
     pub mbz: u32,
-    /// System time in ns to which it belongs.
+    /// IN: system time (ns) at which the wallclock stood there.
     pub system_time: u64,
 }
 const _: () = assert!(size_of::<xenpf_settime64>() == 24);
 
-/// XENPF_settime.
+/// The form in use since Xen 4.6.
 pub const XENPF_settime: u32 = XENPF_settime64;
-/// Command `add_memtype`, argument [`xenpf_add_memtype`].
+/// Gives a range of memory a cache type in the MTRRs, argument [`xenpf_add_memtype`].
 pub const XENPF_add_memtype: u32 = 31;
 
-/// Structure `xenpf_add_memtype` of the header.
+/// Argument of [`XENPF_add_memtype`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_add_memtype {
-    /// IN: mfn.
+    /// IN: first frame of the range.
     pub mfn: xen_pfn_t,
-    /// Nr mfns.
+    /// IN: its length in frames.
     pub nr_mfns: u64,
-    /// Type.
+    /// IN: type as in MTRRs: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB.
     pub r#type: u32,
-    /// OUT: uuid of the domain.
+    /// OUT: names this setting in [`XENPF_del_memtype`].
     pub handle: u32,
-    /// Reg.
+    /// OUT: number of the MTRR taken.
     pub reg: u32,
     /// Padding.
     pub _pad0: [u8; 4],
 }
 const _: () = assert!(size_of::<xenpf_add_memtype>() == 32);
 
-/// Command `del_memtype`, argument [`xenpf_del_memtype`].
+/// Undoes [`XENPF_add_memtype`], argument [`xenpf_del_memtype`].
 pub const XENPF_del_memtype: u32 = 32;
 
-/// Structure `xenpf_del_memtype` of the header.
+/// Argument of [`XENPF_del_memtype`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_del_memtype {
-    /// IN: uuid of the domain.
+    /// IN: what the setting was named, so that an overlapping one is not hit; 0 if unknown.
     pub handle: u32,
-    /// Reg.
+    /// IN: number of the MTRR.
     pub reg: u32,
 }
 const _: () = assert!(size_of::<xenpf_del_memtype>() == 8);
 
-/// Command `read_memtype`, argument [`xenpf_read_memtype`].
+/// Reads a variable-range MTRR, argument [`xenpf_read_memtype`].
 pub const XENPF_read_memtype: u32 = 33;
 
-/// Structure `xenpf_read_memtype` of the header.
+/// Argument of [`XENPF_read_memtype`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_read_memtype {
-    /// IN: reg.
+    /// IN: number of the MTRR.
     pub reg: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// OUT: mfn.
+    /// OUT: first frame of its range.
     pub mfn: xen_pfn_t,
-    /// Nr mfns.
+    /// OUT: its length in frames; 0 if the MTRR is not in use.
     pub nr_mfns: u64,
-    /// Type.
+    /// OUT: type as in [`xenpf_add_memtype::type`](xenpf_add_memtype#structfield.type).
     pub r#type: u32,
     /// Padding.
     pub _pad1: [u8; 4],
 }
 const _: () = assert!(size_of::<xenpf_read_memtype>() == 32);
 
-/// Command `microcode_update`, argument [`xenpf_microcode_update`].
+/// Loads processor microcode on all CPUs, argument [`xenpf_microcode_update`].
 pub const XENPF_microcode_update: u32 = 35;
 
-/// Structure `xenpf_microcode_update` of the header.
+/// Argument of [`XENPF_microcode_update`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_microcode_update {
-    /// Pointer to microcode data.
+    /// IN: the vendor's container of updates.
     pub data: guest_handle,
-    /// Length of microcode data.
+    /// IN: its length in bytes.
     pub length: u32,
     /// Padding.
     pub _pad0: [u8; 4],
 }
 const _: () = assert!(size_of::<xenpf_microcode_update>() == 16);
 
-/// Command `platform_quirk`, argument [`xenpf_platform_quirk`].
+/// Reports a fault of the chipset that dom0 knows of, argument [`xenpf_platform_quirk`].
 pub const XENPF_platform_quirk: u32 = 39;
-/// Do not restrict IO-APIC RTE targets.
+/// Interrupts must not be moved from one CPU to another.
 pub const QUIRK_NOIRQBALANCING: u32 = 1;
-/// IO-APIC REGSEL forgets its value.
+/// The I/O APIC forgets which register was selected: select it before each access.
 pub const QUIRK_IOAPIC_BAD_REGSEL: u32 = 2;
-/// IO-APIC REGSEL behaves properly.
+/// The I/O APIC keeps its register selection.
 pub const QUIRK_IOAPIC_GOOD_REGSEL: u32 = 3;
 
-/// Structure `xenpf_platform_quirk` of the header.
+/// Argument of [`XENPF_platform_quirk`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_platform_quirk {
-    /// IN: quirk id.
+    /// IN: `QUIRK_*`.
     pub quirk_id: u32,
 }
 const _: () = assert!(size_of::<xenpf_platform_quirk>() == 4);
 
-/// Command `efi_runtime_call`, argument [`xenpf_efi_runtime_call`].
+/// Calls an EFI runtime service, argument [`xenpf_efi_runtime_call`].
 pub const XENPF_efi_runtime_call: u32 = 49;
-/// Command `firmware_info`, argument [`xenpf_firmware_info`].
+/// Reads what firmware told the hypervisor at boot, argument [`xenpf_firmware_info`].
 pub const XENPF_firmware_info: u32 = 50;
-/// Command `enter_acpi_sleep`, argument [`xenpf_enter_acpi_sleep`].
+/// Puts the machine to sleep or off, argument [`xenpf_enter_acpi_sleep`].
 pub const XENPF_enter_acpi_sleep: u32 = 51;
-/// Command `change_freq`, argument [`xenpf_change_freq`].
+/// Reports that dom0 changed a CPU's frequency, argument [`xenpf_change_freq`].
 pub const XENPF_change_freq: u32 = 52;
-/// Command `getidletime`, argument [`xenpf_getidletime`].
+/// Reads how long CPUs were idle, argument [`xenpf_getidletime`].
 pub const XENPF_getidletime: u32 = 53;
-/// Command `set_processor_pminfo`, argument [`xenpf_set_processor_pminfo`].
+/// Passes on what ACPI's namespace says of a processor's power states, argument
+/// [`xenpf_set_processor_pminfo`].
 pub const XENPF_set_processor_pminfo: u32 = 54;
-/// XENPF_get_cpuinfo.
+/// Reads the identity and state of a CPU, argument [`xenpf_pcpuinfo`].
 pub const XENPF_get_cpuinfo: u32 = 55;
 
-/// Structure `xenpf_pcpuinfo` of the header.
+/// Argument of [`XENPF_get_cpuinfo`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_pcpuinfo {
-    /// IN: xen cpuid.
+    /// IN: number of the CPU.
     pub xen_cpuid: u32,
-    /// The maxium cpu_id that is present.
+    /// OUT: the highest number of a CPU that is present.
     pub max_present: u32,
-    /// Flags.
+    /// OUT: `XEN_PCPU_FLAGS_*`.
     pub flags: u32,
-    /// Apic id.
+    /// OUT: its local APIC ID.
     pub apic_id: u32,
-    /// Acpi id.
+    /// OUT: its ACPI processor ID.
     pub acpi_id: u32,
 }
 const _: () = assert!(size_of::<xenpf_pcpuinfo>() == 20);
 
-/// XEN_PCPU_FLAGS_ONLINE.
+/// The CPU is up.
 pub const XEN_PCPU_FLAGS_ONLINE: u32 = 1;
-/// Correponding xen_cpuid is not present.
+/// No CPU of this number is present; the IDs mean nothing.
 pub const XEN_PCPU_FLAGS_INVALID: u32 = 2;
-/// XENPF_get_cpu_version.
+/// Reads what kind of processor a CPU is, argument [`xenpf_pcpu_version`].
 pub const XENPF_get_cpu_version: u32 = 48;
 
-/// Structure `xenpf_pcpu_version` of the header.
+/// Argument of [`XENPF_get_cpu_version`]; the results are those of CPUID leaves 0 and 1.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_pcpu_version {
-    /// IN: xen cpuid.
+    /// IN: number of the CPU.
     pub xen_cpuid: u32,
-    /// The maxium cpu_id that is present.
+    /// OUT: the highest number of a CPU that is present.
     pub max_present: u32,
-    /// Vendor id.
+    /// OUT: vendor, such as `GenuineIntel`, without NUL.
     pub vendor_id: [u8; 12],
-    /// Family.
+    /// OUT: family, its extension added.
     pub family: u32,
-    /// Model.
+    /// OUT: model, its extension included.
     pub model: u32,
-    /// Stepping.
+    /// OUT: stepping.
     pub stepping: u32,
 }
 const _: () = assert!(size_of::<xenpf_pcpu_version>() == 32);
 
-/// XENPF_cpu_online.
+/// Brings a CPU up, argument [`xenpf_cpu_ol`].
 pub const XENPF_cpu_online: u32 = 56;
-/// XENPF_cpu_offline.
+/// Takes a CPU down, argument [`xenpf_cpu_ol`].
 pub const XENPF_cpu_offline: u32 = 57;
 
-/// Structure `xenpf_cpu_ol` of the header.
+/// Names a CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_cpu_ol {
-    /// Cpuid.
+    /// IN: its number.
     pub cpuid: u32,
 }
 const _: () = assert!(size_of::<xenpf_cpu_ol>() == 4);
 
-/// Command `cpu_hotadd`, argument [`xenpf_cpu_hotadd`].
+/// Reports a CPU that was plugged in; returns its number, argument [`xenpf_cpu_hotadd`].
 pub const XENPF_cpu_hotadd: u32 = 58;
 
-/// Structure `xenpf_cpu_hotadd` of the header.
+/// Argument of [`XENPF_cpu_hotadd`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_cpu_hotadd {
-    /// Apic id.
+    /// IN: its local APIC ID.
     pub apic_id: u32,
-    /// Acpi id.
+    /// IN: its ACPI processor ID.
     pub acpi_id: u32,
-    /// Pxm.
+    /// IN: its ACPI proximity domain.
     pub pxm: u32,
 }
 const _: () = assert!(size_of::<xenpf_cpu_hotadd>() == 12);
 
-/// Command `mem_hotadd`, argument [`xenpf_mem_hotadd`].
+/// Reports memory that was plugged in, argument [`xenpf_mem_hotadd`].
 pub const XENPF_mem_hotadd: u32 = 59;
 
-/// Structure `xenpf_mem_hotadd` of the header.
+/// Argument of [`XENPF_mem_hotadd`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_mem_hotadd {
-    /// Spfn.
+    /// IN: its first frame.
     pub spfn: u64,
-    /// Epfn.
+    /// IN: the frame after its last.
     pub epfn: u64,
-    /// Pxm.
+    /// IN: its ACPI proximity domain.
     pub pxm: u32,
-    /// Flags.
+    /// IN: none is defined.
     pub flags: u32,
 }
 const _: () = assert!(size_of::<xenpf_mem_hotadd>() == 24);
 
-/// Command `core_parking`, argument [`xenpf_core_parking`].
+/// Idles CPUs to save power, or tells how many are idled, argument [`xenpf_core_parking`].
 pub const XENPF_core_parking: u32 = 60;
-/// Command `resource_op`, argument [`xenpf_resource_op`].
+/// Reads and writes MSRs of one CPU, in order and without interruption; returns the number of
+/// accesses done. Argument [`xenpf_resource_op`].
 pub const XENPF_resource_op: u32 = 61;
-/// XEN_RESOURCE_OP_MSR_READ.
+/// Read an MSR. The TSC gives system time (ns) instead; right after another read, no interrupt
+/// comes between the two.
 pub const XEN_RESOURCE_OP_MSR_READ: u32 = 0;
-/// XEN_RESOURCE_OP_MSR_WRITE.
+/// Write an MSR; not the TSC.
 pub const XEN_RESOURCE_OP_MSR_WRITE: u32 = 1;
 
-/// Structure `xenpf_resource_entry` of the header.
+/// One access.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_resource_entry {
-    /// Depends on the command.
+    /// IN: `XEN_RESOURCE_OP_*`; OUT, if the access failed: its error, a negative `i32`.
     pub u: u32,
-    /// IN: padding and must be zero.
+    /// IN: must be zero.
     pub rsvd: u32,
-    /// IN: resource address to access.
+    /// IN: number of the MSR.
     pub idx: u64,
-    /// IN/OUT: resource value to set/get.
+    /// Its value: OUT of a read, IN of a write.
     pub val: u64,
 }
 const _: () = assert!(size_of::<xenpf_resource_entry>() == 24);
 
-/// Structure `xenpf_resource_op` of the header.
+/// Argument of [`XENPF_resource_op`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_resource_op {
-    /// Number of resource entry.
+    /// IN: number of accesses.
     pub nr_entries: u32,
-    /// Which cpu to run.
+    /// IN: the CPU that makes them.
     pub cpu: u32,
-    /// Entries.
+    /// IN: array of [`xenpf_resource_entry`], results written in place.
     pub entries: guest_handle,
 }
 const _: () = assert!(size_of::<xenpf_resource_op>() == 16);
 
-/// XENPF_get_symbol.
+/// Walks the hypervisor's symbol table, argument [`xenpf_symdata`].
 pub const XENPF_get_symbol: u32 = 63;
 
-/// Structure `xenpf_symdata` of the header.
+/// One symbol of the hypervisor.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_symdata {
-    /// IN: size of name buffer.
+    /// IN: bytes of `name`; OUT: length of the symbol's name, even where it was cut.
     pub namelen: u32,
-    /// IN: Symbol to read.
+    /// IN: position in the table, from 0; OUT: the next one, or the same at the end.
     pub symnum: u32,
-    /// OUT: name.
+    /// IN: where to write the name, ending in NUL.
     pub name: guest_handle,
-    /// Address.
+    /// OUT: virtual address.
     pub address: u64,
-    /// Type.
+    /// OUT: kind, as the letter `nm` prints.
     pub r#type: u8,
     /// Padding.
     pub _pad0: [u8; 7],

@@ -4,252 +4,258 @@ use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Structure `xenpf_enter_acpi_sleep` of the header.
+/// Argument of `XENPF_enter_acpi_sleep`: dom0 has prepared devices and firmware, the hypervisor
+/// writes the registers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_enter_acpi_sleep {
-    /// PM1a control / sleep type A.
+    /// IN: what to write to the PM1a control register; sleep type A in the extended form.
     pub val_a: u16,
-    /// PM1b control / sleep type B.
+    /// IN: what to write to the PM1b control register; sleep type B in the extended form.
     pub val_b: u16,
-    /// Which state to enter (Sn).
+    /// IN: the state Sn: 3 suspend to RAM, 5 off.
     pub sleep_state: u32,
-    /// XENPF_ACPI_SLEEP_*.
+    /// IN: [`XENPF_ACPI_SLEEP_EXTENDED`] or 0.
     pub flags: u32,
 }
 const _: () = assert!(size_of::<xenpf_enter_acpi_sleep>() == 12);
 
-/// XENPF_ACPI_SLEEP_EXTENDED.
+/// The machine has ACPI 5's sleep control register instead of PM1.
 pub const XENPF_ACPI_SLEEP_EXTENDED: u32 = 0x0000_0001;
 
-/// Structure `xenpf_change_freq` of the header.
+/// Argument of `XENPF_change_freq`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_change_freq {
-    /// Must be zero.
+    /// IN: must be zero.
     pub flags: u32,
-    /// Physical cpu.
+    /// IN: number of the CPU.
     pub cpu: u32,
-    /// New frequency (Hz).
+    /// IN: its new frequency, Hz.
     pub freq: u64,
 }
 const _: () = assert!(size_of::<xenpf_change_freq>() == 16);
 
-/// Structure `xenpf_getidletime` of the header.
+/// Argument of `XENPF_getidletime`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_getidletime {
-    /// IN: CPUs to interrogate; OUT: subset of IN which are present.
+    /// A bit per CPU: IN those asked about, OUT those of them that are present.
     pub cpumap_bitmap: guest_handle,
-    /// Size of cpumap bitmap.
+    /// IN: length of the bitmap in bits.
     pub cpumap_nr_cpus: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Must be indexable for every cpu in cpumap_bitmap.
+    /// IN: array of `u64` by CPU number. OUT: time spent idle since boot, ns, where the bitmap
+    /// asks for it; 0 for absent CPUs.
     pub idletime: guest_handle,
-    /// System time when the idletime snapshots were taken.
+    /// OUT: system time (ns) at which the times were taken.
     pub now: u64,
 }
 const _: () = assert!(size_of::<xenpf_getidletime>() == 32);
 
-/// The processor's CX states can be managed.
+/// In [`SIF_PM_MASK`](crate::xen::SIF_PM_MASK) of the start flags, shifted down by 8: the
+/// hypervisor manages idle states and wants them reported.
 pub const XEN_PROCESSOR_PM_CX: u32 = 1;
-/// The processor's PX states can be managed.
+/// As [`XEN_PROCESSOR_PM_CX`], for performance states.
 pub const XEN_PROCESSOR_PM_PX: u32 = 2;
-/// The processor's TX states can be managed.
+/// As [`XEN_PROCESSOR_PM_CX`], for throttling states.
 pub const XEN_PROCESSOR_PM_TX: u32 = 4;
-/// [`xenpf_set_processor_pminfo::type`](xenpf_set_processor_pminfo#structfield.type): CX.
+/// [`xenpf_set_processor_pminfo`]: idle states (`power`).
 pub const XEN_PM_CX: u32 = 0;
-/// [`xenpf_set_processor_pminfo::type`](xenpf_set_processor_pminfo#structfield.type): PX.
+/// [`xenpf_set_processor_pminfo`]: performance states (`perf`).
 pub const XEN_PM_PX: u32 = 1;
-/// [`xenpf_set_processor_pminfo::type`](xenpf_set_processor_pminfo#structfield.type): TX.
+/// [`xenpf_set_processor_pminfo`]: throttling states; not accepted.
 pub const XEN_PM_TX: u32 = 2;
-/// [`xenpf_set_processor_pminfo::type`](xenpf_set_processor_pminfo#structfield.type): PDC.
+/// [`xenpf_set_processor_pminfo`]: asks for the capability bits to give to `_PDC` (`pdc`).
 pub const XEN_PM_PDC: u32 = 3;
-/// [`xen_processor_performance::flags`]: `_PCT` is given.
+/// [`xen_processor_performance::flags`]: the registers (`_PCT`) are given.
 pub const XEN_PX_PCT: u32 = 1;
-/// [`xen_processor_performance::flags`]: `_PSS` is given.
+/// [`xen_processor_performance::flags`]: the states (`_PSS`) are given.
 pub const XEN_PX_PSS: u32 = 2;
-/// [`xen_processor_performance::flags`]: `_PPC` is given.
+/// [`xen_processor_performance::flags`]: the platform's limit (`_PPC`) is given.
 pub const XEN_PX_PPC: u32 = 4;
-/// [`xen_processor_performance::flags`]: `_PSD` is given.
+/// [`xen_processor_performance::flags`]: the dependency domain (`_PSD`) is given.
 pub const XEN_PX_PSD: u32 = 8;
 
-/// Structure `xen_power_register` of the header.
+/// A register, as ACPI's generic address structure names it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_power_register {
-    /// Space id.
+    /// ACPI address space: 0 memory, 1 I/O ports, 7Fh fixed hardware (MWAIT).
     pub space_id: u32,
-    /// Bit width.
+    /// Width of the register, bits.
     pub bit_width: u32,
-    /// Bit offset.
+    /// Its lowest bit.
     pub bit_offset: u32,
-    /// Access size.
+    /// Width of an access: 1 byte, 2 word, 3 dword, 4 qword; 0 undefined.
     pub access_size: u32,
-    /// Address.
+    /// Its address in that space.
     pub address: u64,
 }
 const _: () = assert!(size_of::<xen_power_register>() == 24);
 
-/// Structure `xen_processor_csd` of the header.
+/// CPUs that share an idle state (`_CSD`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_csd {
-    /// Domain number of one dependent group.
+    /// Number of the dependency domain.
     pub domain: u32,
-    /// Coordination type.
+    /// Who coordinates: FCh software, all CPUs; FDh software, any CPU; FEh hardware.
     pub coord_type: u32,
-    /// Number of processors in same domain.
+    /// CPUs in the domain.
     pub num: u32,
 }
 const _: () = assert!(size_of::<xen_processor_csd>() == 12);
 
-/// Structure `xen_processor_cx` of the header.
+/// One idle state (`_CST`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_cx {
-    /// GAS for Cx trigger register.
+    /// How to enter it.
     pub reg: xen_power_register,
-    /// Cstate value, c0: 0, c1: 1, ...
+    /// 1 for C1, 2 for C2, 3 for C3.
     pub r#type: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// Worst latency (ms) to enter/exit this cstate.
+    /// Worst time to enter and leave: ACPI's microseconds, though the header says ms.
     pub latency: u32,
-    /// Average power consumption(mW).
+    /// Average consumption, mW.
     pub power: u32,
-    /// Number of dependency entries.
+    /// Entries of `dp`.
     pub dpcnt: u32,
-    /// NULL if no dependency.
+    /// Array of [`xen_processor_csd`]; null if there are none.
     pub dp: guest_handle,
 }
 const _: () = assert!(size_of::<xen_processor_cx>() == 48);
 
-/// Structure `xen_processor_flags` of the header.
+/// What the processor needs around idle states.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_flags {
-    /// Bits.
+    /// Bit 0: can control bus mastering; 1: must check for it before C3; 2: has `_CST`; 3: is
+    /// set up; 4: bus-master reload is set.
     pub bits: u32,
 }
 const _: () = assert!(size_of::<xen_processor_flags>() == 4);
 
-/// Structure `xen_processor_power` of the header.
+/// The idle states of a processor.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_power {
-    /// Number of C state entries in array below.
+    /// Entries of `states`.
     pub count: u32,
-    /// Global flags of this processor.
+    /// Flags that hold for all of them.
     pub flags: xen_processor_flags,
-    /// Supported c states.
+    /// Array of [`xen_processor_cx`].
     pub states: guest_handle,
 }
 const _: () = assert!(size_of::<xen_processor_power>() == 16);
 
-/// Structure `xen_pct_register` of the header.
+/// A performance register: a generic register descriptor out of `_PCT`, byte for byte but for
+/// its alignment.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_pct_register {
-    /// Descriptor.
+    /// Tag of the resource, 82h.
     pub descriptor: u8,
     /// Padding.
     pub _pad0: [u8; 1],
-    /// Length.
+    /// Bytes that follow in the resource, 12.
     pub length: u16,
-    /// Space id.
+    /// ACPI address space: 1 I/O ports, 7Fh fixed hardware (an MSR).
     pub space_id: u8,
-    /// Bit width.
+    /// Width of the register, bits.
     pub bit_width: u8,
-    /// Bit offset.
+    /// Its lowest bit.
     pub bit_offset: u8,
-    /// Reserved; zero.
+    /// Access size in newer ACPI; not used.
     pub reserved: u8,
-    /// Address.
+    /// Its address in that space.
     pub address: u64,
 }
 const _: () = assert!(size_of::<xen_pct_register>() == 16);
 
-/// Structure `xen_processor_px` of the header.
+/// One performance state (`_PSS`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_px {
-    /// Megahertz.
+    /// Frequency, MHz.
     pub core_frequency: u64,
-    /// MilliWatts.
+    /// Consumption at full load, mW.
     pub power: u64,
-    /// Microseconds.
+    /// Worst time to enter it, microseconds.
     pub transition_latency: u64,
-    /// Microseconds.
+    /// Worst time in which bus masters cannot reach memory, microseconds.
     pub bus_master_latency: u64,
-    /// Control value.
+    /// What to write to the control register to enter it.
     pub control: u64,
-    /// Success indicator.
+    /// What the status register reads once it is entered.
     pub status: u64,
 }
 const _: () = assert!(size_of::<xen_processor_px>() == 48);
 
-/// Structure `xen_psd_package` of the header.
+/// CPUs that share a performance state (`_PSD`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_psd_package {
-    /// Num entries.
+    /// Entries of the package, 5.
     pub num_entries: u64,
-    /// Revision.
+    /// Revision of the package, 0.
     pub revision: u64,
-    /// The domain.
+    /// Number of the dependency domain.
     pub domain: u64,
-    /// Coord type.
+    /// As in [`xen_processor_csd::coord_type`].
     pub coord_type: u64,
-    /// Num processors.
+    /// CPUs in the domain.
     pub num_processors: u64,
 }
 const _: () = assert!(size_of::<xen_psd_package>() == 40);
 
-/// Structure `xen_processor_performance` of the header.
+/// The performance states of a processor.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_processor_performance {
-    /// Flag for Px sub info type.
+    /// `XEN_PX_*`: which of the parts are given. The hypervisor acts once it has had all.
     pub flags: u32,
-    /// Platform limitation on freq usage.
+    /// `_PPC`: index of the fastest state allowed now.
     pub platform_limit: u32,
-    /// Control register.
+    /// Where to ask for a state.
     pub control_register: xen_pct_register,
-    /// Status register.
+    /// Where to see the state.
     pub status_register: xen_pct_register,
-    /// Total available performance states.
+    /// Entries of `states`.
     pub state_count: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// States.
+    /// Array of [`xen_processor_px`], the fastest first.
     pub states: guest_handle,
-    /// Domain info.
+    /// With whom the state is shared.
     pub domain_info: xen_psd_package,
-    /// Shared type.
+    /// `XEN_CPUPERF_SHARED_TYPE_*`.
     pub shared_type: u32,
     /// Padding.
     pub _pad1: [u8; 4],
 }
 const _: () = assert!(size_of::<xen_processor_performance>() == 104);
 
-/// HW does needed coordination.
+/// Hardware coordinates the CPUs of a domain.
 pub const XEN_CPUPERF_SHARED_TYPE_HW: u32 = 1;
-/// All dependent CPUs should set freq.
+/// Every CPU of the domain has to ask for the same state.
 pub const XEN_CPUPERF_SHARED_TYPE_ALL: u32 = 2;
-/// Freq can be set from any dependent CPU.
+/// Any one CPU sets the state of the domain.
 pub const XEN_CPUPERF_SHARED_TYPE_ANY: u32 = 3;
 
-/// Structure `xenpf_set_processor_pminfo` of the header.
+/// Argument of `XENPF_set_processor_pminfo`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_set_processor_pminfo {
-    /// ACPI CPU ID.
+    /// IN: ACPI processor ID.
     pub id: u32,
-    /// {XEN_PM_CX, XEN_PM_PX}.
+    /// IN: `XEN_PM_*`.
     pub r#type: u32,
-    /// Depends on the command.
+    /// IN: the information, by `type`. `pdc` is the address of the `_PDC` buffer, an array of
+    /// `u32` (revision, count, capability bits); its bits are changed in place.
     ///
     /// One of: `power` ([`xen_processor_power`]), `perf` ([`xen_processor_performance`]), `pdc`
     /// (`guest_handle`).
@@ -257,31 +263,31 @@ pub struct xenpf_set_processor_pminfo {
 }
 const _: () = assert!(size_of::<xenpf_set_processor_pminfo>() == 112);
 
-/// XEN_CORE_PARKING_SET.
+/// Idle `idle_nums` CPUs from now on.
 pub const XEN_CORE_PARKING_SET: u32 = 1;
-/// XEN_CORE_PARKING_GET.
+/// Tell how many are idled.
 pub const XEN_CORE_PARKING_GET: u32 = 2;
 
-/// Structure `xenpf_core_parking` of the header.
+/// Argument of `XENPF_core_parking`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_core_parking {
-    /// IN: type.
+    /// IN: `XEN_CORE_PARKING_*`.
     pub r#type: u32,
-    /// OUT: idle nums.
+    /// IN of set: CPUs to idle; OUT of get: CPUs idled.
     pub idle_nums: u32,
 }
 const _: () = assert!(size_of::<xenpf_core_parking>() == 8);
 
-/// ` enum neg_errnoval ` HYPERVISOR_platform_op(const struct xen_platform_op*);.
+/// The argument of `platform_op`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_platform_op {
-    /// Sub-command.
+    /// `XENPF_*`.
     pub cmd: u32,
-    /// XENPF_INTERFACE_VERSION.
+    /// `XENPF_INTERFACE_VERSION`; -EACCES for any other.
     pub interface_version: u32,
-    /// Depends on the command.
+    /// The command's argument.
     ///
     /// One of: `settime` ([`xenpf_settime64`](crate::platform::xenpf_settime64)), `settime32`
     /// ([`xenpf_settime32`](crate::platform::xenpf_settime32)), `settime64`

@@ -1,7 +1,7 @@
 //! Descriptor tables: `set_gdt`, `update_descriptor`, `MMUEXT_SET_LDT`.
 
 use super::page::*;
-use super::probe::{Code, attempt, code, report};
+use super::probe::{Code, attempt, code, place, report};
 use super::{Check, Report};
 use crate::hypercall::HvResult;
 use crate::trap::Hit;
@@ -81,7 +81,7 @@ fn update_descriptor(r: &mut Report) {
         ("misaligned", page.slot(0) + 4),
         ("beyond_memory", 0x3f_ffff << 12),
         ("local_apic", 0xf_ee00 << 12),
-        ("all_ones", u64::MAX & !7),
+        ("all_ones", !7),
     ] {
         r.result(key, set(ma, 0));
     }
@@ -114,19 +114,19 @@ fn set_gdt(r: &mut Report) {
     r.result("second_is_bad", gdt(at, 513));
     r.result("good", gdt(at, 512));
     let hit = attempt(load_gdt_entry, 0, false);
-    report(r, "load", load_gdt_entry as usize as u64, hit);
+    report(r, "load", place(load_gdt_entry), hit);
     r.line(format_args!(
         "writable={}",
         Shown(page.map(page.entry(crate::mm::paging::pte::RW)))
     ));
     r.result("descriptor", set(page.slot(1), 0));
     let hit = attempt(load_gdt_entry, 0, false);
-    report(r, "load_cleared", load_gdt_entry as usize as u64, hit);
+    report(r, "load_cleared", place(load_gdt_entry), hit);
     r.result("descriptor_back", set(page.slot(1), DATA));
     r.result("again", gdt(at, 2));
     r.result("none", gdt(0, 0));
     let hit = attempt(load_gdt_entry, 0, false);
-    report(r, "load_none", load_gdt_entry as usize as u64, hit);
+    report(r, "load_none", place(load_gdt_entry), hit);
     page.restore();
     for (key, descriptor) in DESCRIPTORS {
         page.write(2, descriptor);
@@ -161,10 +161,10 @@ fn set_ldt(r: &mut Report) {
     // Pages are looked at when a selector is first loaded.
     r.result("unmapped", ldt(UNMAPPED, 512));
     let hit = attempt(load, 0, false).map(|hit| relative(hit, UNMAPPED));
-    report(r, "load_unmapped", load as usize as u64, hit);
+    report(r, "load_unmapped", place(load), hit);
     r.result("writable", ldt(va, 512));
     let hit = attempt(load, 0, false).map(|hit| relative(hit, va));
-    report(r, "load_writable", load as usize as u64, hit);
+    report(r, "load_writable", place(load), hit);
     page.protect();
     r.result("good", ldt(va, 512));
     for (key, code) in [
@@ -173,7 +173,7 @@ fn set_ldt(r: &mut Report) {
         ("load_far", load_ldt_far),
     ] {
         let hit = attempt(code, 0, false);
-        report(r, key, code as usize as u64, hit);
+        report(r, key, place(code), hit);
     }
     r.line(format_args!(
         "writable_mapping={}",
@@ -181,7 +181,7 @@ fn set_ldt(r: &mut Report) {
     ));
     r.result("none", ldt(0, 0));
     let hit = attempt(load, 0, false);
-    report(r, "load_none", load as usize as u64, hit);
+    report(r, "load_none", place(load), hit);
     r.line(format_args!(
         "writable_after={}",
         Shown(page.map(page.entry(crate::mm::paging::pte::RW)))

@@ -83,6 +83,8 @@ fn outcome<T>(result: HvResult<T>) -> Shown {
     Shown(result.map(|_| 0))
 }
 
+// The constants of the header are not written as Rust's are.
+#[allow(non_upper_case_globals)]
 fn status(r: &mut Report, key: &str, dom: u16, port: u32) {
     let mut arg = evtchn_status {
         dom,

@@ -2,7 +2,7 @@
 //! instructions do.
 
 use super::page::{HOLE, NON_CANONICAL, UNMAPPED};
-use super::probe::{Code, attempt, code, report};
+use super::probe::{Code, attempt, code, place, report};
 use super::{Check, Report};
 use hypercall_abi::arch_x86_64::{FLAT_KERNEL_CS, MACH2PHYS_VIRT_START, trap_info};
 
@@ -76,7 +76,7 @@ code! {
 fn run(r: &mut Report, cases: &[(&str, Code, u64)]) {
     for &(key, code, arg) in cases {
         let hit = attempt(code, arg, false);
-        report(r, key, code as usize as u64, hit);
+        report(r, key, place(code), hit);
     }
 }
 
@@ -97,12 +97,12 @@ fn exceptions(r: &mut Report) {
     run(r, &cases);
     for (key, code) in [("masked_ud2", ud2 as Code), ("masked_int3", int3)] {
         let hit = attempt(code, 0, true);
-        report(r, key, code as usize as u64, hit);
+        report(r, key, place(code), hit);
     }
 }
 
 fn page_faults(r: &mut Report) {
-    let text = nop as usize as u64;
+    let text = place(nop);
     let m2p = MACH2PHYS_VIRT_START;
     let stack = super::page::Page::new();
     let cases: [(&str, Code, u64); 15] = [
@@ -134,7 +134,7 @@ fn page_faults(r: &mut Report) {
             }
             hit
         });
-        report(r, key, code as usize as u64, hit);
+        report(r, key, place(code), hit);
     }
 }
 
@@ -235,16 +235,16 @@ fn trap_table(r: &mut Report) {
     ] {
         r.result(key, set(&[gate(0x80, flags, stub(0x80)), last]));
         let hit = attempt(int80, 0, false);
-        report(r, key, int80 as usize as u64, hit);
+        report(r, key, place(int80), hit);
     }
     for (key, flags) in [("ud_plain", 0), ("ud_mask", 4)] {
         r.result(key, set(&[gate(6, flags, stub(6)), last]));
         let hit = attempt(ud2, 0, false);
-        report(r, key, ud2 as usize as u64, hit);
+        report(r, key, place(ud2), hit);
     }
     // SAFETY: no table at all: all handlers are forgotten until the usual table is set again.
     r.result("none", unsafe { call(__HYPERVISOR_set_trap_table, [0; 5]) });
     r.outcome("usual", crate::trap::init().map(|()| 0));
     let hit = attempt(ud2, 0, false);
-    report(r, "usual_ud2", ud2 as usize as u64, hit);
+    report(r, "usual_ud2", place(ud2), hit);
 }

@@ -1,9 +1,15 @@
 //! Self-checks: what this kernel observes of the hypervisor under it, one line per observation.
 //!
 //! The same image runs the same checks on Xen and on Paravane, and the lines must be equal. So a
-//! line holds results, error numbers and effects, never addresses, frame numbers or times. A check
-//! is a function `fn(&mut Report)`; to add one, write it in a module of this folder and list it
-//! in that module's `CHECKS`, and the module in [`GROUPS`].
+//! line holds results, error numbers and effects, never addresses, frame numbers or times; of the
+//! product's texts it holds only that they are texts. Three rules keep it so:
+//! - A check leaves the state it found: spare pages are whole again when [`page::Page`] is
+//!   dropped, callbacks are set again, ports are closed.
+//! - What ends the domain on either side is not tried.
+//! - Each topic is a file with a table `CHECKS` of functions `fn(&mut Report)`, in [`GROUPS`];
+//!   within a check, cases are rows of a table where they can be.
+//!
+//! Code that may fault runs through [`probe`].
 
 mod basics;
 mod control;

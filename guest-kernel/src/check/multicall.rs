@@ -1,7 +1,7 @@
 //! `multicall`: several calls in one, their results, and what may not be in it.
 
 use super::page::*;
-use super::probe::{Code, code, multicall_iret, report};
+use super::probe::{code, multicall_iret, place, report};
 use super::{Check, Report};
 use crate::hypercall::HvResult;
 use crate::mm::paging::pte;
@@ -121,7 +121,7 @@ fn iret(r: &mut Report) {
         r11: 0x1111,
         rcx: 0x2222,
         flags: 0,
-        rip: ud2 as Code as usize as u64,
+        rip: place(ud2),
         cs: u64::from(FLAT_KERNEL_CS) & !3,
         rflags: 2,
         rsp: page.va() + 2048,

@@ -17,6 +17,11 @@ const ARITHMETIC: u64 = 0x8d5;
 /// A short piece of assembly that a probe runs; its argument is in rdi.
 pub(super) type Code = extern "C" fn(u64);
 
+/// Where a piece of code lies.
+pub(super) fn place(code: Code) -> u64 {
+    code as usize as u64
+}
+
 /// Defines a [`Code`] that consists of the given instructions.
 macro_rules! code {
     ($($name:ident: $($line:literal),+;)*) => { $(

@@ -1,7 +1,7 @@
 //! The vCPU's own state: debug registers, segment bases, FPU, stack, callbacks, VM assists.
 
 use super::page::*;
-use super::probe::{Code, attempt, code, report};
+use super::probe::{Code, attempt, code, place, report};
 use super::{Check, Report};
 use crate::hypercall::{HvResult, with_struct};
 use hypercall_abi::arch_x86_64::*;
@@ -87,7 +87,7 @@ fn debugreg(r: &mut Report) {
     r.result("watch_address", set(0, word));
     r.result("watch_on", set(7, 0xd_0402));
     let hit = attempt(watched_write, word, false);
-    report(r, "watched", watched_write as usize as u64, hit);
+    report(r, "watched", place(watched_write), hit);
     r.line(format_args!(
         "status={} word={:#x}",
         Shown(show(get(6))),
@@ -110,7 +110,7 @@ fn segment_base(r: &mut Report) {
     for (key, which, code) in cases {
         r.line(format_args!("{key}={}", Shown(set(which, page.va()))));
         let hit = attempt(code, out.va(), false);
-        report(r, key, code as usize as u64, hit);
+        report(r, key, place(code), hit);
         r.line(format_args!("{key}_word={:#x}", out.read(0)));
         out.write(0, 0);
         r.line(format_args!("{key}_zero={}", Shown(set(which, 0))));
@@ -150,10 +150,10 @@ fn segment_base(r: &mut Report) {
         r.line(format_args!("reset_{which}={}", Shown(set(which, 0))));
     }
     let hit = attempt(null_gs, 0, false);
-    report(r, "null_gs", null_gs as usize as u64, hit);
+    report(r, "null_gs", place(null_gs), hit);
     for (key, code) in [("fs_now", read_fs as Code), ("gs_now", read_gs)] {
         let hit = attempt(code, 0, false);
-        report(r, key, code as usize as u64, hit);
+        report(r, key, place(code), hit);
     }
 }
 
@@ -255,7 +255,7 @@ fn vm_assist(r: &mut Report) {
         ));
         if kind == VMASST_TYPE_architectural_iopl {
             let hit = attempt(iopl_probe, 0, false);
-            report(r, "iopl_shown", iopl_probe as usize as u64, hit);
+            report(r, "iopl_shown", place(iopl_probe), hit);
         }
         r.line(format_args!(
             "type{kind}_disable={}",
@@ -267,5 +267,5 @@ fn vm_assist(r: &mut Report) {
         ));
     }
     let hit = attempt(iopl_probe, 0, false);
-    report(r, "iopl_hidden", iopl_probe as usize as u64, hit);
+    report(r, "iopl_hidden", place(iopl_probe), hit);
 }

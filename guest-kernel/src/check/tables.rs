@@ -131,13 +131,11 @@ fn pin_types(r: &mut Report) {
     }
     let table = page.own_table();
     let frame = table.entry_address(0) >> 12;
-    for level in 1..=4 {
-        if level != 1 {
-            r.line(format_args!(
-                "linked_l1_as_level{level}={}",
-                Shown(extended(PINS[level], frame, 0))
-            ));
-        }
+    for (level, cmd) in PINS.into_iter().enumerate().skip(2) {
+        r.line(format_args!(
+            "linked_l1_as_level{level}={}",
+            Shown(extended(cmd, frame, 0))
+        ));
     }
     r.result("linked_l1_pin", extended(MMUEXT_PIN_L1_TABLE, frame, 0));
     r.result("linked_l1_unpin", extended(MMUEXT_UNPIN_TABLE, frame, 0));

@@ -2,7 +2,7 @@
 //! system calls and software interrupts of ring 3.
 
 use super::page::*;
-use super::probe::{Code, code, iret, report};
+use super::probe::{Code, code, iret, place, report};
 use super::{Check, Report};
 use crate::hypercall;
 use crate::mm::{p2m, paging};
@@ -65,7 +65,7 @@ impl User {
             r11: 0x1111,
             rcx: 0x2222,
             flags: 0,
-            rip: code as usize as u64,
+            rip: place(code),
             cs: u64::from(FLAT_USER_CS),
             rflags: 0x202,
             rsp: self.stack.va() + 2048,

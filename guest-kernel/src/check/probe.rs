@@ -124,6 +124,14 @@ pub(crate) fn iret(context: &iret_context) -> Option<Hit> {
     trap::take_hit()
 }
 
+/// `address` as a distance from `code` if it is just behind it.
+fn relative(address: u64, code: u64) -> (&'static str, u64) {
+    match address.wrapping_sub(code) {
+        offset @ 0..64 => ("code+", offset),
+        _ => ("", address),
+    }
+}
+
 /// Prints what a probe met: the frame as the handler found it, rip relative to `code`.
 pub(super) fn report(r: &mut Report, key: &str, code: u64, hit: Option<Hit>) {
     let Some(hit) = hit else {
@@ -131,20 +139,16 @@ pub(super) fn report(r: &mut Report, key: &str, code: u64, hit: Option<Hit>) {
         return;
     };
     let f = &hit.frame;
-    let offset = f.rip.wrapping_sub(code);
-    let (base, rip) = if offset < 64 {
-        ("code+", offset)
-    } else {
-        ("", f.rip)
-    };
+    let (base, rip) = relative(f.rip, code);
+    // Compatibility mode has the low half of an address.
+    let (low, address) = relative(hit.address, code & 0xffff_ffff);
     r.line(format_args!(
-        "{key}={} error={:#x} rip={base}{rip:#x} cs={:#x} ss={:#x} rflags={:#x} address={:#x} masked={}",
+        "{key}={} error={:#x} rip={base}{rip:#x} cs={:#x} ss={:#x} rflags={:#x} address={low}{address:#x} masked={}",
         f.vector,
         f.error,
         f.cs,
         f.ss,
         f.rflags & !ARITHMETIC,
-        hit.address,
         hit.masked
     ));
 }

@@ -3,7 +3,7 @@
 use super::measure::{Call, ROUNDS};
 use super::{Bench, Figures};
 use crate::dev::time;
-use hypercall_abi::arch_x86_64::FLAT_KERNEL_SS;
+use hypercall_abi::arch_x86_64::{FLAT_KERNEL_SS, SEGBASE_FS};
 use hypercall_abi::errno::XEN_ENOSYS;
 use hypercall_abi::sched::SCHEDOP_yield;
 use hypercall_abi::vcpu::*;

@@ -128,7 +128,10 @@ fn exceptions(f: &mut Figures) {
         address: handler,
     };
     let table = [
-        entry(INVALID_OPCODE as u8, skip_invalid_opcode as *const () as u64),
+        entry(
+            INVALID_OPCODE as u8,
+            skip_invalid_opcode as *const () as u64,
+        ),
         entry(PAGE_FAULT, skip_page_fault as *const () as u64),
         entry(0, 0),
     ];

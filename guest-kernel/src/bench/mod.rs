@@ -69,9 +69,5 @@ pub(crate) fn run() {
     for bench in GROUPS.iter().copied().flatten() {
         bench(&mut figures);
     }
-    kprintln!(
-        "BENCH DONE n={} refused={}",
-        figures.count,
-        figures.refused
-    );
+    kprintln!("BENCH DONE n={} refused={}", figures.count, figures.refused);
 }

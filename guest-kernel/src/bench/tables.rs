@@ -4,8 +4,8 @@ use super::measure::{Call, Pair, ROUNDS};
 use super::{Bench, Figures};
 use crate::check::page::{Page, address};
 use crate::hypercall::mmuext_frame;
-use crate::mm::paging::{self, ENTRIES, pte};
 use crate::mm::p2m;
+use crate::mm::paging::{self, ENTRIES, pte};
 use hypercall_abi::xen::*;
 
 pub(super) const BENCHES: &[Bench] = &[updates, va_mappings, pins, roots];
@@ -16,9 +16,9 @@ const BATCH: usize = 32;
 const AVAILABLE: u64 = 1 << 9;
 
 /// A call of `mmu_update` with a list.
-fn update(list: &mut [mmu_update]) -> Call {
+fn update(list: &[mmu_update]) -> Call {
     let args = [
-        list.as_mut_ptr() as u64,
+        list.as_ptr() as u64,
         list.len() as u64,
         0,
         u64::from(DOMID_SELF),
@@ -36,16 +36,16 @@ fn updates(f: &mut Figures) {
             val: entry(&pages[i]),
         })
     };
-    let mut usual = list(&|page| page.entry(pte::RW));
-    let mut flipped = list(&|_| other.entry(pte::RW));
-    let mut marked = list(&|page| page.entry(pte::RW | AVAILABLE));
+    let usual = list(&|page| page.entry(pte::RW));
+    let flipped = list(&|_| other.entry(pte::RW));
+    let marked = list(&|page| page.entry(pte::RW | AVAILABLE));
     for (name, list, count) in [
-        ("mmu_update_1_frame", &mut flipped, 1),
-        ("mmu_update_32_frame_per_entry", &mut flipped, BATCH),
-        ("mmu_update_1_available", &mut marked, 1),
-        ("mmu_update_32_available_per_entry", &mut marked, BATCH),
+        ("mmu_update_1_frame", &flipped, 1),
+        ("mmu_update_32_frame_per_entry", &flipped, BATCH),
+        ("mmu_update_1_available", &marked, 1),
+        ("mmu_update_32_available_per_entry", &marked, BATCH),
     ] {
-        let pair = [update(&mut list[..count]), update(&mut usual[..count])];
+        let pair = [update(&list[..count]), update(&usual[..count])];
         // SAFETY: nothing is stored in the spare pages, whose mappings change.
         unsafe { f.pair(name, pair, ROUNDS, count as u64) };
     }

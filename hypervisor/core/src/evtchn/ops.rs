@@ -265,8 +265,16 @@ fn bind_ipi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
 /// No physical interrupt is routed to any guest: each learns that it may not have the line.
 fn bind_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let op: evtchn_bind_pirq = copy_in(cx.m(), arg)?;
-    let lines = if cx.dom.is_privileged() { DOM0_PIRQS } else { DOMU_PIRQS };
-    Err(if op.pirq < lines { Errno::EPERM } else { Errno::EINVAL })
+    let lines = if cx.dom.is_privileged() {
+        DOM0_PIRQS
+    } else {
+        DOMU_PIRQS
+    };
+    Err(if op.pirq < lines {
+        Errno::EPERM
+    } else {
+        Errno::EINVAL
+    })
 }
 
 fn bind_vcpu<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {

@@ -5,9 +5,10 @@
 use alloc::vec::Vec;
 
 use hypercall_abi::grant_table::{
-    GNTST_bad_domain, GNTST_bad_virt_addr, GNTST_general_error, GNTST_okay, GNTST_permission_denied,
-    GNTTABOP_get_version, GNTTABOP_query_size, GNTTABOP_set_version, GNTTABOP_setup_table,
-    gnttab_get_version, gnttab_query_size, gnttab_set_version, gnttab_setup_table,
+    GNTST_bad_domain, GNTST_bad_virt_addr, GNTST_general_error, GNTST_okay,
+    GNTST_permission_denied, GNTTABOP_get_version, GNTTABOP_query_size, GNTTABOP_set_version,
+    GNTTABOP_setup_table, gnttab_get_version, gnttab_query_size, gnttab_set_version,
+    gnttab_setup_table,
 };
 
 use crate::addr::Mfn;

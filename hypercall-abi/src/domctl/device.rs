@@ -5,65 +5,63 @@ use crate::event_channel::evtchn_port_t;
 use crate::xen::{domid_t, guest_handle};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Argument of `XEN_DOMCTL_irq_permission`.
+/// Lets a domain use a physical interrupt, or forbids it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_irq_permission {
-    /// Physical interrupt number.
+    /// IN: the interrupt, by its number in the caller.
     pub pirq: u32,
-    /// Not 0 allows, 0 denies.
+    /// IN: not 0 allows, 0 forbids.
     pub allow_access: u8,
     /// Unused; zero.
     pub pad: [u8; 3],
 }
 const _: () = assert!(size_of::<xen_domctl_irq_permission>() == 8);
 
-/// Argument of `XEN_DOMCTL_iomem_permission`.
+/// Lets a domain map I/O memory, or forbids it. Mappings it already has stay.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_iomem_permission {
-    /// First frame of the range.
+    /// IN: first frame of the range.
     pub first_mfn: u64,
-    /// Its length in frames.
+    /// IN: its length in frames.
     pub nr_mfns: u64,
-    /// Not 0 allows, 0 denies.
+    /// IN: not 0 allows, 0 forbids.
     pub allow_access: u8,
     /// Padding.
     pub _pad0: [u8; 7],
 }
 const _: () = assert!(size_of::<xen_domctl_iomem_permission>() == 24);
 
-/// Argument of `XEN_DOMCTL_ioport_permission`.
+/// Lets a domain use I/O ports, or forbids it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_ioport_permission {
-    /// First port of the range.
+    /// IN: first port of the range.
     pub first_port: u32,
-    /// Its length in ports.
+    /// IN: its length in ports.
     pub nr_ports: u32,
-    /// Not 0 allows, 0 denies.
+    /// IN: not 0 allows, 0 forbids.
     pub allow_access: u8,
     /// Padding.
     pub _pad0: [u8; 3],
 }
 const _: () = assert!(size_of::<xen_domctl_ioport_permission>() == 12);
 
-/// XEN_DOMCTL_deassign_device: The behavior of this DOMCTL differs between the different type
-/// of device: - PCI device (XEN_DOMCTL_DEV_PCI) will be reassigned to DOM0 - DT device
-/// (XEN_DOMCTL_DEV_DT) will left unassigned.
+/// [`xen_domctl_assign_device::dev`]: a PCI device. Taken back, it returns to dom0.
 pub const XEN_DOMCTL_DEV_PCI: u32 = 0;
-/// XEN_DOMCTL_DEV_DT.
+/// [`xen_domctl_assign_device::dev`]: a device-tree node (Arm). Taken back, it is nobody's.
 pub const XEN_DOMCTL_DEV_DT: u32 = 1;
 
 /// A device to give to a domain or to take back.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_assign_device {
-    /// `XEN_DOMCTL_DEV_*`.
+    /// IN: `XEN_DOMCTL_DEV_*`.
     pub dev: u32,
-    /// Flags.
+    /// IN of assign: [`XEN_DOMCTL_DEV_RDM_RELAXED`] or 0.
     pub flags: u32,
-    /// Depends on the command.
+    /// IN: the device, by `dev`.
     ///
     /// One of: `pci` ([`xen_domctl_assign_device_pci`]), `dt`
     /// ([`xen_domctl_assign_device_dt`]).
@@ -71,14 +69,15 @@ pub struct xen_domctl_assign_device {
 }
 const _: () = assert!(size_of::<xen_domctl_assign_device>() == 24);
 
-/// Assign only.
+/// Tolerate that memory which firmware reserves for the device (RMRR) cannot be mapped where it
+/// must be.
 pub const XEN_DOMCTL_DEV_RDM_RELAXED: u32 = 1;
 
 /// Names a PCI device.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_assign_device_pci {
-    /// Machine PCI ID of assigned device.
+    /// IN: segment (bits 31:16), bus (15:8), device (7:3), function (2:0) on the machine.
     pub machine_sbdf: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_assign_device_pci>() == 4);
@@ -87,52 +86,54 @@ const _: () = assert!(size_of::<xen_domctl_assign_device_pci>() == 4);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_assign_device_dt {
-    /// Length of the path.
+    /// IN: length of the path in bytes.
     pub size: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Path to the device tree node.
+    /// IN: path of the node.
     pub path: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_assign_device_dt>() == 16);
 
-/// Argument of `XEN_DOMCTL_get_device_group`.
+/// Asks which devices the IOMMU cannot tell apart from one, so that they must go to the same
+/// domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_get_device_group {
-    /// IN: machine sbdf.
+    /// IN: the device, as in [`xen_domctl_assign_device_pci`].
     pub machine_sbdf: u32,
-    /// IN: max sdevs.
+    /// IN: entries of the array.
     pub max_sdevs: u32,
-    /// OUT: num sdevs.
+    /// OUT: entries written.
     pub num_sdevs: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// OUT: sdev array.
+    /// IN: where to write the devices, a `u32` each.
     pub sdev_array: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_get_device_group>() == 24);
 
-/// [`xen_domctl_bind_pt_irq::irq_type`]: PCI.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: becomes an INTx pin of a PCI device.
 pub const PT_IRQ_TYPE_PCI: u32 = 0;
-/// [`xen_domctl_bind_pt_irq::irq_type`]: ISA.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: becomes an ISA interrupt.
 pub const PT_IRQ_TYPE_ISA: u32 = 1;
-/// [`xen_domctl_bind_pt_irq::irq_type`]: MSI.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: becomes an MSI.
 pub const PT_IRQ_TYPE_MSI: u32 = 2;
-/// [`xen_domctl_bind_pt_irq::irq_type`]: MSI_TRANSLATE.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: an MSI of the machine becomes an INTx pin.
 pub const PT_IRQ_TYPE_MSI_TRANSLATE: u32 = 3;
-/// [`xen_domctl_bind_pt_irq::irq_type`]: SPI.
+/// [`xen_domctl_bind_pt_irq::irq_type`]: becomes a shared peripheral interrupt (Arm), 32 to
+/// 1019.
 pub const PT_IRQ_TYPE_SPI: u32 = 4;
 
 /// Routes a physical interrupt into an HVM guest.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq {
-    /// Machine irq.
+    /// IN: the PIRQ, in the numbering of the guest.
     pub machine_irq: u32,
-    /// Enum pt_irq_type.
+    /// IN: `PT_IRQ_TYPE_*`.
     pub irq_type: u32,
-    /// Depends on the command.
+    /// IN: what the guest receives, by `irq_type`.
     ///
     /// One of: `isa` ([`xen_domctl_bind_pt_irq_isa`]), `pci` ([`xen_domctl_bind_pt_irq_pci`]),
     /// `msi` ([`xen_domctl_bind_pt_irq_msi`]), `spi` ([`xen_domctl_bind_pt_irq_spi`]).
@@ -140,126 +141,123 @@ pub struct xen_domctl_bind_pt_irq {
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq>() == 24);
 
-/// The guest's interrupt, as isa.
+/// The guest's interrupt as an ISA one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_isa {
-    /// Isa irq.
+    /// Its number, 0 to 15.
     pub isa_irq: u8,
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_isa>() == 1);
 
-/// The guest's interrupt, as pci.
+/// The guest's interrupt as a pin of a virtual PCI device.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_pci {
     /// PCI bus.
     pub bus: u8,
-    /// Device.
+    /// PCI device number, 0 to 31.
     pub device: u8,
-    /// Intx.
+    /// Pin: 0 INTA to 3 INTD.
     pub intx: u8,
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_pci>() == 3);
 
-/// The guest's interrupt, as msi.
+/// The guest's interrupt as an MSI.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_msi {
-    /// Gvec.
+    /// Vector.
     pub gvec: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// Gflags.
+    /// Address and delivery, `XEN_DOMCTL_VMSI_X86_*`.
     pub gflags: u32,
-    /// Gtable.
+    /// Guest physical address of the MSI-X table; 0 for MSI.
     pub gtable: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_msi>() == 16);
 
-/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the DEST_ID_MASK bits.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: destination, an APIC ID.
 pub const XEN_DOMCTL_VMSI_X86_DEST_ID_MASK: u32 = 0x0000ff;
-/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the RH_MASK bits.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: redirection hint.
 pub const XEN_DOMCTL_VMSI_X86_RH_MASK: u32 = 0x000100;
-/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the DM_MASK bits.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: logical destination mode.
 pub const XEN_DOMCTL_VMSI_X86_DM_MASK: u32 = 0x000200;
-/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the DELIV_MASK bits.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: delivery mode.
 pub const XEN_DOMCTL_VMSI_X86_DELIV_MASK: u32 = 0x007000;
-/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the TRIG_MASK bits.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: level triggered.
 pub const XEN_DOMCTL_VMSI_X86_TRIG_MASK: u32 = 0x008000;
-/// [`xen_domctl_bind_pt_irq_msi::gflags`]: the UNMASKED bits.
+/// [`xen_domctl_bind_pt_irq_msi::gflags`]: unmask the machine's MSI once it is bound.
 pub const XEN_DOMCTL_VMSI_X86_UNMASKED: u32 = 0x010000;
 
-/// The guest's interrupt, as spi.
+/// The guest's interrupt on Arm.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_bind_pt_irq_spi {
-    /// Spi.
+    /// Its number, 32 to 1019.
     pub spi: u16,
 }
 const _: () = assert!(size_of::<xen_domctl_bind_pt_irq_spi>() == 2);
 
-/// Returns - zero success, everything done - -E2BIG passed in nr_mfns value too large for the
-/// implementation - positive partial success for the first &lt;result> page frames (with
-/// &lt;result> less than nr_mfns), requiring re-invocation by the caller after updating inputs
-/// - negative error; other than -E2BIG.
+/// Map the range.
 pub const DPCI_ADD_MAPPING: u32 = 1;
-/// DPCI_REMOVE_MAPPING.
+/// Unmap the range.
 pub const DPCI_REMOVE_MAPPING: u32 = 0;
 
-/// Maps machine pages into an HVM guest; a positive result counts the pages done of a call to
-/// be repeated.
+/// Maps I/O memory into an HVM guest. 0 if all is done; a positive result is the number of pages
+/// done, to be called again for the rest; -E2BIG if the range is too long for one call.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_memory_mapping {
-    /// First page (hvm guest phys page) in range.
+    /// IN: first page in the guest.
     pub first_gfn: u64,
-    /// First page (machine page) in range.
+    /// IN: first frame of the machine.
     pub first_mfn: u64,
-    /// Number of pages in range (>0).
+    /// IN: length in pages, not 0.
     pub nr_mfns: u64,
-    /// Add or remove mapping.
+    /// IN: [`DPCI_ADD_MAPPING`] or [`DPCI_REMOVE_MAPPING`].
     pub add_mapping: u32,
-    /// Padding for 64-bit aligned structure.
+    /// Unused; zero.
     pub padding: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_memory_mapping>() == 32);
 
-/// Argument of `XEN_DOMCTL_ioport_mapping`.
+/// Maps I/O ports of the machine into an HVM guest.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_ioport_mapping {
-    /// First guest IO port.
+    /// IN: first port in the guest.
     pub first_gport: u32,
-    /// First machine IO port.
+    /// IN: first port of the machine.
     pub first_mport: u32,
-    /// Size of port range.
+    /// IN: length in ports, not 0.
     pub nr_ports: u32,
-    /// Add or remove mapping.
+    /// IN: [`DPCI_ADD_MAPPING`] or [`DPCI_REMOVE_MAPPING`].
     pub add_mapping: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_ioport_mapping>() == 16);
 
-/// Argument of `XEN_DOMCTL_vuart_op`.
+/// Emulates a UART whose bytes go to a console daemon through a ring (Arm only).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vuart_op {
-    /// `XEN_DOMCTL_VUART_OP_*`.
+    /// IN: [`XEN_DOMCTL_VUART_OP_INIT`].
     pub cmd: u32,
-    /// IN - type of vuart.
+    /// IN: [`XEN_DOMCTL_VUART_TYPE_VPL011`].
     pub r#type: u32,
-    /// IN - guest gfn to be used as a ring buffer.
+    /// IN: page of the guest that holds the ring.
     pub gfn: u64,
-    /// IN - domid of domain running the backend console.
+    /// IN: the domain that runs the console daemon.
     pub console_domid: domid_t,
     /// Unused; zero.
     pub pad: [u8; 2],
-    /// OUT - remote port of the event channel used for sending ring buffer events.
+    /// OUT: port of the guest to which that domain connects.
     pub evtchn: evtchn_port_t,
 }
 const _: () = assert!(size_of::<xen_domctl_vuart_op>() == 24);
 
-/// XEN_DOMCTL_VUART_OP_INIT.
+/// Create the UART.
 pub const XEN_DOMCTL_VUART_OP_INIT: u32 = 0;
-/// XEN_DOMCTL_VUART_TYPE_VPL011.
+/// A virtual PL011.
 pub const XEN_DOMCTL_VUART_TYPE_VPL011: u32 = 0;

@@ -130,38 +130,38 @@ pub const XEN_DOMINF_shutdownshift: u32 = 16;
 /// The domain has no vCPUs.
 pub const XEN_INVALID_MAX_VCPU_ID: u32 = 0xffff_ffff;
 
-/// Argument of `XEN_DOMCTL_setdomainhandle`.
+/// A new UUID for a domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_setdomainhandle {
-    /// UUID of the domain.
+    /// IN: the UUID.
     pub handle: xen_domain_handle_t,
 }
 const _: () = assert!(size_of::<xen_domctl_setdomainhandle>() == 16);
 
-/// Argument of `XEN_DOMCTL_setdebugging`.
+/// Whether a debugger is attached: debug exceptions then pause the domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_setdebugging {
-    /// Not 0 attaches a debugger.
+    /// IN: not 0 attaches, 0 detaches.
     pub enable: u8,
 }
 const _: () = assert!(size_of::<xen_domctl_setdebugging>() == 1);
 
-/// Argument of `XEN_DOMCTL_hypercall_init`.
+/// Fills a hypercall page for a guest that is being built.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_hypercall_init {
-    /// Frame to fill with hypercall stubs.
+    /// IN: the page's frame.
     pub gmfn: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_hypercall_init>() == 8);
 
-/// Argument of `XEN_DOMCTL_settimeoffset`.
+/// The distance of a domain's wallclock from the machine's.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_settimeoffset {
-    /// Seconds to add to the domain's wallclock.
+    /// IN: seconds to add.
     pub time_offset_seconds: i64,
 }
 const _: () = assert!(size_of::<xen_domctl_settimeoffset>() == 8);
@@ -175,20 +175,20 @@ pub struct xen_domctl_address_size {
 }
 const _: () = assert!(size_of::<xen_domctl_address_size>() == 4);
 
-/// Argument of `XEN_DOMCTL_set_target`.
+/// Lets a domain act on another as its device model does.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_set_target {
-    /// The domain that the caller's subject will serve.
+    /// IN: the domain to be served.
     pub target: domid_t,
 }
 const _: () = assert!(size_of::<xen_domctl_set_target>() == 2);
 
-/// Argument of `XEN_DOMCTL_subscribe`.
+/// Asks for an event when a domain shuts down or crashes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_subscribe {
-    /// IN: event-channel port.
+    /// IN: port of the caller that gets the event; 0 for none.
     pub port: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_subscribe>() == 4);
@@ -214,7 +214,7 @@ const _: () = assert!(size_of::<xen_domctl_tsc_info>() == 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_set_virq_handler {
-    /// IN: virq.
+    /// IN: `VIRQ_*`; -EINVAL unless it is global.
     pub virq: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_set_virq_handler>() == 4);

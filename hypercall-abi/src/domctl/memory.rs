@@ -40,33 +40,32 @@ pub struct xen_domctl_getpageframeinfo3 {
 }
 const _: () = assert!(size_of::<xen_domctl_getpageframeinfo3>() == 16);
 
-/// Disable shadow mode.
+/// Turn shadow paging and log-dirty tracking off.
 pub const XEN_DOMCTL_SHADOW_OP_OFF: u32 = 0;
-/// Enable shadow mode (mode contains ORed XEN_DOMCTL_SHADOW_ENABLE_* flags).
+/// Turn on what `mode` holds of `XEN_DOMCTL_SHADOW_ENABLE_*`.
 pub const XEN_DOMCTL_SHADOW_OP_ENABLE: u32 = 32;
-/// Return the bitmap and clean internal copy for next round.
+/// Copy the dirty bitmap out and clear it.
 pub const XEN_DOMCTL_SHADOW_OP_CLEAN: u32 = 11;
-/// Return the bitmap but do not modify internal copy.
+/// Copy the dirty bitmap out and leave it as it is.
 pub const XEN_DOMCTL_SHADOW_OP_PEEK: u32 = 12;
-/// Memory allocation accessors.
+/// Ask for the size of the pool of shadow pages, MiB.
 pub const XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION: u32 = 30;
-/// XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION.
+/// Set the size of the pool of shadow pages, MiB.
 pub const XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION: u32 = 31;
-/// Equiv. to ENABLE with no mode flags.
+/// As [`XEN_DOMCTL_SHADOW_OP_ENABLE`] with no mode: shadow paging and nothing else.
 pub const XEN_DOMCTL_SHADOW_OP_ENABLE_TEST: u32 = 1;
-/// Equiv. to ENABLE with mode flag ENABLE_LOG_DIRTY.
+/// As [`XEN_DOMCTL_SHADOW_OP_ENABLE`] with [`XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY`].
 pub const XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY: u32 = 2;
-/// Shadow pagetables are refcounted: guest does not use explicit mmu operations nor
-/// write-protect its pagetables.
+/// The guest writes its page tables freely, without page-table hypercalls; not for PV.
 pub const XEN_DOMCTL_SHADOW_ENABLE_REFCOUNT: u32 = 1 << 1;
-/// Log pages in a bitmap as they are dirtied.
+/// Record which pages are written.
 pub const XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY: u32 = 1 << 2;
-/// Automatically translate GPFNs into MFNs.
+/// The guest's frame numbers are its own and are translated; not for PV.
 pub const XEN_DOMCTL_SHADOW_ENABLE_TRANSLATE: u32 = 1 << 3;
-/// Xen does not steal virtual address space from the guest.
+/// The hypervisor takes no part of the guest's address space; not for PV.
 pub const XEN_DOMCTL_SHADOW_ENABLE_EXTERNAL: u32 = 1 << 4;
-/// This is the final iteration: Requesting to include pages mapped writably by the hypervisor
-/// in the dirty bitmap.
+/// [`xen_domctl_shadow_op::mode`] of clean and peek: the last round; pages that the hypervisor
+/// itself may write count as dirty.
 pub const XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL: u32 = 1;
 
 /// Counters of log-dirty tracking since it was last cleaned.
@@ -88,7 +87,7 @@ pub struct xen_domctl_shadow_op {
     pub op: u32,
     /// `XEN_DOMCTL_SHADOW_ENABLE_*` or `XEN_DOMCTL_SHADOW_LOGDIRTY_*`, by `op`.
     pub mode: u32,
-    /// Shadow memory allocation in MB.
+    /// MiB of shadow pages: IN of set, OUT of get allocation.
     pub mb: u32,
     /// Padding.
     pub _pad0: [u8; 4],
@@ -119,83 +118,82 @@ pub struct xen_domctl_nodeaffinity {
 }
 const _: () = assert!(size_of::<xen_domctl_nodeaffinity>() == 16);
 
-/// Cache attribute UC, numbered as in MTRRs.
+/// Cache attribute, numbered as in MTRRs: uncacheable.
 pub const XEN_DOMCTL_MEM_CACHEATTR_UC: u32 = 0;
-/// Cache attribute WC, numbered as in MTRRs.
+/// Cache attribute: write-combining.
 pub const XEN_DOMCTL_MEM_CACHEATTR_WC: u32 = 1;
-/// Cache attribute WT, numbered as in MTRRs.
+/// Cache attribute: write-through.
 pub const XEN_DOMCTL_MEM_CACHEATTR_WT: u32 = 4;
-/// Cache attribute WP, numbered as in MTRRs.
+/// Cache attribute: write-protected.
 pub const XEN_DOMCTL_MEM_CACHEATTR_WP: u32 = 5;
-/// Cache attribute WB, numbered as in MTRRs.
+/// Cache attribute: write-back.
 pub const XEN_DOMCTL_MEM_CACHEATTR_WB: u32 = 6;
-/// Cache attribute UCM, numbered as in MTRRs.
+/// Cache attribute: uncacheable unless MTRRs say write-combining (UC-).
 pub const XEN_DOMCTL_MEM_CACHEATTR_UCM: u32 = 7;
-/// XEN_DOMCTL_DELETE_MEM_CACHEATTR.
+/// In place of a cache attribute: remove the one set before.
 pub const XEN_DOMCTL_DELETE_MEM_CACHEATTR: u32 = 0xffff_ffff;
 
-/// Counts of inconsistencies between P2M and M2P.
+/// Counts of inconsistencies between P2M and M2P of an HVM domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_audit_p2m {
-    /// OUT error counts.
+    /// OUT: frames of the domain that have no PFN.
     pub orphans: u64,
-    /// M2p bad.
+    /// OUT: frames that M2P puts at another PFN than P2M does.
     pub m2p_bad: u64,
-    /// P2m bad.
+    /// OUT: PFNs whose frame is not the domain's.
     pub p2m_bad: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_audit_p2m>() == 24);
 
-/// Marks a page as broken.
+/// Marks a page with a memory error as broken: the guest dies if it touches it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_set_broken_page_p2m {
-    /// The page.
+    /// IN: the page.
     pub pfn: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_set_broken_page_p2m>() == 8);
 
-/// ARM: Clean and invalidate caches associated with given region of guest memory.
+/// Writes back and empties caches for a range of guest memory (Arm only).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_cacheflush {
-    /// IN: page range to flush.
+    /// IN: its first page.
     pub start_pfn: xen_pfn_t,
-    /// IN: page range to flush.
+    /// IN: its length in pages.
     pub nr_pfns: xen_pfn_t,
 }
 const _: () = assert!(size_of::<xen_domctl_cacheflush>() == 16);
 
-/// XEN_DOMCTL_get_paging_mempool_size / XEN_DOMCTL_set_paging_mempool_size.
+/// Size of the pool from which an HVM domain's nested page tables come.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_paging_mempool {
-    /// Size in bytes.
+    /// IN of set, OUT of get: bytes, a multiple of the page size (else -EINVAL).
     pub size: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_paging_mempool>() == 8);
 
-/// XEN_DOMCTL_setvnumainfo: specifies a virtual NUMA topology for the guest.
+/// The NUMA topology that the guest sees.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vnuma {
-    /// IN: number of vNUMA nodes to setup.
+    /// IN: its virtual nodes.
     pub nr_vnodes: u32,
-    /// IN: number of memory ranges to setup.
+    /// IN: entries of `vmemrange`.
     pub nr_vmemranges: u32,
-    /// IN: number of vCPUs of the domain (used as size of the vcpu_to_vnode array declared
-    /// below).
+    /// IN: vCPUs of the domain, the entries of `vcpu_to_vnode`.
     pub nr_vcpus: u32,
-    /// Must be zero.
+    /// IN: must be zero.
     pub pad: u32,
-    /// IN: array for specifying the distances of the vNUMA nodes between each others.
+    /// IN: `u32` distances, `nr_vnodes` x `nr_vnodes`, row by row; 10 is local.
     pub vdistance: guest_handle,
-    /// IN: array for specifying to what vNUMA node each vCPU belongs.
+    /// IN: `u32` virtual node of each vCPU.
     pub vcpu_to_vnode: guest_handle,
-    /// IN: array for specifying on what physical NUMA node each vNUMA node is placed.
+    /// IN: `u32` physical node of each virtual one.
     pub vnode_to_pnode: guest_handle,
-    /// IN: array for specifying the memory ranges.
+    /// IN: array of [`xen_vmemrange`](crate::memory::xen_vmemrange), the memory of the nodes.
     pub vmemrange: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_vnuma>() == 48);

@@ -80,143 +80,148 @@ pub const XEN_DOMCTL_destroydomain: u32 = 2;
 pub const XEN_DOMCTL_pausedomain: u32 = 3;
 /// Undo one pause.
 pub const XEN_DOMCTL_unpausedomain: u32 = 4;
-/// Command `getdomaininfo`, argument [`xen_domctl_getdomaininfo`].
+/// Read what there is to know of a domain, argument [`xen_domctl_getdomaininfo`].
 pub const XEN_DOMCTL_getdomaininfo: u32 = 5;
-/// Command `setvcpuaffinity`, argument [`xen_domctl_vcpuaffinity`].
+/// Choose the CPUs of a vCPU, argument [`xen_domctl_vcpuaffinity`].
 pub const XEN_DOMCTL_setvcpuaffinity: u32 = 9;
-/// Command `shadow_op`, argument [`xen_domctl_shadow_op`].
+/// Shadow paging and log-dirty tracking for migration, argument [`xen_domctl_shadow_op`].
 pub const XEN_DOMCTL_shadow_op: u32 = 10;
-/// Command `max_mem`, argument [`xen_domctl_max_mem`].
+/// Set the limit of the domain's memory, argument [`xen_domctl_max_mem`].
 pub const XEN_DOMCTL_max_mem: u32 = 11;
-/// Command `setvcpucontext`, argument [`xen_domctl_vcpucontext`].
+/// Write a vCPU's registers and bring it up, argument [`xen_domctl_vcpucontext`].
 pub const XEN_DOMCTL_setvcpucontext: u32 = 12;
-/// Command `getvcpucontext`, argument [`xen_domctl_vcpucontext`].
+/// Read a vCPU's registers, argument [`xen_domctl_vcpucontext`].
 pub const XEN_DOMCTL_getvcpucontext: u32 = 13;
-/// Command `getvcpuinfo`, argument [`xen_domctl_getvcpuinfo`].
+/// Read a vCPU's scheduling state, argument [`xen_domctl_getvcpuinfo`].
 pub const XEN_DOMCTL_getvcpuinfo: u32 = 14;
-/// Command `max_vcpus`, argument [`xen_domctl_max_vcpus`].
+/// Allocate the vCPUs of a new domain, argument [`xen_domctl_max_vcpus`].
 pub const XEN_DOMCTL_max_vcpus: u32 = 15;
-/// Command `scheduler_op`, argument [`xen_domctl_scheduler_op`].
+/// Scheduling parameters of the domain, argument [`xen_domctl_scheduler_op`].
 pub const XEN_DOMCTL_scheduler_op: u32 = 16;
-/// Command `setdomainhandle`, argument [`xen_domctl_setdomainhandle`].
+/// Give the domain a UUID, argument [`xen_domctl_setdomainhandle`].
 pub const XEN_DOMCTL_setdomainhandle: u32 = 17;
-/// Command `setdebugging`, argument [`xen_domctl_setdebugging`].
+/// Attach or detach a debugger, argument [`xen_domctl_setdebugging`].
 pub const XEN_DOMCTL_setdebugging: u32 = 18;
-/// Command `irq_permission`, argument [`xen_domctl_irq_permission`].
+/// Allow or forbid a physical interrupt, argument [`xen_domctl_irq_permission`].
 pub const XEN_DOMCTL_irq_permission: u32 = 19;
-/// Command `iomem_permission`, argument [`xen_domctl_iomem_permission`].
+/// Allow or forbid I/O memory, argument [`xen_domctl_iomem_permission`].
 pub const XEN_DOMCTL_iomem_permission: u32 = 20;
-/// Command `ioport_permission`, argument [`xen_domctl_ioport_permission`].
+/// Allow or forbid I/O ports, argument [`xen_domctl_ioport_permission`].
 pub const XEN_DOMCTL_ioport_permission: u32 = 21;
-/// Command `hypercall_init`, argument [`xen_domctl_hypercall_init`].
+/// Write hypercall stubs into a page of the domain, argument [`xen_domctl_hypercall_init`].
 pub const XEN_DOMCTL_hypercall_init: u32 = 22;
-/// Command `settimeoffset`, argument [`xen_domctl_settimeoffset`].
+/// Shift the domain's wallclock, argument [`xen_domctl_settimeoffset`].
 pub const XEN_DOMCTL_settimeoffset: u32 = 24;
-/// Command `getvcpuaffinity`, argument [`xen_domctl_vcpuaffinity`].
+/// Read the CPUs of a vCPU, argument [`xen_domctl_vcpuaffinity`].
 pub const XEN_DOMCTL_getvcpuaffinity: u32 = 25;
-/// Obsolete.
+/// Obsolete: PowerPC.
 pub const XEN_DOMCTL_real_mode_area: u32 = 26;
 /// Let a domain that shut down run on.
 pub const XEN_DOMCTL_resumedomain: u32 = 27;
-/// Command `sendtrigger`, argument [`xen_domctl_sendtrigger`].
+/// Inject an NMI, a reset or a button press, argument [`xen_domctl_sendtrigger`].
 pub const XEN_DOMCTL_sendtrigger: u32 = 28;
-/// Command `subscribe`, argument [`xen_domctl_subscribe`].
+/// Have an event sent when the domain shuts down, argument [`xen_domctl_subscribe`].
 pub const XEN_DOMCTL_subscribe: u32 = 29;
-/// Command `gethvmcontext`, argument [`xen_domctl_hvmcontext`].
+/// Save an HVM domain's state, argument [`xen_domctl_hvmcontext`].
 pub const XEN_DOMCTL_gethvmcontext: u32 = 33;
-/// Command `sethvmcontext`, argument [`xen_domctl_hvmcontext`].
+/// Restore an HVM domain's state, argument [`xen_domctl_hvmcontext`].
 pub const XEN_DOMCTL_sethvmcontext: u32 = 34;
-/// Command `set_address_size`, argument [`xen_domctl_address_size`].
+/// Make a new PV domain 32-bit or 64-bit, argument [`xen_domctl_address_size`].
 pub const XEN_DOMCTL_set_address_size: u32 = 35;
-/// Command `get_address_size`, argument [`xen_domctl_address_size`].
+/// Ask whether the domain is 32-bit or 64-bit, argument [`xen_domctl_address_size`].
 pub const XEN_DOMCTL_get_address_size: u32 = 36;
-/// Command `assign_device`, argument [`xen_domctl_assign_device`].
+/// Give the domain a device, argument [`xen_domctl_assign_device`].
 pub const XEN_DOMCTL_assign_device: u32 = 37;
-/// Command `bind_pt_irq`, argument [`xen_domctl_bind_pt_irq`].
+/// Route a physical interrupt into an HVM domain, argument [`xen_domctl_bind_pt_irq`].
 pub const XEN_DOMCTL_bind_pt_irq: u32 = 38;
-/// Command `memory_mapping`, argument [`xen_domctl_memory_mapping`].
+/// Map I/O memory into an HVM domain, argument [`xen_domctl_memory_mapping`].
 pub const XEN_DOMCTL_memory_mapping: u32 = 39;
-/// Command `ioport_mapping`, argument [`xen_domctl_ioport_mapping`].
+/// Map I/O ports into an HVM domain, argument [`xen_domctl_ioport_mapping`].
 pub const XEN_DOMCTL_ioport_mapping: u32 = 40;
-/// Command `set_ext_vcpucontext`, argument [`xen_domctl_ext_vcpucontext`].
+/// Write the rest of a PV vCPU's state, argument [`xen_domctl_ext_vcpucontext`].
 pub const XEN_DOMCTL_set_ext_vcpucontext: u32 = 42;
-/// Command `get_ext_vcpucontext`, argument [`xen_domctl_ext_vcpucontext`].
+/// Read the rest of a PV vCPU's state, argument [`xen_domctl_ext_vcpucontext`].
 pub const XEN_DOMCTL_get_ext_vcpucontext: u32 = 43;
-/// Obsolete.
+/// Obsolete: IA-64.
 pub const XEN_DOMCTL_set_opt_feature: u32 = 44;
-/// Command `test_assign_device`, argument [`xen_domctl_assign_device`].
+/// Ask whether a device could be given to the domain, argument [`xen_domctl_assign_device`].
 pub const XEN_DOMCTL_test_assign_device: u32 = 45;
-/// Command `set_target`, argument [`xen_domctl_set_target`].
+/// Let the domain serve another as its device model, argument [`xen_domctl_set_target`].
 pub const XEN_DOMCTL_set_target: u32 = 46;
-/// Command `deassign_device`, argument [`xen_domctl_assign_device`].
+/// Take a device back, argument [`xen_domctl_assign_device`].
 pub const XEN_DOMCTL_deassign_device: u32 = 47;
-/// Command `unbind_pt_irq`, argument [`xen_domctl_bind_pt_irq`].
+/// Undo [`XEN_DOMCTL_bind_pt_irq`], argument [`xen_domctl_bind_pt_irq`].
 pub const XEN_DOMCTL_unbind_pt_irq: u32 = 48;
-/// Command `get_device_group`, argument [`xen_domctl_get_device_group`].
+/// List the devices that must be given away together, argument [`xen_domctl_get_device_group`].
 pub const XEN_DOMCTL_get_device_group: u32 = 50;
-/// Command `debug_op`, argument [`xen_domctl_debug_op`].
+/// Single-step a vCPU, argument [`xen_domctl_debug_op`].
 pub const XEN_DOMCTL_debug_op: u32 = 54;
-/// Command `gethvmcontext_partial`, argument [`xen_domctl_hvmcontext_partial`].
+/// Save one record of an HVM domain's state, argument [`xen_domctl_hvmcontext_partial`].
 pub const XEN_DOMCTL_gethvmcontext_partial: u32 = 55;
-/// Command `vm_event_op`, argument [`xen_domctl_vm_event_op`].
+/// Control the rings that report events of an HVM domain, argument [`xen_domctl_vm_event_op`].
 pub const XEN_DOMCTL_vm_event_op: u32 = 56;
-/// Command `mem_sharing_op`, argument [`xen_domctl_mem_sharing_op`].
+/// Allow copy-on-write sharing of the domain's memory, argument [`xen_domctl_mem_sharing_op`].
 pub const XEN_DOMCTL_mem_sharing_op: u32 = 57;
-/// Command `gettscinfo`, argument [`xen_domctl_tsc_info`].
+/// Read how the domain sees the TSC, argument [`xen_domctl_tsc_info`].
 pub const XEN_DOMCTL_gettscinfo: u32 = 59;
-/// Command `settscinfo`, argument [`xen_domctl_tsc_info`].
+/// Choose how the domain sees the TSC, argument [`xen_domctl_tsc_info`].
 pub const XEN_DOMCTL_settscinfo: u32 = 60;
-/// Command `getpageframeinfo3`, argument [`xen_domctl_getpageframeinfo3`].
+/// Ask which frames are page tables, for migration, argument [`xen_domctl_getpageframeinfo3`].
 pub const XEN_DOMCTL_getpageframeinfo3: u32 = 61;
-/// Command `setvcpuextstate`, argument [`xen_domctl_vcpuextstate`].
+/// Write a vCPU's XSAVE state, argument [`xen_domctl_vcpuextstate`].
 pub const XEN_DOMCTL_setvcpuextstate: u32 = 62;
-/// Command `getvcpuextstate`, argument [`xen_domctl_vcpuextstate`].
+/// Read a vCPU's XSAVE state, argument [`xen_domctl_vcpuextstate`].
 pub const XEN_DOMCTL_getvcpuextstate: u32 = 63;
-/// Command `set_access_required`, argument [`xen_domctl_set_access_required`].
+/// Choose what an access violation without listener does, argument
+/// [`xen_domctl_set_access_required`].
 pub const XEN_DOMCTL_set_access_required: u32 = 64;
-/// Command `audit_p2m`, argument [`xen_domctl_audit_p2m`].
+/// Check an HVM domain's P2M, argument [`xen_domctl_audit_p2m`].
 pub const XEN_DOMCTL_audit_p2m: u32 = 65;
-/// Command `set_virq_handler`, argument [`xen_domctl_set_virq_handler`].
+/// Send a global virtual interrupt to this domain, argument [`xen_domctl_set_virq_handler`].
 pub const XEN_DOMCTL_set_virq_handler: u32 = 66;
-/// Command `set_broken_page_p2m`, argument [`xen_domctl_set_broken_page_p2m`].
+/// Mark a page of an HVM domain as broken, argument [`xen_domctl_set_broken_page_p2m`].
 pub const XEN_DOMCTL_set_broken_page_p2m: u32 = 67;
-/// Command `setnodeaffinity`, argument [`xen_domctl_nodeaffinity`].
+/// Choose the NUMA nodes that the domain's memory comes from, argument
+/// [`xen_domctl_nodeaffinity`].
 pub const XEN_DOMCTL_setnodeaffinity: u32 = 68;
-/// Command `getnodeaffinity`, argument [`xen_domctl_nodeaffinity`].
+/// Ask for the NUMA nodes that the domain's memory comes from, argument
+/// [`xen_domctl_nodeaffinity`].
 pub const XEN_DOMCTL_getnodeaffinity: u32 = 69;
-/// Command `cacheflush`, argument [`xen_domctl_cacheflush`].
+/// Write back and empty caches for the domain's memory (Arm), argument
+/// [`xen_domctl_cacheflush`].
 pub const XEN_DOMCTL_cacheflush: u32 = 71;
-/// Command `get_vcpu_msrs`, argument [`xen_domctl_vcpu_msrs`].
+/// Read a vCPU's MSRs, argument [`xen_domctl_vcpu_msrs`].
 pub const XEN_DOMCTL_get_vcpu_msrs: u32 = 72;
-/// Command `set_vcpu_msrs`, argument [`xen_domctl_vcpu_msrs`].
+/// Write a vCPU's MSRs, argument [`xen_domctl_vcpu_msrs`].
 pub const XEN_DOMCTL_set_vcpu_msrs: u32 = 73;
-/// Command `setvnumainfo`, argument [`xen_domctl_vnuma`].
+/// Give the domain a NUMA topology, argument [`xen_domctl_vnuma`].
 pub const XEN_DOMCTL_setvnumainfo: u32 = 74;
-/// Command `psr_cmt_op`, argument [`xen_domctl_psr_cmt_op`].
+/// Monitor the domain's cache use, argument [`xen_domctl_psr_cmt_op`].
 pub const XEN_DOMCTL_psr_cmt_op: u32 = 75;
-/// Command `monitor_op`, argument [`xen_domctl_monitor_op`].
+/// Choose which events of an HVM domain are reported, argument [`xen_domctl_monitor_op`].
 pub const XEN_DOMCTL_monitor_op: u32 = 77;
-/// Command `psr_alloc`, argument [`xen_domctl_psr_alloc`].
+/// Limit the domain's share of cache and memory bandwidth, argument [`xen_domctl_psr_alloc`].
 pub const XEN_DOMCTL_psr_alloc: u32 = 78;
 /// Reset the domain in place, keeping its memory.
 pub const XEN_DOMCTL_soft_reset: u32 = 79;
-/// Command `vuart_op`, argument [`xen_domctl_vuart_op`].
+/// Emulate a UART (Arm), argument [`xen_domctl_vuart_op`].
 pub const XEN_DOMCTL_vuart_op: u32 = 81;
-/// Command `get_cpu_policy`, argument [`xen_domctl_cpu_policy`].
+/// Read the CPUID leaves and MSRs that the domain sees, argument [`xen_domctl_cpu_policy`].
 pub const XEN_DOMCTL_get_cpu_policy: u32 = 82;
-/// Command `set_cpu_policy`, argument [`xen_domctl_cpu_policy`].
+/// Choose the CPUID leaves and MSRs that the domain sees, argument [`xen_domctl_cpu_policy`].
 pub const XEN_DOMCTL_set_cpu_policy: u32 = 83;
-/// Command `vmtrace_op`, argument [`xen_domctl_vmtrace_op`].
+/// Trace a vCPU with the processor's help, argument [`xen_domctl_vmtrace_op`].
 pub const XEN_DOMCTL_vmtrace_op: u32 = 84;
-/// Command `get_paging_mempool_size`, argument [`xen_domctl_paging_mempool`].
+/// Ask for the size of an HVM domain's pool of page tables, argument
+/// [`xen_domctl_paging_mempool`].
 pub const XEN_DOMCTL_get_paging_mempool_size: u32 = 85;
-/// Command `set_paging_mempool_size`, argument [`xen_domctl_paging_mempool`].
+/// Set the size of an HVM domain's pool of page tables, argument [`xen_domctl_paging_mempool`].
 pub const XEN_DOMCTL_set_paging_mempool_size: u32 = 86;
-/// Command `gdbsx_guestmemio`, argument [`xen_domctl_gdbsx_memio`].
+/// Debugger: read or write guest memory, argument [`xen_domctl_gdbsx_memio`].
 pub const XEN_DOMCTL_gdbsx_guestmemio: u32 = 1000;
-/// Command `gdbsx_pausevcpu`, argument [`xen_domctl_gdbsx_pauseunp_vcpu`].
+/// Debugger: stop a vCPU, argument [`xen_domctl_gdbsx_pauseunp_vcpu`].
 pub const XEN_DOMCTL_gdbsx_pausevcpu: u32 = 1001;
-/// Command `gdbsx_unpausevcpu`, argument [`xen_domctl_gdbsx_pauseunp_vcpu`].
+/// Debugger: let a vCPU run on, argument [`xen_domctl_gdbsx_pauseunp_vcpu`].
 pub const XEN_DOMCTL_gdbsx_unpausevcpu: u32 = 1002;
-/// Command `gdbsx_domstatus`, argument [`xen_domctl_gdbsx_domstatus`].
+/// Debugger: ask whether the domain has stopped, argument [`xen_domctl_gdbsx_domstatus`].
 pub const XEN_DOMCTL_gdbsx_domstatus: u32 = 1003;

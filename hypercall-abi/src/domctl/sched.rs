@@ -4,18 +4,18 @@ use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Scheduler number of CREDIT.
+/// Proportional shares with caps, the default of older Xen.
 pub const XEN_SCHEDULER_CREDIT: u32 = 5;
-/// Scheduler number of CREDIT2.
+/// Proportional shares with better latency, the default since Xen 4.12.
 pub const XEN_SCHEDULER_CREDIT2: u32 = 6;
-/// Scheduler number of ARINC653.
+/// A fixed cyclic schedule.
 pub const XEN_SCHEDULER_ARINC653: u32 = 7;
-/// Scheduler number of RTDS.
+/// Real time: a budget in each period, earliest deadline first.
 pub const XEN_SCHEDULER_RTDS: u32 = 8;
-/// Scheduler number of NULL.
+/// Each vCPU on a CPU of its own.
 pub const XEN_SCHEDULER_NULL: u32 = 9;
 
-/// Parameters of credit.
+/// Parameters of [`XEN_SCHEDULER_CREDIT`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sched_credit {
@@ -26,7 +26,7 @@ pub struct xen_domctl_sched_credit {
 }
 const _: () = assert!(size_of::<xen_domctl_sched_credit>() == 4);
 
-/// Parameters of credit2.
+/// Parameters of [`XEN_SCHEDULER_CREDIT2`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sched_credit2 {
@@ -37,7 +37,7 @@ pub struct xen_domctl_sched_credit2 {
 }
 const _: () = assert!(size_of::<xen_domctl_sched_credit2>() == 4);
 
-/// Parameters of rtds.
+/// Parameters of [`XEN_SCHEDULER_RTDS`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sched_rtds {
@@ -50,7 +50,7 @@ pub struct xen_domctl_sched_rtds {
 }
 const _: () = assert!(size_of::<xen_domctl_sched_rtds>() == 12);
 
-/// Can this vCPU execute beyond its reserved amount of time?
+/// The vCPU may use idle time beyond its budget.
 pub const XEN_DOMCTL_SCHEDRT_extra: u32 = 1;
 
 /// Scheduling parameters of one vCPU.

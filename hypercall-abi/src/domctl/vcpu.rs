@@ -72,56 +72,58 @@ pub struct xen_domctl_max_vcpus {
 }
 const _: () = assert!(size_of::<xen_domctl_max_vcpus>() == 4);
 
-/// [`xen_domctl_sendtrigger::trigger`]: NMI.
+/// [`xen_domctl_sendtrigger::trigger`]: an NMI for the vCPU.
 pub const XEN_DOMCTL_SENDTRIGGER_NMI: u32 = 0;
-/// [`xen_domctl_sendtrigger::trigger`]: RESET.
+/// [`xen_domctl_sendtrigger::trigger`]: a reset.
 pub const XEN_DOMCTL_SENDTRIGGER_RESET: u32 = 1;
-/// [`xen_domctl_sendtrigger::trigger`]: INIT.
+/// [`xen_domctl_sendtrigger::trigger`]: an INIT for the vCPU.
 pub const XEN_DOMCTL_SENDTRIGGER_INIT: u32 = 2;
-/// [`xen_domctl_sendtrigger::trigger`]: POWER.
+/// [`xen_domctl_sendtrigger::trigger`]: the ACPI power button (HVM).
 pub const XEN_DOMCTL_SENDTRIGGER_POWER: u32 = 3;
-/// [`xen_domctl_sendtrigger::trigger`]: SLEEP.
+/// [`xen_domctl_sendtrigger::trigger`]: the ACPI sleep button (HVM).
 pub const XEN_DOMCTL_SENDTRIGGER_SLEEP: u32 = 4;
 
 /// An event to inject into a domain.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_sendtrigger {
-    /// IN: trigger.
+    /// IN: `XEN_DOMCTL_SENDTRIGGER_*`; -ENOSYS for one that the domain cannot receive.
     pub trigger: u32,
-    /// IN: the vcpu.
+    /// IN: the vCPU.
     pub vcpu: u32,
 }
 const _: () = assert!(size_of::<xen_domctl_sendtrigger>() == 8);
 
-/// Argument of `XEN_DOMCTL_get_ext_vcpucontext`.
+/// The state of a vCPU that [`vcpu_guest_context`](crate::arch_x86_64::vcpu_guest_context) has
+/// no room for: entry points from 32-bit user mode, and machine-check state.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_ext_vcpucontext {
-    /// IN: VCPU that this call applies to.
+    /// IN: the vCPU.
     pub vcpu: u32,
-    /// SET: Size of struct (IN) GET: Size of struct (OUT, up to 128 bytes).
+    /// Bytes of this structure that are valid: IN of set, OUT of get.
     pub size: u32,
-    /// NB. SYSCALL from 64-bit mode is contained in vcpu_guest_context_t.
+    /// Entry point for SYSCALL from 32-bit mode.
     pub syscall32_callback_eip: u64,
-    /// Sysenter callback eip.
+    /// Entry point for SYSENTER.
     pub sysenter_callback_eip: u64,
-    /// Syscall32 callback cs.
+    /// Code selector of that for SYSCALL; used in 32-bit guests only.
     pub syscall32_callback_cs: u16,
-    /// Sysenter callback cs.
+    /// Code selector of that for SYSENTER; used in 32-bit guests only.
     pub sysenter_callback_cs: u16,
-    /// Syscall32 disables events.
+    /// Not 0: SYSCALL enters with events masked.
     pub syscall32_disables_events: u8,
-    /// Sysenter disables events.
+    /// Not 0: SYSENTER enters with events masked.
     pub sysenter_disables_events: u8,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// Vmce.
+    /// Machine-check state.
     pub vmce: hvm_vmce_vcpu,
 }
 const _: () = assert!(size_of::<xen_domctl_ext_vcpucontext>() == 64);
 
-/// XEN_CPUID_INPUT_UNUSED.
+/// A leaf has no subleaf; [`XEN_CPUID_NO_SUBLEAF`](crate::arch_x86_64::XEN_CPUID_NO_SUBLEAF) of
+/// the older interface.
 pub const XEN_CPUID_INPUT_UNUSED: u32 = 0xffff_ffff;
 
 /// A domain's CPUID leaves and MSRs.
@@ -147,19 +149,20 @@ pub struct xen_domctl_cpu_policy {
 }
 const _: () = assert!(size_of::<xen_domctl_cpu_policy>() == 40);
 
-/// Argument of `XEN_DOMCTL_getvcpuextstate`.
+/// Extended register state (XSAVE) of a vCPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpuextstate {
-    /// IN: VCPU that this call applies to.
+    /// IN: the vCPU.
     pub vcpu: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// SET: Ignored.
+    /// Get: the features that the state may hold, as XCR0 numbers them, so that a receiver can
+    /// check that it can load them. Set ignores it.
     pub xfeature_mask: u64,
-    /// SET: Size of struct (IN) GET: Size of struct (IN/OUT).
+    /// IN: bytes of the buffer; OUT of get: bytes written, or needed if the buffer is null.
     pub size: u64,
-    /// The state.
+    /// XCR0, the bits of XCR0 ever set, then the XSAVE area: OUT of get, IN of set.
     pub buffer: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_vcpuextstate>() == 32);
@@ -168,39 +171,40 @@ const _: () = assert!(size_of::<xen_domctl_vcpuextstate>() == 32);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpu_msr {
-    /// Index.
+    /// Number of the MSR.
     pub index: u32,
     /// Reserved; zero.
     pub reserved: u32,
-    /// Value.
+    /// Its value.
     pub value: u64,
 }
 const _: () = assert!(size_of::<xen_domctl_vcpu_msr>() == 16);
 
-/// XEN_DOMCTL_set_vcpu_msrs / XEN_DOMCTL_get_vcpu_msrs.
+/// MSRs that a vCPU has beyond its registers, for migration.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_vcpu_msrs {
-    /// IN: the vcpu.
+    /// IN: the vCPU.
     pub vcpu: u32,
-    /// IN/OUT: msr count.
+    /// IN: entries of the array; OUT of get: entries written, or needed if the array is null or
+    /// too short (-ENOBUFS).
     pub msr_count: u32,
-    /// IN/OUT: msrs.
+    /// Array of [`xen_domctl_vcpu_msr`]: OUT of get, IN of set.
     pub msrs: guest_handle,
 }
 const _: () = assert!(size_of::<xen_domctl_vcpu_msrs>() == 16);
 
-/// Machine-check state of a vCPU (`xen/arch-x86/hvm/save.h`).
+/// Virtual machine-check banks of a vCPU (`xen/arch-x86/hvm/save.h`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct hvm_vmce_vcpu {
-    /// Caps.
+    /// `MCG_CAP`.
     pub caps: u64,
-    /// Mci ctl2 bank0.
+    /// `MCI_CTL2` of bank 0.
     pub mci_ctl2_bank0: u64,
-    /// Mci ctl2 bank1.
+    /// `MCI_CTL2` of bank 1.
     pub mci_ctl2_bank1: u64,
-    /// Mcg ext ctl.
+    /// `MCG_EXT_CTL`.
     pub mcg_ext_ctl: u64,
 }
 const _: () = assert!(size_of::<hvm_vmce_vcpu>() == 32);

@@ -4,59 +4,60 @@ use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// [`xen_sysctl_psr_cmt_op::cmd`]: `get_total_rmid`.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: the highest RMID.
 pub const XEN_SYSCTL_PSR_CMT_get_total_rmid: u32 = 0;
-/// [`xen_sysctl_psr_cmt_op::cmd`]: `get_l3_upscaling_factor`.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: bytes per unit of the monitoring counters.
 pub const XEN_SYSCTL_PSR_CMT_get_l3_upscaling_factor: u32 = 1;
-/// [`xen_sysctl_psr_cmt_op::cmd`]: `get_l3_cache_size`.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: size of the L3 cache of CPU `l3_cache.cpu`, KiB.
 pub const XEN_SYSCTL_PSR_CMT_get_l3_cache_size: u32 = 2;
-/// [`xen_sysctl_psr_cmt_op::cmd`]: `enabled`.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: 1 if monitoring is on.
 pub const XEN_SYSCTL_PSR_CMT_enabled: u32 = 3;
-/// [`xen_sysctl_psr_cmt_op::cmd`]: `get_l3_event_mask`.
+/// [`xen_sysctl_psr_cmt_op::cmd`]: what can be monitored: bit 0 occupancy, 1 total and 2 local
+/// memory bandwidth.
 pub const XEN_SYSCTL_PSR_CMT_get_l3_event_mask: u32 = 4;
 
-/// Structure `xen_sysctl_psr_cmt_op` of the header.
+/// Asks about cache monitoring (Intel CMT).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_cmt_op {
     /// IN: `XEN_SYSCTL_PSR_CMT_*`.
     pub cmd: u32,
-    /// Padding variable, may be extended for future use.
+    /// IN: must be zero.
     pub flags: u32,
-    /// Depends on the command.
+    /// IN: `l3_cache`, where the command has an argument; OUT: `data`, the answer.
     ///
     /// One of: `data` (`u64`), `l3_cache` ([`xen_sysctl_psr_cmt_op_l3_cache`]).
     pub u: Union<[u64; 1]>,
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_cmt_op>() == 16);
 
-/// Xen_sysctl_psr_cmt_op_l3_cache.
+/// Argument of [`XEN_SYSCTL_PSR_CMT_get_l3_cache_size`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_cmt_op_l3_cache {
-    /// IN: the cpu.
+    /// IN: a CPU that uses the cache.
     pub cpu: u32,
     /// Reserved; zero.
     pub rsvd: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_cmt_op_l3_cache>() == 8);
 
-/// [`xen_sysctl_psr_alloc::cmd`]: `get_l3_info`.
+/// [`xen_sysctl_psr_alloc::cmd`]: allocation of the L3 cache (`cat_info`).
 pub const XEN_SYSCTL_PSR_get_l3_info: u32 = 0;
-/// [`xen_sysctl_psr_alloc::cmd`]: `get_l2_info`.
+/// [`xen_sysctl_psr_alloc::cmd`]: allocation of the L2 cache (`cat_info`).
 pub const XEN_SYSCTL_PSR_get_l2_info: u32 = 1;
-/// [`xen_sysctl_psr_alloc::cmd`]: `get_mba_info`.
+/// [`xen_sysctl_psr_alloc::cmd`]: throttling of memory bandwidth (`mba_info`).
 pub const XEN_SYSCTL_PSR_get_mba_info: u32 = 2;
 
-/// Structure `xen_sysctl_psr_alloc` of the header.
+/// Asks about cache and bandwidth allocation (Intel RDT).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_alloc {
     /// IN: `XEN_SYSCTL_PSR_*`.
     pub cmd: u32,
-    /// IN: target.
+    /// IN: the socket.
     pub target: u32,
-    /// Depends on the command.
+    /// OUT: the answer, by `cmd`.
     ///
     /// One of: `cat_info` ([`xen_sysctl_psr_alloc_cat_info`]), `mba_info`
     /// ([`xen_sysctl_psr_alloc_mba_info`]).
@@ -64,128 +65,127 @@ pub struct xen_sysctl_psr_alloc {
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_alloc>() == 20);
 
-/// Xen_sysctl_psr_alloc_cat_info.
+/// How a cache can be divided.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_alloc_cat_info {
-    /// OUT: CBM length.
+    /// OUT: bits of a capacity bitmask.
     pub cbm_len: u32,
-    /// OUT: Maximum COS.
+    /// OUT: the highest class of service.
     pub cos_max: u32,
-    /// OUT: CAT flags.
+    /// OUT: [`XEN_SYSCTL_PSR_CAT_L3_CDP`] or 0.
     pub flags: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_alloc_cat_info>() == 12);
 
-/// XEN_SYSCTL_PSR_CAT_L3_CDP.
+/// Code and data have masks of their own (CDP).
 pub const XEN_SYSCTL_PSR_CAT_L3_CDP: u32 = 1;
 
-/// Xen_sysctl_psr_alloc_mba_info.
+/// How memory bandwidth can be throttled.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_psr_alloc_mba_info {
-    /// OUT: Maximum throttle.
+    /// OUT: the highest throttle: percent if it is linear.
     pub thrtl_max: u32,
-    /// OUT: Maximum COS.
+    /// OUT: the highest class of service.
     pub cos_max: u32,
-    /// OUT: MBA flags.
+    /// OUT: [`XEN_SYSCTL_PSR_MBA_LINEAR`] or 0.
     pub flags: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_psr_alloc_mba_info>() == 12);
 
-/// XEN_SYSCTL_PSR_MBA_LINEAR.
+/// The throttle is linear, in percent; otherwise it takes powers of two.
 pub const XEN_SYSCTL_PSR_MBA_LINEAR: u32 = 1;
 
-/// XEN_SYSCTL_get_cpu_levelling_caps (x86 specific) Return hardware capabilities concerning
-/// masking or faulting of the cpuid instruction for PV guests.
+/// How the CPUID that PV guests see can be changed.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpu_levelling_caps {
-    /// Caps.
+    /// OUT: `XEN_SYSCTL_CPU_LEVELCAP_*`.
     pub caps: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_cpu_levelling_caps>() == 4);
 
-/// CPUID faulting.
+/// CPUID in user mode faults and can be emulated. The other bits name registers that the
+/// processor can mask instead, by leaf.
 pub const XEN_SYSCTL_CPU_LEVELCAP_faulting: u32 = 1;
-/// 0x00000001.ecx.
+/// Can mask leaf 1, ECX.
 pub const XEN_SYSCTL_CPU_LEVELCAP_ecx: u32 = 1 << 1;
-/// 0x00000001.edx.
+/// Can mask leaf 1, EDX.
 pub const XEN_SYSCTL_CPU_LEVELCAP_edx: u32 = 1 << 2;
-/// 0x80000001.ecx.
+/// Can mask leaf 80000001h, ECX.
 pub const XEN_SYSCTL_CPU_LEVELCAP_extd_ecx: u32 = 1 << 3;
-/// 0x80000001.edx.
+/// Can mask leaf 80000001h, EDX.
 pub const XEN_SYSCTL_CPU_LEVELCAP_extd_edx: u32 = 1 << 4;
-/// 0x0000000D:1.eax.
+/// Can mask leaf 0Dh subleaf 1, EAX.
 pub const XEN_SYSCTL_CPU_LEVELCAP_xsave_eax: u32 = 1 << 5;
-/// 0x00000006.ecx.
+/// Can mask leaf 6, ECX.
 pub const XEN_SYSCTL_CPU_LEVELCAP_thermal_ecx: u32 = 1 << 6;
-/// 0x00000007:0.eax.
+/// Can mask leaf 7 subleaf 0, EAX.
 pub const XEN_SYSCTL_CPU_LEVELCAP_l7s0_eax: u32 = 1 << 7;
-/// 0x00000007:0.ebx.
+/// Can mask leaf 7 subleaf 0, EBX.
 pub const XEN_SYSCTL_CPU_LEVELCAP_l7s0_ebx: u32 = 1 << 8;
 
-/// XEN_SYSCTL_get_cpu_featureset (x86 specific) Return information about featuresets available
-/// on this host. - Raw: The real cpuid values. - Host: The values Xen is using, (after command
-/// line overrides, etc). - PV: Maximum set of features which can be given to a PV guest. - HVM:
-/// Maximum set of features which can be given to a HVM guest.
+/// CPUID feature words, numbered as in `xen/arch-x86/cpufeatureset.h`. -EOPNOTSUPP for a kind of
+/// guest that cannot run.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpu_featureset {
-    /// IN: Which featureset to query?
+    /// IN: `XEN_SYSCTL_cpu_featureset_*`.
     pub index: u32,
-    /// IN/OUT: Number of entries in/written to 'features', or the maximum number of features if
-    /// the guest handle is NULL. NB. All featuresets come from the same numberspace, so have
-    /// the same maximum length.
+    /// IN: entries of `features`; OUT: entries written, or what there is if `features` is null.
+    /// All sets have the same length.
     pub nr_features: u32,
-    /// OUT:
+    /// IN: where to write the words, a `u32` each.
     pub features: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_cpu_featureset>() == 16);
 
-/// `index` of [`xen_sysctl_cpu_featureset`]: `raw`.
+/// [`xen_sysctl_cpu_featureset::index`]: what CPUID itself says.
 pub const XEN_SYSCTL_cpu_featureset_raw: u32 = 0;
-/// `index` of [`xen_sysctl_cpu_featureset`]: `host`.
+/// [`xen_sysctl_cpu_featureset::index`]: what the hypervisor uses, after its command line.
 pub const XEN_SYSCTL_cpu_featureset_host: u32 = 1;
-/// `index` of [`xen_sysctl_cpu_featureset`]: `pv`.
+/// [`xen_sysctl_cpu_featureset::index`]: what a PV guest gets by default.
 pub const XEN_SYSCTL_cpu_featureset_pv: u32 = 2;
-/// `index` of [`xen_sysctl_cpu_featureset`]: `hvm`.
+/// [`xen_sysctl_cpu_featureset::index`]: what an HVM guest gets by default.
 pub const XEN_SYSCTL_cpu_featureset_hvm: u32 = 3;
-/// `index` of [`xen_sysctl_cpu_featureset`]: `pv_max`.
+/// [`xen_sysctl_cpu_featureset::index`]: the most that a PV guest can get.
 pub const XEN_SYSCTL_cpu_featureset_pv_max: u32 = 4;
-/// `index` of [`xen_sysctl_cpu_featureset`]: `hvm_max`.
+/// [`xen_sysctl_cpu_featureset::index`]: the most that an HVM guest can get.
 pub const XEN_SYSCTL_cpu_featureset_hvm_max: u32 = 5;
 
-/// XEN_SYSCTL_get_cpu_policy (x86 specific) Return information about CPUID and MSR policies
-/// available on this host. - Raw: The real H/W values. - Host: The values Xen is using, (after
-/// command line overrides, etc). - Max_*: Maximum set of features a PV or HVM guest can use.
+/// CPUID leaves and MSRs, as [`xen_domctl_cpu_policy`](crate::domctl::xen_domctl_cpu_policy) has
+/// them for a domain. -EOPNOTSUPP for a kind of guest that cannot run.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpu_policy {
-    /// IN: Which policy to query?
+    /// IN: `XEN_SYSCTL_cpu_policy_*`.
     pub index: u32,
-    /// IN/OUT: Number of leaves in/written to 'leaves', or the max number if 'leaves' is NULL.
+    /// IN: entries of `leaves`; OUT: entries written, or the most there can be if `leaves` is
+    /// null.
     pub nr_leaves: u32,
-    /// IN/OUT: Number of MSRs in/written to 'msrs', or the max number of if 'msrs' is NULL.
+    /// IN: entries of `msrs`; OUT: entries written, or the most there can be if `msrs` is null.
     pub nr_msrs: u32,
-    /// Must be zero.
+    /// IN: must be zero.
     pub _rsvd: u32,
-    /// OUT: leaves.
+    /// IN: where to write, an array of [`xen_cpuid_leaf`](crate::arch_x86_64::xen_cpuid_leaf).
     pub leaves: guest_handle,
-    /// OUT: msrs.
+    /// IN: where to write, an array of [`xen_msr_entry`](crate::arch_x86_64::xen_msr_entry).
     pub msrs: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_cpu_policy>() == 32);
 
-/// `index` of [`xen_sysctl_cpu_policy`]: `raw`.
+/// [`xen_sysctl_cpu_policy::index`]: what the processor itself says.
 pub const XEN_SYSCTL_cpu_policy_raw: u32 = 0;
-/// `index` of [`xen_sysctl_cpu_policy`]: `host`.
+/// [`xen_sysctl_cpu_policy::index`]: what the hypervisor uses, after its command line.
 pub const XEN_SYSCTL_cpu_policy_host: u32 = 1;
-/// `index` of [`xen_sysctl_cpu_policy`]: `pv_max`.
+/// [`xen_sysctl_cpu_policy::index`]: the most that a PV guest can get, experimental features
+/// included.
 pub const XEN_SYSCTL_cpu_policy_pv_max: u32 = 2;
-/// `index` of [`xen_sysctl_cpu_policy`]: `hvm_max`.
+/// [`xen_sysctl_cpu_policy::index`]: the most that an HVM guest can get, experimental features
+/// included.
 pub const XEN_SYSCTL_cpu_policy_hvm_max: u32 = 3;
-/// `index` of [`xen_sysctl_cpu_policy`]: `pv_default`.
+/// [`xen_sysctl_cpu_policy::index`]: what a PV guest gets unless its toolstack chooses.
 pub const XEN_SYSCTL_cpu_policy_pv_default: u32 = 4;
-/// `index` of [`xen_sysctl_cpu_policy`]: `hvm_default`.
+/// [`xen_sysctl_cpu_policy::index`]: what an HVM guest gets unless its toolstack chooses.
 pub const XEN_SYSCTL_cpu_policy_hvm_default: u32 = 5;

@@ -26,75 +26,79 @@ pub struct xen_sysctl_readconsole {
 }
 const _: () = assert!(size_of::<xen_sysctl_readconsole>() == 24);
 
-/// Argument of `XEN_SYSCTL_tbuf_op`.
+/// Controls the trace buffers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_tbuf_op {
-    /// Sub-command.
+    /// IN: `XEN_SYSCTL_TBUFOP_*`.
     pub cmd: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// IN: cpu mask.
+    /// IN of set CPU mask: CPUs that trace.
     pub cpu_mask: xenctl_bitmap,
-    /// Evt mask.
+    /// IN of set event mask, OUT of get info: the classes of event traced, `TRC_*` of
+    /// `xen/trace.h`.
     pub evt_mask: u32,
     /// Padding.
     pub _pad1: [u8; 4],
-    /// OUT: buffer mfn.
+    /// OUT of get info: first frame of the table that tells where the buffers are (`struct
+    /// t_info`).
     pub buffer_mfn: u64,
-    /// Also an IN variable!.
+    /// IN of set size: pages per CPU; OUT of get info: bytes of the table.
     pub size: u32,
     /// Padding.
     pub _pad2: [u8; 4],
 }
 const _: () = assert!(size_of::<xen_sysctl_tbuf_op>() == 48);
 
-/// [`xen_sysctl_tbuf_op::cmd`]: `get_info`.
+/// [`xen_sysctl_tbuf_op::cmd`]: where the buffers are, and what is traced.
 pub const XEN_SYSCTL_TBUFOP_get_info: u32 = 0;
-/// [`xen_sysctl_tbuf_op::cmd`]: `set_cpu_mask`.
+/// [`xen_sysctl_tbuf_op::cmd`]: choose the CPUs that trace.
 pub const XEN_SYSCTL_TBUFOP_set_cpu_mask: u32 = 1;
-/// [`xen_sysctl_tbuf_op::cmd`]: `set_evt_mask`.
+/// [`xen_sysctl_tbuf_op::cmd`]: choose the events traced.
 pub const XEN_SYSCTL_TBUFOP_set_evt_mask: u32 = 2;
-/// [`xen_sysctl_tbuf_op::cmd`]: `set_size`.
+/// [`xen_sysctl_tbuf_op::cmd`]: allocate the buffers, once.
 pub const XEN_SYSCTL_TBUFOP_set_size: u32 = 3;
-/// [`xen_sysctl_tbuf_op::cmd`]: `enable`.
+/// [`xen_sysctl_tbuf_op::cmd`]: start tracing.
 pub const XEN_SYSCTL_TBUFOP_enable: u32 = 4;
-/// [`xen_sysctl_tbuf_op::cmd`]: `disable`.
+/// [`xen_sysctl_tbuf_op::cmd`]: stop tracing.
 pub const XEN_SYSCTL_TBUFOP_disable: u32 = 5;
-/// Reset all counters to zero.
+/// Set all counters to zero.
 pub const XEN_SYSCTL_PERFCOP_reset: u32 = 1;
-/// Get perfctr information.
+/// Read the counters.
 pub const XEN_SYSCTL_PERFCOP_query: u32 = 2;
 
-/// Structure `xen_sysctl_perfc_desc` of the header.
+/// Name and extent of a counter.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_perfc_desc {
-    /// Name of perf counter.
+    /// Name, ending in NUL.
     pub name: [u8; 80],
-    /// Number of values for this counter.
+    /// Values of the counter: 1, or the entries of an array.
     pub nr_vals: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_perfc_desc>() == 84);
 
-/// Xen_sysctl_perfc_val_t.
+/// A value of a counter.
 pub type xen_sysctl_perfc_val_t = u32;
 
-/// Structure `xen_sysctl_perfc_op` of the header.
+/// The hypervisor's own performance counters.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_perfc_op {
-    /// XEN_SYSCTL_PERFCOP_???
+    /// IN: `XEN_SYSCTL_PERFCOP_*`.
     pub cmd: u32,
-    /// Number of counters description.
+    /// OUT: number of counters.
     pub nr_counters: u32,
-    /// Number of values.
+    /// OUT: number of values of all counters.
     pub nr_vals: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Counter information (or NULL).
+    /// IN: where to write, an array of [`xen_sysctl_perfc_desc`]; null to ask for the numbers
+    /// only.
     pub desc: guest_handle,
-    /// Counter values (or NULL).
+    /// IN: where to write, an array of [`xen_sysctl_perfc_val_t`] in the order of the counters;
+    /// null as for `desc`.
     pub val: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_perfc_op>() == 32);
@@ -112,140 +116,142 @@ pub struct xen_sysctl_debug_keys {
 }
 const _: () = assert!(size_of::<xen_sysctl_debug_keys>() == 16);
 
-/// Argument of `XEN_SYSCTL_page_offline_op`.
+/// Takes frames out of use, for memory that shows errors.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_page_offline_op {
-    /// Sub-command.
+    /// IN: `sysctl_page_*` or [`sysctl_query_page_offline`].
     pub cmd: u32,
-    /// Start.
+    /// IN: first frame.
     pub start: u32,
-    /// End.
+    /// IN: last frame, inclusive.
     pub end: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Bit 0~15: result flags bit 16~31: owner.
+    /// IN: where to write, a `u32` for each frame: flags in bits 15:0, owner in bits 31:16.
     pub status: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_page_offline_op>() == 24);
 
-/// IN: range of page to be offlined.
+/// Take the frames out of use; results are `PG_OFFLINE_*`.
 pub const sysctl_page_offline: u32 = 1;
-/// Sysctl_page_online.
+/// Bring the frames back into use; results are `PG_ONLINE_*`.
 pub const sysctl_page_online: u32 = 2;
-/// Sysctl_query_page_offline.
+/// Ask in which state the frames are; results are `PG_OFFLINE_STATUS_*`.
 pub const sysctl_query_page_offline: u32 = 3;
-/// PG_OFFLINE_STATUS_MASK.
+/// The bits that hold the outcome.
 pub const PG_OFFLINE_STATUS_MASK: u32 = 0xFF;
-/// The result is invalid, i.e.
+/// Not a frame that the hypervisor manages.
 pub const PG_OFFLINE_INVALID: u32 = 0x1;
-/// PG_OFFLINE_OFFLINED.
+/// The frame is out of use.
 pub const PG_OFFLINE_OFFLINED: u32 = 0x1 << 1;
-/// PG_OFFLINE_PENDING.
+/// The frame will be out of use once its owner gives it up.
 pub const PG_OFFLINE_PENDING: u32 = 0x1 << 2;
-/// PG_OFFLINE_FAILED.
+/// The frame stays in use: it cannot be given up.
 pub const PG_OFFLINE_FAILED: u32 = 0x1 << 3;
-/// PG_OFFLINE_AGAIN.
+/// The frame's state changed meanwhile: try again.
 pub const PG_OFFLINE_AGAIN: u32 = 0x1 << 4;
-/// PG_ONLINE_FAILED.
+/// The frame stays out of use.
 pub const PG_ONLINE_FAILED: u32 = PG_OFFLINE_FAILED;
-/// PG_ONLINE_ONLINED.
+/// The frame is in use again.
 pub const PG_ONLINE_ONLINED: u32 = PG_OFFLINE_OFFLINED;
-/// PG_OFFLINE_STATUS_OFFLINED.
+/// Query: out of use.
 pub const PG_OFFLINE_STATUS_OFFLINED: u32 = 0x1 << 1;
-/// PG_OFFLINE_STATUS_ONLINE.
+/// Query: in use.
 pub const PG_OFFLINE_STATUS_ONLINE: u32 = 0x1 << 2;
-/// PG_OFFLINE_STATUS_OFFLINE_PENDING.
+/// Query: still in use, to go out of use.
 pub const PG_OFFLINE_STATUS_OFFLINE_PENDING: u32 = 0x1 << 3;
-/// PG_OFFLINE_STATUS_BROKEN.
+/// Query: has a memory error.
 pub const PG_OFFLINE_STATUS_BROKEN: u32 = 0x1 << 4;
-/// PG_OFFLINE_MISC_MASK.
+/// The header's mask of the bits that explain the outcome. It covers bits 11:4, where they lie
+/// in 13:8.
 pub const PG_OFFLINE_MISC_MASK: u32 = 0xFF << 4;
-/// Valid when PG_OFFLINE_FAILED or PG_OFFLINE_PENDING.
+/// With failed or pending: the frame is the hypervisor's.
 pub const PG_OFFLINE_XENPAGE: u32 = 0x1 << 8;
-/// PG_OFFLINE_DOM0PAGE.
+/// With failed or pending: the frame is dom0's.
 pub const PG_OFFLINE_DOM0PAGE: u32 = 0x1 << 9;
-/// PG_OFFLINE_ANONYMOUS.
+/// With failed or pending: the frame has no owner and is not free.
 pub const PG_OFFLINE_ANONYMOUS: u32 = 0x1 << 10;
-/// PG_OFFLINE_NOT_CONV_RAM.
+/// With failed or pending: the frame is no ordinary RAM.
 pub const PG_OFFLINE_NOT_CONV_RAM: u32 = 0x1 << 11;
-/// PG_OFFLINE_OWNED.
+/// With failed or pending: the frame belongs to the domain in bits 31:16.
 pub const PG_OFFLINE_OWNED: u32 = 0x1 << 12;
-/// PG_OFFLINE_BROKEN.
+/// The frame has a memory error.
 pub const PG_OFFLINE_BROKEN: u32 = 0x1 << 13;
-/// PG_ONLINE_BROKEN.
+/// The frame has a memory error and cannot come back.
 pub const PG_ONLINE_BROKEN: u32 = PG_OFFLINE_BROKEN;
-/// PG_OFFLINE_OWNER_SHIFT.
+/// Lowest bit of the owner's domain number.
 pub const PG_OFFLINE_OWNER_SHIFT: u32 = 16;
-/// Reset all profile data to zero.
+/// Set all figures to zero.
 pub const XEN_SYSCTL_LOCKPROF_reset: u32 = 1;
-/// Get lock profile information.
+/// Read the figures.
 pub const XEN_SYSCTL_LOCKPROF_query: u32 = 2;
-/// Global lock, idx meaningless.
+/// A lock of the hypervisor as a whole; its index means nothing.
 pub const LOCKPROF_TYPE_GLOBAL: u32 = 0;
-/// Per-domain lock, idx is domid.
+/// A lock of each domain; its index is the domain.
 pub const LOCKPROF_TYPE_PERDOM: u32 = 1;
-/// Number of types.
+/// Number of kinds.
 pub const LOCKPROF_TYPE_N: u32 = 2;
 
-/// Structure `xen_sysctl_lockprof_data` of the header.
+/// Figures of one lock.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_lockprof_data {
-    /// Lock name (may include up to 2 %d specifiers).
+    /// Name, ending in NUL; up to two `%d` stand for the index.
     pub name: [u8; 40],
-    /// LOCKPROF_TYPE_???
+    /// `LOCKPROF_TYPE_*`.
     pub r#type: i32,
-    /// Index (e.g. domain id).
+    /// Index: the domain.
     pub idx: i32,
-    /// # of locking succeeded.
+    /// Times it was taken.
     pub lock_cnt: u64,
-    /// # of wait for lock.
+    /// Times somebody had to wait for it.
     pub block_cnt: u64,
-    /// Nsecs lock held.
+    /// Time it was held, ns.
     pub lock_time: u64,
-    /// Nsecs waited for lock.
+    /// Time spent waiting for it, ns.
     pub block_time: u64,
 }
 const _: () = assert!(size_of::<xen_sysctl_lockprof_data>() == 80);
 
-/// Structure `xen_sysctl_lockprof_op` of the header.
+/// Profile of the hypervisor's locks.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_lockprof_op {
-    /// XEN_SYSCTL_LOCKPROF_???
+    /// IN: `XEN_SYSCTL_LOCKPROF_*`.
     pub cmd: u32,
-    /// Size of output buffer.
+    /// IN: entries of `data`.
     pub max_elem: u32,
-    /// Number of elements available.
+    /// OUT: locks there are.
     pub nr_elem: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Nsecs of profile measurement.
+    /// OUT: time over which the figures were taken, ns.
     pub time: u64,
-    /// Profile information (or NULL).
+    /// IN: where to write, an array of [`xen_sysctl_lockprof_data`]; null to ask for the number
+    /// only.
     pub data: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_lockprof_op>() == 32);
 
-/// XCOV.
+/// First word of a coverage dump made with GCC: `XCOV`.
 pub const XEN_GCOV_FORMAT_MAGIC: u32 = 0x5843_4f56;
-/// Get total size of output data.
+/// Ask for the size of the dump.
 pub const XEN_SYSCTL_COVERAGE_get_size: u32 = 0;
-/// Read output data.
+/// Read the dump.
 pub const XEN_SYSCTL_COVERAGE_read: u32 = 1;
-/// Reset all counters.
+/// Set all counters to zero.
 pub const XEN_SYSCTL_COVERAGE_reset: u32 = 2;
 
-/// Structure `xen_sysctl_coverage_op` of the header.
+/// Test coverage of the hypervisor's code.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_coverage_op {
-    /// Sub-command.
+    /// IN: `XEN_SYSCTL_COVERAGE_*`.
     pub cmd: u32,
-    /// IN/OUT: size of the buffer.
+    /// IN of read: bytes of the buffer; OUT: bytes of the dump.
     pub size: u32,
-    /// OUT: buffer in the caller's memory.
+    /// IN: where to write the dump.
     pub buffer: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_coverage_op>() == 16);

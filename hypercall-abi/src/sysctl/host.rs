@@ -65,11 +65,11 @@ pub struct xen_sysctl_physinfo {
 }
 const _: () = assert!(size_of::<xen_sysctl_physinfo>() == 112);
 
-/// Argument of `XEN_SYSCTL_getcpuinfo`.
+/// Figures of one CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpuinfo {
-    /// Idletime.
+    /// Time spent idle since boot, ns.
     pub idletime: u64,
 }
 const _: () = assert!(size_of::<xen_sysctl_cpuinfo>() == 8);
@@ -78,41 +78,41 @@ const _: () = assert!(size_of::<xen_sysctl_cpuinfo>() == 8);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_getcpuinfo {
-    /// IN: max cpus.
+    /// IN: entries of `info`.
     pub max_cpus: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Info.
+    /// IN: where to write, an array of [`xen_sysctl_cpuinfo`] by CPU number.
     pub info: guest_handle,
-    /// OUT: nr cpus.
+    /// OUT: entries written.
     pub nr_cpus: u32,
     /// Padding.
     pub _pad1: [u8; 4],
 }
 const _: () = assert!(size_of::<xen_sysctl_getcpuinfo>() == 24);
 
-/// Argument of `XEN_SYSCTL_availheap`.
+/// Free memory within limits of address and node.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_availheap {
-    /// Smallest address width (zero if don't care).
+    /// IN: count only memory that needs addresses at least this wide, bits; 0 for no limit.
     pub min_bitwidth: u32,
-    /// Largest address width (zero if don't care).
+    /// IN: count only memory whose addresses fit in this width, bits; 0 for no limit.
     pub max_bitwidth: u32,
-    /// NUMA node of interest (-1 for all nodes).
+    /// IN: NUMA node; -1 for all.
     pub node: i32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Bytes available in the specified region.
+    /// OUT: bytes free.
     pub avail_bytes: u64,
 }
 const _: () = assert!(size_of::<xen_sysctl_availheap>() == 24);
 
-/// XEN_SYSCTL_cputopoinfo.
+/// [`xen_sysctl_cputopo::core`] of a CPU that is absent or down.
 pub const XEN_INVALID_CORE_ID: u32 = 0xffff_ffff;
-/// XEN_INVALID_SOCKET_ID.
+/// [`xen_sysctl_cputopo::socket`] of a CPU that is absent or down.
 pub const XEN_INVALID_SOCKET_ID: u32 = 0xffff_ffff;
-/// XEN_INVALID_NODE_ID.
+/// The NUMA node is unknown.
 pub const XEN_INVALID_NODE_ID: u32 = 0xffff_ffff;
 
 /// Where a CPU sits.
@@ -141,9 +141,9 @@ pub struct xen_sysctl_cputopoinfo {
 }
 const _: () = assert!(size_of::<xen_sysctl_cputopoinfo>() == 16);
 
-/// XEN_SYSCTL_numainfo.
+/// [`xen_sysctl_meminfo::memsize`] of a node that is not there.
 pub const XEN_INVALID_MEM_SZ: u32 = 0xffff_ffff;
-/// XEN_INVALID_NODE_DIST.
+/// The distance between two nodes is unknown.
 pub const XEN_INVALID_NODE_DIST: u32 = 0xffff_ffff;
 
 /// Memory of a NUMA node.
@@ -167,27 +167,27 @@ pub struct xen_sysctl_numainfo {
     pub _pad0: [u8; 4],
     /// Array of [`xen_sysctl_meminfo`].
     pub meminfo: guest_handle,
-    /// Distance between nodes 'i' and 'j' is stored in index 'i*N + j', where N is the number
-    /// of nodes that will be returned in 'num_nodes' (i.e. not 'num_nodes' provided by the
-    /// caller).
+    /// IN: where to write `u32` distances, row by row, `num_nodes` (as returned) to a row; 10 is
+    /// local.
     pub distance: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_numainfo>() == 24);
 
-/// XEN_SYSCTL_pcitopoinfo.
+/// In [`xen_sysctl_pcitopoinfo::nodes`]: the hypervisor does not know the device.
 pub const XEN_INVALID_DEV: u32 = XEN_INVALID_NODE_ID - 1;
 
-/// Structure `xen_sysctl_pcitopoinfo` of the header.
+/// NUMA nodes of PCI devices.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_pcitopoinfo {
-    /// IN: Number of elements in 'devs' and 'nodes' arrays.
+    /// IN: entries of both arrays; OUT: entries done.
     pub num_devs: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// IN: list of devices for which node IDs are requested.
+    /// IN: array of [`physdev_pci_device`](crate::physdev::physdev_pci_device), the devices.
     pub devs: guest_handle,
-    /// OUT: node identifier for each device.
+    /// IN: where to write, a `u32` for each device: its node, [`XEN_INVALID_NODE_ID`] or
+    /// [`XEN_INVALID_DEV`].
     pub nodes: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_pcitopoinfo>() == 24);

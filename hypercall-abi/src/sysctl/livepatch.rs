@@ -4,142 +4,144 @@ use crate::Union;
 use crate::xen::guest_handle;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// LIVEPATCH_PAYLOAD_VERSION.
+/// Version of the payload's format.
 pub const LIVEPATCH_PAYLOAD_VERSION: u32 = 2;
-/// Structure describing an ELF payload.
+/// Longest name of a payload, with its NUL.
 pub const XEN_LIVEPATCH_NAME_SIZE: usize = 128;
 
-/// Structure `xen_livepatch_name` of the header.
+/// Names a payload.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_livepatch_name {
-    /// IN: pointer to name.
+    /// IN: the name, ending in NUL.
     pub name: guest_handle,
-    /// IN: size of name.
+    /// IN: its length with the NUL, at most [`XEN_LIVEPATCH_NAME_SIZE`].
     pub size: u16,
-    /// IN: MUST be zero.
+    /// IN: must be zero.
     pub pad: [u16; 3],
 }
 const _: () = assert!(size_of::<xen_livepatch_name>() == 16);
 
-/// [`xen_sysctl_livepatch_op::cmd`]: `UPLOAD`.
+/// [`xen_sysctl_livepatch_op::cmd`]: load and check a payload; it is not yet applied.
 pub const XEN_SYSCTL_LIVEPATCH_UPLOAD: u32 = 0;
 
-/// Structure `xen_sysctl_livepatch_upload` of the header.
+/// Argument of [`XEN_SYSCTL_LIVEPATCH_UPLOAD`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_upload {
-    /// IN, name of the patch.
+    /// IN: a name for the payload that no other has.
     pub name: xen_livepatch_name,
-    /// IN, size of the ELF file.
+    /// IN: bytes of the payload.
     pub size: u64,
-    /// IN, the ELF file.
+    /// IN: the payload, an ELF object.
     pub payload: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_livepatch_upload>() == 32);
 
-/// [`xen_sysctl_livepatch_op::cmd`]: `GET`.
+/// [`xen_sysctl_livepatch_op::cmd`]: ask for the state of a payload.
 pub const XEN_SYSCTL_LIVEPATCH_GET: u32 = 1;
 
-/// Structure `xen_livepatch_status` of the header.
+/// State of a payload.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_livepatch_status {
-    /// OUT: LIVEPATCH_STATE_*.
+    /// OUT: `LIVEPATCH_STATE_*`.
     pub state: u32,
-    /// OUT: 0 if no error, otherwise -XEN_EXX.
+    /// OUT: result of the last action: 0, a negated error, -EAGAIN while it is under way.
     pub rc: i32,
 }
 const _: () = assert!(size_of::<xen_livepatch_status>() == 8);
 
-/// [`xen_livepatch_status::state`]: `CHECKED`.
+/// [`xen_livepatch_status::state`]: loaded, not applied.
 pub const LIVEPATCH_STATE_CHECKED: u32 = 1;
-/// [`xen_livepatch_status::state`]: `APPLIED`.
+/// [`xen_livepatch_status::state`]: applied.
 pub const LIVEPATCH_STATE_APPLIED: u32 = 2;
 
-/// Structure `xen_sysctl_livepatch_get` of the header.
+/// Argument of [`XEN_SYSCTL_LIVEPATCH_GET`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_get {
-    /// IN, name of the payload.
+    /// IN: the payload.
     pub name: xen_livepatch_name,
-    /// IN/OUT, state of it.
+    /// OUT: its state.
     pub status: xen_livepatch_status,
 }
 const _: () = assert!(size_of::<xen_sysctl_livepatch_get>() == 24);
 
-/// [`xen_sysctl_livepatch_op::cmd`]: `LIST`.
+/// [`xen_sysctl_livepatch_op::cmd`]: list the payloads; returns the number of entries written.
 pub const XEN_SYSCTL_LIVEPATCH_LIST: u32 = 2;
 
-/// Structure `xen_sysctl_livepatch_list` of the header.
+/// Argument of [`XEN_SYSCTL_LIVEPATCH_LIST`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_list {
-    /// OUT: Hypervisor stamps value.
+    /// OUT: changes whenever the list does: if it does between two calls, start again.
     pub version: u32,
-    /// IN: Index into hypervisor list.
+    /// IN: first payload of interest, from 0.
     pub idx: u32,
-    /// IN: How many status, name, and len should fill out.
+    /// IN: entries of the arrays, 0 to only ask for numbers; OUT: payloads that remain.
     pub nr: u32,
-    /// IN: Must be zero.
+    /// IN: must be zero.
     pub pad: u32,
-    /// OUT: Total size of all transfer names.
+    /// OUT: bytes of all names.
     pub name_total_size: u32,
-    /// OUT: Total size of all transfer metadata.
+    /// OUT: bytes of all metadata.
     pub metadata_total_size: u32,
-    /// OUT. Must have enough space allocate for nr of them.
+    /// IN: where to write, an array of [`xen_livepatch_status`].
     pub status: guest_handle,
-    /// OUT: Array of names.
+    /// IN: where to write the names, one after the other, each with its NUL.
     pub name: guest_handle,
-    /// OUT: Array of lengths of name's.
+    /// IN: where to write the names' lengths, a `u32` each.
     pub len: guest_handle,
-    /// OUT: Array of metadata strings.
+    /// IN: where to write the metadata, one after the other: strings `KEY=VALUE`, each with its
+    /// NUL.
     pub metadata: guest_handle,
-    /// OUT: Array of lengths of metadata's.
+    /// IN: where to write the metadata's lengths, a `u32` each.
     pub metadata_len: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_livepatch_list>() == 64);
 
-/// [`xen_sysctl_livepatch_op::cmd`]: `ACTION`.
+/// [`xen_sysctl_livepatch_op::cmd`]: start an action on a payload; its state tells the outcome.
 pub const XEN_SYSCTL_LIVEPATCH_ACTION: u32 = 3;
 
-/// Structure `xen_sysctl_livepatch_action` of the header.
+/// Argument of [`XEN_SYSCTL_LIVEPATCH_ACTION`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_action {
-    /// IN, name of the patch.
+    /// IN: the payload.
     pub name: xen_livepatch_name,
-    /// IN: LIVEPATCH_ACTION_*.
+    /// IN: `LIVEPATCH_ACTION_*`.
     pub cmd: u32,
-    /// IN: If zero then uses.
+    /// IN: longest time to wait for all CPUs, ns; 0 for the hypervisor's default.
     pub timeout: u32,
-    /// IN: action flags.
+    /// IN: [`LIVEPATCH_ACTION_APPLY_NODEPS`] or 0.
     pub flags: u32,
-    /// IN: Always zero.
+    /// IN: must be zero.
     pub pad: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_livepatch_action>() == 32);
 
-/// [`xen_sysctl_livepatch_action::cmd`]: `UNLOAD`.
+/// [`xen_sysctl_livepatch_action::cmd`]: forget a payload that is not applied.
 pub const LIVEPATCH_ACTION_UNLOAD: u32 = 1;
-/// [`xen_sysctl_livepatch_action::cmd`]: `REVERT`.
+/// [`xen_sysctl_livepatch_action::cmd`]: undo the payload.
 pub const LIVEPATCH_ACTION_REVERT: u32 = 2;
-/// [`xen_sysctl_livepatch_action::cmd`]: `APPLY`.
+/// [`xen_sysctl_livepatch_action::cmd`]: apply the payload.
 pub const LIVEPATCH_ACTION_APPLY: u32 = 3;
-/// [`xen_sysctl_livepatch_action::cmd`]: `REPLACE`.
+/// [`xen_sysctl_livepatch_action::cmd`]: undo all payloads applied and apply this one.
 pub const LIVEPATCH_ACTION_REPLACE: u32 = 4;
-/// Override default inter-module buildid dependency chain enforcement.
+/// Apply even if the payload was not built on top of those applied before; it must still be
+/// built for this hypervisor.
 pub const LIVEPATCH_ACTION_APPLY_NODEPS: u32 = 1;
 
-/// Structure `xen_sysctl_livepatch_op` of the header.
+/// Patches the running hypervisor.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_livepatch_op {
-    /// IN: XEN_SYSCTL_LIVEPATCH_*.
+    /// IN: `XEN_SYSCTL_LIVEPATCH_*`.
     pub cmd: u32,
-    /// IN: Always zero.
+    /// IN: must be zero.
     pub pad: u32,
-    /// Depends on the command.
+    /// The sub-command's argument.
     ///
     /// One of: `upload` ([`xen_sysctl_livepatch_upload`]), `list`
     /// ([`xen_sysctl_livepatch_list`]), `get` ([`xen_sysctl_livepatch_get`]), `action`

@@ -70,55 +70,55 @@ pub struct xen_sysctl {
 }
 const _: () = assert!(size_of::<xen_sysctl>() == 136);
 
-/// Command `readconsole`, argument [`xen_sysctl_readconsole`].
+/// Read the hypervisor's console ring, argument [`xen_sysctl_readconsole`].
 pub const XEN_SYSCTL_readconsole: u32 = 1;
-/// Command `tbuf_op`, argument [`xen_sysctl_tbuf_op`].
+/// Control the trace buffers, argument [`xen_sysctl_tbuf_op`].
 pub const XEN_SYSCTL_tbuf_op: u32 = 2;
-/// Command `physinfo`, argument [`xen_sysctl_physinfo`].
+/// Describe the machine, argument [`xen_sysctl_physinfo`].
 pub const XEN_SYSCTL_physinfo: u32 = 3;
-/// Command `sched_id`, argument [`xen_sysctl_sched_id`].
+/// Ask for the default scheduler, argument [`xen_sysctl_sched_id`].
 pub const XEN_SYSCTL_sched_id: u32 = 4;
-/// Command `perfc_op`, argument [`xen_sysctl_perfc_op`].
+/// Read the hypervisor's performance counters, argument [`xen_sysctl_perfc_op`].
 pub const XEN_SYSCTL_perfc_op: u32 = 5;
-/// Command `getdomaininfolist`, argument [`xen_sysctl_getdomaininfolist`].
+/// List domains, argument [`xen_sysctl_getdomaininfolist`].
 pub const XEN_SYSCTL_getdomaininfolist: u32 = 6;
-/// Command `debug_keys`, argument [`xen_sysctl_debug_keys`].
+/// Press keys on the hypervisor's console, argument [`xen_sysctl_debug_keys`].
 pub const XEN_SYSCTL_debug_keys: u32 = 7;
-/// Command `getcpuinfo`, argument [`xen_sysctl_getcpuinfo`].
+/// Read CPUs' idle times, argument [`xen_sysctl_getcpuinfo`].
 pub const XEN_SYSCTL_getcpuinfo: u32 = 8;
-/// Command `availheap`, argument [`xen_sysctl_availheap`].
+/// Ask for free memory, argument [`xen_sysctl_availheap`].
 pub const XEN_SYSCTL_availheap: u32 = 9;
-/// Command `get_pmstat`, argument [`xen_sysctl_get_pmstat`].
+/// Read a CPU's power figures, argument [`xen_sysctl_get_pmstat`].
 pub const XEN_SYSCTL_get_pmstat: u32 = 10;
-/// Command `cpu_hotplug`, argument [`xen_sysctl_cpu_hotplug`].
+/// Take CPUs up or down, argument [`xen_sysctl_cpu_hotplug`].
 pub const XEN_SYSCTL_cpu_hotplug: u32 = 11;
-/// Command `pm_op`, argument [`xen_sysctl_pm_op`].
+/// Read or set power management, argument [`xen_sysctl_pm_op`].
 pub const XEN_SYSCTL_pm_op: u32 = 12;
-/// Command `page_offline_op`, argument [`xen_sysctl_page_offline_op`].
+/// Take frames out of use or back, argument [`xen_sysctl_page_offline_op`].
 pub const XEN_SYSCTL_page_offline_op: u32 = 14;
-/// Command `lockprof_op`, argument [`xen_sysctl_lockprof_op`].
+/// Profile the hypervisor's locks, argument [`xen_sysctl_lockprof_op`].
 pub const XEN_SYSCTL_lockprof_op: u32 = 15;
-/// Command `cputopoinfo`, argument [`xen_sysctl_cputopoinfo`].
+/// Ask where the CPUs sit, argument [`xen_sysctl_cputopoinfo`].
 pub const XEN_SYSCTL_cputopoinfo: u32 = 16;
-/// Command `numainfo`, argument [`xen_sysctl_numainfo`].
+/// Ask for memory and distances of NUMA nodes, argument [`xen_sysctl_numainfo`].
 pub const XEN_SYSCTL_numainfo: u32 = 17;
-/// Command `cpupool_op`, argument [`xen_sysctl_cpupool_op`].
+/// Work on CPU pools, argument [`xen_sysctl_cpupool_op`].
 pub const XEN_SYSCTL_cpupool_op: u32 = 18;
-/// Command `scheduler_op`, argument [`xen_sysctl_scheduler_op`].
+/// Read or set a scheduler's parameters, argument [`xen_sysctl_scheduler_op`].
 pub const XEN_SYSCTL_scheduler_op: u32 = 19;
-/// Command `coverage_op`, argument [`xen_sysctl_coverage_op`].
+/// Read test coverage, argument [`xen_sysctl_coverage_op`].
 pub const XEN_SYSCTL_coverage_op: u32 = 20;
-/// Command `psr_cmt_op`, argument [`xen_sysctl_psr_cmt_op`].
+/// Ask about cache monitoring, argument [`xen_sysctl_psr_cmt_op`].
 pub const XEN_SYSCTL_psr_cmt_op: u32 = 21;
-/// Command `pcitopoinfo`, argument [`xen_sysctl_pcitopoinfo`].
+/// Ask for the NUMA nodes of PCI devices, argument [`xen_sysctl_pcitopoinfo`].
 pub const XEN_SYSCTL_pcitopoinfo: u32 = 22;
-/// Command `psr_alloc`, argument [`xen_sysctl_psr_alloc`].
+/// Ask about cache and bandwidth allocation, argument [`xen_sysctl_psr_alloc`].
 pub const XEN_SYSCTL_psr_alloc: u32 = 23;
-/// Command `get_cpu_levelling_caps`, argument [`xen_sysctl_cpu_levelling_caps`].
+/// Ask how PV guests' CPUID can be changed, argument [`xen_sysctl_cpu_levelling_caps`].
 pub const XEN_SYSCTL_get_cpu_levelling_caps: u32 = 25;
-/// Command `get_cpu_featureset`, argument [`xen_sysctl_cpu_featureset`].
+/// Read CPUID feature words, argument [`xen_sysctl_cpu_featureset`].
 pub const XEN_SYSCTL_get_cpu_featureset: u32 = 26;
-/// Command `livepatch_op`, argument [`xen_sysctl_livepatch_op`].
+/// Patch the running hypervisor, argument [`xen_sysctl_livepatch_op`].
 pub const XEN_SYSCTL_livepatch_op: u32 = 27;
-/// Command `get_cpu_policy`, argument [`xen_sysctl_cpu_policy`].
+/// Read CPUID leaves and MSRs, argument [`xen_sysctl_cpu_policy`].
 pub const XEN_SYSCTL_get_cpu_policy: u32 = 29;

@@ -8,92 +8,89 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_sched_id {
-    /// OUT variable.
+    /// OUT: `XEN_SCHEDULER_*`.
     pub sched_id: u32,
 }
 const _: () = assert!(size_of::<xen_sysctl_sched_id>() == 4);
 
-/// [`xen_sysctl_cpupool_op::op`]: `CREATE`.
+/// Make a pool without CPUs for `sched_id`; -EEXIST if its number is taken.
 pub const XEN_SYSCTL_CPUPOOL_OP_CREATE: u32 = 1;
-/// [`xen_sysctl_cpupool_op::op`]: `DESTROY`.
+/// Remove a pool; -EBUSY while it has domains.
 pub const XEN_SYSCTL_CPUPOOL_OP_DESTROY: u32 = 2;
-/// [`xen_sysctl_cpupool_op::op`]: `INFO`.
+/// Describe the first pool numbered `cpupool_id` or higher; -ENOENT after the last.
 pub const XEN_SYSCTL_CPUPOOL_OP_INFO: u32 = 3;
-/// [`xen_sysctl_cpupool_op::op`]: `ADDCPU`.
+/// Give a pool a free CPU; -ENODEV if it is not free.
 pub const XEN_SYSCTL_CPUPOOL_OP_ADDCPU: u32 = 4;
-/// [`xen_sysctl_cpupool_op::op`]: `RMCPU`.
+/// Take a CPU away: -ENODEV if it is not the pool's, -EBUSY if it is the last of a pool with
+/// domains, -EAGAIN if the hypervisor uses it just now.
 pub const XEN_SYSCTL_CPUPOOL_OP_RMCPU: u32 = 5;
-/// [`xen_sysctl_cpupool_op::op`]: `MOVEDOMAIN`.
+/// Move a domain to a pool.
 pub const XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN: u32 = 6;
-/// [`xen_sysctl_cpupool_op::op`]: `FREEINFO`.
+/// List the CPUs that are in no pool.
 pub const XEN_SYSCTL_CPUPOOL_OP_FREEINFO: u32 = 7;
-/// XEN_SYSCTL_CPUPOOL_PAR_ANY.
+/// In `cpupool_id` of create: any number; in `cpu` of add and remove: any CPU.
 pub const XEN_SYSCTL_CPUPOOL_PAR_ANY: u32 = 0xffff_ffff;
 
 /// Works on CPU pools.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_cpupool_op {
-    /// IN: sub-command.
+    /// IN: `XEN_SYSCTL_CPUPOOL_OP_*`.
     pub op: u32,
-    /// IN: CDIARM OUT: CI.
+    /// The pool: IN of all but free info; OUT of create and info.
     pub cpupool_id: u32,
-    /// IN: C OUT: I.
+    /// `XEN_SCHEDULER_*`: IN of create, OUT of info.
     pub sched_id: u32,
-    /// IN: M.
+    /// IN of move: the domain.
     pub domid: u32,
-    /// IN: AR.
+    /// IN of add and remove: the CPU.
     pub cpu: u32,
-    /// OUT: I.
+    /// OUT of info: domains in the pool.
     pub n_dom: u32,
-    /// OUT: IF.
+    /// OUT of info: CPUs of the pool; of free info: CPUs in none.
     pub cpumap: xenctl_bitmap,
 }
 const _: () = assert!(size_of::<xen_sysctl_cpupool_op>() == 40);
 
-/// ARINC653_MAX_DOMAINS_PER_SCHEDULE.
+/// Entries that a schedule can have.
 pub const ARINC653_MAX_DOMAINS_PER_SCHEDULE: usize = 64;
 
-/// This structure is used to pass a new ARINC653 schedule from a privileged domain (ie dom0) to
-/// Xen.
+/// A cyclic schedule.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_arinc653_schedule {
-    /// Major_frame holds the time for the new schedule's major frame in nanoseconds.
+    /// Length of the cycle, ns.
     pub major_frame: u64,
-    /// Num_sched_entries holds how many of the entries in the sched_entries\[\] array are
-    /// valid.
+    /// Entries in use.
     pub num_sched_entries: u8,
     /// Padding.
     pub _pad0: [u8; 7],
-    /// Sched entries.
+    /// The entries, in the order in which they run.
     pub sched_entries: [xen_sysctl_arinc653_schedule_sched_entries; 64],
 }
 const _: () = assert!(size_of::<xen_sysctl_arinc653_schedule>() == 2064);
 
-/// The sched_entries array holds the actual schedule entries.
+/// A slot in the cycle.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_arinc653_schedule_sched_entries {
-    /// Dom_handle must match a domain's UUID.
+    /// UUID of the domain that runs.
     pub dom_handle: xen_domain_handle_t,
-    /// If a domain has multiple VCPUs, vcpu_id specifies which one this schedule entry applies
-    /// to.
+    /// Which of its vCPUs.
     pub vcpu_id: u32,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Runtime specifies the amount of time that should be allocated to this VCPU per major
-    /// frame.
+    /// Length of the slot, ns.
     pub runtime: u64,
 }
 const _: () = assert!(size_of::<xen_sysctl_arinc653_schedule_sched_entries>() == 32);
 
-/// Valid range for context switch rate limit (in microseconds).
+/// Largest rate limit, microseconds.
 pub const XEN_SYSCTL_SCHED_RATELIMIT_MAX: u32 = 500000;
-/// XEN_SYSCTL_SCHED_RATELIMIT_MIN.
+/// Smallest rate limit, microseconds; 0 turns it off.
 pub const XEN_SYSCTL_SCHED_RATELIMIT_MIN: u32 = 100;
 
-/// Parameters of credit.
+/// Parameters of `XEN_SCHEDULER_CREDIT`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_credit_schedule {
@@ -106,15 +103,14 @@ pub struct xen_sysctl_credit_schedule {
 }
 const _: () = assert!(size_of::<xen_sysctl_credit_schedule>() == 12);
 
-/// Length of timeslice in milliseconds.
+/// Largest [`xen_sysctl_credit_schedule::tslice_ms`].
 pub const XEN_SYSCTL_CSCHED_TSLICE_MAX: u32 = 1000;
-/// XEN_SYSCTL_CSCHED_TSLICE_MIN.
+/// Smallest [`xen_sysctl_credit_schedule::tslice_ms`].
 pub const XEN_SYSCTL_CSCHED_TSLICE_MIN: u32 = 1;
-/// How long we consider a vCPU to be cache-hot on the CPU where it has run (max 100ms, in
-/// microseconds).
+/// Largest [`xen_sysctl_credit_schedule::vcpu_migr_delay_us`].
 pub const XEN_SYSCTL_CSCHED_MGR_DLY_MAX_US: u32 = 100 * 1000;
 
-/// Parameters of credit2.
+/// Parameters of `XEN_SCHEDULER_CREDIT2`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_credit2_schedule {
@@ -132,11 +128,11 @@ pub const XEN_SYSCTL_SCHEDOP_getinfo: u32 = 1;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_scheduler_op {
-    /// Cpupool whose scheduler is to be targetted.
+    /// IN: the CPU pool whose scheduler is meant.
     pub cpupool_id: u32,
-    /// XEN_SCHEDULER_* (domctl.h).
+    /// IN: `XEN_SCHEDULER_*`: must be the one of that pool.
     pub sched_id: u32,
-    /// `XEN_SYSCTL_SCHEDOP_*`.
+    /// IN: `XEN_SYSCTL_SCHEDOP_*`.
     pub cmd: u32,
     /// Padding.
     pub _pad0: [u8; 4],
@@ -148,11 +144,11 @@ pub struct xen_sysctl_scheduler_op {
 }
 const _: () = assert!(size_of::<xen_sysctl_scheduler_op>() == 32);
 
-/// Structure `xen_sysctl_sched_arinc653` of the header.
+/// Parameters of `XEN_SCHEDULER_ARINC653`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_sysctl_sched_arinc653 {
-    /// Schedule.
+    /// An [`xen_sysctl_arinc653_schedule`], written or read.
     pub schedule: guest_handle,
 }
 const _: () = assert!(size_of::<xen_sysctl_sched_arinc653>() == 8);

@@ -38,7 +38,7 @@ pub const EVTCHNOP_set_priority: u32 = 13;
 /// A port: one end of an event channel, numbered per domain.
 pub type evtchn_port_t = u32;
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_alloc_unbound`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_alloc_unbound {
@@ -51,39 +51,40 @@ pub struct evtchn_alloc_unbound {
 }
 const _: () = assert!(size_of::<evtchn_alloc_unbound>() == 8);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_bind_interdomain`]. The new port is pending from the start, lest an
+/// earlier event be lost.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_interdomain {
-    /// IN: the other domain.
+    /// IN: the other domain; `DOMID_SELF` makes a loop.
     pub remote_dom: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// IN: its open port.
+    /// IN: its port, which must be unbound and open to the caller.
     pub remote_port: evtchn_port_t,
     /// OUT: the caller's new port.
     pub local_port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_bind_interdomain>() == 12);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_bind_virq`]; -EEXIST if that vCPU has it bound already.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_virq {
     /// IN: `VIRQ_*`.
     pub virq: u32,
-    /// IN: the vCPU to notify; 0 for a global interrupt.
+    /// IN: the vCPU to notify; 0 for a global interrupt, to be moved later.
     pub vcpu: u32,
     /// OUT: the new port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_bind_virq>() == 12);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_bind_pirq`]; -EEXIST if the domain has it bound already.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_pirq {
-    /// IN: the interrupt.
+    /// IN: the PIRQ, as `PHYSDEVOP_map_pirq` gave it.
     pub pirq: u32,
     /// IN: [`BIND_PIRQ__WILL_SHARE`] or 0.
     pub flags: u32,
@@ -95,18 +96,18 @@ const _: () = assert!(size_of::<evtchn_bind_pirq>() == 12);
 /// The interrupt line may be shared with other domains.
 pub const BIND_PIRQ__WILL_SHARE: u32 = 1;
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_bind_ipi`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_ipi {
-    /// IN: the vCPU to notify.
+    /// IN: the vCPU to notify, for good.
     pub vcpu: u32,
     /// OUT: the new port.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_bind_ipi>() == 8);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_close`]. The other end of a channel becomes unbound.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_close {
@@ -115,11 +116,11 @@ pub struct evtchn_close {
 }
 const _: () = assert!(size_of::<evtchn_close>() == 4);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_send`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_send {
-    /// IN: the port.
+    /// IN: the caller's end.
     pub port: evtchn_port_t,
 }
 const _: () = assert!(size_of::<evtchn_send>() == 4);
@@ -128,7 +129,7 @@ const _: () = assert!(size_of::<evtchn_send>() == 4);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_status {
-    /// IN: whose port.
+    /// IN: whose port; only a toolstack may name another than `DOMID_SELF`.
     pub dom: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
@@ -181,18 +182,19 @@ pub struct evtchn_status_interdomain {
 }
 const _: () = assert!(size_of::<evtchn_status_interdomain>() == 8);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_bind_vcpu`]; -EINVAL for ports whose vCPU is fixed: IPIs and per-vCPU
+/// virtual interrupts.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_bind_vcpu {
     /// IN: the port.
     pub port: evtchn_port_t,
-    /// IN: the vCPU.
+    /// IN: the vCPU to notify.
     pub vcpu: u32,
 }
 const _: () = assert!(size_of::<evtchn_bind_vcpu>() == 8);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_unmask`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_unmask {
@@ -201,48 +203,49 @@ pub struct evtchn_unmask {
 }
 const _: () = assert!(size_of::<evtchn_unmask>() == 4);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_reset`]. For the caller itself it also ends the FIFO form.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_reset {
-    /// IN: whose ports.
+    /// IN: whose ports; only a toolstack may name another than `DOMID_SELF`.
     pub dom: domid_t,
 }
 const _: () = assert!(size_of::<evtchn_reset>() == 2);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_init_control`]. The first such call switches the domain to the FIFO
+/// form; events pending then are lost.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_init_control {
-    /// IN: control gfn.
+    /// IN: frame that holds the control block.
     pub control_gfn: u64,
-    /// Offset.
+    /// IN: offset of the block in the frame, bytes, a multiple of 8.
     pub offset: u32,
-    /// The vCPU.
+    /// IN: whose block.
     pub vcpu: u32,
-    /// OUT: link bits.
+    /// OUT: bits of a link that the hypervisor uses, [`EVTCHN_FIFO_LINK_BITS`].
     pub link_bits: u8,
     /// Unused; zero.
     pub _pad: [u8; 7],
 }
 const _: () = assert!(size_of::<evtchn_init_control>() == 24);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_expand_array`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_expand_array {
-    /// IN: array gfn.
+    /// IN: frame with the words of the next 1024 ports.
     pub array_gfn: u64,
 }
 const _: () = assert!(size_of::<evtchn_expand_array>() == 8);
 
-/// Argument of the operation of that name.
+/// Argument of [`EVTCHNOP_set_priority`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_set_priority {
     /// IN: the port.
     pub port: evtchn_port_t,
-    /// Priority.
+    /// IN: the queue, [`EVTCHN_FIFO_PRIORITY_MAX`] to [`EVTCHN_FIFO_PRIORITY_MIN`].
     pub priority: u32,
 }
 const _: () = assert!(size_of::<evtchn_set_priority>() == 8);
@@ -266,42 +269,45 @@ const _: () = assert!(size_of::<evtchn_op>() == 28);
 
 /// Ports of a domain whose event array is the two-level one in the shared page.
 pub const EVTCHN_2L_NR_CHANNELS: usize = 0x1000;
-/// Events may have priorities from 0 (highest) to 15 (lowest).
+/// FIFO form: the queue served first.
 pub const EVTCHN_FIFO_PRIORITY_MAX: u32 = 0;
-/// EVTCHN_FIFO_PRIORITY_DEFAULT.
+/// FIFO form: the queue of a port that has chosen none.
 pub const EVTCHN_FIFO_PRIORITY_DEFAULT: u32 = 7;
-/// EVTCHN_FIFO_PRIORITY_MIN.
+/// FIFO form: the queue served last.
 pub const EVTCHN_FIFO_PRIORITY_MIN: u32 = 15;
-/// EVTCHN_FIFO_MAX_QUEUES.
+/// FIFO form: queues of a vCPU, one for each priority.
 pub const EVTCHN_FIFO_MAX_QUEUES: usize = 16;
 
-/// FIFO form: the state of one port.
+/// FIFO form: the state of one port. Both sides change it, by atomic accesses only.
 pub type event_word_t = u32;
 
-/// EVTCHN_FIFO_PENDING.
+/// Bit number in an [`event_word_t`]: an event waits. Set by the hypervisor, cleared by the
+/// guest.
 pub const EVTCHN_FIFO_PENDING: u32 = 31;
-/// EVTCHN_FIFO_MASKED.
+/// Bit number in an [`event_word_t`]: do not queue the port. Written by the guest.
 pub const EVTCHN_FIFO_MASKED: u32 = 30;
-/// EVTCHN_FIFO_LINKED.
+/// Bit number in an [`event_word_t`]: the port is in a queue. Set by the hypervisor, cleared by
+/// the guest as it takes the port out.
 pub const EVTCHN_FIFO_LINKED: u32 = 29;
-/// EVTCHN_FIFO_BUSY.
+/// Bit number in an [`event_word_t`]: the guest is unmasking the port; the hypervisor keeps off
+/// the link.
 pub const EVTCHN_FIFO_BUSY: u32 = 28;
-/// EVTCHN_FIFO_LINK_BITS.
+/// Bits of the link in an [`event_word_t`], from bit 0.
 pub const EVTCHN_FIFO_LINK_BITS: u32 = 17;
-/// EVTCHN_FIFO_LINK_MASK.
+/// The link in an [`event_word_t`]: the port that follows in the queue, 0 at its end.
 pub const EVTCHN_FIFO_LINK_MASK: u32 = (1 << EVTCHN_FIFO_LINK_BITS) - 1;
-/// EVTCHN_FIFO_NR_CHANNELS.
+/// Ports of a domain whose event array has the FIFO form.
 pub const EVTCHN_FIFO_NR_CHANNELS: u32 = 1 << EVTCHN_FIFO_LINK_BITS;
 
 /// FIFO form: the heads of a vCPU's queues.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct evtchn_fifo_control_block {
-    /// Ready.
+    /// A bit per queue: it is not empty. Set by the hypervisor, cleared by the guest.
     pub ready: u32,
     /// Reserved; zero.
     pub _rsvd: u32,
-    /// Head.
+    /// First port of each queue; 0 if the guest is to wait for the next.
     pub head: [u32; 16],
 }
 const _: () = assert!(size_of::<evtchn_fifo_control_block>() == 72);

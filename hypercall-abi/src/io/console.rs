@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A free-running index.
+/// A count of bytes, wrapping at 2^32; [`MASK_XENCONS_IDX`] gives the place in the ring.
 pub type XENCONS_RING_IDX = u32;
 
 /// The console ring page. Whoever produces writes bytes, then `*_prod`; whoever consumes reads

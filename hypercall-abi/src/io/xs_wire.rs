@@ -7,80 +7,87 @@ use crate::errno::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Message type `CONTROL`.
+/// Request to the server itself, dom0 only: a command and its arguments.
 pub const XS_CONTROL: u32 = 0;
-/// Message type `DEBUG`.
+/// The older name of [`XS_CONTROL`].
 pub const XS_DEBUG: u32 = XS_CONTROL;
-/// Message type `DIRECTORY`.
+/// List a node's children. Payload: path. Reply: names, each with its NUL. More than a payload
+/// holds is E2BIG: see [`XS_DIRECTORY_PART`].
 pub const XS_DIRECTORY: u32 = 1;
-/// Message type `READ`.
+/// Read a node. Payload: path. Reply: the value, without NUL.
 pub const XS_READ: u32 = 2;
-/// Message type `GET_PERMS`.
+/// Read who may access a node. Payload: path. Reply: a letter (`n`, `r`, `w`, `b`) and a domain
+/// number each; the first is the owner and, by its letter, everybody else.
 pub const XS_GET_PERMS: u32 = 3;
-/// Message type `WATCH`.
+/// Report changes at and below a node from now on. Payload: path, token. One [`XS_WATCH_EVENT`]
+/// comes at once.
 pub const XS_WATCH: u32 = 4;
-/// Message type `UNWATCH`.
+/// End a watch. Payload: path, token.
 pub const XS_UNWATCH: u32 = 5;
-/// Message type `TRANSACTION_START`.
+/// Begin a transaction. Reply: its number, in decimal digits.
 pub const XS_TRANSACTION_START: u32 = 6;
-/// Message type `TRANSACTION_END`.
+/// End a transaction. Payload: `T` to commit, `F` to drop it. EAGAIN: others changed what it
+/// read; do it over.
 pub const XS_TRANSACTION_END: u32 = 7;
-/// Message type `INTRODUCE`.
+/// Connect a domain, dom0 only. Payload: domain, frame of its ring page, its port.
 pub const XS_INTRODUCE: u32 = 8;
-/// Message type `RELEASE`.
+/// Disconnect a domain, dom0 only. Payload: domain.
 pub const XS_RELEASE: u32 = 9;
-/// Message type `GET_DOMAIN_PATH`.
+/// Ask where a domain's nodes are. Payload: domain. Reply: path.
 pub const XS_GET_DOMAIN_PATH: u32 = 10;
-/// Message type `WRITE`.
+/// Write a node, made with its parents where missing. Payload: path with its NUL, then the value
+/// without.
 pub const XS_WRITE: u32 = 11;
-/// Message type `MKDIR`.
+/// Make a node, with its parents. Payload: path.
 pub const XS_MKDIR: u32 = 12;
-/// Message type `RM`.
+/// Remove a node and all below. Payload: path.
 pub const XS_RM: u32 = 13;
-/// Message type `SET_PERMS`.
+/// Choose who may access a node. Payload: path, then as the reply to [`XS_GET_PERMS`].
 pub const XS_SET_PERMS: u32 = 14;
-/// Message type `WATCH_EVENT`.
+/// From the server, unasked: something changed. Payload: path, token.
 pub const XS_WATCH_EVENT: u32 = 15;
-/// Message type `ERROR`.
+/// Reply to a request that failed. Payload: name of the error, one of [`xsd_errors`].
 pub const XS_ERROR: u32 = 16;
-/// Message type `IS_DOMAIN_INTRODUCED`.
+/// Ask whether a domain is connected. Payload: domain. Reply: `T` or `F`.
 pub const XS_IS_DOMAIN_INTRODUCED: u32 = 17;
-/// Message type `RESUME`.
+/// A domain runs again after it shut down: report its next end too. Dom0 only. Payload: domain.
 pub const XS_RESUME: u32 = 18;
-/// Message type `SET_TARGET`.
+/// Give a domain the rights of another, dom0 only. Payload: domain, the domain it serves.
 pub const XS_SET_TARGET: u32 = 19;
-/// Message type `RESET_WATCHES`.
+/// End all watches and transactions of the sender.
 pub const XS_RESET_WATCHES: u32 = 21;
-/// Message type `DIRECTORY_PART`.
+/// List a part of a node's children. Payload: path, offset. Reply: the node's generation, then
+/// names from that offset on; an empty name after the last.
 pub const XS_DIRECTORY_PART: u32 = 22;
-/// Message type `TYPE_COUNT`.
+/// The number after the last message type.
 pub const XS_TYPE_COUNT: u32 = 23;
-/// Message type `INVALID`.
+/// Never a message type.
 pub const XS_INVALID: u32 = 0xffff;
 
-/// Head of every xenstore message.
+/// Head of every xenstore message. Strings in the payload end in NUL, numbers are decimal
+/// digits.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xsd_sockmsg {
-    /// XS_???
+    /// `XS_*`; the same in a reply, or [`XS_ERROR`].
     pub r#type: u32,
-    /// Request identifier, echoed in daemon's response.
+    /// Chosen by the sender, the same in the reply; 0 in watch events.
     pub req_id: u32,
-    /// Transaction id (0 if not related to a transaction).
+    /// Transaction; 0 for none.
     pub tx_id: u32,
-    /// Length of data following this.
+    /// Bytes of payload that follow, at most [`XENSTORE_PAYLOAD_MAX`].
     pub len: u32,
 }
 const _: () = assert!(size_of::<xsd_sockmsg>() == 16);
 
-/// Message type `WATCH_PATH`.
+/// Which of a watch event's strings is the path.
 pub const XS_WATCH_PATH: u32 = 0;
-/// Message type `WATCH_TOKEN`.
+/// Which of a watch event's strings is the token.
 pub const XS_WATCH_TOKEN: u32 = 1;
 /// Bytes of each of the two rings.
 pub const XENSTORE_RING_SIZE: usize = 1024;
 
-/// A free-running index.
+/// A count of bytes, wrapping at 2^32; [`MASK_XENSTORE_IDX`] gives the place in the ring.
 pub type XENSTORE_RING_IDX = u32;
 
 /// The xenstore ring page.
@@ -99,7 +106,7 @@ pub struct xenstore_domain_interface {
     pub rsp_cons: XENSTORE_RING_IDX,
     /// Bytes of `rsp` produced.
     pub rsp_prod: XENSTORE_RING_IDX,
-    /// `XENSTORE_SERVER_FEATURE_*`.
+    /// `XENSTORE_SERVER_FEATURE_*`, set before the guest starts.
     pub server_features: u32,
     /// [`XENSTORE_CONNECTED`] or [`XENSTORE_RECONNECT`].
     pub connection: u32,
@@ -110,25 +117,26 @@ const _: () = assert!(size_of::<xenstore_domain_interface>() == 2076);
 
 /// Longest payload; a longer one breaks the connection.
 pub const XENSTORE_PAYLOAD_MAX: usize = 4096;
-/// Longest absolute path, with its NUL.
+/// Longest absolute path, with its NUL; a longer one is refused.
 pub const XENSTORE_ABS_PATH_MAX: usize = 3072;
-/// Longest relative path, with its NUL.
+/// Longest relative path, with its NUL; a longer one is refused.
 pub const XENSTORE_REL_PATH_MAX: usize = 2048;
-/// The ability to reconnect a ring.
+/// The guest may ask for a new connection by [`XENSTORE_RECONNECT`].
 pub const XENSTORE_SERVER_FEATURE_RECONNECTION: u32 = 1;
-/// The presence of the "error" field in the ring page.
+/// [`xenstore_domain_interface::error`] is valid.
 pub const XENSTORE_SERVER_FEATURE_ERROR: u32 = 2;
-/// The steady-state.
+/// The rings are in use.
 pub const XENSTORE_CONNECTED: u32 = 0;
-/// Reconnect in progress.
+/// The guest asks to begin anew: the server empties the rings, drops watches and transactions,
+/// and sets [`XENSTORE_CONNECTED`].
 pub const XENSTORE_RECONNECT: u32 = 1;
-/// No error.
+/// The connection is sound.
 pub const XENSTORE_ERROR_NONE: u32 = 0;
-/// Communication problem.
+/// The server met an error in using the rings.
 pub const XENSTORE_ERROR_COMM: u32 = 1;
-/// Invalid ring index.
+/// The guest's ring index names more bytes than the ring has.
 pub const XENSTORE_ERROR_RINGIDX: u32 = 2;
-/// Protocol violation (payload too long).
+/// A message breaks the protocol: its payload is too long.
 pub const XENSTORE_ERROR_PROTO: u32 = 3;
 
 /// Payload of [`XS_WRITE`] in an obsolete form of the protocol: the node must exist.

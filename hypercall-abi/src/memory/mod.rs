@@ -118,79 +118,77 @@ pub struct xen_machphys_mapping {
 }
 const _: () = assert!(size_of::<xen_machphys_mapping>() == 24);
 
-/// Shared info page.
+/// The shared page.
 pub const XENMAPSPACE_shared_info: u32 = 0;
-/// Grant table page.
+/// A page of the grant table, or with [`XENMAPIDX_grant_table_status`] of its status words.
 pub const XENMAPSPACE_grant_table: u32 = 1;
-/// GMFN.
+/// A page of the domain's own, which moves.
 pub const XENMAPSPACE_gmfn: u32 = 2;
-/// GMFN range, XENMEM_add_to_physmap only.
+/// A range of the domain's own pages; not in a batch.
 pub const XENMAPSPACE_gmfn_range: u32 = 3;
-/// GMFN from another dom, XENMEM_add_to_physmap_batch only.
+/// A page of another domain; in a batch only.
 pub const XENMAPSPACE_gmfn_foreign: u32 = 4;
-/// Device mmio region ARM only; the region is mapped in Stage-2 using the Normal Memory
-/// Inner/Outer Write-Back Cacheable memory attribute.
+/// A frame of a device's memory, mapped as ordinary write-back memory (Arm).
 pub const XENMAPSPACE_dev_mmio: u32 = 5;
-/// Sets the GPFN at which a particular page appears in the specified guest's physical address
-/// space (translated guests only). arg == addr of xen_add_to_physmap_t.
+/// Choose what lies at a PFN of a translated guest, argument [`xen_add_to_physmap`].
 pub const XENMEM_add_to_physmap: u32 = 7;
 
-/// Structure `xen_add_to_physmap` of the header.
+/// Argument of [`XENMEM_add_to_physmap`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_add_to_physmap {
-    /// Which domain to change the mapping for.
+    /// IN: whose address space changes.
     pub domid: domid_t,
-    /// Number of pages to go through for gmfn_range.
+    /// IN: pages, for [`XENMAPSPACE_gmfn_range`] only.
     pub size: u16,
-    /// Space.
+    /// IN: `XENMAPSPACE_*`: what is to be mapped.
     pub space: u32,
-    /// Index into space being mapped.
+    /// IN: which page of that space; the PFN, for the domain's own pages.
     pub idx: xen_ulong_t,
-    /// GPFN in domid where the source mapping page should appear.
+    /// IN: the PFN at which it will lie.
     pub gpfn: xen_pfn_t,
 }
 const _: () = assert!(size_of::<xen_add_to_physmap>() == 24);
 
-/// XENMAPIDX_grant_table_status.
+/// ORed into an index: the page of status words (grant tables of version 2).
 pub const XENMAPIDX_grant_table_status: u32 = 0x8000_0000;
-/// A batched version of add_to_physmap.
+/// As [`XENMEM_add_to_physmap`], for pages that need not be neighbours, argument
+/// [`xen_add_to_physmap_batch`].
 pub const XENMEM_add_to_physmap_batch: u32 = 23;
 
-/// Structure `xen_add_to_physmap_batch` of the header.
+/// Argument of [`XENMEM_add_to_physmap_batch`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_add_to_physmap_batch {
-    /// Which domain to change the mapping for.
+    /// IN: whose address space changes.
     pub domid: domid_t,
-    /// Space.
+    /// IN: `XENMAPSPACE_*`: what is to be mapped.
     pub space: u16,
-    /// Number of pages to go through.
+    /// IN: entries of the arrays.
     pub size: u16,
-    /// Depends on the command.
+    /// IN: the other domain, for [`XENMAPSPACE_gmfn_foreign`]; else zero.
     pub u: u16,
-    /// Indexes into space being mapped.
+    /// IN: array of indices (`xen_ulong_t`) into the space.
     pub idxs: guest_handle,
-    /// GPFN in domid where the source mapping page should appear.
+    /// IN: array of the PFNs at which the pages will lie.
     pub gpfns: guest_handle,
-    /// Per index error code.
+    /// IN: where to write each page's result, an `i32`: 0 or a negated error.
     pub errs: guest_handle,
 }
 const _: () = assert!(size_of::<xen_add_to_physmap_batch>() == 32);
 
-/// Unmaps the page appearing at a particular GPFN from the specified guest's physical address
-/// space (translated guests only). arg == addr of xen_remove_from_physmap_t.
+/// Leave nothing at a PFN of a translated guest, argument [`xen_remove_from_physmap`].
 pub const XENMEM_remove_from_physmap: u32 = 15;
 
-/// Structure `xen_remove_from_physmap` of the header.
+/// Argument of [`XENMEM_remove_from_physmap`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_remove_from_physmap {
-    /// Which domain to change the mapping for.
+    /// IN: whose address space changes.
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 6],
-    /// GPFN of the current mapping of the page.
+    /// IN: the PFN.
     pub gpfn: xen_pfn_t,
 }
 const _: () = assert!(size_of::<xen_remove_from_physmap>() == 16);
@@ -230,22 +228,22 @@ pub struct xen_foreign_memory_map {
 }
 const _: () = assert!(size_of::<xen_foreign_memory_map>() == 24);
 
-/// XENMEM_set_pod_target.
+/// Set how much memory a populate-on-demand domain really has, argument [`xen_pod_target`].
 pub const XENMEM_set_pod_target: u32 = 16;
-/// XENMEM_get_pod_target.
+/// Ask for that memory, argument [`xen_pod_target`].
 pub const XENMEM_get_pod_target: u32 = 17;
 
-/// Structure `xen_pod_target` of the header.
+/// Populate on demand: a domain boots with less memory than it believes to have.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_pod_target {
-    /// IN: target pages.
+    /// IN of set: pages to give it.
     pub target_pages: u64,
-    /// OUT: tot pages.
+    /// OUT: pages it has.
     pub tot_pages: u64,
-    /// Pod cache pages.
+    /// OUT: pages of them kept for the promises.
     pub pod_cache_pages: u64,
-    /// Pod entries.
+    /// OUT: promises not yet kept, pages.
     pub pod_entries: u64,
     /// IN: the domain.
     pub domid: domid_t,
@@ -257,34 +255,32 @@ const _: () = assert!(size_of::<xen_pod_target>() == 40);
 /// Sets memory aside for a domain that is about to be built, argument
 /// [`xen_memory_reservation`].
 pub const XENMEM_claim_pages: u32 = 24;
-/// With some legacy devices, certain guest-physical addresses cannot safely be used for other
-/// purposes, e.g. to map guest RAM. This hypercall enumerates those regions so the toolstack
-/// can avoid using them.
+/// List the regions of address space that firmware reserves for devices (RMRR), so that RAM can
+/// be kept out of them, argument [`xen_reserved_device_memory_map`].
 pub const XENMEM_reserved_device_memory_map: u32 = 27;
 
-/// Structure `xen_reserved_device_memory` of the header.
+/// A reserved region.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_reserved_device_memory {
-    /// Start pfn.
+    /// Its first frame.
     pub start_pfn: xen_pfn_t,
-    /// Nr pages.
+    /// Its length in pages.
     pub nr_pages: xen_ulong_t,
 }
 const _: () = assert!(size_of::<xen_reserved_device_memory>() == 16);
 
-/// Structure `xen_reserved_device_memory_map` of the header.
+/// Argument of [`XENMEM_reserved_device_memory_map`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_reserved_device_memory_map {
-    /// IN: flags.
+    /// IN: [`XENMEM_RDM_ALL`], or 0 for the regions of one device.
     pub flags: u32,
-    /// IN/OUT Gets set to the required number of entries when too low, signaled by error code
-    /// -ERANGE.
+    /// IN: entries of the buffer; OUT: what there are. -ERANGE if the buffer was too small.
     pub nr_entries: u32,
-    /// OUT: buffer in the caller's memory.
+    /// IN: where to write, an array of [`xen_reserved_device_memory`].
     pub buffer: guest_handle,
-    /// Dev.
+    /// IN: the device.
     ///
     /// One of: `pci` ([`physdev_pci_device`](crate::physdev::physdev_pci_device)).
     pub dev: Union<[u16; 2]>,
@@ -293,86 +289,85 @@ pub struct xen_reserved_device_memory_map {
 }
 const _: () = assert!(size_of::<xen_reserved_device_memory_map>() == 24);
 
-/// Request all regions (ignore dev union).
+/// The regions of all devices.
 pub const XENMEM_RDM_ALL: u32 = 1;
-/// Get the pages for a particular guest resource, so that they can be mapped directly by a
-/// tools domain.
+/// Get the frames of a hypervisor-made resource of another domain, for a toolstack to map,
+/// argument [`xen_mem_acquire_resource`].
 pub const XENMEM_acquire_resource: u32 = 28;
 
-/// Structure `xen_mem_acquire_resource` of the header.
+/// Argument of [`XENMEM_acquire_resource`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_mem_acquire_resource {
-    /// IN - The domain whose resource is to be mapped.
+    /// IN: whose resource.
     pub domid: domid_t,
-    /// IN - the type of resource.
+    /// IN: `XENMEM_resource_*`.
     pub r#type: u16,
-    /// IN - a type-specific resource identifier, which must be zero unless stated otherwise.
-    /// type == XENMEM_resource_ioreq_server -> id == ioreq server id type ==
-    /// XENMEM_resource_grant_table -> id defined below.
+    /// IN: which of that type: the ioreq server, or `XENMEM_resource_grant_table_id_*`; else
+    /// zero.
     pub id: u32,
-    /// IN/OUT As an IN parameter number of frames of the resource to be mapped.
+    /// IN: frames wanted. 0 with a null list asks for the resource's size, written here.
     pub nr_frames: u32,
-    /// Padding field, must be zero on input.
+    /// IN: must be zero.
     pub pad: u32,
-    /// IN - the index of the initial frame to be mapped.
+    /// IN: the first of them, counted from the resource's begin.
     pub frame: u64,
-    /// IN/OUT - If the tools domain is PV then, upon return, frame_list will be populated with
-    /// the MFNs of the resource.
+    /// IN: array of PFNs: for a PV caller where to write the machine frames, for others the
+    /// places to map them at. After -EIO some are mapped.
     pub frame_list: guest_handle,
 }
 const _: () = assert!(size_of::<xen_mem_acquire_resource>() == 32);
 
-/// XENMEM_resource_ioreq_server.
+/// The pages by which a device model receives I/O requests.
 pub const XENMEM_resource_ioreq_server: u16 = 0;
-/// XENMEM_resource_grant_table.
+/// The grant table.
 pub const XENMEM_resource_grant_table: u16 = 1;
-/// XENMEM_resource_vmtrace_buf.
+/// The processor trace of vCPU `id`.
 pub const XENMEM_resource_vmtrace_buf: u16 = 2;
-/// XENMEM_resource_grant_table_id_shared.
+/// The entries.
 pub const XENMEM_resource_grant_table_id_shared: u32 = 0;
-/// XENMEM_resource_grant_table_id_status.
+/// The status words (version 2).
 pub const XENMEM_resource_grant_table_id_status: u32 = 1;
-/// XENMEM_resource_ioreq_server_frame_bufioreq.
+/// Frame index of an ioreq server's page of buffered requests.
 pub const XENMEM_resource_ioreq_server_frame_bufioreq: u32 = 0;
-/// XENMEM_get_vnumainfo used by guest to get vNUMA topology from hypervisor.
+/// Read the NUMA topology that a domain was given, argument [`xen_vnuma_topology_info`].
 pub const XENMEM_get_vnumainfo: u32 = 26;
 
-/// VNUMA node memory ranges.
+/// Memory of a virtual NUMA node.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_vmemrange {
-    /// Start.
+    /// First guest physical address, bytes.
     pub start: u64,
-    /// End.
+    /// The address after its last.
     pub end: u64,
-    /// Flags.
+    /// None is defined.
     pub flags: u32,
-    /// Nid.
+    /// The node.
     pub nid: u32,
 }
 const _: () = assert!(size_of::<xen_vmemrange>() == 24);
 
-/// VNUMA topology specifies vNUMA node number, distance table, memory ranges and vcpu mapping
-/// provided for guests.
+/// The NUMA topology of a guest. If an array is too small the numbers are written and the call
+/// returns -ENOBUFS.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_vnuma_topology_info {
     /// IN: the domain.
     pub domid: domid_t,
-    /// Unused; zero.
+    /// IN: must be zero.
     pub pad: u16,
-    /// IN/OUT: nr vnodes.
+    /// IN: nodes for which there is room; OUT: what there are.
     pub nr_vnodes: u32,
-    /// Nr vcpus.
+    /// IN: vCPUs for which there is room; OUT: what there are.
     pub nr_vcpus: u32,
-    /// Nr vmemranges.
+    /// IN: ranges for which there is room; OUT: what there are.
     pub nr_vmemranges: u32,
-    /// Vdistance.
+    /// IN: handle of where to write `u32` distances, `nr_vnodes` x `nr_vnodes`, row by row.
     pub vdistance: u64,
-    /// Vcpu to vnode.
+    /// IN: handle of where to write the node of each vCPU, a `u32`.
     pub vcpu_to_vnode: u64,
-    /// Vmemrange.
+    /// IN: handle of where to write the ranges, an array of [`xen_vmemrange`].
     pub vmemrange: u64,
 }
 const _: () = assert!(size_of::<xen_vnuma_topology_info>() == 40);

@@ -21,9 +21,12 @@ const LINES: u32 = 64;
 /// The time over which [`LINES`] counts.
 const WINDOW: Nanos = 1_000_000_000;
 
-/// What an unprivileged domain's output needs to become whole lines at a bounded rate.
+/// What is known of a domain's output; for an unprivileged domain, what it needs to become whole
+/// lines at a bounded rate.
 #[derive(Clone, Debug, Default)]
 pub struct GuestConsole {
+    /// It wrote something.
+    begun: bool,
     line: ArrayVec<u8, LINE>,
     window: Nanos,
     written: u32,
@@ -111,12 +114,20 @@ fn write<M: Machine>(cx: &mut Cx<'_, M>, buffer: u64, count: u32) -> HypercallRe
 /// Writes as dom0, raw, or as another domain, in lines that say whose they are.
 fn put<M: Machine>(cx: &Cx<'_, M>, bytes: &[u8]) {
     let m = cx.m();
+    let now = m.now();
+    let mut state = cx.dom.lock();
+    let first = !core::mem::replace(&mut state.console.begun, true);
     if cx.dom.is_privileged() {
+        drop(state);
+        if first {
+            log::info!(
+                "dom0's first console output {} us after the first instruction",
+                now / 1000
+            );
+        }
         m.console_write(bytes);
         return;
     }
-    let mut state = cx.dom.lock();
-    let now = m.now();
     for &byte in bytes {
         state.console.push(byte, now, |line| {
             m.console_write(&labelled(cx.dom.id(), line))

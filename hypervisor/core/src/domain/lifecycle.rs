@@ -289,7 +289,7 @@ fn finish_walk<M: Machine>(
     }
 }
 
-/// Unpins and gives up every frame the domain still counts. Frames that others have mapped stay
+/// Unpins and gives up every frame the domain still holds. Frames that others have mapped stay
 /// until they let go.
 fn release_frames<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
     let owner = Owner::domain(dom.slot);
@@ -303,7 +303,7 @@ fn release_frames<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Bud
                 return Progress::More;
             }
         }
-        let Some(mfn) = next_counted(hv, owner, &mut walk.0, budget) else {
+        let Some(mfn) = next_held(hv, owner, &mut walk.0, budget) else {
             if walk.0 < hv.frames.len() {
                 return Progress::More;
             }
@@ -314,7 +314,7 @@ fn release_frames<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Bud
             root::unpin_if_pinned(hv, dom, mfn, &mut walk.1);
             continue;
         }
-        // Refused only if somebody else just did it.
+        // Refused if the guest gave it up itself: then it was only the pin that held it.
         let _ = hv.release_domain_page(dom, mfn);
         walk.0 = mfn.0 + 1;
     }
@@ -322,9 +322,9 @@ fn release_frames<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Bud
     Progress::Done
 }
 
-/// The next frame from `at` on that `owner` counts; `None` when there is none, or the budget is
+/// The next frame from `at` on that `owner` claims or has pinned; `None` when there is none, or the budget is
 /// spent (then `at` is where to go on).
-fn next_counted<M: Machine>(
+fn next_held<M: Machine>(
     hv: &Hypervisor<M>,
     owner: Owner,
     at: &mut u64,
@@ -335,7 +335,7 @@ fn next_counted<M: Machine>(
             return None;
         }
         let word = hv.frames.word(Mfn(*at));
-        if word.owner() == owner && word.is_allocated() {
+        if word.owner() == owner && (word.is_allocated() || word.is_pinned()) {
             return budget.take(1).then_some(Mfn(*at));
         }
         *at += 1;

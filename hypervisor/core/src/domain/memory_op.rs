@@ -8,11 +8,9 @@ use hypercall_abi::xen::DOMID_SELF;
 use super::Domain;
 use crate::addr::{HYPERVISOR_START, Mfn};
 use crate::error::{Errno, HypercallResult, Result, Stop};
-use crate::frame::word::Owner;
 use crate::guest::{GuestSlice, copy_in, copy_out, copy_out_bytes};
 use crate::hypercall::Cx;
 use crate::platform::Machine;
-use crate::pv::{root, walk};
 
 /// Largest extent a domain may ask for: 2 MiB, or 1 GiB for the control domain.
 const MAX_ORDER: u32 = 9;
@@ -158,25 +156,10 @@ fn write_back<M: Machine>(
     Err(Errno::EFAULT.into())
 }
 
-/// Gives back `2^order` frames from `first` on: unpinned if pinned, freed when nothing uses them.
-fn decrease<M: Machine>(
-    cx: &mut Cx<'_, M>,
-    dom: &Domain,
-    first: u64,
-    order: u32,
-) -> Result<(), Stop> {
+/// Gives back `2^order` frames from `first` on; each is freed when nothing uses it any more.
+fn decrease<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, first: u64, order: u32) -> Result<(), Stop> {
     let end = first.checked_add(1 << order).ok_or(Errno::EINVAL)?;
     for mfn in (first..end).map(Mfn) {
-        let word = cx.hv.frames.word(mfn);
-        if word.owner() != Owner::domain(dom.slot) || !word.is_allocated() {
-            return Err(Errno::EINVAL.into());
-        }
-        if word.is_pinned() {
-            let _guard = dom.lock();
-            let walk = &mut cx.vcpu.walk;
-            root::unpin_if_pinned(cx.hv, dom, mfn, walk);
-            walk::finish(cx.hv, dom, walk, &mut cx.budget)?;
-        }
         cx.hv.release_domain_page(dom, mfn)?;
     }
     Ok(())

@@ -274,15 +274,14 @@ impl<M: Machine> Hypervisor<M> {
         self.page_put_writable(mfn);
     }
 
-    /// `dom` gives one of its frames up: it stops counting it now, and the frame is freed with
-    /// its last reference. The caller has unpinned it.
+    /// `dom` gives one of its frames up. The frame is freed, and no longer charged, with its last
+    /// reference; a pin is one.
     ///
     /// # Errors
-    /// `EINVAL` unless it counts as memory of `dom` and is not pinned.
+    /// `EINVAL` unless `dom` owns it and has not given it up before.
     pub fn release_domain_page(&self, dom: &Domain, mfn: Mfn) -> Result<()> {
         let owner = Owner::domain(dom.slot);
         let w = self.frames.change(mfn, |w| w.give_up(owner))?;
-        dom.uncharge(1);
         self.set_m2p(mfn, INVALID_M2P);
         if w.refs() == 0 {
             self.free_frame(mfn, w);

@@ -1,14 +1,16 @@
 //! The frame word: owner, type, counts and flags of one frame in one atomic 64-bit word.
 //!
 //! ```text
-//! 63        52 51  49 48        47         46      45     44      23 22       0
-//! | owner     | kind | ALLOCATED | VALIDATED | PINNED | STALE | types  | references |
+//! 63     53 52       51  49 48          47          46       45      44    23 22       0
+//! | owner  | COUNTED | kind | ALLOCATED | VALIDATED | PINNED | STALE | types | references |
 //! ```
 //! Every transition is a pure function from word to word here; the table applies it with one
 //! compare-and-swap, so that there is no state of a frame outside its word.
 //!
 //! - `references` counts page-table entries, pins, roots, grants, descriptor tables, and one for
 //!   the owner's own claim while `ALLOCATED` is set.
+//! - `COUNTED`: charged to the owner's allowance, from its allocation until it is free again; a
+//!   page given up stays charged while somebody still maps it.
 //! - `types` counts those references that rely on the kind. `kind` is `None` exactly when it is 0.
 //! - A page-table kind without `VALIDATED` is locked: one walk is working on it.
 //! - `STALE`: was a page table; before it may become writable, every CPU must have flushed.
@@ -71,9 +73,9 @@ impl Owner {
     /// The hypervisor; what a zeroed table says.
     pub const HYPERVISOR: Self = Self(0);
     /// Free.
-    pub const FREE: Self = Self(0xfff);
+    pub const FREE: Self = Self(0x7ff);
     /// Not memory: firmware or device.
-    pub const IO: Self = Self(0xffe);
+    pub const IO: Self = Self(0x7fe);
 
     /// The domain in table slot `slot`.
     #[must_use]
@@ -85,7 +87,7 @@ impl Owner {
     #[must_use]
     pub const fn slot(self) -> Option<u16> {
         match self.0 {
-            0 | 0xffe | 0xfff => None,
+            0 | 0x7fe | 0x7ff => None,
             n => Some(n - 1),
         }
     }
@@ -122,8 +124,10 @@ const VALIDATED: u64 = 1 << 47;
 const ALLOCATED: u64 = 1 << 48;
 const KIND_SHIFT: u32 = 49;
 const KIND_MASK: u64 = 7 << KIND_SHIFT;
-const OWNER_SHIFT: u32 = 52;
-const OWNER_MASK: u64 = 0xfff << OWNER_SHIFT;
+const COUNTED: u64 = 1 << 52;
+const OWNER_SHIFT: u32 = 53;
+const OWNER_MASK: u64 = 0x7ff << OWNER_SHIFT;
+const _: () = assert!(crate::domain::MAX_DOMAINS < 0x7fe);
 
 const fn owner_bits(owner: Owner) -> u64 {
     (owner.0 as u64) << OWNER_SHIFT
@@ -142,7 +146,7 @@ impl Word {
     /// A frame that a domain has just been given: one reference, the owner's.
     #[must_use]
     pub const fn allocated(owner: Owner) -> Self {
-        Self(owner_bits(owner) | ALLOCATED | REF_ONE)
+        Self(owner_bits(owner) | COUNTED | ALLOCATED | REF_ONE)
     }
 
     /// A frame shared between the hypervisor and a domain: held writable for ever by the
@@ -188,7 +192,13 @@ impl Word {
         self.0 & PINNED != 0
     }
 
-    /// Whether it counts as its owner's memory.
+    /// Whether it is charged to its owner.
+    #[must_use]
+    pub const fn is_counted(self) -> bool {
+        self.0 & COUNTED != 0
+    }
+
+    /// Whether its owner still claims it.
     #[must_use]
     pub const fn is_allocated(self) -> bool {
         self.0 & ALLOCATED != 0
@@ -393,15 +403,16 @@ impl Word {
         Ok(Self(self.0 & !PINNED))
     }
 
-    /// The owner gives the frame up: it no longer counts; one reference less.
+    /// The owner gives the frame up: one reference less. It stays charged, and pinned if it was,
+    /// until the last reference goes.
     ///
     /// # Errors
-    /// `NotOwner`, `BadState` if it was given up already or is pinned.
+    /// `NotOwner`, `BadState` if it was given up already.
     pub const fn give_up(self, owner: Owner) -> Result<Self, Refusal> {
         if self.0 & OWNER_MASK != owner_bits(owner) {
             return Err(Refusal::NotOwner);
         }
-        if self.0 & ALLOCATED == 0 || self.0 & PINNED != 0 || self.0 & REF_MASK == 0 {
+        if self.0 & ALLOCATED == 0 || self.0 & REF_MASK == 0 {
             return Err(Refusal::BadState);
         }
         Ok(Self((self.0 & !ALLOCATED) - REF_ONE))
@@ -497,15 +508,18 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_frame_is_not_given_up() {
+    fn a_pinned_frame_given_up_stays_charged_and_pinned() {
         let w = Word::allocated(ME)
             .get_first(ME, Kind::L1)
             .and_then(Word::validated)
             .and_then(Word::pin)
             .unwrap();
-        assert_eq!(w.give_up(ME), Err(Refusal::BadState));
         assert_eq!(w.pin(), Err(Refusal::BadState));
-        let w = w.unpin(ME).unwrap();
-        assert!(w.give_up(ME).is_ok());
+        let w = w.give_up(ME).unwrap();
+        assert!(w.is_counted() && w.is_pinned() && !w.is_allocated());
+        assert_eq!(w.give_up(ME), Err(Refusal::BadState));
+        let w = w.unpin(ME).and_then(Word::unvalidate).unwrap();
+        let w = w.untype().unwrap();
+        assert!(w.is_counted() && w.refs() == 0);
     }
 }

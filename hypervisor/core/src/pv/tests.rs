@@ -76,7 +76,7 @@ struct World {
 impl World {
     fn new(budget: u32) -> Self {
         let hv = testkit::hypervisor(64, 1);
-        let doms = [0, 1].map(|id| testkit::domain(hv, id, 1, PAGES as u32));
+        let doms = [0, 1].map(|id| testkit::domain(hv, id, 1, 2 * PAGES as u32));
         let pages = doms.map(|d| {
             (0..PAGES)
                 .map(|_| hv.alloc_domain_page(d).expect("a frame is free"))
@@ -180,8 +180,9 @@ impl World {
             }
             Op::Recycle { page } => {
                 let mfn = self.pages[d][page];
+                let new = hv.alloc_domain_page(dom)?;
                 hv.release_domain_page(dom, mfn)?;
-                self.pages[d][page] = hv.alloc_domain_page(dom)?;
+                self.pages[d][page] = new;
                 Ok(())
             }
             Op::Foreign {
@@ -255,8 +256,12 @@ proptest! {
                 Ok(())
             });
         }
-        for page in 0..PAGES {
-            let _ = world.apply(1, Op::Unpin { table: page });
+        // Pages that were given up while pinned are no longer in the list.
+        for mfn in (0..world.hv.frames.len()).map(Mfn) {
+            let _ = world.until_done(1, |w, walk, _| {
+                super::root::unpin_if_pinned(w.hv, w.doms[1], mfn, walk);
+                Ok(())
+            });
         }
         for &mfn in &world.pages[1] {
             let w = world.hv.frames.word(mfn);

@@ -141,27 +141,27 @@ pub struct xen_arch_domainconfig {
 }
 const _: () = assert!(size_of::<xen_arch_domainconfig>() == 8);
 
-/// Emulate the LAPIC (HVM).
+/// HVM: emulate local APICs.
 pub const XEN_X86_EMU_LAPIC: u32 = 1;
-/// Emulate the HPET (HVM).
+/// HVM: emulate the HPET.
 pub const XEN_X86_EMU_HPET: u32 = 1 << 1;
-/// Emulate the PM (HVM).
+/// HVM: emulate ACPI's power-management registers.
 pub const XEN_X86_EMU_PM: u32 = 1 << 2;
-/// Emulate the RTC (HVM).
+/// HVM: emulate the real-time clock.
 pub const XEN_X86_EMU_RTC: u32 = 1 << 3;
-/// Emulate the IOAPIC (HVM).
+/// HVM: emulate an I/O APIC.
 pub const XEN_X86_EMU_IOAPIC: u32 = 1 << 4;
-/// Emulate the PIC (HVM).
+/// HVM: emulate the 8259 interrupt controllers.
 pub const XEN_X86_EMU_PIC: u32 = 1 << 5;
-/// Emulate the VGA (HVM).
+/// HVM: emulate the VGA's memory.
 pub const XEN_X86_EMU_VGA: u32 = 1 << 6;
-/// Emulate the IOMMU (HVM).
+/// HVM: emulate an AMD IOMMU.
 pub const XEN_X86_EMU_IOMMU: u32 = 1 << 7;
-/// Emulate the PIT (HVM).
+/// Emulate the 8254 timer; dom0 of PV kind has it too.
 pub const XEN_X86_EMU_PIT: u32 = 1 << 8;
-/// Route physical interrupts over event channels (HVM).
+/// HVM: route physical interrupts over event channels.
 pub const XEN_X86_EMU_USE_PIRQ: u32 = 1 << 9;
-/// Emulate PCI configuration space.
+/// Emulate PCI configuration space (PVH dom0).
 pub const XEN_X86_EMU_VPCI: u32 = 1 << 10;
 /// All `XEN_X86_EMU_*` flags.
 pub const XEN_X86_EMU_ALL: u32 = XEN_X86_EMU_LAPIC
@@ -184,17 +184,17 @@ pub const XEN_X86_MISC_FLAGS_MAX: u32 = XEN_X86_MSR_RELAXED;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_cpuid_leaf {
-    /// EAX on input.
+    /// EAX before CPUID.
     pub leaf: u32,
-    /// ECX on input, or [`XEN_CPUID_NO_SUBLEAF`].
+    /// ECX before CPUID, or [`XEN_CPUID_NO_SUBLEAF`].
     pub subleaf: u32,
-    /// EaX on output.
+    /// EAX after CPUID.
     pub a: u32,
-    /// EbX on output.
+    /// EBX after CPUID.
     pub b: u32,
-    /// EcX on output.
+    /// ECX after CPUID.
     pub c: u32,
-    /// EdX on output.
+    /// EDX after CPUID.
     pub d: u32,
 }
 const _: () = assert!(size_of::<xen_cpuid_leaf>() == 24);
@@ -208,7 +208,7 @@ pub const XEN_CPUID_NO_SUBLEAF: u32 = 0xffff_ffff;
 pub struct xen_msr_entry {
     /// MSR number.
     pub idx: u32,
-    /// Reserved MBZ.
+    /// Must be zero.
     pub flags: u32,
     /// Its value.
     pub val: u64,
@@ -217,53 +217,55 @@ const _: () = assert!(size_of::<xen_msr_entry>() == 16);
 
 /// Port whose bytes go to the hypervisor's console.
 pub const XEN_HVM_DEBUGCONS_IOPORT: u16 = 0xe9;
-/// Selector of the hypervisor's flat ring-3 CS32 segment, present in every GDT.
+/// Ring 3, 32-bit code. The `FLAT_*` selectors name flat segments of the hypervisor, in every
+/// GDT from [`FIRST_RESERVED_GDT_ENTRY`] on.
 pub const FLAT_RING3_CS32: u16 = 0xe023;
-/// Selector of the hypervisor's flat ring-3 CS64 segment, present in every GDT.
+/// Ring 3, 64-bit code.
 pub const FLAT_RING3_CS64: u16 = 0xe033;
-/// Selector of the hypervisor's flat ring-3 DS32 segment, present in every GDT.
+/// Ring 3, 32-bit data.
 pub const FLAT_RING3_DS32: u16 = 0xe02b;
-/// Selector of the hypervisor's flat ring-3 DS64 segment, present in every GDT.
+/// Ring 3, data for 64-bit code: the null selector.
 pub const FLAT_RING3_DS64: u16 = 0x0000;
-/// Selector of the hypervisor's flat ring-3 SS32 segment, present in every GDT.
+/// Ring 3, stack for 32-bit code.
 pub const FLAT_RING3_SS32: u16 = 0xe02b;
-/// Selector of the hypervisor's flat ring-3 SS64 segment, present in every GDT.
+/// Ring 3, stack for 64-bit code.
 pub const FLAT_RING3_SS64: u16 = 0xe02b;
-/// The flat selector for DS64 of a guest's KERNEL mode.
+/// Guest kernel, data for 64-bit code. PV kernels run in ring 3 like their user programs, so
+/// that all selectors that follow name ring 3.
 pub const FLAT_KERNEL_DS64: u16 = FLAT_RING3_DS64;
-/// The flat selector for DS32 of a guest's KERNEL mode.
+/// Guest kernel, data for 32-bit code.
 pub const FLAT_KERNEL_DS32: u16 = FLAT_RING3_DS32;
-/// The flat selector for DS of a guest's KERNEL mode.
+/// Guest kernel, data.
 pub const FLAT_KERNEL_DS: u16 = FLAT_KERNEL_DS64;
-/// The flat selector for CS64 of a guest's KERNEL mode.
+/// Guest kernel, 64-bit code.
 pub const FLAT_KERNEL_CS64: u16 = FLAT_RING3_CS64;
-/// The flat selector for CS32 of a guest's KERNEL mode.
+/// Guest kernel, 32-bit code.
 pub const FLAT_KERNEL_CS32: u16 = FLAT_RING3_CS32;
-/// The flat selector for CS of a guest's KERNEL mode.
+/// Guest kernel, code.
 pub const FLAT_KERNEL_CS: u16 = FLAT_KERNEL_CS64;
-/// The flat selector for SS64 of a guest's KERNEL mode.
+/// Guest kernel, stack for 64-bit code.
 pub const FLAT_KERNEL_SS64: u16 = FLAT_RING3_SS64;
-/// The flat selector for SS32 of a guest's KERNEL mode.
+/// Guest kernel, stack for 32-bit code.
 pub const FLAT_KERNEL_SS32: u16 = FLAT_RING3_SS32;
-/// The flat selector for SS of a guest's KERNEL mode.
+/// Guest kernel, stack.
 pub const FLAT_KERNEL_SS: u16 = FLAT_KERNEL_SS64;
-/// The flat selector for DS64 of a guest's USER mode.
+/// Guest user mode, data for 64-bit code.
 pub const FLAT_USER_DS64: u16 = FLAT_RING3_DS64;
-/// The flat selector for DS32 of a guest's USER mode.
+/// Guest user mode, data for 32-bit code.
 pub const FLAT_USER_DS32: u16 = FLAT_RING3_DS32;
-/// The flat selector for DS of a guest's USER mode.
+/// Guest user mode, data.
 pub const FLAT_USER_DS: u16 = FLAT_USER_DS64;
-/// The flat selector for CS64 of a guest's USER mode.
+/// Guest user mode, 64-bit code.
 pub const FLAT_USER_CS64: u16 = FLAT_RING3_CS64;
-/// The flat selector for CS32 of a guest's USER mode.
+/// Guest user mode, 32-bit code.
 pub const FLAT_USER_CS32: u16 = FLAT_RING3_CS32;
-/// The flat selector for CS of a guest's USER mode.
+/// Guest user mode, code.
 pub const FLAT_USER_CS: u16 = FLAT_USER_CS64;
-/// The flat selector for SS64 of a guest's USER mode.
+/// Guest user mode, stack for 64-bit code.
 pub const FLAT_USER_SS64: u16 = FLAT_RING3_SS64;
-/// The flat selector for SS32 of a guest's USER mode.
+/// Guest user mode, stack for 32-bit code.
 pub const FLAT_USER_SS32: u16 = FLAT_RING3_SS32;
-/// The flat selector for SS of a guest's USER mode.
+/// Guest user mode, stack.
 pub const FLAT_USER_SS: u16 = FLAT_USER_SS64;
 /// First address of the range that belongs to the hypervisor.
 pub const HYPERVISOR_VIRT_START: u64 = 0xffff_8000_0000_0000;
@@ -314,47 +316,34 @@ pub struct iret_context {
 const _: () = assert!(size_of::<iret_context>() == 72);
 
 /// Registers of a vCPU at a trap or switch. A name stands for the whole register; C has unions
-/// over its parts.
+/// over its parts. A selector's upper half is padding here.
+#[allow(
+    missing_docs,
+    reason = "a field without a comment is the register of its name"
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cpu_user_regs {
-    /// Register r15.
     pub r15: u64,
-    /// Register r14.
     pub r14: u64,
-    /// Register r13.
     pub r13: u64,
-    /// Register r12.
     pub r12: u64,
-    /// Register rbp.
     pub rbp: u64,
-    /// Register rbx.
     pub rbx: u64,
-    /// Register r11.
     pub r11: u64,
-    /// Register r10.
     pub r10: u64,
-    /// Register r9.
     pub r9: u64,
-    /// Register r8.
     pub r8: u64,
-    /// Register rax.
     pub rax: u64,
-    /// Register rcx.
     pub rcx: u64,
-    /// Register rdx.
     pub rdx: u64,
-    /// Register rsi.
     pub rsi: u64,
-    /// Register rdi.
     pub rdi: u64,
     /// Error code of the exception; private to the hypervisor.
     pub error_code: u32,
     /// Vector of the exception; private to the hypervisor.
     pub entry_vector: u32,
-    /// Register rip.
     pub rip: u64,
-    /// Register cs.
     pub cs: u16,
     /// Unused.
     pub _pad0: [u16; 1],
@@ -365,25 +354,19 @@ pub struct cpu_user_regs {
     pub _pad1: [u8; 3],
     /// Flags; IF is the event mask, inverted.
     pub rflags: u64,
-    /// Register rsp.
     pub rsp: u64,
-    /// Register ss.
     pub ss: u16,
     /// Unused.
     pub _pad2: [u16; 3],
-    /// Register es.
     pub es: u16,
     /// Unused.
     pub _pad3: [u16; 3],
-    /// Register ds.
     pub ds: u16,
     /// Unused.
     pub _pad4: [u16; 3],
-    /// Register fs.
     pub fs: u16,
     /// Unused.
     pub _pad5: [u16; 3],
-    /// Register gs.
     pub gs: u16,
     /// Unused.
     pub _pad6: [u16; 3],

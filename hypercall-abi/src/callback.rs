@@ -32,7 +32,7 @@ pub struct callback_register {
     pub flags: u16,
     /// Padding.
     pub _pad0: [u8; 4],
-    /// Entry point.
+    /// Virtual address of the entry point.
     pub address: xen_callback_t,
 }
 const _: () = assert!(size_of::<callback_register>() == 16);

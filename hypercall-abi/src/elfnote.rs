@@ -39,21 +39,17 @@ pub const XEN_ELFNOTE_MOD_START_PFN: i64 = 16;
 pub const XEN_ELFNOTE_SUPPORTED_FEATURES: i64 = 17;
 /// Number: physical address of a 32-bit entry point (PVH).
 pub const XEN_ELFNOTE_PHYS32_ENTRY: i64 = 18;
-/// The highest note of a kernel.
+/// The highest type of a note in a kernel image; those below are in dumps.
 pub const XEN_ELFNOTE_MAX: i64 = XEN_ELFNOTE_PHYS32_ENTRY;
-/// System information exported through crash notes.
+/// Crash dump: what the hypervisor tells of itself.
 pub const XEN_ELFNOTE_CRASH_INFO: i64 = 0x1000001;
-/// System registers exported through crash notes.
+/// Crash dump, one per CPU: control registers, which `CORE` notes leave out.
 pub const XEN_ELFNOTE_CRASH_REGS: i64 = 0x1000002;
-/// Xen dump-core none note. xm dump-core code will create one XEN_ELFNOTE_DUMPCORE_NONE in its
-/// dump file to indicate that the file is xen dump-core file.
+/// Domain dump: marks the file as one; empty.
 pub const XEN_ELFNOTE_DUMPCORE_NONE: i64 = 0x2000000;
-/// Xen dump-core header note. xm dump-core code will create one XEN_ELFNOTE_DUMPCORE_HEADER in
-/// its dump file.
+/// Domain dump: magic, numbers of vCPUs and pages, page size.
 pub const XEN_ELFNOTE_DUMPCORE_HEADER: i64 = 0x2000001;
-/// Xen dump-core xen version note. xm dump-core code will create one
-/// XEN_ELFNOTE_DUMPCORE_XEN_VERSION in its dump file.
+/// Domain dump: the hypervisor's version, as `xen_version` told it.
 pub const XEN_ELFNOTE_DUMPCORE_XEN_VERSION: i64 = 0x2000002;
-/// Xen dump-core format version note. xm dump-core code will create one
-/// XEN_ELFNOTE_DUMPCORE_FORMAT_VERSION in its dump file.
+/// Domain dump: version of the dump's format.
 pub const XEN_ELFNOTE_DUMPCORE_FORMAT_VERSION: i64 = 0x2000003;

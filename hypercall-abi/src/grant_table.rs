@@ -76,11 +76,11 @@ pub type grant_entry_v2 = Union<[u64; 2]>;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct grant_entry_v2_full_page {
-    /// Hdr.
+    /// Kind of grant, and to whom.
     pub hdr: grant_entry_header,
     /// Unused; zero.
     pub pad0: u32,
-    /// Frame.
+    /// The frame.
     pub frame: u64,
 }
 const _: () = assert!(size_of::<grant_entry_v2_full_page>() == 16);
@@ -89,13 +89,13 @@ const _: () = assert!(size_of::<grant_entry_v2_full_page>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct grant_entry_v2_sub_page {
-    /// Hdr.
+    /// Kind of grant, with [`GTF_sub_page`], and to whom.
     pub hdr: grant_entry_header,
-    /// Page off.
+    /// First byte granted, from the frame's begin.
     pub page_off: u16,
-    /// Length.
+    /// Bytes granted.
     pub length: u16,
-    /// Frame.
+    /// The frame.
     pub frame: u64,
 }
 const _: () = assert!(size_of::<grant_entry_v2_sub_page>() == 16);
@@ -104,13 +104,13 @@ const _: () = assert!(size_of::<grant_entry_v2_sub_page>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct grant_entry_v2_transitive {
-    /// Hdr.
+    /// [`GTF_transitive`], and to whom.
     pub hdr: grant_entry_header,
-    /// Trans domid.
+    /// Who granted it to this domain.
     pub trans_domid: domid_t,
     /// Unused; zero.
     pub pad0: u16,
-    /// Gref.
+    /// The entry in that domain's table.
     pub gref: grant_ref_t,
 }
 const _: () = assert!(size_of::<grant_entry_v2_transitive>() == 12);
@@ -221,13 +221,13 @@ const _: () = assert!(size_of::<gnttab_dump_table>() == 4);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_transfer {
-    /// IN: mfn.
+    /// IN: its frame.
     pub mfn: xen_pfn_t,
-    /// The domain.
+    /// IN: who receives it.
     pub domid: domid_t,
     /// Padding.
     pub _pad0: [u8; 2],
-    /// Ref.
+    /// IN: the receiver's entry, with [`GTF_accept_transfer`].
     pub r#ref: grant_ref_t,
     /// OUT: `GNTST_*`.
     pub status: i16,
@@ -294,15 +294,14 @@ pub struct gnttab_query_size {
 }
 const _: () = assert!(size_of::<gnttab_query_size>() == 16);
 
-/// GNTTABOP_unmap_and_replace: Destroy one or more grant-reference mappings tracked by
-/// &lt;handle> but atomically replace the page table entry with one pointing to the machine
-/// address under &lt;new_addr>. &lt;new_addr> will be redirected to the null entry.
+/// A mapping to undo. The page-table entry takes over what maps `new_addr`, whose own entry
+/// becomes empty; both at once.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_unmap_and_replace {
-    /// IN: where it is mapped; 0 leaves that mapping.
+    /// IN: virtual address where it is mapped.
     pub host_addr: u64,
-    /// New addr.
+    /// IN: virtual address whose mapping moves there; 0 for none.
     pub new_addr: u64,
     /// IN: the mapping's name.
     pub handle: grant_handle_t,
@@ -313,56 +312,51 @@ pub struct gnttab_unmap_and_replace {
 }
 const _: () = assert!(size_of::<gnttab_unmap_and_replace>() == 24);
 
-/// GNTTABOP_set_version: Request a particular version of the grant table shared table
-/// structure.
+/// Chooses the table's version; -EBUSY while grants are in use.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_set_version {
-    /// IN: version.
+    /// IN: 1 or 2; OUT: the version in force.
     pub version: u32,
 }
 const _: () = assert!(size_of::<gnttab_set_version>() == 4);
 
-/// GNTTABOP_get_status_frames: Get the list of frames used to store grant status for &lt;dom>.
-/// In grant format version 2, the status is separated from the other shared grant fields to
-/// allow more efficient synchronization using barriers instead of atomic cmpexch operations.
-/// &lt;nr_frames> specify the size of vector &lt;frame_list>. The frame addresses are returned
-/// in the &lt;frame_list>. Only &lt;nr_frames> addresses are returned, even if the table is
-/// larger.
+/// Lists the frames of the status words. Version 2 keeps them apart from the entries, so that
+/// the hypervisor need not change entries by compare-and-exchange.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_get_status_frames {
-    /// IN: nr frames.
+    /// IN: entries of the array; no more are written.
     pub nr_frames: u32,
-    /// The domain.
+    /// IN: whose table; only a toolstack may name another than `DOMID_SELF`.
     pub dom: domid_t,
     /// OUT: `GNTST_*`.
     pub status: i16,
-    /// Frame list.
+    /// IN: where to write their numbers, a `u64` each.
     pub frame_list: guest_handle,
 }
 const _: () = assert!(size_of::<gnttab_get_status_frames>() == 16);
 
-/// GNTTABOP_get_version: Get the grant table version which is in effect for domain &lt;dom>.
+/// Asks for the version of a domain's table.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_get_version {
-    /// IN: the domain.
+    /// IN: whose table; only a toolstack may name another than `DOMID_SELF`.
     pub dom: domid_t,
     /// Unused; zero.
     pub pad: u16,
-    /// OUT: version.
+    /// OUT: 1 or 2.
     pub version: u32,
 }
 const _: () = assert!(size_of::<gnttab_get_version>() == 8);
 
-/// GNTTABOP_swap_grant_ref: Swap the contents of two grant entries.
+/// Two entries of the caller to exchange; neither may be in use.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_swap_grant_ref {
-    /// IN: ref a.
+    /// IN: the one.
     pub ref_a: grant_ref_t,
-    /// Ref b.
+    /// IN: the other.
     pub ref_b: grant_ref_t,
     /// OUT: `GNTST_*`.
     pub status: i16,
@@ -371,27 +365,27 @@ pub struct gnttab_swap_grant_ref {
 }
 const _: () = assert!(size_of::<gnttab_swap_grant_ref>() == 12);
 
-/// Issue one or more cache maintenance operations on a portion of a page granted to the calling
-/// domain by a foreign domain.
+/// Writes back or drops what caches hold of a page granted to the caller.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct gnttab_cache_flush {
-    /// A.
+    /// IN: the page: its address for devices, or with [`GNTTAB_CACHE_SOURCE_GREF`] a grant
+    /// reference in the low 32 bits.
     pub a: u64,
-    /// Offset from start of grant.
+    /// IN: first byte, from the page's begin.
     pub offset: u16,
-    /// Size within the grant.
+    /// IN: bytes.
     pub length: u16,
-    /// Sub-command.
+    /// IN: `GNTTAB_CACHE_*`.
     pub op: u32,
 }
 const _: () = assert!(size_of::<gnttab_cache_flush>() == 16);
 
-/// GNTTAB_CACHE_CLEAN.
+/// Write caches back to memory.
 pub const GNTTAB_CACHE_CLEAN: u32 = 1;
-/// GNTTAB_CACHE_INVAL.
+/// Drop what caches hold.
 pub const GNTTAB_CACHE_INVAL: u32 = 1 << 1;
-/// GNTTAB_CACHE_SOURCE_GREF.
+/// The page is named by a grant reference.
 pub const GNTTAB_CACHE_SOURCE_GREF: u32 = 1 << 31;
 /// Map for devices.
 pub const GNTMAP_device_map: u32 = 1;
@@ -403,9 +397,9 @@ pub const GNTMAP_readonly: u32 = 1 << 2;
 pub const GNTMAP_application_map: u32 = 1 << 3;
 /// `host_addr` names a page-table entry.
 pub const GNTMAP_contains_pte: u32 = 1 << 4;
-/// First of the bits that go into the entry's bits available to software.
+/// Number of the first flag bit that goes into the page-table entry's bits for software.
 pub const _GNTMAP_guest_avail0: u32 = 16;
-/// All of these bits.
+/// All the flag bits that go there.
 pub const GNTMAP_guest_avail_mask: u32 = 0xffff_0000;
 /// Done.
 pub const GNTST_okay: i16 = 0;

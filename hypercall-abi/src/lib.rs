@@ -32,6 +32,16 @@
 //! - A bit number that C only uses to define a mask (`_GTF_readonly`) is left out.
 //! - Macros with arguments are `const fn`s of the same name.
 //!
+//! # How the comments are written
+//! - IN is what the caller writes, OUT what the hypervisor writes back; a field without either
+//!   follows its structure. A handle is IN even where it names memory to be written to.
+//! - A frame is 4 KiB of the machine, named by its number (MFN); a PFN names a page as its domain
+//!   counts. A page is 4 KiB too.
+//! - System time is nanoseconds since the hypervisor started.
+//! - Error numbers that a call may return stand with its argument, unless they follow from the
+//!   names: -EFAULT for a bad handle, -ESRCH for a missing domain, -EPERM for a missing privilege.
+//!
+//! # Shared structures
 //! Structures that both sides change while they are shared (`shared_info`, `vcpu_info`, the
 //! rings) are layouts only: reach their fields at `core::mem::offset_of!` through volatile or
 //! atomic accesses, never through a reference.

@@ -22,11 +22,11 @@ pub const XENVER_compile_info: u32 = 2;
 pub struct xen_compile_info {
     /// Compiler and its version.
     pub compiler: [u8; 64],
-    /// User.
+    /// Name of the user who built it.
     pub compile_by: [u8; 16],
-    /// Host.
+    /// Host on which it was built.
     pub compile_domain: [u8; 32],
-    /// Date.
+    /// When it was built.
     pub compile_date: [u8; 32],
 }
 const _: () = assert!(size_of::<xen_compile_info>() == 144);
@@ -50,11 +50,11 @@ pub const XEN_CHANGESET_INFO_LEN: usize = 64;
 /// Where the hypervisor's range starts: [`xen_platform_parameters`].
 pub const XENVER_platform_parameters: u32 = 5;
 
-/// Argument of [`XENVER_platform_parameters`].
+/// Result of [`XENVER_platform_parameters`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_platform_parameters {
-    /// First address of the hypervisor's range.
+    /// OUT: virtual address at which the hypervisor's range begins.
     pub virt_start: xen_ulong_t,
 }
 const _: () = assert!(size_of::<xen_platform_parameters>() == 8);
@@ -73,9 +73,9 @@ pub struct xen_feature_info {
 }
 const _: () = assert!(size_of::<xen_feature_info>() == 8);
 
-/// Returns the page size.
+/// Returns the page size, bytes.
 pub const XENVER_pagesize: u32 = 7;
-/// The domain's UUID.
+/// The caller's UUID: [`xen_domain_handle_t`](crate::xen::xen_domain_handle_t).
 pub const XENVER_guest_handle: u32 = 8;
 /// The hypervisor's command line: [`xen_commandline_t`].
 pub const XENVER_commandline: u32 = 9;
@@ -86,11 +86,11 @@ pub type xen_commandline_t = [u8; 1024];
 /// The linker's build ID; returns its length. Argument [`xen_build_id`].
 pub const XENVER_build_id: u32 = 10;
 
-/// Argument of [`XENVER_build_id`].
+/// Argument of [`XENVER_build_id`]; null only asks for the length.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_build_id {
-    /// IN: bytes that follow.
+    /// IN: bytes that follow, for the ID.
     pub len: u32,
     /// OUT: the ID begins here.
     pub buf: [u8; 0],

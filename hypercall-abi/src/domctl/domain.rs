@@ -9,9 +9,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xen_domctl_createdomain {
-    /// Security label.
+    /// Label for the security module; 0 without one.
     pub ssidref: u32,
-    /// UUID.
+    /// UUID, of the toolstack's choice.
     pub handle: xen_domain_handle_t,
     /// `XEN_DOMCTL_CDF_*`; 0 for plain PV.
     pub flags: u32,
@@ -90,7 +90,7 @@ pub struct xen_domctl_getdomaininfo {
     pub nr_online_vcpus: u32,
     /// Its highest vCPU number, or [`XEN_INVALID_MAX_VCPU_ID`].
     pub max_vcpu_id: u32,
-    /// Security label.
+    /// Label for the security module.
     pub ssidref: u32,
     /// UUID.
     pub handle: xen_domain_handle_t,

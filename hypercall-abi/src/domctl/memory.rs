@@ -22,9 +22,9 @@ pub const XEN_DOMCTL_PFINFO_LTABTYPE_MASK: u32 = 0x7 << 28;
 pub const XEN_DOMCTL_PFINFO_LPINTAB: u32 = 0x1 << 31;
 /// No such frame, or not the domain's.
 pub const XEN_DOMCTL_PFINFO_XTAB: u32 = 0xf << 28;
-/// Allocate-only page.
+/// Allocated and without contents, so that nothing need be sent.
 pub const XEN_DOMCTL_PFINFO_XALLOC: u32 = 0xe << 28;
-/// Broken page.
+/// The page has a memory error.
 pub const XEN_DOMCTL_PFINFO_BROKEN: u32 = 0xd << 28;
 /// Bits of the type.
 pub const XEN_DOMCTL_PFINFO_LTAB_MASK: u32 = 0xf << 28;

@@ -98,7 +98,7 @@ pub struct xen_multiboot_mod_list {
     pub mod_end: u32,
     /// Its command line, ending in NUL.
     pub cmdline: u32,
-    /// Unused, must be zero.
+    /// Unused; zero.
     pub pad: u32,
 }
 const _: () = assert!(size_of::<xen_multiboot_mod_list>() == 16);
@@ -111,7 +111,7 @@ pub struct dom0_vga_console_info {
     pub video_type: u8,
     /// Padding.
     pub _pad0: [u8; 3],
-    /// Depends on the command.
+    /// Its geometry, by `video_type`.
     ///
     /// One of: `text_mode_3` ([`dom0_vga_console_info_text_mode_3`]), `vesa_lfb`
     /// ([`dom0_vga_console_info_vesa_lfb`]).
@@ -130,15 +130,15 @@ pub const XEN_VGATYPE_EFI_LFB: u8 = 0x70;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct dom0_vga_console_info_text_mode_3 {
-    /// Font height, in pixels.
+    /// Height of a character, pixels.
     pub font_height: u16,
-    /// Cursor location (column, row).
+    /// Column of the cursor, from 0.
     pub cursor_x: u16,
-    /// Cursor location (column, row).
+    /// Row of the cursor, from 0.
     pub cursor_y: u16,
-    /// Number of rows and columns (dimensions in characters).
+    /// Height of the screen, characters.
     pub rows: u16,
-    /// Number of rows and columns (dimensions in characters).
+    /// Width of the screen, characters.
     pub columns: u16,
 }
 const _: () = assert!(size_of::<dom0_vga_console_info_text_mode_3>() == 10);
@@ -147,41 +147,41 @@ const _: () = assert!(size_of::<dom0_vga_console_info_text_mode_3>() == 10);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct dom0_vga_console_info_vesa_lfb {
-    /// Width and height, in pixels.
+    /// Width, pixels.
     pub width: u16,
-    /// Width and height, in pixels.
+    /// Height, pixels.
     pub height: u16,
-    /// Bytes per scan line.
+    /// Bytes from one line to the next.
     pub bytes_per_line: u16,
     /// Bits per pixel.
     pub bits_per_pixel: u16,
-    /// LFB physical address, and size (in units of 64kB).
+    /// Physical address, bits 31:0.
     pub lfb_base: u32,
-    /// Lfb size.
+    /// Size, in units of 64 KiB.
     pub lfb_size: u32,
-    /// RGB mask offsets and sizes, as defined by VBE 1.2+.
+    /// Lowest bit of the red part of a pixel.
     pub red_pos: u8,
-    /// RGB mask offsets and sizes, as defined by VBE 1.2+.
+    /// Bits of the red part.
     pub red_size: u8,
-    /// Green pos.
+    /// Lowest bit of the green part.
     pub green_pos: u8,
-    /// Green size.
+    /// Bits of the green part.
     pub green_size: u8,
-    /// Blue pos.
+    /// Lowest bit of the blue part.
     pub blue_pos: u8,
-    /// Blue size.
+    /// Bits of the blue part.
     pub blue_size: u8,
-    /// Rsvd pos.
+    /// Lowest bit of the unused part.
     pub rsvd_pos: u8,
-    /// Rsvd size.
+    /// Bits of the unused part.
     pub rsvd_size: u8,
-    /// VESA capabilities (offset 0xa, VESA command 0x4f00).
+    /// Capabilities of the VBE controller (function 4F00h, offset 0Ah).
     pub gbl_caps: u32,
-    /// Mode attributes (offset 0x0, VESA command 0x4f01).
+    /// Attributes of the mode (function 4F01h, offset 0).
     pub mode_attrs: u16,
     /// Unused; zero.
     pub pad: u16,
-    /// High 32 bits of lfb_base.
+    /// Physical address, bits 63:32.
     pub ext_lfb_base: u32,
 }
 const _: () = assert!(size_of::<dom0_vga_console_info_vesa_lfb>() == 36);

@@ -316,7 +316,7 @@ pub struct iret_context {
 const _: () = assert!(size_of::<iret_context>() == 72);
 
 /// Registers of a vCPU at a trap or switch. A name stands for the whole register; C has unions
-/// over its parts. A selector's upper half is padding here.
+/// over its parts.
 #[allow(
     missing_docs,
     reason = "a field without a comment is the register of its name"

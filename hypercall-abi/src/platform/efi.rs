@@ -75,7 +75,7 @@ pub struct xenpf_efi_guid {
 const _: () = assert!(size_of::<xenpf_efi_guid>() == 16);
 
 /// A call of an EFI runtime service. The hypercall's own result is 0 whenever the service was
-/// called at all; -EOPNOTSUPP without EFI.
+/// called at all; -ENOSYS without EFI.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_efi_runtime_call {
@@ -249,13 +249,14 @@ pub const XEN_FW_EFI_APPLE_PROPERTIES: u32 = 6;
 /// `kbd_shift_flags`: keyboard shift state, from INT 16h function 02h.
 pub const XEN_FW_KBD_SHIFT_FLAGS: u32 = 5;
 
-/// Argument of `XENPF_firmware_info`.
+/// Argument of `XENPF_firmware_info`. -ESRCH if there is no such thing, also for the index after
+/// the last; -ENOSYS if it is EFI's and the machine has none.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct xenpf_firmware_info {
     /// IN: `XEN_FW_*`.
     pub r#type: u32,
-    /// IN: which of several; a call with the index after the last fails.
+    /// IN: which of several, from 0.
     pub index: u32,
     /// OUT: the answer, by `type`.
     ///

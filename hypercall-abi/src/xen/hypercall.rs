@@ -93,7 +93,7 @@ pub const __HYPERVISOR_xenpmu_op: u64 = 40;
 pub const __HYPERVISOR_dm_op: u64 = 41;
 /// `hypfs_op(...)`: the hypervisor's parameter tree.
 pub const __HYPERVISOR_hypfs_op: u64 = 42;
-/// Architecture-specific hypercall 0.
+/// Architecture-specific hypercall 0: on x86 `mca(op)`, machine checks.
 pub const __HYPERVISOR_arch_0: u64 = 48;
 /// Architecture-specific hypercall 1.
 pub const __HYPERVISOR_arch_1: u64 = 49;

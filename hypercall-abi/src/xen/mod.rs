@@ -39,7 +39,8 @@ pub const VIRQ_ARGO: u32 = 11;
 pub const VIRQ_ENOMEM: u32 = 12;
 /// Per vCPU: a performance counter interrupt.
 pub const VIRQ_XENPMU: u32 = 13;
-/// Architecture-specific virtual interrupt 0.
+/// Architecture-specific virtual interrupt 0: on x86 `VIRQ_MCA`, global, dom0: a machine check
+/// was logged.
 pub const VIRQ_ARCH_0: u32 = 16;
 /// Architecture-specific virtual interrupt 1.
 pub const VIRQ_ARCH_1: u32 = 17;

@@ -473,3 +473,20 @@ fn reset_closes_everything_in_steps() {
         EVTCHNSTAT_closed
     );
 }
+
+#[test]
+fn a_domain_with_every_port_open_can_be_destroyed() {
+    use crate::domain::lifecycle::destroy;
+    let (_, mut domu) = pair();
+    while domu.alloc_unbound(DOMID_SELF, 0).is_ok() {}
+    let ports = domu.dom.lock().events.len();
+    assert_eq!(
+        ports % Budget::FULL,
+        0,
+        "closing all uses budgets up exactly"
+    );
+    let Guest { hv, dom, .. } = domu;
+    let calls =
+        (1..1000).find(|_| destroy(hv, dom, &mut Budget::new(Budget::FULL)) == Ok(Progress::Done));
+    assert!(calls.is_some(), "it is never done");
+}

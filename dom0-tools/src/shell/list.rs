@@ -82,7 +82,7 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
             kinds.push(kind);
         }
     }
-    let rows: [(&str, String); 18] = [
+    let rows: [(&str, String); 19] = [
         ("nr_cpus", machine.nr_cpus.to_string()),
         ("max_cpu_id", machine.max_cpu_id.to_string()),
         ("nr_nodes", machine.nr_nodes.to_string()),
@@ -101,6 +101,7 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
             "free_memory",
             (machine.free_pages / PAGES_PER_MIB).to_string(),
         ),
+        ("free_pages", machine.free_pages.to_string()),
         (
             "xen_version",
             format!(

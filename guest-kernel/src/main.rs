@@ -18,6 +18,7 @@ mod mm;
 mod panic;
 mod pattern;
 mod ramdisk;
+mod rogue;
 mod syscall;
 mod task;
 mod trap;
@@ -59,6 +60,10 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
         bench::run();
     }
     if (checks || benches) && boot.option("init").is_none() {
+        power_off();
+    }
+    if let Some(name) = boot.option("rogue") {
+        rogue::run(name);
         power_off();
     }
     start_init(&boot);

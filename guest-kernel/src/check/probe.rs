@@ -15,7 +15,7 @@ unsafe extern "C" {
 const ARITHMETIC: u64 = 0x8d5;
 
 /// A short piece of assembly that a probe runs; its argument is in rdi.
-pub(super) type Code = extern "C" fn(u64);
+pub(crate) type Code = extern "C" fn(u64);
 
 /// Where a piece of code lies.
 pub(super) fn place(code: Code) -> u64 {
@@ -31,7 +31,7 @@ macro_rules! code {
         }
     )* };
 }
-pub(super) use code;
+pub(crate) use code;
 
 /// Calls `f(arg)`; if that meets an exception, returns from here instead.
 #[unsafe(naked)]
@@ -110,7 +110,7 @@ pub(super) fn multicall_iret(context: &iret_context, list: &mut [multicall_entry
 }
 
 /// Runs `code(arg)` in kernel mode with events masked or not; what it met, if it met something.
-pub(super) fn attempt(code: Code, arg: u64, masked: bool) -> Option<Hit> {
+pub(crate) fn attempt(code: Code, arg: u64, masked: bool) -> Option<Hit> {
     shared::set_upcall_mask(masked);
     run_kernel(code, arg);
     shared::set_upcall_mask(true);

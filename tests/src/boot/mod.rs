@@ -7,6 +7,7 @@ mod guests;
 mod linux_dom0;
 mod numbers;
 mod prompt;
+mod rogues;
 mod smp;
 mod two_sides;
 mod write_xor_execute;
@@ -30,10 +31,11 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 12] = [
+pub const ALL: [BootTest; 13] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     two_sides::TEST,
+    rogues::TEST,
     guests::TEST,
     guests::TEST_ON_XEN,
     bad_input::TEST,

@@ -168,6 +168,9 @@ impl<M: Machine> Hypervisor<M> {
         self.frames.set(mfn, Word::FREE);
         self.frames.free_map().release(mfn, 1);
         if let Some(dom) = owner {
+            if last.is_counted() {
+                dom.uncharge(1);
+            }
             dom.frame_unmarked();
         }
     }

@@ -175,6 +175,7 @@ proptest! {
         dom.homes.lock()[0] = Some(vcpu);
         lifecycle::destroy_whole(hv, dom).expect("not the control domain");
         prop_assert_eq!(dom.phase(), Phase::Free);
+        prop_assert_eq!(dom.tot_pages.load(core::sync::atomic::Ordering::Relaxed), 0);
         prop_assert_eq!(hv.frames.free_frames(), free);
     }
 

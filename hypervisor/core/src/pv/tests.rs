@@ -207,9 +207,24 @@ impl World {
         }
     }
 
+    /// A domain is charged for exactly the frames that say so.
+    fn check_charge(&self, dom: &Domain) -> Result<(), std::string::String> {
+        let owner = Owner::domain(dom.slot);
+        let counted = (0..self.hv.frames.len())
+            .map(|mfn| self.hv.frames.word(Mfn(mfn)))
+            .filter(|w| w.owner() == owner && w.is_counted())
+            .count();
+        let charged = dom.tot_pages.load(core::sync::atomic::Ordering::Relaxed);
+        if counted != charged as usize {
+            return Err(std::format!("{counted} frames counted, {charged} charged"));
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), std::string::String> {
         let mut held = vec![];
         for d in 0..2 {
+            self.check_charge(self.doms[d])?;
             held.extend(self.roots[d].map(|r| (r, Kind::L4)));
             held.extend(self.doms[d].lock().shared_info.map(|s| (s, Kind::Writable)));
         }

@@ -1,4 +1,4 @@
-//! Twenty thousand hypercalls with arguments drawn from what hurts: the same ones on every run.
+//! Twenty thousand hypercalls with arguments drawn from what hurts, from the same seeds on every run.
 
 use super::*;
 use hypercall_abi::arch_x86_64::MACH2PHYS_VIRT_START;

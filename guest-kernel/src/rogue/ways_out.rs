@@ -70,7 +70,6 @@ code! {
     out_reset: "mov edx, 0xcf9", "mov eax, 6", "out dx, al";
     out_debug_exit: "mov edx, 0x604", "mov eax, 0x2000", "out dx, ax";
     vmcall: "vmcall";
-    iretq_bare: "ud2";
 }
 
 const PRIVILEGED: &[(&str, Code)] = &[
@@ -102,7 +101,6 @@ const PRIVILEGED: &[(&str, Code)] = &[
     ("out to the reset port", out_reset),
     ("out to the power port", out_debug_exit),
     ("vmcall", vmcall),
-    ("ud2", iretq_bare),
 ];
 
 extern "C" fn landing() -> ! {

@@ -28,7 +28,12 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     report.note(format!("{version} reaches user space: {line}"));
     machine.expect("(PVN) Powering off")?;
     // What it asks for first that is not there: interrupts of devices.
-    if let Some(missed) = machine.console.text().lines().find(|l| l.contains("failed -")) {
+    if let Some(missed) = machine
+        .console
+        .text()
+        .lines()
+        .find(|l| l.contains("failed -"))
+    {
         report.note(format!("the first thing it missed: {}", missed.trim()));
     }
     Ok(())

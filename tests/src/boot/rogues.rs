@@ -97,8 +97,16 @@ const ROGUES: &[(&str, End)] = &[
     ("pin-flood", Endless),
 ];
 
+/// Once where rogue and bystander share a CPU, and once where each can have its own.
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
-    let mut machine = lab.start(&lab.paravane(None)?, "paravane")?;
+    on_cpus(1, lab, report)?;
+    on_cpus(2, lab, report)
+}
+
+fn on_cpus(cpus: u32, lab: &Lab, report: &mut Report) -> Checked<()> {
+    let mut config = lab.paravane(None)?;
+    config.smp = cpus;
+    let mut machine = lab.start(&config, &format!("paravane-{cpus}"))?;
     machine.expect(PROMPT)?;
     machine.type_line("xl create guest1")?;
     machine.expect("[guest1] init: all is well")?;
@@ -107,25 +115,30 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     for &(name, end) in ROGUES {
         let result = one(&mut machine, name, end, free);
         let stuck = matches!(result, Err(Trouble::Failure(_))) && !alive(&mut machine);
-        report.case(name, result);
+        ends[match end {
+            Killed(_) => 0,
+            GoesOn => 1,
+            Endless => 2,
+        }] += u32::from(result.is_ok());
+        report.case(&format!("{name} ({cpus} CPUs)"), result);
         require!(
             !stuck,
             "after {name} the machine does not answer{}",
             machine.tail()
         );
-        ends[match end {
-            Killed(_) => 0,
-            GoesOn => 1,
-            Endless => 2,
-        }] += 1;
     }
     let result = vector_registers(&mut machine, free);
-    report.case("fpu-read", result);
+    report.case(&format!("fpu-read ({cpus} CPUs)"), result);
     report.note(format!(
-        "{} rogues were ended by the hypervisor, {} were refused, {} ran without end and were ended",
-        ends[0], ends[1] + 1, ends[2] + 1
+        "of {} rogues, {} were ended by the hypervisor, {} were refused, {} ran until destroyed",
+        ROGUES.len(),
+        ends[0],
+        ends[1],
+        ends[2]
     ));
-    report.note(format!("{free} pages free after each, as before"));
+    report.note(format!(
+        "{free} pages were free before the first ({cpus} CPUs)"
+    ));
     machine.type_line("poweroff")?;
     let status = machine.expect_end()?;
     require!(status.success(), "`poweroff` ended QEMU with {status}");

@@ -8,6 +8,7 @@ use hypercall_abi::xen::DOMID_SELF;
 use super::Domain;
 use crate::addr::{HYPERVISOR_START, Mfn};
 use crate::error::{Errno, HypercallResult, Result, Stop};
+use crate::frame::word::Owner;
 use crate::guest::{GuestSlice, copy_in, copy_out, copy_out_bytes};
 use crate::hypercall::Cx;
 use crate::platform::Machine;
@@ -160,7 +161,12 @@ fn write_back<M: Machine>(
 fn decrease<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, first: u64, order: u32) -> Result<(), Stop> {
     let end = first.checked_add(1 << order).ok_or(Errno::EINVAL)?;
     for mfn in (first..end).map(Mfn) {
-        cx.hv.release_domain_page(dom, mfn)?;
+        let word = cx.hv.frames.word(mfn);
+        let owned = word.owner() == Owner::domain(dom.slot);
+        // Given up before and still in use: as given up as it can be.
+        if !(owned && word.is_counted() && !word.is_allocated()) {
+            cx.hv.release_domain_page(dom, mfn)?;
+        }
     }
     Ok(())
 }

@@ -55,6 +55,54 @@ pub struct Regs {
 const _: () = assert!(size_of::<Regs>() == 176);
 
 impl Regs {
+    /// A general register by its number in instruction encodings (0 rax, 1 rcx, 2 rdx, 3 rbx,
+    /// 4 rsp, …); bits above the low four do not count.
+    #[must_use]
+    pub fn general(&self, number: u8) -> u64 {
+        match number & 15 {
+            0 => self.rax,
+            1 => self.rcx,
+            2 => self.rdx,
+            3 => self.rbx,
+            4 => self.rsp,
+            5 => self.rbp,
+            6 => self.rsi,
+            7 => self.rdi,
+            8 => self.r8,
+            9 => self.r9,
+            10 => self.r10,
+            11 => self.r11,
+            12 => self.r12,
+            13 => self.r13,
+            14 => self.r14,
+            _ => self.r15,
+        }
+    }
+
+    /// The same for writing.
+    pub fn general_mut(&mut self, number: u8) -> &mut u64 {
+        match number & 15 {
+            0 => &mut self.rax,
+            1 => &mut self.rcx,
+            2 => &mut self.rdx,
+            3 => &mut self.rbx,
+            4 => &mut self.rsp,
+            5 => &mut self.rbp,
+            6 => &mut self.rsi,
+            7 => &mut self.rdi,
+            8 => &mut self.r8,
+            9 => &mut self.r9,
+            10 => &mut self.r10,
+            11 => &mut self.r11,
+            12 => &mut self.r12,
+            13 => &mut self.r13,
+            14 => &mut self.r14,
+            _ => &mut self.r15,
+        }
+    }
+}
+
+impl Regs {
     /// `error_vector` of a `syscall`: no exception has vector 0 and an error code.
     pub const SYSCALL: u64 = 0x100;
 }

@@ -79,7 +79,7 @@ hypercalls! { cx, a;
         => calls::get_debugreg(cx, a[0]),
     update_descriptor __HYPERVISOR_update_descriptor Whole ""
         => calls::update_descriptor(cx, a[0], a[1]),
-    memory_op __HYPERVISOR_memory_op Part "reservations, maps, machphys, exchange"
+    memory_op __HYPERVISOR_memory_op Part "reservations, exchange, memory maps, machphys, claims"
         => memory_op::memory_op(cx, a[0], a[1]),
     multicall __HYPERVISOR_multicall Whole "everything but itself"
         => multicall::multicall(cx, a[0], a[1]),
@@ -87,7 +87,7 @@ hypercalls! { cx, a;
         => mmu_update::update_va_mapping(cx, a[0], a[1], a[2]),
     set_timer_op __HYPERVISOR_set_timer_op Whole ""
         => sched_ops::set_timer_op(cx, a[0]),
-    xen_version __HYPERVISOR_xen_version Whole "all sub-operations; no build id"
+    xen_version __HYPERVISOR_xen_version Whole "all sub-operations; there is no build id"
         => version::xen_version(cx, a[0], a[1]),
     console_io __HYPERVISOR_console_io Whole ""
         => console::console_io(cx, a[0], a[1], a[2]),
@@ -99,13 +99,13 @@ hypercalls! { cx, a;
         => mmu_update::update_va_mapping_otherdomain(cx, a[0], a[1], a[2], a[3]),
     iret __HYPERVISOR_iret Whole ""
         => iret::iret(cx),
-    vcpu_op __HYPERVISOR_vcpu_op Part "no hot-plugged areas of other vCPUs"
+    vcpu_op __HYPERVISOR_vcpu_op Part "all but get_physid"
         => sched_ops::vcpu_op(cx, a[0], a[1], a[2]),
     set_segment_base __HYPERVISOR_set_segment_base Whole ""
         => calls::set_segment_base(cx, a[0], a[1]),
     mmuext_op __HYPERVISOR_mmuext_op Whole "superpage marks refused as real Xen refuses them"
         => mmuext::mmuext_op(cx, a[0], a[1], a[2], a[3]),
-    sched_op __HYPERVISOR_sched_op Whole "pin_override refused"
+    sched_op __HYPERVISOR_sched_op Whole "pin_override for dom0"
         => sched_ops::sched_op(cx, a[0], a[1]),
     callback_op __HYPERVISOR_callback_op Whole "all types"
         => calls::callback_op(cx, a[0], a[1]),

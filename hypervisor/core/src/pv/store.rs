@@ -169,7 +169,7 @@ impl Store {
     #[must_use]
     pub fn effect(&self, regs: &Regs, old: u64, byte: u32) -> Effect {
         let operand = match self.operand {
-            Operand::Register(n) => general(regs, n),
+            Operand::Register(n) => regs.general(n),
             Operand::Immediate(value) => value,
         };
         let combined = |value: u64| Effect {
@@ -235,55 +235,11 @@ fn compare_flags(left: u64, right: u64) -> u64 {
         | overflow << 11
 }
 
-/// A general register by its number in the encoding.
-fn general(r: &Regs, number: u8) -> u64 {
-    match number & 15 {
-        0 => r.rax,
-        1 => r.rcx,
-        2 => r.rdx,
-        3 => r.rbx,
-        4 => r.rsp,
-        5 => r.rbp,
-        6 => r.rsi,
-        7 => r.rdi,
-        8 => r.r8,
-        9 => r.r9,
-        10 => r.r10,
-        11 => r.r11,
-        12 => r.r12,
-        13 => r.r13,
-        14 => r.r14,
-        _ => r.r15,
-    }
-}
-
-/// The same for writing.
-fn general_mut(r: &mut Regs, number: u8) -> &mut u64 {
-    match number & 15 {
-        0 => &mut r.rax,
-        1 => &mut r.rcx,
-        2 => &mut r.rdx,
-        3 => &mut r.rbx,
-        4 => &mut r.rsp,
-        5 => &mut r.rbp,
-        6 => &mut r.rsi,
-        7 => &mut r.rdi,
-        8 => &mut r.r8,
-        9 => &mut r.r9,
-        10 => &mut r.r10,
-        11 => &mut r.r11,
-        12 => &mut r.r12,
-        13 => &mut r.r13,
-        14 => &mut r.r14,
-        _ => &mut r.r15,
-    }
-}
-
 impl Effect {
     /// Puts the register and flag results of a store of `length` bytes in place.
     pub fn apply(&self, regs: &mut Regs, old: u64, length: u8) {
         if let Some(register) = self.loads {
-            *general_mut(regs, register) = old;
+            *regs.general_mut(register) = old;
         }
         if let Some(flags) = self.flags {
             regs.rflags = regs.rflags & !ARITHMETIC | flags;

@@ -156,22 +156,22 @@ fn kernel<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut Vcpu, op: Op)
                 4 => registers::cr4(vcpu),
                 _ => return Outcome::Gp,
             };
-            set_register(&mut vcpu.regs, reg, value);
+            *vcpu.regs.general_mut(reg) = value;
             Outcome::Done
         }
         Op::WriteCr { cr, reg } => {
-            let value = register(&vcpu.regs, reg);
+            let value = vcpu.regs.general(reg);
             write_cr(hv, dom, vcpu, cr, value)
         }
         Op::ReadDr { dr, reg } => match registers::dr(vcpu, u32::from(dr)) {
             Ok(value) => {
-                set_register(&mut vcpu.regs, reg, value);
+                *vcpu.regs.general_mut(reg) = value;
                 Outcome::Done
             }
             Err(_) => Outcome::Gp,
         },
         Op::WriteDr { dr, reg } => {
-            let value = register(&vcpu.regs, reg);
+            let value = vcpu.regs.general(reg);
             done(registers::set_dr(hv, vcpu, u32::from(dr), value))
         }
         Op::Clts => {
@@ -412,48 +412,4 @@ fn page_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, va: u64, write: b
     }
     bounce::set_cr2(hv, vcpu, va);
     inject(hv, vcpu, super::PF, Some(error));
-}
-
-/// General register `number`, 0 to 15.
-fn register(r: &Regs, number: u8) -> u64 {
-    match number & 15 {
-        0 => r.rax,
-        1 => r.rcx,
-        2 => r.rdx,
-        3 => r.rbx,
-        4 => r.rsp,
-        5 => r.rbp,
-        6 => r.rsi,
-        7 => r.rdi,
-        8 => r.r8,
-        9 => r.r9,
-        10 => r.r10,
-        11 => r.r11,
-        12 => r.r12,
-        13 => r.r13,
-        14 => r.r14,
-        _ => r.r15,
-    }
-}
-
-fn set_register(r: &mut Regs, number: u8, value: u64) {
-    let register = match number & 15 {
-        0 => &mut r.rax,
-        1 => &mut r.rcx,
-        2 => &mut r.rdx,
-        3 => &mut r.rbx,
-        4 => &mut r.rsp,
-        5 => &mut r.rbp,
-        6 => &mut r.rsi,
-        7 => &mut r.rdi,
-        8 => &mut r.r8,
-        9 => &mut r.r9,
-        10 => &mut r.r10,
-        11 => &mut r.r11,
-        12 => &mut r.r12,
-        13 => &mut r.r13,
-        14 => &mut r.r14,
-        _ => &mut r.r15,
-    };
-    *register = value;
 }

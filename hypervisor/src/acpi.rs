@@ -2,6 +2,9 @@
 //! timer, and how to end and restart the machine. Tables are firmware's claims: every length is
 //! checked, every checksum too, and what is malformed is as good as not there.
 
+use arrayvec::ArrayVec;
+use hypervisor_core::frame::tlb::MAX_CPUS;
+
 use crate::boot::machine_bytes;
 use crate::boot::multiboot::{BootInfo, Range};
 use crate::bytes::{u8_at, u16_at, u32_at, u64_at};
@@ -42,10 +45,12 @@ pub(crate) struct ResetPort {
 }
 
 /// Everything found.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    /// Enabled CPUs.
-    pub(crate) cpus: u32,
+    /// APIC ids of enabled CPUs.
+    pub(crate) cpus: ArrayVec<u32, MAX_CPUS>,
+    /// Enabled CPUs that are too many.
+    pub(crate) cpus_lost: u32,
     /// Machine address and first interrupt of the IOAPIC that serves `console`.
     pub(crate) ioapic: Option<(u64, u32)>,
     /// Route of ISA interrupt 4 (COM1).
@@ -169,9 +174,9 @@ impl Facts {
                 break;
             };
             match kind {
-                // Local APIC, and local x2APIC: bit 0 of the flags is "enabled".
-                0 => self.cpus += u32_at(entry, 4).unwrap_or(0) & 1,
-                9 => self.cpus += u32_at(entry, 8).unwrap_or(0) & 1,
+                // Local APIC, and local x2APIC: id and flags.
+                0 => self.add_cpu(u8_at(entry, 3).map(u32::from), u32_at(entry, 4)),
+                9 => self.add_cpu(u32_at(entry, 4), u32_at(entry, 8)),
                 1 if found < ioapics.len() => {
                     if let (Some(address), Some(first)) = (u32_at(entry, 4), u32_at(entry, 8)) {
                         ioapics[found] = (u64::from(address), first);
@@ -199,6 +204,16 @@ impl Facts {
             .filter(|a| a.1 <= route.gsi)
             .max_by_key(|a| a.1);
         self.console = Some(route);
+    }
+
+    /// Adds the CPU with APIC id `id` if bit 0 of `flags` says that it is enabled.
+    fn add_cpu(&mut self, id: Option<u32>, flags: Option<u32>) {
+        let (Some(id), Some(flags)) = (id, flags) else {
+            return;
+        };
+        if flags & 1 != 0 && !self.cpus.contains(&id) && self.cpus.try_push(id).is_err() {
+            self.cpus_lost += 1;
+        }
     }
 
     fn read_fadt(&mut self, table: &[u8], tables: &Tables<'_>) {

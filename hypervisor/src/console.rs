@@ -6,6 +6,7 @@ use hypervisor_core::cmdline::Serial;
 use spin::Mutex;
 
 use crate::arch::cpu;
+use crate::logging;
 
 /// Offsets of a 16550's registers.
 const DATA: u16 = 0;
@@ -26,6 +27,9 @@ static PORT: AtomicU16 = AtomicU16::new(0);
 
 /// Whether input raises no interrupt and must be looked for.
 static POLLED: AtomicBool = AtomicBool::new(false);
+
+/// Held while a piece of output goes out.
+static OUTPUT: Mutex<()> = Mutex::new(());
 
 /// Received bytes that nobody has read.
 static INPUT: Mutex<Input> = Mutex::new(Input {
@@ -118,12 +122,17 @@ pub(crate) fn is_polled() -> bool {
     POLLED.load(Ordering::Relaxed)
 }
 
-/// Writes all of `bytes`; newlines go out as CR LF.
+/// Writes all of `bytes`, in one piece; newlines go out as CR LF.
 pub(crate) fn write(bytes: &[u8]) {
     let port = PORT.load(Ordering::Relaxed);
     if port == 0 {
         return;
     }
+    let _turn = if logging::is_ending() {
+        OUTPUT.try_lock()
+    } else {
+        Some(OUTPUT.lock())
+    };
     for &byte in bytes {
         if byte == b'\n' {
             send(port, b'\r');

@@ -12,8 +12,9 @@ use log::{error, info};
 
 use crate::arch::cpu::{self, cr0, msr};
 use crate::arch::percpu::PerCpu;
-use crate::arch::{descriptors, fpu, guest_copy};
+use crate::arch::{descriptors, fpu, guest_copy, ipi};
 use crate::layout::{DIRECT_MAP, PAGE};
+use crate::logging::Panic;
 use crate::{console, dump, logging, own, power, time};
 
 /// The hardware. Its state is in per-CPU data and in the modules that own it.
@@ -80,6 +81,14 @@ pub(crate) fn read_table(table: u64, index: u64) -> Option<u64> {
     // SAFETY: a load of hypervisor or guest memory has no effect; holes between pieces of memory
     // fault, which is met.
     unsafe { guest_copy::read_u64(at) }.ok()
+}
+
+/// Stops the other CPUs. What they held stays locked, and so the log no longer waits.
+fn alone() {
+    if logging::begin_panic() == Panic::Elsewhere {
+        ipi::stop_here();
+    }
+    ipi::stop_others();
 }
 
 impl Hw {
@@ -261,10 +270,7 @@ impl Machine for Hw {
     }
 
     fn flush_tlb_remote(&self, mask: CpuMask) {
-        assert!(
-            mask & !1 == 0,
-            "TLB flush of CPUs that are not up: {mask:x}"
-        );
+        ipi::flush(mask);
     }
 
     fn load_gdt(&self, frames: &[Mfn]) {
@@ -379,7 +385,7 @@ impl Machine for Hw {
     }
 
     fn kick(&self, cpu: CpuId) {
-        assert!(cpu == 0, "kick of CPU {cpu}, which is not up");
+        ipi::kick(cpu);
     }
 
     #[inline]
@@ -433,8 +439,10 @@ impl Machine for Hw {
             Mode::Kernel => a.kernel_root,
             Mode::User => a.user_root,
         };
-        if let Some(root) = root {
-            self.load_root(root);
+        match root {
+            Some(root) => self.load_root(root),
+            // The root of what ran before may be freed now.
+            None => own.leave_guest_space(),
         }
         own.map_gdt(&a.gdt);
         own.unmap_ldt();
@@ -479,14 +487,19 @@ impl Machine for Hw {
         match how {
             Shutdown::Poweroff => {
                 info!("Powering off");
+                alone();
                 power::switch_off();
                 error!("This machine cannot be switched off by software: halted");
             }
             Shutdown::Reboot => {
                 info!("Restarting");
+                alone();
                 power::restart();
             }
-            Shutdown::Halt => info!("Halted"),
+            Shutdown::Halt => {
+                info!("Halted");
+                alone();
+            }
         }
         cpu::halt_forever()
     }

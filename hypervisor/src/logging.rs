@@ -1,12 +1,13 @@
 //! The log: a ring in memory (`xl dmesg`) and the console, every line with the prefix `(PVN) `.
 
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use hypervisor_core::cmdline::LogLevel;
 use log::{LevelFilter, Log, Metadata, Record};
 use spin::Mutex;
 
+use crate::arch::percpu;
 use crate::console;
 
 const RING: usize = 16 * 1024;
@@ -25,8 +26,20 @@ static LOG: Mutex<Ring> = Mutex::new(Ring {
     written: 0,
     cleared: 0,
 });
-/// Set once a panic owns the console: it must not wait for a lock that the panicking code holds.
-static PANICKING: AtomicBool = AtomicBool::new(false);
+/// The CPU that ends the machine, plus 1: it must not wait for a lock that the code it interrupted,
+/// or a halted CPU, holds.
+static PANICKING: AtomicU32 = AtomicU32::new(0);
+
+/// Who ends the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Panic {
+    /// This CPU, from now on.
+    First,
+    /// This CPU, which had begun before.
+    Again,
+    /// Another CPU, which will halt this one.
+    Elsewhere,
+}
 
 impl Ring {
     fn push(&mut self, bytes: &[u8]) {
@@ -67,7 +80,7 @@ impl Write for Lines<'_> {
 
 /// Logs one formatted message as a line of its own.
 pub(crate) fn line(args: fmt::Arguments<'_>) {
-    let mut guard = if PANICKING.load(Ordering::Relaxed) {
+    let mut guard = if is_ending() {
         LOG.try_lock()
     } else {
         Some(LOG.lock())
@@ -111,9 +124,20 @@ pub(crate) fn init(level: LogLevel) {
     log::set_max_level(filter);
 }
 
-/// From here on the log does not wait for its lock; true the first time.
-pub(crate) fn begin_panic() -> bool {
-    !PANICKING.swap(true, Ordering::Relaxed)
+/// Whether this CPU ends the machine: log and console do not wait for their locks.
+pub(crate) fn is_ending() -> bool {
+    let who = PANICKING.load(Ordering::Relaxed);
+    who != 0 && who == percpu::number() + 1
+}
+
+/// From here on log and console do not wait for their locks, on the first CPU to come here.
+pub(crate) fn begin_panic() -> Panic {
+    let me = percpu::number() + 1;
+    match PANICKING.compare_exchange(0, me, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Panic::First,
+        Err(who) if who == me => Panic::Again,
+        Err(_) => Panic::Elsewhere,
+    }
 }
 
 /// Copies the newest bytes of the ring, as many as fit; with `clear`, forgets all.

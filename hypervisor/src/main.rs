@@ -17,6 +17,7 @@ mod logging;
 mod own;
 mod panic;
 mod power;
+mod smp;
 mod start;
 mod time;
 
@@ -138,6 +139,7 @@ fn set_up(boot: BootInfo, options: Options, tsc: u64) -> Result<Booted, &'static
         image,
         &mut usable,
         &lent,
+        acpi.cpus.len().max(1) as u32,
         local_apic,
         acpi.ioapic.map(|(at, _)| at),
     )?;

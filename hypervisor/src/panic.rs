@@ -7,7 +7,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use hypervisor_core::vcpu::Regs;
 
-use crate::arch::cpu;
+use crate::arch::{cpu, ipi, percpu};
+use crate::logging::Panic;
 use crate::{dump, layout, logging};
 
 /// Whether a panic leaves the machine halted, with its message on the screen (`noreboot`).
@@ -33,10 +34,11 @@ fn on_panic(info: &PanicInfo<'_>) -> ! {
 /// An exception of the hypervisor itself that nothing expected.
 pub(crate) fn exception(regs: &Regs, cr2: u64) -> ! {
     let vector = regs.error_vector >> 32;
-    if logging::begin_panic() {
+    if begin() {
         logging::line(format_args!(
-            "PANIC: exception {vector} ({}) in the hypervisor",
-            name(vector)
+            "PANIC: exception {vector} ({}) in the hypervisor, on CPU {}",
+            name(vector),
+            percpu::number()
         ));
         dump::registers(regs);
         if vector == 14 {
@@ -70,11 +72,23 @@ fn name(vector: u64) -> &'static str {
 
 /// Logs `message` and a backtrace from frame pointer `rbp`, then halts or restarts the machine.
 pub(crate) fn die(message: fmt::Arguments<'_>, rbp: u64) -> ! {
-    if logging::begin_panic() {
-        logging::line(format_args!("PANIC: {message}"));
+    if begin() {
+        logging::line(format_args!("PANIC: {message} (CPU {})", percpu::number()));
         backtrace(rbp);
     }
     stop()
+}
+
+/// Stops the other CPUs; false if this one is here for the second time.
+fn begin() -> bool {
+    match logging::begin_panic() {
+        Panic::First => {
+            ipi::stop_others();
+            true
+        }
+        Panic::Again => false,
+        Panic::Elsewhere => ipi::stop_here(),
+    }
 }
 
 fn stop() -> ! {

@@ -13,12 +13,12 @@ use hypervisor_core::hypervisor::{Config, Hypervisor};
 use log::{error, info, warn};
 
 use crate::arch::percpu::PerCpu;
-use crate::arch::{apic, cpu, descriptors, entry, features, fpu};
+use crate::arch::{apic, cpu, descriptors, entry, features, fpu, ipi};
 use crate::boot::memory::{FrameSet, Frames};
 use crate::boot::multiboot::{BootInfo, RAM};
 use crate::hw::{HW, Hw};
 use crate::layout::{DIRECT_MAP, PAGE};
-use crate::{Booted, console, give_up, heap, power, time};
+use crate::{Booted, console, give_up, heap, power, smp, time};
 
 /// dom0's kernel as an ELF image, and the frames that are free once it is copied.
 pub(crate) struct Kernel {
@@ -104,7 +104,7 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
     // SAFETY: once; `space::build` set this memory aside for the heap.
     unsafe { heap::init(space.heap.0, space.heap.1) };
     // SAFETY: the boot CPU is CPU 0, and `space::build` made its window.
-    let own = unsafe { PerCpu::init(0, space.window) };
+    let own = unsafe { PerCpu::init(0, space.window(0)) };
     descriptors::load(own);
     let components = fpu::init();
     info!(
@@ -114,6 +114,7 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
     );
     apic::mask_8259();
     apic::init();
+    ipi::join(0);
     match time::init(booted.tsc, &booted.acpi) {
         Ok(clocks) => {
             let mode = apic::start_timer(clocks.apic_khz);
@@ -131,9 +132,13 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
         warn!("ACPI: no way to switch the machine off");
     }
     route_console(booted);
-    info!("Brought up 1 CPUs (of {} present)", booted.acpi.cpus.max(1));
+    let cpus = smp::bring_up(&booted.acpi, &space, booted.features, &booted.usable);
+    info!(
+        "Brought up {cpus} CPUs (of {} present)",
+        (booted.acpi.cpus.len() as u32 + booted.acpi.cpus_lost).max(1)
+    );
 
-    let hv = match hypervisor(booted) {
+    let hv = match hypervisor(booted, cpus) {
         Ok(hv) => hv,
         Err(reason) => give_up(reason),
     };
@@ -153,6 +158,7 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
         "Starting dom0 {} us after the first instruction",
         time::now() / 1000
     );
+    smp::release(hv);
     entry::run()
 }
 
@@ -175,7 +181,7 @@ fn route_console(booted: &Booted) {
 }
 
 /// Puts the core together: frame table, free memory, settings.
-fn hypervisor(booted: &Booted) -> Result<&'static Hypervisor<Hw>, &'static str> {
+fn hypervisor(booted: &Booted, cpus: u32) -> Result<&'static Hypervisor<Hw>, &'static str> {
     let space = &booted.space;
     let kept = booted.image.kept();
     let pages = kept.len() + space.own.len();
@@ -199,7 +205,7 @@ fn hypervisor(booted: &Booted) -> Result<&'static Hypervisor<Hw>, &'static str> 
     }
     mark_devices(&frames, booted);
     let mut config = Config {
-        cpus: 1,
+        cpus,
         command_line: booted.boot.command_line,
         noreboot: booted.options.noreboot,
         verbose_guests: booted.options.guest_loglvl >= LogLevel::Info,

@@ -116,7 +116,8 @@ pub trait Machine: Sync + Sized + 'static {
     fn invlpg_local(&self, va: u64);
     /// Writes back and invalidates this CPU's caches.
     fn flush_cache(&self);
-    /// Flushes the TLBs of the other CPUs in `mask` and waits until they have done it.
+    /// Flushes the TLBs of the other CPUs in `mask` and waits until they have done it. They do it
+    /// wherever they are: the caller may hold locks that they wait for.
     fn flush_tlb_remote(&self, mask: CpuMask);
 
     // ---- the running vCPU's descriptor tables and segments ------------------------------------

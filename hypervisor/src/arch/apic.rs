@@ -21,9 +21,12 @@ pub(crate) const IO_PAGE: u64 = DEVICES + PAGE;
 
 /// Local APIC registers, as offsets into its page.
 mod register {
+    pub(super) const ID: u32 = 0x20;
     pub(super) const TASK_PRIORITY: u32 = 0x80;
     pub(super) const END_OF_INTERRUPT: u32 = 0xb0;
     pub(super) const SPURIOUS: u32 = 0xf0;
+    pub(super) const COMMAND: u32 = 0x300;
+    pub(super) const COMMAND_TARGET: u32 = 0x310;
     pub(super) const LVT_TIMER: u32 = 0x320;
     pub(super) const LVT_THERMAL: u32 = 0x330;
     pub(super) const LVT_COUNTERS: u32 = 0x340;
@@ -38,6 +41,14 @@ mod register {
 const MASKED: u32 = 1 << 16;
 const DEADLINE_MODE: u32 = 2 << 17;
 const NMI_DELIVERY: u32 = 4 << 8;
+const INIT_DELIVERY: u32 = 5 << 8;
+const STARTUP_DELIVERY: u32 = 6 << 8;
+const ASSERT: u32 = 1 << 14;
+const DELIVERY_PENDING: u32 = 1 << 12;
+/// Reads of the command register until an interrupt must have been sent.
+const PATIENCE: u32 = 1_000_000;
+/// First APIC id that an xAPIC cannot address.
+const FIRST_X2APIC_ID: u32 = 0xff;
 const ENABLE: u32 = 1 << 8;
 const DIVIDE_BY_1: u32 = 0b1011;
 const BASE_ENABLE: u64 = 1 << 11;
@@ -68,6 +79,17 @@ pub(crate) fn find() -> Result<Option<u64>, &'static str> {
     let x2 = base & BASE_X2APIC != 0;
     X2APIC.store(x2, Ordering::Relaxed);
     Ok((!x2).then_some(base & 0x000f_ffff_ffff_f000))
+}
+
+/// Switches this CPU's APIC on in the mode of the boot CPU's, which [`find`] learnt.
+pub(crate) fn follow() {
+    let mode = if X2APIC.load(Ordering::Relaxed) {
+        BASE_ENABLE | BASE_X2APIC
+    } else {
+        BASE_ENABLE
+    };
+    // SAFETY: enables the APIC, at the address it has in all CPUs.
+    unsafe { cpu::wrmsr(msr::APIC_BASE, cpu::rdmsr(msr::APIC_BASE) | mode) };
 }
 
 fn write(register: u32, value: u32) {
@@ -137,16 +159,26 @@ pub(crate) fn timer_count() -> u32 {
 /// Makes the timer interrupt: by TSC deadlines where the processor can, else by a counter of
 /// `timer_khz`. Says which.
 pub(crate) fn start_timer(timer_khz: u64) -> &'static str {
-    write(register::INITIAL_COUNT, 0);
     let (_, _, features, _) = cpu::cpuid(1, 0);
     if features & CPUID_TSC_DEADLINE != 0 {
         DEADLINE.store(true, Ordering::Relaxed);
-        write(register::LVT_TIMER, DEADLINE_MODE | u32::from(TIMER_VECTOR));
+        start_timer_alike();
         return "TSC deadline";
     }
     TICKS.store((timer_khz << 32) / 1_000_000, Ordering::Relaxed);
-    write(register::LVT_TIMER, u32::from(TIMER_VECTOR));
+    start_timer_alike();
     "one-shot"
+}
+
+/// Makes this CPU's timer interrupt in the mode that [`start_timer`] chose on the boot CPU.
+pub(crate) fn start_timer_alike() {
+    write(register::INITIAL_COUNT, 0);
+    let mode = if DEADLINE.load(Ordering::Relaxed) {
+        DEADLINE_MODE
+    } else {
+        0
+    };
+    write(register::LVT_TIMER, mode | u32::from(TIMER_VECTOR));
 }
 
 /// Arms the timer to fire at TSC value `tsc`, which is `ns` from now; it may fire earlier if that
@@ -172,6 +204,62 @@ pub(crate) fn end_of_interrupt() {
     write(register::END_OF_INTERRUPT, 0);
 }
 
+/// This CPU's APIC id.
+pub(crate) fn id() -> u32 {
+    if X2APIC.load(Ordering::Relaxed) {
+        read(register::ID)
+    } else {
+        read(register::ID) >> 24
+    }
+}
+
+/// Whether interrupts can be sent to the CPU with APIC id `id`.
+pub(crate) fn reaches(id: u32) -> bool {
+    id < FIRST_X2APIC_ID || X2APIC.load(Ordering::Relaxed)
+}
+
+/// Sends an interrupt to the CPU with APIC id `target`, and waits until it has left.
+fn send(target: u32, command: u32) {
+    if X2APIC.load(Ordering::Relaxed) {
+        let value = u64::from(target) << 32 | u64::from(command);
+        // What was stored before is to be seen by whom the interrupt reaches; this write, unlike
+        // one to memory, does not wait for earlier stores.
+        // SAFETY: a barrier has no other effect.
+        unsafe { core::arch::asm!("mfence", "lfence", options(nostack, preserves_flags)) };
+        // SAFETY: the callers' commands lead to entry.S, or start a CPU as smp.rs prepared it.
+        unsafe { cpu::wrmsr(0x800 + (register::COMMAND >> 4), value) };
+        return;
+    }
+    write(register::COMMAND_TARGET, target << 24);
+    write(register::COMMAND, command);
+    for _ in 0..PATIENCE {
+        if read(register::COMMAND) & DELIVERY_PENDING == 0 {
+            break;
+        }
+        core::hint::spin_loop();
+    }
+}
+
+/// Makes the CPU `target` look for work.
+pub(crate) fn send_kick(target: u32) {
+    send(target, ASSERT | u32::from(KICK_VECTOR));
+}
+
+/// Interrupts the CPU `target` whatever it does.
+pub(crate) fn send_nmi(target: u32) {
+    send(target, ASSERT | NMI_DELIVERY);
+}
+
+/// Resets the CPU `target`, which then waits for [`send_startup`].
+pub(crate) fn send_init(target: u32) {
+    send(target, ASSERT | INIT_DELIVERY);
+}
+
+/// Starts the CPU `target`, which [`send_init`] reset, in real mode at frame `frame` below 1 MiB.
+pub(crate) fn send_startup(target: u32, frame: u8) {
+    send(target, ASSERT | STARTUP_DELIVERY | u32::from(frame));
+}
+
 /// Routes IOAPIC input `pin` to this CPU as [`CONSOLE_VECTOR`]; false if the IOAPIC has no such
 /// pin.
 pub(crate) fn route_console(pin: u32, active_low: bool, level: bool) -> bool {
@@ -179,12 +267,7 @@ pub(crate) fn route_console(pin: u32, active_low: bool, level: bool) -> bool {
     if pin > last {
         return false;
     }
-    let local_id = if X2APIC.load(Ordering::Relaxed) {
-        read(0x20)
-    } else {
-        read(0x20) >> 24
-    };
-    io_write(0x10 + 2 * pin + 1, local_id << 24);
+    io_write(0x10 + 2 * pin + 1, id() << 24);
     io_write(
         0x10 + 2 * pin,
         u32::from(CONSOLE_VECTOR) | u32::from(active_low) << 13 | u32::from(level) << 15,

@@ -60,6 +60,16 @@ pub(crate) fn rdtsc() -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
+/// The time-stamp counter, read after all that comes before is done, and before what comes behind.
+pub(crate) fn rdtsc_in_order() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: as for `rdtsc`; fences have no effect of their own.
+    unsafe {
+        asm!("mfence", "lfence", "rdtsc", "lfence", out("eax") low, out("edx") high, options(nostack, preserves_flags))
+    };
+    u64::from(high) << 32 | u64::from(low)
+}
+
 /// Reads a model-specific register that exists.
 #[inline]
 pub(crate) fn rdmsr(register: u32) -> u64 {

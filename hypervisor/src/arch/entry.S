@@ -204,15 +204,42 @@ debug_entry:
     popq %rax
     iretq
 
-# NMI: counted. GS may be anyone's, the stack lies in the CPU's window.
+# NMI: counted; and how other CPUs make this one flush its TLB or halt, whatever it does. GS may be
+# anyone's, the stack lies in the CPU's window. A request that comes while this runs brings another
+# NMI behind the `iretq`.
 .balign 16
 nmi_entry:
     pushq %rax
+    pushq %rcx
+    pushq %rdx
     movq %rsp, %rax
     andq $-{WINDOW_SIZE}, %rax
     incq {NMIS}(%rax)
+    cmpq $0, {STOP}(%rax)
+    jne 2f
+    movq {FLUSHES}(%rax), %rdx      # those asked for so far; then the flush, then the answer
+    cmpq {FLUSHED}(%rax), %rdx
+    je 1f
+    movq %cr3, %rcx
+    movq %rcx, %cr3
+    movq %rdx, {FLUSHED}(%rax)
+1:  popq %rdx
+    popq %rcx
     popq %rax
     iretq
+2:  movq $1, {STOPPED}(%rax)
+3:  hlt
+    jmp 3b
+
+# Interrupts are taken from the `hlt` on; `from_hypervisor` notes them.
+.balign 16
+.global wait_for_interrupt, halt_instruction
+wait_for_interrupt:
+    sti
+halt_instruction:
+    hlt
+    cli
+    retq
 
 # #DF and #MC: the end.
 .balign 16

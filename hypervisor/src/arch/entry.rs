@@ -7,12 +7,14 @@ use hypervisor_core::entry::{Irq, Resume};
 use hypervisor_core::sched::Cpu;
 use hypervisor_core::vcpu::Regs;
 
-use super::percpu::{EntryArea, PerCpu};
+use super::percpu::{EntryArea, PerCpu, Requests};
 use super::{apic, guest_copy};
 use crate::{console, layout, panic};
 
 /// entry.S finds a vCPU's registers from the first one that it saves.
 const FIRST_REGISTER: usize = offset_of!(Regs, r15);
+
+const REQUESTS: usize = offset_of!(EntryArea, requests);
 
 global_asm!(
     include_str!("entry.S"),
@@ -40,6 +42,10 @@ global_asm!(
     RSP = const offset_of!(Regs, rsp) - FIRST_REGISTER,
     ERROR_VECTOR = const offset_of!(Regs, error_vector) - FIRST_REGISTER,
     NMIS = const offset_of!(EntryArea, nmis),
+    FLUSHES = const REQUESTS + offset_of!(Requests, flushes),
+    FLUSHED = const REQUESTS + offset_of!(Requests, flushed),
+    STOP = const REQUESTS + offset_of!(Requests, stop),
+    STOPPED = const REQUESTS + offset_of!(Requests, stopped),
     WINDOW_SIZE = const layout::CPU_WINDOW_SIZE,
     from_syscall = sym from_syscall,
     from_guest = sym from_guest,
@@ -56,6 +62,9 @@ unsafe extern "C" {
     safe fn nmi_entry();
     safe fn double_fault_entry();
     safe fn machine_check_entry();
+    /// Waits, with interrupts on, until one was noted by [`from_hypervisor`].
+    safe fn wait_for_interrupt();
+    static halt_instruction: u8;
     fn resume_guest() -> !;
     fn switch_stack(top: u64, function: *const (), argument: *mut ()) -> !;
 }
@@ -160,9 +169,7 @@ fn read_cr2() -> u64 {
 fn idle(own: &'static PerCpu) {
     own.leave_guest_space();
     loop {
-        // SAFETY: interrupts that come now are handled by `from_hypervisor`, which only notes them.
-        unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
-        let pending = own.pending.take();
+        let pending = wait(own);
         let mut resume = Resume::Idle;
         for irq in [Irq::Timer, Irq::Kick, Irq::Console, Irq::Spurious] {
             if pending & 1 << irq as u8 != 0 {
@@ -175,6 +182,12 @@ fn idle(own: &'static PerCpu) {
             return;
         }
     }
+}
+
+/// Waits for an interrupt; gives a bit for each [`Irq`] that came. An NMI may end the wait as well.
+pub(crate) fn wait(own: &PerCpu) -> u8 {
+    wait_for_interrupt();
+    own.pending.take()
 }
 
 /// Ends the interrupt at its controller and says what it meant.
@@ -207,6 +220,10 @@ extern "C" fn from_hypervisor(regs: &mut Regs) {
         let console = u8::from(brings_input(irq)) << Irq::Console as u8;
         own.pending
             .set(own.pending.get() | 1 << irq as u8 | console);
+        if regs.rip == (&raw const halt_instruction) as u64 {
+            // It came after an NMI between `sti` and `hlt`, which would sleep over it.
+            regs.rip += 1;
+        }
         return;
     }
     match guest_copy::fixup(regs.rip) {

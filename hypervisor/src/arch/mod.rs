@@ -7,4 +7,5 @@ pub(crate) mod entry;
 pub(crate) mod features;
 pub(crate) mod fpu;
 pub(crate) mod guest_copy;
+pub(crate) mod ipi;
 pub(crate) mod percpu;

@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
+use core::sync::atomic::AtomicU64;
 
 use hypervisor_core::addr::Mfn;
 use hypervisor_core::hypervisor::Hypervisor;
@@ -30,6 +31,22 @@ pub(crate) struct EntryArea {
     pub(crate) own: Cell<u64>,
     /// Non-maskable interrupts so far.
     pub(crate) nmis: Cell<u64>,
+    /// What other CPUs want of it.
+    pub(crate) requests: Requests,
+}
+
+/// What a non-maskable interrupt is to do, set by other CPUs and answered by entry.S.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// TLB flushes that were asked for.
+    pub(crate) flushes: AtomicU64,
+    /// `flushes` as it was before the latest flush began.
+    pub(crate) flushed: AtomicU64,
+    /// Not 0: halt for good.
+    pub(crate) stop: AtomicU64,
+    /// Not 0: halted.
+    pub(crate) stopped: AtomicU64,
 }
 
 /// One CPU's own data.
@@ -70,6 +87,28 @@ pub(crate) const fn stack_of(id: CpuId) -> u64 {
     window_of(id) + (window::STACK + window::STACK_PAGES) * PAGE
 }
 
+/// The requests to CPU `id`.
+///
+/// # Safety
+/// [`PerCpu::init`] was done for that CPU.
+#[inline]
+pub(crate) unsafe fn requests_to(id: CpuId) -> &'static Requests {
+    let at = window_of(id) as usize
+        + core::mem::offset_of!(PerCpu, entry)
+        + core::mem::offset_of!(EntryArea, requests);
+    // SAFETY: the caller's: it is there, for ever, and consists of atomics.
+    unsafe { &*(at as *const Requests) }
+}
+
+/// The number of the CPU that runs this; 0 on the boot CPU before its [`PerCpu::init`].
+pub(crate) fn number() -> CpuId {
+    let base = cpu::rdmsr(cpu::msr::GS_BASE);
+    match base.checked_sub(CPU_WINDOWS) {
+        Some(offset) => (offset / CPU_WINDOW_SIZE) as CpuId,
+        None => 0,
+    }
+}
+
 /// Machine addresses that [`PerCpu::init`] needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WindowParts {
@@ -100,6 +139,7 @@ impl PerCpu {
                 stack: Cell::new(stack),
                 own: Cell::new(base),
                 nmis: Cell::new(0),
+                requests: Requests::default(),
             },
             hypervisor: Cell::new(None),
             cpu: UnsafeCell::new(Cpu::new(id)),

@@ -117,6 +117,17 @@ impl FrameSet {
         self.remove(found);
         Some(found)
     }
+
+    /// The lowest `count` frames below frame `limit` that lie in one piece; they stay in the set.
+    pub(crate) fn lowest(&self, count: u64, limit: u64) -> Option<Frames> {
+        self.iter().find_map(|r| {
+            let end = r.start.checked_add(count)?;
+            (end <= r.end.min(limit)).then_some(Frames {
+                start: r.start,
+                end,
+            })
+        })
+    }
 }
 
 /// The firmware's memory: whole frames of RAM that no other entry of the map claims. Frame 0 is left

@@ -1,6 +1,8 @@
 //! The hypervisor's own memory and address space, put together once.
 
 use hypervisor_core::frame::table::FrameInfo;
+use hypervisor_core::frame::tlb::MAX_CPUS;
+use hypervisor_core::platform::CpuId;
 
 use super::memory::{FrameSet, Frames};
 use super::paging::{Builder, NoMemory, OwnMemory, Rights, own_address};
@@ -11,6 +13,11 @@ use crate::layout::{self, PAGE, window};
 /// Heap at least, in pages, for any machine; and one more for this many frames of memory.
 const HEAP_PAGES: u64 = 320;
 const FRAMES_PER_HEAP_PAGE: u64 = 16 * 1024;
+
+/// CPU windows that one last-level table maps.
+const WINDOWS_PER_TABLE: usize = (512 * PAGE / layout::CPU_WINDOW_SIZE) as usize;
+/// Memory of a CPU window, in pages.
+const WINDOW_PAGES: u64 = window::DATA_PAGES + window::IST.len() as u64 + 1 + window::STACK_PAGES;
 
 /// Frame of the last machine address that head.S maps, plus 1.
 const FIRST_MAP_FRAMES: u64 = super::FIRST_MAP / PAGE;
@@ -86,11 +93,21 @@ pub(crate) struct Space {
     pub(crate) m2p: u64,
     /// Heap: address and bytes.
     pub(crate) heap: (u64, u64),
-    /// The boot CPU's window.
-    pub(crate) window: WindowParts,
+    /// The page tables of CPU windows, each for [`WINDOWS_PER_TABLE`] CPUs.
+    window_tables: [u64; MAX_CPUS / WINDOWS_PER_TABLE],
+    zero_page: u64,
 }
 
 impl Space {
+    /// What CPU `id` needs of its window, which is one of those that [`build`] made.
+    pub(crate) const fn window(&self, id: CpuId) -> WindowParts {
+        WindowParts {
+            table: self.window_tables[id as usize / WINDOWS_PER_TABLE],
+            idle_root: self.root,
+            zero_page: self.zero_page,
+        }
+    }
+
     /// The frame table's memory, zeroed.
     pub(crate) fn frame_table(&self) -> &'static [FrameInfo] {
         let first = own_address(self.frame_table) as *const FrameInfo;
@@ -108,7 +125,8 @@ impl Space {
 }
 
 /// Takes the hypervisor's memory out of `usable` and builds its address space in it. `lent` is what
-/// else the direct map must show: modules, the boot code.
+/// else the direct map must show: modules, the boot code. There will be windows for CPUs 0 to
+/// `cpus` - 1.
 ///
 /// # Errors
 /// No memory, or none below 4 GiB.
@@ -116,6 +134,7 @@ pub(crate) fn build(
     image: Image,
     usable: &mut FrameSet,
     lent: &[Frames],
+    cpus: u32,
     local_apic: Option<u64>,
     ioapic: Option<u64>,
 ) -> Result<Space, &'static str> {
@@ -125,7 +144,9 @@ pub(crate) fn build(
     let ranges = (usable.iter().count() + lent.len()) as u64;
     let page_tables = 48 + frames / (1 << 18) + m2p_pages / 512 + 4 * ranges;
     let heap_pages = HEAP_PAGES + frames / FRAMES_PER_HEAP_PAGE;
-    let pages = table_pages + m2p_pages + page_tables + heap_pages;
+    let further_cpus = u64::from(cpus.saturating_sub(1));
+    let windows = further_cpus * WINDOW_PAGES + further_cpus / WINDOWS_PER_TABLE as u64;
+    let pages = table_pages + m2p_pages + page_tables + heap_pages + windows;
     let own = usable
         .take_high(pages, FIRST_MAP_FRAMES)
         .ok_or("too little memory for the hypervisor itself")?;
@@ -140,14 +161,11 @@ pub(crate) fn build(
         frame_table: 0,
         m2p: 0,
         heap: (0, 0),
-        window: WindowParts {
-            table: 0,
-            idle_root: 0,
-            zero_page: 0,
-        },
+        window_tables: [0; MAX_CPUS / WINDOWS_PER_TABLE],
+        zero_page: 0,
     };
     space
-        .fill(&mut memory, image, &direct, local_apic, ioapic)
+        .fill(&mut memory, image, &direct, cpus, local_apic, ioapic)
         .map_err(|NoMemory| "page tables outgrew the memory set aside for them")?;
     let rest = memory.rest();
     space.heap = (own_address(rest.start * PAGE), rest.len() * PAGE);
@@ -160,6 +178,7 @@ impl Space {
         memory: &mut OwnMemory,
         image: Image,
         direct: &FrameSet,
+        cpus: u32,
         local_apic: Option<u64>,
         ioapic: Option<u64>,
     ) -> Result<(), NoMemory> {
@@ -209,12 +228,13 @@ impl Space {
                 tables.map(page, at, PAGE, Rights::Device)?;
             }
         }
-        self.window = WindowParts {
-            table: own_address(tables.leaf_table(window_of(0))?),
-            idle_root: self.root,
-            zero_page: tables.take(1)?,
-        };
-        map_window(&mut tables, window_of(0))
+        self.zero_page = tables.take(1)?;
+        for id in 0..cpus {
+            let table = own_address(tables.leaf_table(window_of(id))?);
+            self.window_tables[id as usize / WINDOWS_PER_TABLE] = table;
+            map_window(&mut tables, window_of(id))?;
+        }
+        Ok(())
     }
 }
 

@@ -75,9 +75,11 @@ impl<M: Machine> Hypervisor<M> {
     #[cold]
     fn writable_after_flush(&self, owner: Owner, mfn: Mfn) -> Result<()> {
         let before = self.frames.word(mfn);
-        let _flushed = self.flush_for(self.frames.stamp(mfn));
+        let stamp = self.frames.stamp(mfn);
+        let _flushed = self.flush_for(stamp);
         self.frames.change(mfn, |w| {
-            if w != before {
+            // The same word under another stamp: it was a table once more meanwhile.
+            if w != before || self.frames.stamp(mfn) != stamp {
                 return Err(Refusal::Locked);
             }
             w.flushed().get_writable(owner)

@@ -150,13 +150,24 @@ impl FrameTable {
             .map_or(0, |i| i.history.load(Ordering::Acquire) as u32)
     }
 
-    /// Stamps `mfn`: a typed use ends at `stamp`. Called before the word shows it.
+    /// Stamps `mfn`: a typed use ends at `stamp`. Called before the word shows it. A stamp never
+    /// goes back: of two CPUs that end a use each, the one that read the clock earlier may be the
+    /// later to come here.
     #[inline]
     pub(super) fn set_stamp(&self, mfn: Mfn, stamp: u32) {
-        if let Some(info) = self.info.get(mfn.0 as usize) {
-            let old = info.history.load(Ordering::Relaxed);
+        let Some(info) = self.info.get(mfn.0 as usize) else {
+            return;
+        };
+        let mut old = info.history.load(Ordering::Acquire);
+        while (stamp.wrapping_sub(old as u32) as i32) > 0 {
             let new = old & !0xffff_ffff | u64::from(stamp);
-            info.history.store(new, Ordering::Release);
+            match info
+                .history
+                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! Differences are taken modulo 2^32, signed: an ancient stamp may cost a needless flush, never
 //! spares a needed one while each online CPU flushes at least once in 2^31 ticks.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::hypervisor::Hypervisor;
 use crate::platform::{CpuId, CpuMask, Machine};
@@ -20,6 +20,9 @@ pub struct Tlb {
     /// CPUs that run guests, all from the start: a CPU that was forgotten here would never be
     /// flushed, and nothing else would notice.
     cpus: CpuMask,
+    /// CPUs that are in nobody's address space: they remember nothing that is gone, and flush before
+    /// they enter a guest's.
+    away: AtomicU64,
 }
 
 /// Proof that no CPU remembers the earlier use of one frame. Only [`Hypervisor::flush_for`] makes it, and
@@ -36,6 +39,7 @@ impl Tlb {
             clock: AtomicU32::new(1),
             flushed: [const { AtomicU32::new(0) }; MAX_CPUS],
             cpus: CpuMask::MAX >> (64 - cpus.clamp(1, 64)),
+            away: AtomicU64::new(0),
         }
     }
 
@@ -50,7 +54,7 @@ impl Tlb {
     #[must_use]
     pub fn stale_cpus(&self, stamp: u32) -> CpuMask {
         let mut mask = 0;
-        let mut left = self.cpus;
+        let mut left = self.present();
         while left != 0 {
             let cpu = left.trailing_zeros();
             left &= left - 1;
@@ -60,6 +64,30 @@ impl Tlb {
             }
         }
         mask
+    }
+
+    /// CPUs that are in a guest's address space or on their way to one. What the caller removed from
+    /// page tables before is gone for those that enter one later.
+    fn present(&self) -> CpuMask {
+        // The removal is visible before `away` is read; `enter_guests` has it the other way round.
+        fence(Ordering::SeqCst);
+        self.cpus & !self.away.load(Ordering::SeqCst)
+    }
+
+    /// `cpu` has left all guests' address spaces: the root it uses maps nothing of theirs, and it
+    /// has flushed since it had loaded another.
+    #[inline]
+    pub fn leave_guests(&self, cpu: CpuId) {
+        self.away.fetch_or(1 << (cpu % 64), Ordering::SeqCst);
+    }
+
+    /// `cpu` is about to load a guest's root, and flushes by it.
+    #[inline]
+    pub fn enter_guests(&self, cpu: CpuId) {
+        let bit = 1 << (cpu % 64);
+        if self.away.load(Ordering::Relaxed) & bit != 0 {
+            self.away.fetch_and(!bit, Ordering::SeqCst);
+        }
     }
 
     /// Notes that `cpu` runs `flush`, a flush of all its guest entries, now.
@@ -84,7 +112,7 @@ impl<M: Machine> Hypervisor<M> {
     /// Flushes every CPU in `mask`, this one included if named.
     pub fn flush_mask(&self, mask: CpuMask) {
         let me = self.machine.cpu();
-        let others = mask & !(1 << (me % 64)) & self.tlb.cpus;
+        let others = mask & !(1 << (me % 64)) & self.tlb.present();
         if others != 0 {
             let begun = self.tlb.clock.fetch_add(1, Ordering::SeqCst);
             self.machine.flush_tlb_remote(others);
@@ -125,6 +153,16 @@ mod tests {
         assert_eq!(t.stale_cpus(s), 0);
         let later = t.stamp();
         assert_eq!(t.stale_cpus(later), 0b11);
+    }
+
+    #[test]
+    fn a_cpu_without_a_guest_is_left_alone() {
+        let t = Tlb::new(2);
+        let s = t.stamp();
+        t.leave_guests(1);
+        assert_eq!(t.stale_cpus(s), 0b01);
+        t.enter_guests(1);
+        assert_eq!(t.stale_cpus(s), 0b11, "it may have looked since");
     }
 
     #[test]

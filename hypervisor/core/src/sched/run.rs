@@ -118,6 +118,8 @@ fn enqueue<M: Machine>(
     cpu.waiting
         .store(queue.ready.len() as u32, Ordering::Relaxed);
     let concerned = queue.concerns_cpu(s.vtime, now);
+    // The next one to look for an idle CPU finds another. One that stays idle says so again.
+    hv.sched.idle.fetch_and(!(1 << target), Ordering::Relaxed);
     drop(queue);
     if concerned {
         poke(hv, target);

@@ -37,6 +37,7 @@ pub(super) fn reschedule<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu) -> Resum
         settle_cpu(hv, cpu);
         arm(hv, cpu, hv.machine.now());
         let Some(vcpu) = cpu.current.as_mut() else {
+            hv.tlb.leave_guests(cpu.id);
             return Resume::Idle;
         };
         if core::mem::take(&mut vcpu.nmi) {
@@ -270,6 +271,7 @@ fn take<M: Machine>(
 
 /// Loads a vCPU that was taken for this CPU, and brings what its guest reads up to date.
 fn begin<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu, vcpu: &mut VcpuBox, now: Nanos) {
+    hv.tlb.enter_guests(cpu.id);
     hv.machine.load_vcpu(vcpu);
     cpu.slice_end = now.saturating_add(SLICE);
     vcpu.reschedule = false;

@@ -2,15 +2,20 @@
 
 use core::arch::asm;
 
+use hypervisor_core::platform::Nanos;
 use spin::Once;
 
 use crate::acpi::{Facts, ResetPort, SoftOff};
 use crate::arch::cpu;
+use crate::time;
 
 const SLEEP_ENABLE: u16 = 1 << 13;
 const SCI_ENABLE: u16 = 1;
 /// Reads of the control register until ACPI must be on.
 const PATIENCE: u32 = 100_000;
+
+/// How long the machine may take to go off.
+const DELAY: Nanos = 1_000_000_000;
 
 static HOW: Once<(Option<SoftOff>, Option<ResetPort>)> = Once::new();
 
@@ -45,6 +50,10 @@ pub(crate) fn switch_off() {
             // SAFETY: ends the machine; nothing runs after it.
             unsafe { cpu::outw(port, value) };
         }
+    }
+    let deadline = time::now().saturating_add(DELAY);
+    while time::now() < deadline {
+        core::hint::spin_loop();
     }
 }
 

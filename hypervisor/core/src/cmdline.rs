@@ -119,10 +119,8 @@ pub struct VcpuRange {
 
 impl Default for VcpuRange {
     fn default() -> Self {
-        Self {
-            min: 1,
-            max: u32::MAX,
-        }
+        // One, unless more are asked for: Linux with several does not get through its boot.
+        Self { min: 1, max: 1 }
     }
 }
 

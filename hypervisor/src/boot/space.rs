@@ -13,6 +13,8 @@ use crate::layout::{self, PAGE, window};
 /// Heap at least, in pages, for any machine; and one more for this many frames of memory.
 const HEAP_PAGES: u64 = 320;
 const FRAMES_PER_HEAP_PAGE: u64 = 16 * 1024;
+/// Heap for each further CPU, in pages: its run queue has room for every vCPU there is.
+const HEAP_PAGES_PER_CPU: u64 = 16;
 
 /// CPU windows that one last-level table maps.
 const WINDOWS_PER_TABLE: usize = (512 * PAGE / layout::CPU_WINDOW_SIZE) as usize;
@@ -143,8 +145,8 @@ pub(crate) fn build(
     let m2p_pages = (frames * 8).div_ceil(PAGE);
     let ranges = (usable.iter().count() + lent.len()) as u64;
     let page_tables = 48 + frames / (1 << 18) + m2p_pages / 512 + 4 * ranges;
-    let heap_pages = HEAP_PAGES + frames / FRAMES_PER_HEAP_PAGE;
     let further_cpus = u64::from(cpus.saturating_sub(1));
+    let heap_pages = HEAP_PAGES + frames / FRAMES_PER_HEAP_PAGE + further_cpus * HEAP_PAGES_PER_CPU;
     let windows = further_cpus * WINDOW_PAGES + further_cpus / WINDOWS_PER_TABLE as u64;
     let pages = table_pages + m2p_pages + page_tables + heap_pages + windows;
     let own = usable

@@ -25,7 +25,7 @@ pub(super) const TEST_ON_XEN: BootTest = BootTest {
     run: on_xen,
 };
 
-const SCRIPT: &str = include_str!("../../scripts/story");
+pub(super) const SCRIPT: &str = include_str!("../../scripts/story");
 
 fn on_paravane(lab: &Lab, report: &mut Report) -> Checked<()> {
     let mut machine = lab.start(&lab.paravane(Some(SCRIPT))?, "paravane")?;
@@ -43,7 +43,7 @@ fn on_xen(lab: &Lab, report: &mut Report) -> Checked<()> {
 
 /// Follows the script. Its commands check their own figures, and end it where one is
 /// off; what the guests say of themselves is checked here.
-fn tell(machine: &mut Machine, report: &mut Report) -> Checked<()> {
+pub(super) fn tell(machine: &mut Machine, report: &mut Report) -> Checked<()> {
     machine.expect("guest1 was ballooned down and up and its memory is unchanged")?;
     machine.expect("guest2 crashed, as it was asked to")?;
     report.note(format!(

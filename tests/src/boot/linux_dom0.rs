@@ -1,6 +1,6 @@
 //! Contract: Debian's stock Linux, bzImage and all, runs as dom0: it prints its banner,
 //! sees a Xen PV machine of version 4.17, reaches user space, where a shell forks and
-//! runs programs, and powers the machine off.
+//! runs programs, and powers the machine off. Once on one processor, once on two.
 
 use super::BootTest;
 use crate::lab::{LINUX_USERSPACE, Lab};
@@ -17,8 +17,17 @@ const OPTIONS: &str =
     "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=256M noreboot";
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
-    let config = lab.paravane_with(OPTIONS, lab.linux_dom0()?);
-    let mut machine = lab.start(&config, "paravane")?;
+    for processors in [1, 2] {
+        report.note(format!("{processors} processors:"));
+        on(lab, processors, report)?;
+    }
+    Ok(())
+}
+
+fn on(lab: &Lab, processors: u32, report: &mut Report) -> Checked<()> {
+    let mut config = lab.paravane_with(OPTIONS, lab.linux_dom0()?);
+    config.smp = processors;
+    let mut machine = lab.start(&config, &format!("paravane-{processors}"))?;
     machine.expect("Linux version")?;
     machine.expect("Hypervisor detected: Xen PV")?;
     machine.expect("Booting kernel on Xen")?;

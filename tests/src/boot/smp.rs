@@ -1,25 +1,75 @@
-//! Contract: on a machine with several processors all of them are brought up, and
-//! dom0 with as many virtual ones tells the guests' story as on one.
+//! Contract: on a machine with several processors all of them are brought up, domains
+//! run on several of them at once, and the guests' story is the same as on one.
 
-use super::{BootTest, PROMPT};
+use std::collections::BTreeSet;
+
+use super::BootTest;
+use super::guests::{SCRIPT, tell};
 use crate::lab::Lab;
 use crate::require;
 use crate::verdict::{Checked, Report};
 
 pub(super) const TEST: BootTest = BootTest {
     name: "smp",
-    contract: "all processors of the machine are brought up, and guests run on them",
+    contract: "all of 2, 4 and 8 processors are brought up, and domains run on several at once",
     run,
 };
 
-fn run(lab: &Lab, _report: &mut Report) -> Checked<()> {
-    let mut config = lab.paravane(None)?;
-    config.smp = 4;
-    let mut machine = lab.start(&config, "paravane")?;
-    let line = machine.expect_line("(PVN) Brought up ")?;
-    require!(line.contains("Brought up 4 CPUs"), "{line}");
-    machine.expect(PROMPT)?;
-    machine.type_line("xl create guest1")?;
-    machine.expect("[guest1] init: all is well")?;
+/// What stands before the story's end: the hypervisor says which processors run whom. One of
+/// several looks finds both guests at work, which they are for seconds, beside dom0, which asks.
+const LOOKS: usize = 8;
+
+fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
+    for processors in [2, 4, 8] {
+        on(lab, processors, report)?;
+    }
     Ok(())
+}
+
+fn on(lab: &Lab, processors: u32, report: &mut Report) -> Checked<()> {
+    let (created, rest) = SCRIPT
+        .split_once("sleep 4\n")
+        .ok_or_else(|| anyhow::anyhow!("the story has no `sleep 4`"))?;
+    let looks = "sleep 0.2\nxl debug-keys q\n".repeat(LOOKS);
+    let script = format!("{created}{looks}sleep 4\n{rest}");
+    let mut config = lab.paravane(Some(&script))?;
+    config.smp = processors;
+    let mut machine = lab.start(&config, &format!("paravane-{processors}"))?;
+    let line = machine.expect_line("(PVN) Brought up ")?;
+    let wanted = format!("Brought up {processors} CPUs (of {processors} present)");
+    require!(line.contains(&wanted), "{line}");
+    tell(&mut machine, report)?;
+    let status = machine.expect_end()?;
+    require!(status.success(), "QEMU ended with {status}");
+    let text = machine.console.text();
+    let most = looks_of(&text).map(|look| look.len()).max().unwrap_or(0);
+    let wanted = DOMAINS.len().min(processors as usize);
+    require!(
+        most >= wanted,
+        "with {processors} processors no more than {most} domains ever ran at once"
+    );
+    report.note(format!(
+        "{processors} processors: up to {most} of {} domains ran at once",
+        DOMAINS.len()
+    ));
+    Ok(())
+}
+
+/// dom0 and the two guests, by their first vCPUs.
+const DOMAINS: [&str; 3] = ["d0v0: ", "d1v0: ", "d2v0: "];
+
+/// The processors that ran a domain, in each listing.
+fn looks_of(text: &str) -> impl Iterator<Item = BTreeSet<u32>> {
+    text.split("(PVN) d0: ").skip(1).map(|listing| {
+        let cpus = DOMAINS.iter().map(|vcpu| running(listing, vcpu));
+        cpus.flatten().collect()
+    })
+}
+
+/// The processor in `… d1v0: up true, blocked false, CPU 2, running true`.
+fn running(listing: &str, vcpu: &str) -> Option<u32> {
+    let line = listing.lines().find(|line| line.contains(vcpu))?;
+    let (_, rest) = line.split_once("CPU ")?;
+    let (number, state) = rest.split_once(", ")?;
+    (state.trim() == "running true").then(|| number.parse().ok())?
 }

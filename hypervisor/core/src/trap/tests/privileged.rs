@@ -309,7 +309,12 @@ proptest! {
             r.rsi = CODE + regs[4] % 0x3000;
             r.rdi = CODE + regs[5] % 0x3000;
         }
+        let stack = r.rsp;
         for vector in [GP, UD] {
+            // The first may have loaded rsp; a kernel without a stack rightly dies at the second.
+            if !user {
+                g.vcpu.regs.rsp = stack;
+            }
             g.at(&code).fault(vector, 0);
             g.check();
         }

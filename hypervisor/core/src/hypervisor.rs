@@ -2,7 +2,7 @@
 
 use core::sync::atomic::AtomicU64;
 
-use arrayvec::ArrayVec;
+use arrayvec::{ArrayString, ArrayVec};
 
 use crate::addr::Mfn;
 use crate::domain::DomainTable;
@@ -18,7 +18,7 @@ pub struct Config {
     /// Physical CPUs brought up.
     pub cpus: u32,
     /// The command line as given, for `XENVER_commandline`.
-    pub command_line: heapless_string::CommandLine,
+    pub command_line: CommandLine,
     /// Whether a domain's reboot request halts the machine instead.
     pub noreboot: bool,
     /// Whether guests other than dom0 may write to the console (`guest_loglvl=all`).
@@ -56,12 +56,8 @@ fn within(ranges: &[(Mfn, u64)], mfn: Mfn) -> bool {
         .any(|&(start, count)| mfn.0.wrapping_sub(start.0) < count)
 }
 
-/// A bounded string without a heap.
-pub mod heapless_string {
-    use arrayvec::ArrayString;
-    /// The hypervisor's command line.
-    pub type CommandLine = ArrayString<1024>;
-}
+/// The hypervisor's command line, bounded.
+pub type CommandLine = ArrayString<1024>;
 
 /// Everything the hypervisor knows, in one place; there is one, and it is never dropped.
 pub struct Hypervisor<M: Machine> {

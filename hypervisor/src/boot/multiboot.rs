@@ -2,7 +2,7 @@
 //! will soon be used otherwise. The loader is trusted no further than its offsets reach.
 
 use arrayvec::{ArrayString, ArrayVec};
-use hypervisor_core::hypervisor::heapless_string::CommandLine;
+use hypervisor_core::hypervisor::CommandLine;
 
 use super::machine_bytes;
 use crate::bytes::{u16_at, u32_at, u64_at, until_nul};

@@ -2,6 +2,7 @@
 
 pub mod alloc;
 pub mod page;
+pub mod proof;
 pub mod table;
 pub mod tlb;
 pub mod word;

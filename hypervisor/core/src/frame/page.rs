@@ -6,6 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
+use super::proof::{Flushed, Locked};
 use super::word::{Kind, Owner, Refusal, Word};
 use crate::addr::Mfn;
 use crate::domain::Domain;
@@ -65,34 +66,33 @@ impl<M: Machine> Hypervisor<M> {
         let owner = Owner::domain(dom.slot);
         match self.frames.change(mfn, |w| w.get_writable(owner)) {
             Ok(_) => Ok(()),
-            Err(Refusal::NeedsFlush) => self.writable_after_flush(owner, mfn),
+            Err(Refusal::NeedsFlush) => self.get_former_table(owner, mfn),
             Err(refusal) => Err(refusal.into()),
         }
     }
 
-    /// The first writable use of a former page table: nothing may remember it as a table. A walk
-    /// that re-types it meanwhile loses or wins the last compare-and-swap.
+    /// A writable use of what was a table: nothing may remember it as one.
     #[cold]
-    fn writable_after_flush(&self, owner: Owner, mfn: Mfn) -> Result<()> {
-        let before = self.frames.word(mfn);
-        let stamp = self.frames.stamp(mfn);
-        let _flushed = self.flush_for(stamp);
-        self.frames.change(mfn, |w| {
-            // The same word under another stamp: it was a table once more meanwhile.
-            if w != before || self.frames.stamp(mfn) != stamp {
-                return Err(Refusal::Locked);
-            }
-            w.flushed().get_writable(owner)
-        })?;
+    fn get_former_table(&self, owner: Owner, mfn: Mfn) -> Result<()> {
+        let locked = self.frames.lock_former_table(mfn, owner)?;
+        let flushed = self.flush_former_use(locked);
+        self.frames.set_flushed(&flushed)?;
         Ok(())
     }
 
     /// Gives up a writable use and its reference.
     #[inline]
     pub fn page_put_writable(&self, mfn: Mfn) {
-        // Stamped before the word can show the end of the use.
-        self.frames.set_stamp(mfn, self.tlb.stamp());
-        match self.frames.change(mfn, Word::put_writable) {
+        let put = |w: Word| {
+            let next = w.put_writable()?;
+            if next.kind() == Kind::None {
+                // Stamped before the word can show the end of the last use. What ended earlier is
+                // covered: its entry was gone before its count was.
+                self.frames.set_stamp(mfn, self.tlb.stamp());
+            }
+            Ok(next)
+        };
+        match self.frames.change(mfn, put) {
             Ok(w) if w.refs() == 0 => self.free_frame(mfn, w),
             Ok(_) => {}
             Err(_) => debug_assert!(false, "put of {mfn:?} without a writable use"),
@@ -114,10 +114,8 @@ impl<M: Machine> Hypervisor<M> {
             Err(Refusal::WrongKind) => {}
             Err(refusal) => return Err(refusal.into()),
         }
-        self.frames
-            .change(mfn, |w| w.get_first(owner, Kind::Descriptors))?;
-        // Locked: no writable mapping can begin; those of the past are flushed away.
-        let _flushed = self.flush_for(self.frames.stamp(mfn));
+        let locked = self.frames.lock_first(mfn, owner, Kind::Descriptors)?;
+        let flushed = self.flush_former_use(locked);
         for index in 0..512 {
             let offset = index * 8;
             let raw = self.machine.load_u64(mfn, offset);
@@ -130,7 +128,7 @@ impl<M: Machine> Hypervisor<M> {
                 }
             }
         }
-        self.frames.change(mfn, Word::validated)?;
+        self.frames.set_validated(&flushed)?;
         Ok(())
     }
 
@@ -177,18 +175,17 @@ impl<M: Machine> Hypervisor<M> {
         }
     }
 
-    /// Makes a frame just taken from the allocator fit for `dom`: nobody remembers a mapping of
-    /// it, it holds nobody else's data, and it bears the domain's mark.
-    fn prepare(&self, dom: &Domain, mfn: Mfn, scrub: bool) {
-        let stamp = self.frames.stamp(mfn);
-        if stamp != 0 {
-            let _flushed = self.flush_for(stamp);
-        }
+    /// Makes a frame that nobody can name fit for `dom`: nobody remembers a mapping of it, it holds
+    /// nobody else's data, and it bears the domain's mark.
+    fn prepare(&self, dom: &Domain, locked: Locked, scrub: bool) -> Flushed {
+        let flushed = self.flush_former_use(locked);
+        let mfn = flushed.mfn();
         if scrub && self.frames.content_of(mfn) != dom.generation() {
             self.machine.zero_frame(mfn);
         }
         self.frames.set_content(mfn, dom.generation());
         dom.frame_marked();
+        flushed
     }
 
     /// Gives `dom` a frame that it counts as its own.
@@ -204,16 +201,21 @@ impl<M: Machine> Hypervisor<M> {
     /// # Errors
     /// `ENOMEM` when they are not free or the domain would own more than its maximum.
     pub fn alloc_domain_pages(&self, dom: &Domain, order: u32) -> Result<Mfn> {
+        self.alloc_pages(dom, order, true)
+    }
+
+    fn alloc_pages(&self, dom: &Domain, order: u32, scrub: bool) -> Result<Mfn> {
         dom.charge(1 << order)?;
-        let taken = self.frames.free_map().take(order);
-        let Some(first) = taken else {
+        let Some(taken) = self.frames.take_free(order) else {
             dom.uncharge(1 << order);
             return Err(Errno::ENOMEM);
         };
-        for mfn in (first.0..first.0 + (1 << order)).map(Mfn) {
-            self.prepare(dom, mfn, true);
+        let owner = Owner::domain(dom.slot);
+        let first = taken.first();
+        for locked in taken.frames() {
+            let flushed = self.prepare(dom, locked, scrub);
             self.frames
-                .set(mfn, Word::allocated(Owner::domain(dom.slot)));
+                .set_owned(&flushed, |proof| Word::allocated(owner, proof));
         }
         Ok(first)
     }
@@ -224,18 +226,7 @@ impl<M: Machine> Hypervisor<M> {
     /// # Errors
     /// `ENOMEM`.
     pub fn alloc_boot_pages(&self, dom: &Domain, order: u32) -> Result<Mfn> {
-        dom.charge(1 << order)?;
-        let taken = self.frames.free_map().take(order);
-        let Some(first) = taken else {
-            dom.uncharge(1 << order);
-            return Err(Errno::ENOMEM);
-        };
-        let word = Word::allocated(Owner::domain(dom.slot));
-        for mfn in (first.0..first.0 + (1 << order)).map(Mfn) {
-            self.prepare(dom, mfn, false);
-            self.frames.set(mfn, word);
-        }
-        Ok(first)
+        self.alloc_pages(dom, order, false)
     }
 
     /// Hands a frame of the hypervisor's own (a boot module) over to `dom`, contents and all.
@@ -243,21 +234,12 @@ impl<M: Machine> Hypervisor<M> {
     /// # Errors
     /// `EINVAL` unless the hypervisor owns it; `ENOMEM` over the domain's maximum.
     pub fn adopt_boot_page(&self, dom: &Domain, mfn: Mfn) -> Result<()> {
+        let locked = self.frames.lock_own(mfn).ok_or(Errno::EINVAL)?;
         dom.charge(1)?;
-        let word = Word::allocated(Owner::domain(dom.slot));
-        let taken = self.frames.change(mfn, |w| {
-            if w == Word(0) {
-                Ok(word)
-            } else {
-                Err(Refusal::NotOwner)
-            }
-        });
-        if taken.is_err() {
-            dom.uncharge(1);
-            return Err(Errno::EINVAL);
-        }
-        self.frames.set_content(mfn, dom.generation());
-        dom.frame_marked();
+        let flushed = self.prepare(dom, locked, false);
+        let owner = Owner::domain(dom.slot);
+        self.frames
+            .set_owned(&flushed, |proof| Word::allocated(owner, proof));
         Ok(())
     }
 
@@ -267,10 +249,14 @@ impl<M: Machine> Hypervisor<M> {
     /// # Errors
     /// `ENOMEM`.
     pub fn alloc_shared_page(&self, dom: &Domain) -> Result<Mfn> {
-        let mfn = self.frames.free_map().take(0).ok_or(Errno::ENOMEM)?;
-        self.prepare(dom, mfn, false);
-        self.machine.zero_frame(mfn);
-        self.frames.set(mfn, Word::shared(Owner::domain(dom.slot)));
+        let taken = self.frames.take_free(0).ok_or(Errno::ENOMEM)?;
+        let (mfn, owner) = (taken.first(), Owner::domain(dom.slot));
+        for locked in taken.frames() {
+            let flushed = self.prepare(dom, locked, false);
+            self.machine.zero_frame(mfn);
+            self.frames
+                .set_owned(&flushed, |proof| Word::shared(owner, proof));
+        }
         Ok(mfn)
     }
 

@@ -25,12 +25,6 @@ pub struct Tlb {
     away: AtomicU64,
 }
 
-/// Proof that no CPU remembers the earlier use of one frame. Only [`Hypervisor::flush_for`] makes it, and
-/// only after the frame's new type is locked in its word does asking for it make sense: the other
-/// order is XSA-401.
-#[derive(Debug)]
-pub struct Flushed(());
-
 impl Tlb {
     /// A clock that has not ticked, for CPUs 0 to `cpus` - 1.
     #[must_use]
@@ -126,15 +120,6 @@ impl<M: Machine> Hypervisor<M> {
         if mask & (1 << (me % 64)) != 0 {
             self.flush_local();
         }
-    }
-
-    /// Makes sure that no CPU remembers a use that ended at `stamp`.
-    pub fn flush_for(&self, stamp: u32) -> Flushed {
-        let mask = self.tlb.stale_cpus(stamp);
-        if mask != 0 {
-            self.flush_mask(mask);
-        }
-        Flushed(())
     }
 }
 

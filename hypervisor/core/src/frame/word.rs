@@ -1,7 +1,7 @@
 //! The frame word: owner, type, counts and flags of one frame in one atomic 64-bit word.
 //!
 //! ```text
-//! 63     53 52       51  49 48          47          46       45      44    23 22       0
+//! 63     53 52       51  49 48          47          46       45      44    24 23       0
 //! | owner  | COUNTED | kind | ALLOCATED | VALIDATED | PINNED | STALE | types | references |
 //! ```
 //! Every transition is a pure function from word to word here; the table applies it with one
@@ -13,7 +13,10 @@
 //!   page given up stays charged while somebody still maps it.
 //! - `types` counts those references that rely on the kind. `kind` is `None` exactly when it is 0.
 //! - A page-table kind without `VALIDATED` is locked: one walk is working on it.
-//! - `STALE`: was a page table; before it may become writable, every CPU must have flushed.
+//! - `STALE`: was a page table since the last flush that counted; see [`super::proof`].
+//! - A count is full at half its range, so that one mask tells for both.
+
+use super::proof::Flushed;
 
 /// The use that a frame is typed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,9 +118,11 @@ pub enum Refusal {
 pub struct Word(pub u64);
 
 const REF_ONE: u64 = 1;
-const REF_MASK: u64 = (1 << 23) - 1;
-const TYPE_ONE: u64 = 1 << 23;
-const TYPE_MASK: u64 = ((1 << 22) - 1) << 23;
+const REF_MASK: u64 = (1 << 24) - 1;
+const TYPE_ONE: u64 = 1 << 24;
+const TYPE_MASK: u64 = ((1 << 21) - 1) << 24;
+/// The top bits of both counts.
+const FULL: u64 = 1 << 23 | 1 << 44;
 const STALE: u64 = 1 << 45;
 const PINNED: u64 = 1 << 46;
 const VALIDATED: u64 = 1 << 47;
@@ -145,14 +150,14 @@ impl Word {
 
     /// A frame that a domain has just been given: one reference, the owner's.
     #[must_use]
-    pub const fn allocated(owner: Owner) -> Self {
+    pub const fn allocated(owner: Owner, _: &Flushed) -> Self {
         Self(owner_bits(owner) | COUNTED | ALLOCATED | REF_ONE)
     }
 
     /// A frame shared between the hypervisor and a domain: held writable for ever by the
     /// hypervisor's own reference, not counted as the domain's memory.
     #[must_use]
-    pub const fn shared(owner: Owner) -> Self {
+    pub const fn shared(owner: Owner, _: &Flushed) -> Self {
         Self(owner_bits(owner) | kind_bits(Kind::Writable) | TYPE_ONE | REF_ONE)
     }
 
@@ -177,7 +182,7 @@ impl Word {
     /// References that rely on the kind.
     #[must_use]
     pub const fn types(self) -> u32 {
-        ((self.0 & TYPE_MASK) >> 23) as u32
+        ((self.0 & TYPE_MASK) / TYPE_ONE) as u32
     }
 
     /// Whether a table or descriptor page has been checked whole.
@@ -230,7 +235,7 @@ impl Word {
             return Err(Refusal::NotOwner);
         }
         // A frame without references is on its way to the free list.
-        if self.0 & REF_MASK == REF_MASK || self.0 & REF_MASK == 0 {
+        if self.0 & FULL != 0 || self.0 & REF_MASK == 0 {
             return Err(Refusal::Full);
         }
         Ok(Self(self.0 + REF_ONE))
@@ -242,17 +247,41 @@ impl Word {
     /// `NotOwner`, `WrongKind`, `Full`, `NeedsFlush`.
     #[inline]
     pub const fn get_writable(self, owner: Owner) -> Result<Self, Refusal> {
-        const ALREADY: u64 = OWNER_MASK | KIND_MASK;
-        if self.0 & ALREADY == owner_bits(owner) | kind_bits(Kind::Writable) {
-            if self.0 & REF_MASK == REF_MASK || self.0 & TYPE_MASK == TYPE_MASK {
-                return Err(Refusal::Full);
-            }
-            return Ok(Self(self.0 + REF_ONE + TYPE_ONE));
+        const STATE: u64 = OWNER_MASK | KIND_MASK | STALE;
+        const WRITABLE: u64 = kind_bits(Kind::Writable);
+        let state = self.0 & STATE;
+        if state == owner_bits(owner) | WRITABLE && self.0 & FULL == 0 {
+            return Ok(Self(self.0 + (REF_ONE + TYPE_ONE)));
         }
-        if self.0 & STALE != 0 && self.0 & KIND_MASK == 0 {
-            return Err(Refusal::NeedsFlush);
+        if state == owner_bits(owner) && self.0 & FULL == 0 && self.0 & REF_MASK != 0 {
+            return Ok(Self(self.0 + (REF_ONE + TYPE_ONE + WRITABLE)));
         }
-        self.get_first(owner, Kind::Writable)
+        Err(self.why_not_writable(owner))
+    }
+
+    #[cold]
+    const fn why_not_writable(self, owner: Owner) -> Refusal {
+        if self.0 & OWNER_MASK != owner_bits(owner) {
+            Refusal::NotOwner
+        } else if !matches!(self.kind(), Kind::None | Kind::Writable) {
+            Refusal::WrongKind
+        } else if self.0 & STALE != 0 {
+            Refusal::NeedsFlush
+        } else {
+            Refusal::Full
+        }
+    }
+
+    /// One more reference and writable use of what was a table and has not been flushed since. It
+    /// stays so until [`Self::flushed`]; meanwhile others who want it writable flush as well.
+    ///
+    /// # Errors
+    /// `NotOwner`, `WrongKind`, `Full`.
+    pub const fn get_former_table(self, owner: Owner) -> Result<Self, Refusal> {
+        match (Self(self.0 & !STALE)).get_writable(owner) {
+            Ok(next) => Ok(Self(next.0 | self.0 & STALE)),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// The first typed use of an untyped frame.
@@ -267,7 +296,7 @@ impl Word {
         if self.0 & KIND_MASK != 0 {
             return Err(Refusal::WrongKind);
         }
-        if self.0 & REF_MASK == REF_MASK || self.0 & REF_MASK == 0 {
+        if self.0 & FULL != 0 || self.0 & REF_MASK == 0 {
             return Err(Refusal::Full);
         }
         Ok(Self(self.0 + REF_ONE + TYPE_ONE + kind_bits(kind)))
@@ -288,7 +317,7 @@ impl Word {
         if self.0 & VALIDATED == 0 {
             return Err(Refusal::Locked);
         }
-        if self.0 & REF_MASK == REF_MASK || self.0 & TYPE_MASK == TYPE_MASK {
+        if self.0 & FULL != 0 {
             return Err(Refusal::Full);
         }
         Ok(Self(self.0 + REF_ONE + TYPE_ONE))
@@ -298,11 +327,16 @@ impl Word {
     ///
     /// # Errors
     /// `BadState` unless locked.
-    pub const fn validated(self) -> Result<Self, Refusal> {
-        if self.0 & KIND_MASK == 0 || self.0 & VALIDATED != 0 {
+    pub const fn validated(self, _: &Flushed) -> Result<Self, Refusal> {
+        if !self.is_locked() {
             return Err(Refusal::BadState);
         }
         Ok(Self((self.0 | VALIDATED) & !STALE))
+    }
+
+    /// Whether one walk works on it as a table or descriptor page.
+    const fn is_locked(self) -> bool {
+        self.0 & VALIDATED == 0 && !matches!(self.kind(), Kind::None | Kind::Writable)
     }
 
     /// Gives up one reference.
@@ -323,13 +357,11 @@ impl Word {
     /// `BadState` if there is none.
     #[inline]
     pub const fn put_writable(self) -> Result<Self, Refusal> {
-        if self.0 & KIND_MASK != kind_bits(Kind::Writable)
-            || self.0 & TYPE_MASK == 0
-            || self.0 & REF_MASK == 0
-        {
+        if self.0 & KIND_MASK != kind_bits(Kind::Writable) {
             return Err(Refusal::BadState);
         }
-        let next = self.0 - REF_ONE - TYPE_ONE;
+        // With a kind there is a use, and with a use a reference.
+        let next = self.0 - (REF_ONE + TYPE_ONE);
         if next & TYPE_MASK == 0 {
             return Ok(Self(next & !KIND_MASK));
         }
@@ -368,11 +400,7 @@ impl Word {
     /// # Errors
     /// `BadState` unless locked with one use.
     pub const fn untype(self) -> Result<Self, Refusal> {
-        if self.0 & KIND_MASK == 0
-            || self.0 & VALIDATED != 0
-            || self.0 & TYPE_MASK != TYPE_ONE
-            || self.0 & REF_MASK == 0
-        {
+        if !self.is_locked() || self.0 & TYPE_MASK != TYPE_ONE {
             return Err(Refusal::BadState);
         }
         Ok(Self(((self.0 - REF_ONE - TYPE_ONE) & !KIND_MASK) | STALE))
@@ -418,9 +446,9 @@ impl Word {
         Ok(Self((self.0 & !ALLOCATED) - REF_ONE))
     }
 
-    /// After a flush of every CPU: nothing remembers it as a table.
+    /// Nothing remembers it as a table.
     #[must_use]
-    pub const fn flushed(self) -> Self {
+    pub const fn flushed(self, _: &Flushed) -> Self {
         Self(self.0 & !STALE)
     }
 }
@@ -456,6 +484,7 @@ mod tests {
 
     const ME: Owner = Owner::domain(3);
     const OTHER: Owner = Owner::domain(4);
+    const PROOF: Flushed = Flushed::of_no_frame();
 
     #[test]
     fn the_zero_word_is_the_hypervisors() {
@@ -467,14 +496,14 @@ mod tests {
 
     #[test]
     fn writable_and_table_exclude_each_other() {
-        let w = Word::allocated(ME).get_writable(ME).unwrap();
+        let w = Word::allocated(ME, &PROOF).get_writable(ME).unwrap();
         assert_eq!(w.get_first(ME, Kind::L1), Err(Refusal::WrongKind));
         let w = w.put_writable().unwrap();
         assert_eq!(w.kind(), Kind::None);
         let t = w.get_first(ME, Kind::L2).unwrap();
         assert_eq!(t.get_writable(ME), Err(Refusal::WrongKind));
         assert_eq!(t.get_validated(ME, Kind::L2), Err(Refusal::Locked));
-        let t = t.validated().unwrap();
+        let t = t.validated(&PROOF).unwrap();
         assert_eq!(t.get_validated(ME, Kind::L1), Err(Refusal::WrongKind));
         let two = t.get_validated(ME, Kind::L2).unwrap();
         assert_eq!(two.put_validated(), Ok(Some(t)));
@@ -482,12 +511,26 @@ mod tests {
         let gone = t.unvalidate().unwrap().untype().unwrap();
         assert_eq!(gone.kind(), Kind::None);
         assert_eq!(gone.get_writable(ME), Err(Refusal::NeedsFlush));
-        assert!(gone.flushed().get_writable(ME).is_ok());
+        assert!(gone.flushed(&PROOF).get_writable(ME).is_ok());
+        let mine = gone.get_former_table(ME).unwrap();
+        assert!(mine.is_stale() && mine.kind() == Kind::Writable);
+        assert_eq!(
+            mine.get_writable(ME),
+            Err(Refusal::NeedsFlush),
+            "not for others yet"
+        );
+        assert_eq!(
+            mine.get_first(ME, Kind::L1),
+            Err(Refusal::WrongKind),
+            "locked"
+        );
+        assert_eq!(mine.validated(&PROOF), Err(Refusal::BadState));
+        assert!(mine.flushed(&PROOF).get_writable(ME).is_ok());
     }
 
     #[test]
     fn others_get_nothing() {
-        let w = Word::allocated(ME);
+        let w = Word::allocated(ME, &PROOF);
         assert_eq!(w.get(OTHER), Err(Refusal::NotOwner));
         assert_eq!(w.get_writable(OTHER), Err(Refusal::NotOwner));
         assert_eq!(w.get_first(OTHER, Kind::L1), Err(Refusal::NotOwner));
@@ -497,11 +540,11 @@ mod tests {
 
     #[test]
     fn counts_do_not_overflow() {
-        let mut w = Word::allocated(ME).get_writable(ME).unwrap();
-        w.0 |= TYPE_MASK;
+        let mut w = Word::allocated(ME, &PROOF).get_writable(ME).unwrap();
+        w.0 |= FULL & TYPE_MASK;
         assert_eq!(w.get_writable(ME), Err(Refusal::Full));
-        let mut w = Word::allocated(ME);
-        w.0 |= REF_MASK;
+        let mut w = Word::allocated(ME, &PROOF);
+        w.0 |= FULL & REF_MASK;
         assert_eq!(w.get(ME), Err(Refusal::Full));
         assert_eq!(w.get_first(ME, Kind::L1), Err(Refusal::Full));
         assert_eq!(Word(owner_bits(ME)).put(), Err(Refusal::BadState));
@@ -509,9 +552,9 @@ mod tests {
 
     #[test]
     fn a_pinned_frame_given_up_stays_charged_and_pinned() {
-        let w = Word::allocated(ME)
+        let w = Word::allocated(ME, &PROOF)
             .get_first(ME, Kind::L1)
-            .and_then(Word::validated)
+            .and_then(|w| w.validated(&PROOF))
             .and_then(Word::pin)
             .unwrap();
         assert_eq!(w.pin(), Err(Refusal::BadState));

@@ -13,7 +13,8 @@ use super::update::Parties;
 use crate::addr::{ENTRIES, HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
 use crate::domain::Domain;
 use crate::error::{Errno, Result, Stop};
-use crate::frame::word::{Kind, Owner, Refusal, Word};
+use crate::frame::proof::Flushed;
+use crate::frame::word::{Kind, Owner, Refusal};
 use crate::hypercall::Budget;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
@@ -22,17 +23,17 @@ use crate::platform::Machine;
 const ENTRIES_PER_UNIT: usize = 2;
 
 /// What a walk does with one table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Task {
     /// Entries below `index` are granted.
-    Validate,
+    Validate(Flushed),
     /// Entries below `index` are still granted and are given back; then the table's type ends.
     Release,
     /// As `Release`, because validation failed: then whoever needed the table fails too.
     Fail(Errno),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Step {
     table: Mfn,
     level: u8,
@@ -95,12 +96,12 @@ pub(crate) fn get_table<M: Machine>(
     walk.slot = dom.slot;
     match acquire(hv, dom, table, level)? {
         Acquired::Live => Ok(()),
-        Acquired::Locked => {
+        Acquired::Locked(proof) => {
             walk.stack.push(Step {
                 table,
                 level,
                 index: 0,
-                task: Task::Validate,
+                task: Task::Validate(proof),
             });
             finish(hv, dom, walk, budget)?;
             match walk.verdict.take() {
@@ -143,7 +144,8 @@ fn drop_use<M: Machine>(hv: &Hypervisor<M>, table: Mfn) -> Option<u8> {
 
 enum Acquired {
     Live,
-    Locked,
+    /// Locked and flushed: to be validated.
+    Locked(Flushed),
 }
 
 /// A use of a live table, or the lock on one that is to be validated.
@@ -161,18 +163,16 @@ fn acquire<M: Machine>(
         Err(Refusal::WrongKind) => {}
         Err(refusal) => return Err(Errno::from(refusal).into()),
     }
-    match hv.frames.change(table, |w| w.get_first(owner, kind)) {
-        Ok(_) => {
-            // The type is locked, so no new writable mapping can begin; those that ended may
-            // still be in a TLB. The other order would be XSA-401.
-            let _flushed = hv.flush_for(hv.frames.stamp(table));
-            if level == 4 {
-                hv.machine.install_hypervisor_slots(table);
-            }
-            Ok(Acquired::Locked)
-        }
-        Err(refusal) => Err(Errno::from(refusal).into()),
+    let locked = hv
+        .frames
+        .lock_first(table, owner, kind)
+        .map_err(Errno::from)?;
+    // Writable mappings that ended may still be in a TLB.
+    let flushed = hv.flush_former_use(locked);
+    if level == 4 {
+        hv.machine.install_hypervisor_slots(table);
     }
+    Ok(Acquired::Locked(flushed))
 }
 
 /// Ends all page-table work in progress.
@@ -221,9 +221,9 @@ fn advance<M: Machine>(
     let Some(top) = walk.stack.last_mut() else {
         return Ok(());
     };
-    let child = match (top.task, top.level) {
-        (Task::Validate, 1) => validate_pages(hv, dom, top, budget)?,
-        (Task::Validate, _) => validate_tables(hv, dom, top, budget)?,
+    let child = match (&top.task, top.level) {
+        (Task::Validate(_), 1) => validate_pages(hv, dom, top, budget)?,
+        (Task::Validate(_), _) => validate_tables(hv, dom, top, budget)?,
         (_, 1) => release_pages(hv, top, budget)?,
         _ => release_tables(hv, top, budget)?,
     };
@@ -350,15 +350,15 @@ fn validate_tables<M: Machine>(
                     hv.machine
                         .write_entry(step.table, index, ValidEntry::granted(new));
                 }
-                if matches!(acquired, Acquired::Live) {
+                let Acquired::Locked(proof) = acquired else {
                     step.index += 1;
                     continue;
-                }
+                };
                 return Ok(Next::Child(Step {
                     table: child,
                     level: step.level - 1,
                     index: 0,
-                    task: Task::Validate,
+                    task: Task::Validate(proof),
                 }));
             }
             Err(Stop::Err(e)) => {
@@ -408,8 +408,8 @@ fn end_of_table<M: Machine>(hv: &Hypervisor<M>, walk: &mut Walk) {
         return;
     };
     let result = match done.task {
-        Task::Validate => {
-            let made = hv.frames.change(done.table, Word::validated);
+        Task::Validate(proof) => {
+            let made = hv.frames.set_validated(&proof);
             debug_assert!(made.is_ok(), "{:?} was not locked", done.table);
             Ok(())
         }

@@ -1,0 +1,124 @@
+//! Lock first, flush then, use last: the order is in the types.
+//!
+//! A frame changes its use in three steps. It is *locked*: a compare-and-swap fixes the new use in
+//! its word, or the free map hands it out, so that no other use can begin. Then every CPU that may
+//! remember the earlier use is made to *flush*. Only then is the frame *used*: a table counts as
+//! validated, a former table becomes writable, a free frame gets an owner. [`Locked`] comes from the
+//! first step alone, [`Flushed`] from a [`Locked`] alone, and the transitions of the third step take
+//! a [`Flushed`]. Flushing before locking, which was XSA-401, does not compile.
+
+use super::table::FrameTable;
+use super::word::{Kind, Owner, Refusal, Word};
+use crate::addr::Mfn;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+
+/// A frame whose next use is fixed and has not begun.
+#[derive(Debug)]
+#[must_use]
+pub struct Locked(Mfn);
+
+/// Proof that since one frame was [`Locked`], every CPU that may have remembered an earlier use of
+/// it has flushed.
+#[derive(Debug)]
+#[must_use]
+pub struct Flushed(Mfn);
+
+impl Flushed {
+    /// The frame.
+    #[inline]
+    #[must_use]
+    pub const fn mfn(&self) -> Mfn {
+        self.0
+    }
+
+    /// A proof for words that no frame has.
+    #[cfg(test)]
+    pub const fn of_no_frame() -> Self {
+        Self(Mfn(u64::MAX))
+    }
+}
+
+/// Frames taken out of the free map, all of them locked by that: nobody can name a free frame.
+#[must_use]
+pub(super) struct Taken {
+    first: Mfn,
+    order: u32,
+}
+
+impl Taken {
+    /// The first frame.
+    pub(super) const fn first(&self) -> Mfn {
+        self.first
+    }
+
+    /// Each frame.
+    pub(super) fn frames(self) -> impl Iterator<Item = Locked> {
+        let first = self.first.0;
+        (first..first + (1 << self.order)).map(|mfn| Locked(Mfn(mfn)))
+    }
+}
+
+impl FrameTable {
+    /// Begins the first use of an untyped frame as a table or descriptor page.
+    ///
+    /// # Errors
+    /// As [`Word::get_first`].
+    pub(crate) fn lock_first(&self, mfn: Mfn, owner: Owner, kind: Kind) -> Result<Locked, Refusal> {
+        self.change(mfn, |w| w.get_first(owner, kind))?;
+        Ok(Locked(mfn))
+    }
+
+    /// Begins a writable use of a former table.
+    ///
+    /// # Errors
+    /// As [`Word::get_former_table`].
+    pub(super) fn lock_former_table(&self, mfn: Mfn, owner: Owner) -> Result<Locked, Refusal> {
+        self.change(mfn, |w| w.get_former_table(owner))?;
+        Ok(Locked(mfn))
+    }
+
+    /// Takes `2^order` free frames, aligned to their size.
+    pub(super) fn take_free(&self, order: u32) -> Option<Taken> {
+        let first = self.free_map().take(order)?;
+        Some(Taken { first, order })
+    }
+
+    /// A frame of the hypervisor's own, which no guest can name, at boot.
+    pub(super) fn lock_own(&self, mfn: Mfn) -> Option<Locked> {
+        (mfn.0 < self.len() && self.word(mfn) == Word(0)).then_some(Locked(mfn))
+    }
+
+    /// A locked table or descriptor page has been checked whole.
+    ///
+    /// # Errors
+    /// As [`Word::validated`].
+    pub(crate) fn set_validated(&self, proof: &Flushed) -> Result<(), Refusal> {
+        self.change(proof.0, |w| w.validated(proof))?;
+        Ok(())
+    }
+
+    /// A former table may be mapped writable.
+    pub(super) fn set_flushed(&self, proof: &Flushed) -> Result<(), Refusal> {
+        self.change(proof.0, |w| Ok(w.flushed(proof)))?;
+        Ok(())
+    }
+
+    /// A frame that nobody could name begins its life as `word`.
+    pub(super) fn set_owned(&self, proof: &Flushed, word: impl Fn(&Flushed) -> Word) {
+        self.set(proof.0, word(proof));
+    }
+}
+
+impl<M: Machine> Hypervisor<M> {
+    /// Makes sure that no CPU remembers what a frame was used for before it was locked.
+    #[inline]
+    pub(crate) fn flush_former_use(&self, locked: Locked) -> Flushed {
+        // Read here and not earlier: once the frame is locked, no further use of the old kind ends.
+        let stale = self.tlb.stale_cpus(self.frames.stamp(locked.0));
+        if stale != 0 {
+            self.flush_mask(stale);
+        }
+        Flushed(locked.0)
+    }
+}

@@ -87,8 +87,20 @@ impl Tlb {
     /// Notes that `cpu` runs `flush`, a flush of all its guest entries, now.
     #[inline]
     pub fn note(&self, cpu: CpuId, flush: impl FnOnce()) {
-        let begun = self.clock.fetch_add(1, Ordering::SeqCst);
+        let begun = self.begin_flush();
         flush();
+        self.end_flush(cpu, begun);
+    }
+
+    /// The tick at which a flush begins: what is stamped from now on is not covered by it.
+    #[inline]
+    pub fn begin_flush(&self) -> u32 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// The flush of `cpu` that began at `begun` is over.
+    #[inline]
+    pub fn end_flush(&self, cpu: CpuId, begun: u32) {
         if let Some(last) = self.flushed.get(cpu as usize) {
             last.store(begun, Ordering::SeqCst);
         }
@@ -108,18 +120,54 @@ impl<M: Machine> Hypervisor<M> {
         let me = self.machine.cpu();
         let others = mask & !(1 << (me % 64)) & self.tlb.present();
         if others != 0 {
-            let begun = self.tlb.clock.fetch_add(1, Ordering::SeqCst);
+            let begun = self.tlb.begin_flush();
             self.machine.flush_tlb_remote(others);
             let mut left = others;
             while left != 0 {
-                let cpu = left.trailing_zeros() as usize;
+                self.tlb.end_flush(left.trailing_zeros(), begun);
                 left &= left - 1;
-                self.tlb.flushed[cpu].store(begun, Ordering::SeqCst);
             }
         }
         if mask & (1 << (me % 64)) != 0 {
             self.flush_local();
         }
+    }
+}
+
+/// A clock's whole state, for models that go through all states.
+#[cfg(any(test, feature = "testkit"))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Reading<const CPUS: usize> {
+    /// The tick.
+    pub clock: u32,
+    /// When each CPU last flushed.
+    pub flushed: [u32; CPUS],
+    /// CPUs that are in nobody's address space.
+    pub away: CpuMask,
+}
+
+#[cfg(any(test, feature = "testkit"))]
+impl<const CPUS: usize> Reading<CPUS> {
+    /// What a clock says.
+    #[must_use]
+    pub fn of(tlb: &Tlb) -> Self {
+        Self {
+            clock: tlb.clock.load(Ordering::SeqCst),
+            flushed: core::array::from_fn(|cpu| tlb.flushed[cpu].load(Ordering::SeqCst)),
+            away: tlb.away.load(Ordering::SeqCst),
+        }
+    }
+
+    /// A clock that says this.
+    #[must_use]
+    pub fn restore(&self) -> Tlb {
+        let tlb = Tlb::new(CPUS as u32);
+        tlb.clock.store(self.clock, Ordering::SeqCst);
+        for (to, &from) in tlb.flushed.iter().zip(&self.flushed) {
+            to.store(from, Ordering::SeqCst);
+        }
+        tlb.away.store(self.away, Ordering::SeqCst);
+        tlb
     }
 }
 

@@ -5,6 +5,7 @@
 //! speak of "this CPU" act on the CPU that calls them.
 
 use crate::addr::Mfn;
+use crate::hypercall::Budget;
 use crate::pv::entry::ValidEntry;
 use crate::vcpu::{Regs, Vcpu};
 
@@ -159,6 +160,13 @@ pub trait Machine: Sync + Sized + 'static {
     fn port_in(&self, port: u16, size: u8) -> u32;
     /// Writes an I/O port of `size` 1, 2 or 4 bytes.
     fn port_out(&self, port: u16, size: u8, value: u32);
+
+    /// Units of work that one entry into the hypervisor may do before it is continued: see
+    /// [`Budget`]. A fake machine gives fewer, so that tests see every continuation.
+    #[inline(always)]
+    fn budget(&self) -> u32 {
+        Budget::FULL
+    }
 
     // ---- CPUs and time ------------------------------------------------------------------------
     /// The CPU this runs on.

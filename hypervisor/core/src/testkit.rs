@@ -4,6 +4,7 @@
 mod machine;
 mod platform;
 mod state;
+mod tlb;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,6 +12,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 pub use machine::{FAKE_LDT, FakeMachine, MAX_CPUS};
 pub use state::{CpuState, EntryWrite, Happened, State};
+pub use tlb::{CpuTlb, Paging, Translation};
 
 use crate::addr::Mfn;
 use crate::domain::Domain;
@@ -35,12 +37,22 @@ fn forever<T>(items: impl Iterator<Item = T>) -> &'static [T] {
 /// but the first [`RESERVED_FRAMES`] are free. Nothing of it is ever given back to the host.
 #[must_use]
 pub fn hypervisor(frames: usize, cpus: u32) -> &'static Hypervisor<FakeMachine> {
+    hypervisor_with(frames, cpus, |_| ())
+}
+
+/// As [`hypervisor`], with settings that `change` changed.
+#[must_use]
+pub fn hypervisor_with(
+    frames: usize,
+    cpus: u32,
+    change: impl FnOnce(&mut Config),
+) -> &'static Hypervisor<FakeMachine> {
     let machine: &'static FakeMachine = Box::leak(Box::new(FakeMachine::new(frames)));
     let info = forever((0..frames).map(|_| FrameInfo::default()));
     let m2p = forever((0..frames).map(|_| AtomicU64::new(u64::MAX)));
     let table = FrameTable::new(info).expect("the host has memory");
     table.release_boot_memory(Mfn(RESERVED_FRAMES), frames as u64 - RESERVED_FRAMES);
-    let config = Config {
+    let mut config = Config {
         cpus,
         command_line: Default::default(),
         noreboot: false,
@@ -51,6 +63,7 @@ pub fn hypervisor(frames: usize, cpus: u32) -> &'static Hypervisor<FakeMachine> 
         memory_map: Default::default(),
         max_mfn: 1 << 40,
     };
+    change(&mut config);
     let hv = Hypervisor::new(machine, table, m2p, config).expect("the host has memory");
     Box::leak(Box::new(hv))
 }

@@ -147,7 +147,7 @@ pub fn hypercall<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
 }
 
 fn run<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, call_: (u64, [u64; 6])) -> HypercallResult {
-    let mut budget = Budget::new(Budget::FULL);
+    let mut budget = Budget::new(hv.machine.budget());
     if !vcpu.walk.is_idle() {
         finish_walk(hv, vcpu, &mut budget)?;
     }

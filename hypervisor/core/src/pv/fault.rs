@@ -71,7 +71,7 @@ fn perform<M: Machine>(
     (table, cr2): (Mfn, u64),
     parties: Parties<'_>,
 ) -> Result<(), Stop> {
-    let mut budget = Budget::new(Budget::FULL);
+    let mut budget = Budget::new(hv.machine.budget());
     let work = &mut vcpu.walk;
     walk::finish(hv, parties.table, work, &mut budget)?;
     let index = (cr2 as usize >> 3) & 511;

@@ -7,6 +7,7 @@ use spin::Mutex;
 
 use super::state::{CpuState, EntryWrite, Happened, State};
 use crate::addr::{ENTRIES, Mfn, PAGE_SIZE, table_index};
+use crate::hypercall::Budget;
 use crate::platform::{CopyFault, CpuId, Machine, Nanos};
 
 /// Where a fake CPU sees its LDT, in the hypervisor's range.
@@ -37,6 +38,12 @@ pub struct FakeMachine {
     pub(super) cpu: AtomicU32,
     /// Guest accesses still to succeed before one fails; `u64::MAX` when none shall.
     accesses_left: AtomicU64,
+    /// What [`Machine::budget`] answers.
+    pub(super) budget: AtomicU32,
+    /// See [`Self::take_dirty`].
+    dirty: AtomicU64,
+    /// See [`Self::epoch`].
+    epoch: AtomicU64,
     pub(super) state: Mutex<State>,
 }
 
@@ -50,6 +57,9 @@ impl FakeMachine {
             clock: AtomicU64::new(0),
             cpu: AtomicU32::new(0),
             accesses_left: AtomicU64::new(u64::MAX),
+            budget: AtomicU32::new(Budget::FULL),
+            dirty: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
             state: Mutex::new(State::new(MAX_CPUS)),
         }
     }
@@ -84,6 +94,57 @@ impl FakeMachine {
     /// Takes back [`Self::fail_guest_access_after`]; true if the failure has not happened yet.
     pub fn stop_failing(&self) -> bool {
         self.accesses_left.swap(u64::MAX, Ordering::SeqCst) != u64::MAX
+    }
+
+    /// Makes every entry into the hypervisor do at most `units` of work before it is continued.
+    pub fn set_budget(&self, units: u32) {
+        self.budget.store(units, Ordering::SeqCst);
+    }
+
+    /// A number that the test sets; what CPUs remember of page tables is marked with it.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`Self::epoch`].
+    pub fn set_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+
+    /// Which of the first 64 frames were written since the last call, a bit each.
+    pub fn take_dirty(&self) -> u64 {
+        self.dirty.swap(0, Ordering::Relaxed)
+    }
+
+    /// The words of a frame.
+    #[must_use]
+    pub fn frame_words(&self, mfn: Mfn) -> &[AtomicU64] {
+        let start = mfn.0 as usize * ENTRIES;
+        &self.words[start..start + ENTRIES]
+    }
+
+    /// Makes the `bytes.len()` bytes at `va` guest memory on every CPU, whatever the page tables
+    /// say: a place for arguments that a guest cannot lose.
+    pub fn set_window(&self, va: u64, bytes: Vec<u8>) {
+        self.state.lock().window = (va, bytes);
+    }
+
+    /// Changes bytes of the window, from its byte `at` on.
+    pub fn write_window(&self, at: usize, bytes: &[u8]) {
+        self.state.lock().window.1[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Reads bytes of the window, from its byte `at` on.
+    pub fn read_window(&self, at: usize, bytes: &mut [u8]) {
+        bytes.copy_from_slice(&self.state.lock().window.1[at..at + bytes.len()]);
+    }
+
+    /// Forgets what was recorded of writes and of the hardware.
+    pub fn forget_history(&self) {
+        let mut state = self.state.lock();
+        state.entry_writes.clear();
+        state.happened.clear();
     }
 
     /// Declares `mfn` the hypervisor's own: writes to it through the guest methods panic.
@@ -138,6 +199,24 @@ impl FakeMachine {
         self.state.lock().happened.push(what);
     }
 
+    /// Entry `index` of a table.
+    pub(super) fn entry(&self, table: Mfn, index: usize) -> u64 {
+        self.word(table, index * 8).load(Ordering::SeqCst)
+    }
+
+    /// The processor sets accessed and dirty bits.
+    pub(super) fn set_entry_bits(&self, table: Mfn, index: usize, bits: u64) {
+        self.soil(table);
+        self.word(table, index * 8).fetch_or(bits, Ordering::SeqCst);
+    }
+
+    /// Notes that a frame is written.
+    pub(super) fn soil(&self, mfn: Mfn) {
+        if mfn.0 < 64 {
+            self.dirty.fetch_or(1 << mfn.0, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn word(&self, mfn: Mfn, offset: usize) -> &AtomicU64 {
         assert!(mfn.0 < self.frames, "{mfn:?} is not in the machine");
         assert!(offset < PAGE_SIZE, "offset {offset:#x} leaves the frame");
@@ -150,6 +229,7 @@ impl FakeMachine {
             !self.state.lock().protected.contains(&mfn.0),
             "{mfn:?} is the hypervisor's own"
         );
+        self.soil(mfn);
         self.word(mfn, offset)
     }
 
@@ -169,17 +249,16 @@ impl FakeMachine {
         (self.word(mfn, offset).load(Ordering::SeqCst) >> (offset % 8 * 8)) as u8
     }
 
-    /// Walks this CPU's root with a guest's rights.
-    fn walk(&self, va: u64, access: Access) -> Result<(Mfn, usize), CopyFault> {
-        let mut table = self.with_cpu(|c| c.root).ok_or(CopyFault(va))?;
+    /// Walks the tables from `root` with a guest's rights.
+    pub(super) fn walk_tables(&self, root: Mfn, va: u64, write: bool) -> Result<(Mfn, usize), ()> {
+        let mut table = root;
         for level in (1..=4).rev() {
             let entry = self.read_entry(table, table_index(va, level));
-            let refused = entry & PRESENT == 0
-                || entry & USER == 0
-                || (access == Access::Write && entry & WRITABLE == 0);
+            let refused =
+                entry & PRESENT == 0 || entry & USER == 0 || (write && entry & WRITABLE == 0);
             let next = Mfn::containing(entry & ADDRESS);
             if refused || next.0 >= self.frames {
-                return Err(CopyFault(va));
+                return Err(());
             }
             table = next;
         }
@@ -187,7 +266,7 @@ impl FakeMachine {
     }
 
     /// Counts one guest access; fails it if it is the one chosen.
-    fn count_access(&self, va: u64) -> Result<(), CopyFault> {
+    pub(super) fn count_access(&self, va: u64) -> Result<(), CopyFault> {
         match self.accesses_left.load(Ordering::SeqCst) {
             u64::MAX => Ok(()),
             0 => {
@@ -199,6 +278,14 @@ impl FakeMachine {
                 Ok(())
             }
         }
+    }
+
+    /// Where in the window the `len` bytes at `va` are, if they are in it.
+    pub(super) fn in_window(&self, va: u64, len: usize) -> Option<usize> {
+        let state = self.state.lock();
+        let (start, bytes) = &state.window;
+        let at = usize::try_from(va.checked_sub(*start)?).ok()?;
+        (at.checked_add(len)? <= bytes.len()).then_some(at)
     }
 
     /// Calls `part` for every piece of `va..va + len` that lies in one page, with the piece's frame,
@@ -214,7 +301,10 @@ impl FakeMachine {
         let mut done = 0;
         while done < len {
             let at = va.wrapping_add(done as u64);
-            let (mfn, offset) = self.walk(at, access)?;
+            let mfn = self
+                .guest_access(at, access == Access::Write)
+                .map_err(|_| CopyFault(at))?;
+            let offset = at as usize % PAGE_SIZE;
             let piece = (PAGE_SIZE - offset).min(len - done);
             part(mfn, offset, done..done + piece);
             done += piece;

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering;
 
 use super::machine::{Access, FAKE_LDT, FakeMachine, PRESENT, WRITABLE};
 use super::state::{EntryWrite, Happened};
+use super::tlb::CpuTlb;
 use crate::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn, PAGE_SIZE};
 use crate::platform::{
     CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
@@ -22,6 +23,7 @@ impl Machine for FakeMachine {
     }
 
     fn write_entry(&self, table: Mfn, index: usize, entry: ValidEntry) {
+        self.soil(table);
         let old = self
             .word(table, index * 8)
             .swap(entry.raw(), Ordering::SeqCst);
@@ -34,6 +36,7 @@ impl Machine for FakeMachine {
     }
 
     fn swap_entry(&self, table: Mfn, index: usize, old: u64, new: ValidEntry) -> Result<(), u64> {
+        self.soil(table);
         self.word(table, index * 8).compare_exchange(
             old,
             new.raw(),
@@ -50,6 +53,7 @@ impl Machine for FakeMachine {
     }
 
     fn install_hypervisor_slots(&self, table: Mfn) {
+        self.soil(table);
         for slot in HYPERVISOR_SLOT_START..HYPERVISOR_SLOT_END {
             // Present and supervisor-only; the address says which slot it is.
             self.word(table, slot * 8)
@@ -126,12 +130,21 @@ impl Machine for FakeMachine {
     }
 
     fn copy_from_guest(&self, va: u64, buf: &mut [u8]) -> Result<(), CopyFault> {
+        if let Some(at) = self.in_window(va, buf.len()) {
+            self.read_window(at, buf);
+            return self.count_access(va);
+        }
         self.pieces(va, buf.len(), Access::Read, |mfn, offset, part| {
             self.read_frame(mfn, offset, &mut buf[part]);
         })
     }
 
     fn copy_to_guest(&self, va: u64, bytes: &[u8]) -> Result<(), CopyFault> {
+        if let Some(at) = self.in_window(va, bytes.len()) {
+            self.count_access(va)?;
+            self.write_window(at, bytes);
+            return Ok(());
+        }
         self.pieces(va, bytes.len(), Access::Write, |mfn, offset, part| {
             self.put(mfn, offset, &bytes[part]);
         })
@@ -149,14 +162,17 @@ impl Machine for FakeMachine {
 
     fn load_root(&self, root: Mfn) {
         self.with_cpu(|c| c.root = Some(root));
+        self.change_tlbs(1 << self.cpu(), CpuTlb::flush);
         self.record(Happened::LoadRoot(root));
     }
 
     fn flush_tlb_local(&self) {
+        self.change_tlbs(1 << self.cpu(), CpuTlb::flush);
         self.record(Happened::FlushLocal);
     }
 
     fn invlpg_local(&self, va: u64) {
+        self.change_tlbs(1 << self.cpu(), |tlb| tlb.invalidate(va));
         self.record(Happened::Invlpg(va));
     }
 
@@ -165,6 +181,7 @@ impl Machine for FakeMachine {
     }
 
     fn flush_tlb_remote(&self, mask: CpuMask) {
+        self.change_tlbs(mask & !(1 << self.cpu()), CpuTlb::flush);
         self.record(Happened::FlushRemote(mask));
     }
 
@@ -250,6 +267,10 @@ impl Machine for FakeMachine {
         self.record(Happened::PortOut(port, size, value));
     }
 
+    fn budget(&self) -> u32 {
+        self.budget.load(Ordering::SeqCst)
+    }
+
     fn cpu(&self) -> CpuId {
         self.cpu.load(Ordering::SeqCst)
     }
@@ -316,11 +337,13 @@ impl Machine for FakeMachine {
             c.task_switched = vcpu.arch.task_switched;
             c.debugreg = vcpu.arch.debugreg;
         });
+        self.change_tlbs(1 << self.cpu(), CpuTlb::flush);
         self.record(Happened::Load(vcpu.id));
     }
 
     fn unload_vcpu(&self) {
         self.with_cpu(|c| c.root = None);
+        self.change_tlbs(1 << self.cpu(), CpuTlb::flush);
         self.record(Happened::Unload);
     }
 

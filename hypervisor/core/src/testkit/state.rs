@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use super::tlb::CpuTlb;
 use crate::addr::Mfn;
 use crate::platform::{CpuId, CpuMask, Nanos};
 use crate::vcpu::VcpuId;
@@ -71,6 +72,10 @@ pub struct State {
     pub(super) entry_writes: Vec<EntryWrite>,
     pub(super) happened: Vec<Happened>,
     pub(super) protected: BTreeSet<u64>,
+    /// What each CPU remembers of page tables; `None` when CPUs remember nothing.
+    pub(super) tlbs: Option<Vec<CpuTlb>>,
+    /// Guest memory that no page table can take away: its address and its bytes.
+    pub(super) window: (u64, Vec<u8>),
     pub(super) console_out: Vec<u8>,
     pub(super) console_in: VecDeque<u8>,
     /// What `read_log` reads.
@@ -104,6 +109,8 @@ impl State {
             entry_writes: Vec::new(),
             happened: Vec::new(),
             protected: BTreeSet::new(),
+            tlbs: None,
+            window: (0, Vec::new()),
             console_out: Vec::new(),
             console_in: VecDeque::new(),
             log: Vec::new(),

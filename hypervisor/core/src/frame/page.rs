@@ -85,9 +85,11 @@ impl<M: Machine> Hypervisor<M> {
     pub fn page_put_writable(&self, mfn: Mfn) {
         let put = |w: Word| {
             let next = w.put_writable()?;
-            if next.kind() == Kind::None {
+            if next.types() <= 1 {
                 // Stamped before the word can show the end of the last use. What ended earlier is
-                // covered: its entry was gone before its count was.
+                // covered: its entry was gone before its count was. The last use but one stamps
+                // too: it may begin and end between another's stamp and its compare-and-swap,
+                // which would find the word as it was.
                 self.frames.set_stamp(mfn, self.tlb.stamp());
             }
             Ok(next)

@@ -32,8 +32,8 @@ impl Flushed {
         self.0
     }
 
-    /// A proof for words that no frame has.
-    #[cfg(test)]
+    /// A proof for words that no frame has: those of tests and models.
+    #[cfg(any(test, feature = "testkit"))]
     pub const fn of_no_frame() -> Self {
         Self(Mfn(u64::MAX))
     }

@@ -1,8 +1,8 @@
 //! The invariants of `security` class A, counted afresh from memory: what every frame word must say.
 
-use std::collections::BTreeMap;
-use std::format;
-use std::string::String;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
 
 use super::entry::{PRESENT, RW, frame};
 use crate::addr::{ENTRIES, HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
@@ -21,7 +21,7 @@ struct Counts {
 ///
 /// # Errors
 /// The first frame that differs, in words.
-pub(crate) fn check<M: Machine>(hv: &Hypervisor<M>, held: &[(Mfn, Kind)]) -> Result<(), String> {
+pub fn check<M: Machine>(hv: &Hypervisor<M>, held: &[(Mfn, Kind)]) -> Result<(), String> {
     let mut counts: BTreeMap<u64, Counts> = BTreeMap::new();
     let mut add = |mfn: Mfn, typed: bool| {
         let c = counts.entry(mfn.0).or_default();

@@ -131,7 +131,7 @@ impl Machine for FakeMachine {
 
     fn copy_from_guest(&self, va: u64, buf: &mut [u8]) -> Result<(), CopyFault> {
         if let Some(at) = self.in_window(va, buf.len()) {
-            self.read_window(at, buf);
+            self.fetch_window(at, buf);
             return self.count_access(va);
         }
         self.pieces(va, buf.len(), Access::Read, |mfn, offset, part| {
@@ -186,7 +186,10 @@ impl Machine for FakeMachine {
     }
 
     fn load_gdt(&self, frames: &[Mfn]) {
-        self.with_cpu(|c| c.gdt = frames.to_vec());
+        self.with_cpu(|c| {
+            c.gdt.clear();
+            c.gdt.extend_from_slice(frames);
+        });
     }
 
     fn load_ldt(&self, entries: u32) {
@@ -331,7 +334,8 @@ impl Machine for FakeMachine {
                 Mode::Kernel => (vcpu.arch.kernel_root, vcpu.arch.gs_base_kernel),
                 Mode::User => (vcpu.arch.user_root, vcpu.arch.gs_base_user),
             };
-            c.gdt = vcpu.arch.gdt.to_vec();
+            c.gdt.clear();
+            c.gdt.extend_from_slice(&vcpu.arch.gdt);
             c.ldt_entries = vcpu.arch.ldt_entries;
             c.ldt_pages = vcpu.arch.ldt_pages;
             c.task_switched = vcpu.arch.task_switched;

@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use super::fetch::Fetches;
 use super::tlb::CpuTlb;
 use crate::addr::Mfn;
 use crate::platform::{CpuId, CpuMask, Nanos};
@@ -76,6 +77,8 @@ pub struct State {
     pub(super) tlbs: Option<Vec<CpuTlb>>,
     /// Guest memory that no page table can take away: its address and its bytes.
     pub(super) window: (u64, Vec<u8>),
+    /// How the window is read, while that is watched.
+    pub(super) fetches: Option<Fetches>,
     pub(super) console_out: Vec<u8>,
     pub(super) console_in: VecDeque<u8>,
     /// What `read_log` reads.
@@ -111,6 +114,7 @@ impl State {
             protected: BTreeSet::new(),
             tlbs: None,
             window: (0, Vec::new()),
+            fetches: None,
             console_out: Vec::new(),
             console_in: VecDeque::new(),
             log: Vec::new(),

@@ -137,6 +137,12 @@ const LINUX_INIT: &str = "#!/bin/busybox sh\n\
     /bin/busybox mount -t sysfs sysfs /sys\n\
     echo \"LINUX-USERSPACE hypervisor=$(/bin/busybox cat /sys/hypervisor/type)\"\n\
     echo \"LINUX-MEMORY $(/bin/busybox grep MemTotal /proc/meminfo)\"\n\
+    for cpu in $(/bin/busybox seq 0 $(($(/bin/busybox nproc) - 1))); do\n\
+    /bin/busybox taskset -c $cpu /bin/busybox sleep 0.05\n\
+    done\n\
+    echo \"LINUX-CPUS $(/bin/busybox grep -c ^processor /proc/cpuinfo)\"\n\
+    /bin/busybox awk '/xen-percpu/ { n = 0; for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i;\\\n\
+    print \"LINUX-INTERRUPTS\", $NF, n }' /proc/interrupts\n\
     echo \"LINUX-DONE\"\n\
     /bin/busybox poweroff -f\n";
 

@@ -119,8 +119,10 @@ pub struct VcpuRange {
 
 impl Default for VcpuRange {
     fn default() -> Self {
-        // One, unless more are asked for: Linux with several does not get through its boot.
-        Self { min: 1, max: 1 }
+        Self {
+            min: 1,
+            max: u32::MAX,
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::platform::Machine;
 use crate::pv::root::{adopt_root, drain, give_up_root};
 use crate::pv::walk::Walk;
 use crate::sched;
-use crate::trap::frame::ExitFrame;
+use crate::trap::frame::{ExitFrame, IOPL_SHIFT};
 use crate::vcpu::{Callback, Mode, Regs, TrapGate, Vcpu};
 
 /// Descriptors in a page.
@@ -346,6 +346,8 @@ fn apply(vcpu: &mut Vcpu, flags: u64, user: &cpu_user_regs, regs: Regs, rest: &R
     }
     let arch = &mut vcpu.arch;
     (arch.ds, arch.es, arch.fs, arch.gs) = (user.ds, user.es, user.fs, user.gs);
+    // The guest's I/O privilege level is where the processor has its own.
+    arch.iopl = (user.rflags >> IOPL_SHIFT & 3) as u8;
     arch.kernel_ss = rest.kernel_ss as u16 | 3;
     arch.kernel_sp = rest.kernel_sp;
     let callback = |address, mask_events| Callback {

@@ -179,7 +179,7 @@ fn check_ramdisk(hv: &Hypervisor<FakeMachine>, mfns: &[u64]) {
 fn a_plain_kernel() {
     let hv = testkit::hypervisor(FRAMES, 2);
     let dom0 = build_with(hv, Choice::default(), "dom0_mem=16M").unwrap();
-    assert_eq!((dom0.pages, dom0.vcpus), (4096, 1));
+    assert_eq!((dom0.pages, dom0.vcpus), (4096, 2));
     let start = check(hv, &dom0);
     let (root, _) = started(hv, &dom0);
     let view = View { hv, root };

@@ -18,6 +18,7 @@ use crate::error::{Errno, Stop};
 use crate::hypercall::Cx;
 use crate::platform::Machine;
 use crate::sched;
+use crate::trap::frame::IOPL_SHIFT;
 use crate::vcpu::{Mode, Vcpu};
 
 /// The vCPU's number, checked, of a domain that has come to rest.
@@ -127,7 +128,8 @@ fn user_regs(vcpu: &Vcpu, upcall_mask: u8) -> cpu_user_regs {
     (user.rbp, user.rbx, user.r11, user.r10) = (r.rbp, r.rbx, r.r11, r.r10);
     (user.r9, user.r8, user.rax, user.rcx) = (r.r9, r.r8, r.rax, r.rcx);
     (user.rdx, user.rsi, user.rdi) = (r.rdx, r.rsi, r.rdi);
-    (user.rip, user.rflags, user.rsp) = (r.rip, r.rflags, r.rsp);
+    (user.rip, user.rsp) = (r.rip, r.rsp);
+    user.rflags = r.rflags | u64::from(arch.iopl) << IOPL_SHIFT;
     (user.cs, user.ss) = (r.cs as u16, r.ss as u16);
     (user.ds, user.es, user.fs, user.gs) = (arch.ds, arch.es, arch.fs, arch.gs);
     user.saved_upcall_mask = upcall_mask;

@@ -1,6 +1,8 @@
 //! `XENMEM_exchange` (memory.h): frames of one size for frames of another, contiguity gained or
 //! lost, the amount of memory the same.
 
+use alloc::vec::Vec;
+
 use hypercall_abi::memory as abi;
 
 use super::Domain;
@@ -91,34 +93,37 @@ fn one<M: Machine>(cx: &Cx<'_, M>, chunk: &Chunk, index: u64) -> Result<()> {
     let dom = cx.dom;
     let ins = 1_u64 << (chunk.order - chunk.in_order);
     let outs = 1_u64 << (chunk.order - chunk.out_order);
+    // Both lists as they are read or written now: the guest may change them any time.
+    let mut given = room(ins)?;
     for i in 0..ins {
-        let mfn = chunk.ins.read(cx.m(), index * ins + i)?;
-        unused(cx, dom, mfn, chunk.in_order)?;
+        let first = chunk.ins.read(cx.m(), index * ins + i)?;
+        unused(cx, dom, first, chunk.in_order)?;
+        given.push(first);
     }
     // New frames first: a domain never has less than it had.
-    let mut made = 0;
-    let mut failed = None;
+    let mut made = room(outs)?;
     for i in 0..outs {
         match replace(cx, chunk, index * outs + i) {
-            Ok(()) => made += 1,
+            Ok(first) => made.push(first),
             Err(e) => {
-                failed = Some(e);
-                break;
+                for first in made {
+                    give_back(cx, dom, first, chunk.out_order);
+                }
+                return Err(e);
             }
         }
     }
-    if let Some(e) = failed {
-        for i in 0..made {
-            let mfn = chunk.outs.read(cx.m(), index * outs + i)?;
-            give_back(cx, dom, mfn, chunk.out_order);
-        }
-        return Err(e);
-    }
-    for i in 0..ins {
-        let mfn = chunk.ins.read(cx.m(), index * ins + i)?;
-        give_back(cx, dom, mfn, chunk.in_order);
+    for first in given {
+        give_back(cx, dom, first, chunk.in_order);
     }
     Ok(())
+}
+
+fn room(count: u64) -> Result<Vec<u64>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count as usize)
+        .map_err(|_| Errno::ENOMEM)?;
+    Ok(list)
 }
 
 /// Whether the domain owns all frames of an extent, and nothing uses any.
@@ -133,9 +138,9 @@ fn unused<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, first: u64, order: u32) -> R
     Ok(())
 }
 
-/// Allocates one output extent; the guest put the pseudo-physical number where the frame number
-/// goes.
-fn replace<M: Machine>(cx: &Cx<'_, M>, chunk: &Chunk, index: u64) -> Result<()> {
+/// Allocates one output extent and gives its first frame; the guest put the pseudo-physical number
+/// where the frame number goes.
+fn replace<M: Machine>(cx: &Cx<'_, M>, chunk: &Chunk, index: u64) -> Result<u64> {
     let gpfn = chunk.outs.read(cx.m(), index)?;
     let first = cx.hv.alloc_domain_pages(cx.dom, chunk.out_order)?;
     for i in 0..1 << chunk.out_order {
@@ -145,7 +150,7 @@ fn replace<M: Machine>(cx: &Cx<'_, M>, chunk: &Chunk, index: u64) -> Result<()> 
         give_back(cx, cx.dom, first.0, chunk.out_order);
         return Err(e);
     }
-    Ok(())
+    Ok(first.0)
 }
 
 fn give_back<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, first: u64, order: u32) {

@@ -1,0 +1,392 @@
+//! A small machine with a control domain, a guest, and a domain that is being built.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use hypervisor_core::addr::{Mfn, table_index};
+use hypervisor_core::domain::lifecycle;
+use hypervisor_core::domain::{Domain, Phase};
+use hypervisor_core::frame::word::{Kind, Owner};
+use hypervisor_core::hypercall::{Budget, dispatch};
+use hypervisor_core::hypervisor::Hypervisor;
+use hypervisor_core::platform::Machine;
+use hypervisor_core::pv::{census, root};
+use hypervisor_core::testkit::{self, FakeMachine};
+use hypervisor_core::vcpu::VcpuBox;
+use zerocopy::{Immutable, IntoBytes};
+
+/// Frames of the machine: most of the time of these tests goes into looking at all of them.
+const FRAMES: usize = 128;
+/// Where a domain that runs has its data pages.
+pub const BASE: u64 = 0x40_0000;
+/// Pages mapped there; the frames after them are its own and nothing else.
+pub const MAPPED: usize = 4;
+/// Where its arguments are, whatever its page tables say.
+pub const ARGS: u64 = 0x7000_0000;
+const ARGS_SIZE: usize = 4 * 4096;
+
+/// A domain that runs, with its first vCPU in hand.
+pub struct Guest {
+    pub dom: &'static Domain,
+    pub vcpu: VcpuBox,
+    /// `MAPPED` data pages, then spare frames.
+    pub pages: Vec<Mfn>,
+    /// Level 1 to level 4.
+    pub tables: [Mfn; 4],
+}
+
+pub struct World {
+    pub hv: &'static Hypervisor<FakeMachine>,
+    pub dom0: Guest,
+    pub guest: Guest,
+    /// Those of domain 2, which is paused; at their end a tree of tables that nobody has looked at.
+    pub target_pages: Vec<Mfn>,
+    free_at_start: u64,
+    args: Vec<u8>,
+}
+
+/// Who makes a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Caller {
+    Dom0,
+    Guest,
+}
+
+/// A hypercall's number and arguments.
+pub type Call = (u64, [u64; 6]);
+
+fn pages(hv: &Hypervisor<FakeMachine>, dom: &Domain, count: usize) -> Vec<Mfn> {
+    let mut all: Vec<Mfn> = (0..count)
+        .map(|_| hv.alloc_domain_page(dom).expect("a frame"))
+        .collect();
+    all.sort_unstable_by_key(|mfn| mfn.0);
+    for (pfn, &mfn) in all.iter().enumerate() {
+        hv.set_m2p(mfn, pfn as u64);
+    }
+    all
+}
+
+/// Links `tables`, level 1 first, to a tree that leads to `BASE`.
+fn tree(m: &FakeMachine, tables: &[Mfn], mapped: &[Mfn]) {
+    for (i, page) in mapped.iter().enumerate() {
+        m.store_u64(tables[0], i * 8, page.addr() | 7);
+    }
+    for level in 2..=4 {
+        let at = table_index(BASE, level) * 8;
+        let entry = tables[level as usize - 2].addr() | 7;
+        m.store_u64(tables[level as usize - 1], at, entry);
+    }
+}
+
+impl Guest {
+    fn new(hv: &'static Hypervisor<FakeMachine>, id: u16) -> Self {
+        let dom = testkit::domain(hv, id, 2, 40);
+        {
+            // The second vCPU is for the tests to bring up.
+            let mut state = dom.lock();
+            state.vcpus[1].initialised = false;
+            state.vcpus[1].up = false;
+        }
+        let all = pages(hv, dom, MAPPED + 8 + 4);
+        let (data, tables) = all.split_at(MAPPED + 8);
+        let tables = [tables[0], tables[1], tables[2], tables[3]];
+        tree(hv.machine, &tables, &data[..MAPPED]);
+        root::adopt_root(hv, dom, tables[3], false).expect("valid tables");
+        let mut vcpu = dom.homes.lock()[0].take().expect("at home");
+        vcpu.arch.kernel_root = Some(tables[3]);
+        vcpu.info = dom.lock().vcpus[0].info;
+        Self {
+            dom,
+            vcpu,
+            pages: data.to_vec(),
+            tables,
+        }
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        let hv = testkit::hypervisor(FRAMES, 2);
+        hv.machine.set_window(ARGS, vec![0; ARGS_SIZE]);
+        let free_at_start = hv.frames.free_frames();
+        let dom0 = Guest::new(hv, 0);
+        let guest = Guest::new(hv, 1);
+        let target = testkit::domain(hv, 2, 2, 24);
+        for vcpu in &mut target.lock().vcpus {
+            vcpu.initialised = false;
+            vcpu.up = false;
+        }
+        target.pauses.store(1, Ordering::SeqCst);
+        let target_pages = pages(hv, target, 8);
+        tree(hv.machine, &target_pages[4..], &target_pages[..2]);
+        hv.machine.reserve_records();
+        Self {
+            hv,
+            dom0,
+            guest,
+            target_pages,
+            free_at_start,
+            args: Vec::new(),
+        }
+    }
+
+    pub fn caller(&mut self, who: Caller) -> &mut Guest {
+        match who {
+            Caller::Dom0 => &mut self.dom0,
+            Caller::Guest => &mut self.guest,
+        }
+    }
+
+    /// Puts `value` behind the arguments so far; gives its guest address.
+    pub fn put<T: IntoBytes + Immutable + ?Sized>(&mut self, value: &T) -> u64 {
+        while !self.args.len().is_multiple_of(8) {
+            self.args.push(0);
+        }
+        let at = self.args.len();
+        self.args.extend_from_slice(value.as_bytes());
+        assert!(self.args.len() <= ARGS_SIZE);
+        ARGS + at as u64
+    }
+
+    /// Bytes of the arguments so far.
+    pub fn args(&self) -> &[u8] {
+        &self.args
+    }
+
+    /// Replaces bytes of the arguments.
+    pub fn set_args(&mut self, args: Vec<u8>) {
+        self.args = args;
+    }
+
+    /// Writes the arguments into the guest's memory.
+    pub fn deliver(&self) {
+        let mut window = self.args.clone();
+        window.resize(ARGS_SIZE, 0);
+        self.hv.machine.write_window(0, &window);
+    }
+
+    /// What the calls left where the arguments were.
+    pub fn answer(&self) -> Vec<u8> {
+        let mut window = vec![0; ARGS_SIZE];
+        self.hv.machine.read_window(0, &mut window);
+        window
+    }
+
+    /// Runs a call to its end, however often it is continued; gives rax.
+    pub fn run(&mut self, who: Caller, (number, a): Call) -> i64 {
+        const START: u64 = 0x1000;
+        let hv = self.hv;
+        let guest = self.caller(who);
+        let root = guest.vcpu.arch.kernel_root.expect("it runs");
+        hv.machine.load_root(root);
+        for _ in 0..100_000 {
+            let r = &mut guest.vcpu.regs;
+            (r.rax, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9) =
+                (number, a[0], a[1], a[2], a[3], a[4], a[5]);
+            r.rip = START;
+            dispatch::hypercall(hv, &mut guest.vcpu);
+            if guest.vcpu.regs.rip != START - 2 {
+                return guest.vcpu.regs.rax as i64;
+            }
+        }
+        panic!("hypercall {number} makes no progress");
+    }
+
+    /// Ends page-table work that a call may leave for the next one.
+    pub fn settle(&mut self, who: Caller) {
+        let version = (17, [0; 6]);
+        self.run(who, version);
+    }
+
+    /// Uses of frames that are not in any page table.
+    fn held(&self) -> Vec<(Mfn, Kind)> {
+        let mut held = Vec::new();
+        for dom in self.hv.domains.iter() {
+            let state = dom.lock();
+            held.extend(state.shared_info.map(|mfn| (mfn, Kind::Writable)));
+            held.extend(state.grants.frames.iter().map(|&mfn| (mfn, Kind::Writable)));
+            for shared in &state.vcpus {
+                let registered = shared.info.filter(|i| Some(i.mfn) != state.shared_info);
+                held.extend(registered.map(|info| (info.mfn, Kind::Writable)));
+            }
+            drop(state);
+            let homes = dom.homes.lock();
+            let mine = [&self.dom0, &self.guest]
+                .into_iter()
+                .filter(|g| g.dom.slot == dom.slot)
+                .map(|g| &g.vcpu);
+            for vcpu in homes.iter().flatten().chain(mine) {
+                let arch = &vcpu.arch;
+                let roots = [arch.kernel_root, arch.user_root];
+                held.extend(roots.into_iter().flatten().map(|mfn| (mfn, Kind::L4)));
+                let tables = arch.gdt.iter().copied();
+                let pages = arch.ldt_pages.iter().copied().flatten();
+                held.extend(tables.chain(pages).map(|mfn| (mfn, Kind::Descriptors)));
+            }
+        }
+        held
+    }
+
+    /// Whether every frame's counts are what memory and the domains' states say, and every domain
+    /// is charged for what it counts.
+    pub fn check(&self) -> Result<(), String> {
+        census::check(self.hv, &self.held())?;
+        let mut marked = self.hv.frames.free_frames();
+        for dom in self.hv.domains.iter() {
+            let owner = Owner::domain(dom.slot);
+            let words = (0..FRAMES as u64).map(|mfn| self.hv.frames.word(Mfn(mfn)));
+            let own: Vec<_> = words.filter(|w| w.owner() == owner).collect();
+            marked += own.len() as u64;
+            let counted = own.iter().filter(|w| w.is_counted()).count();
+            let charged = dom.tot_pages.load(Ordering::Relaxed) as usize;
+            if counted != charged {
+                return Err(format!(
+                    "d{}: {counted} counted, {charged} charged",
+                    dom.id()
+                ));
+            }
+        }
+        if marked + testkit::RESERVED_FRAMES != FRAMES as u64 {
+            return Err(format!("{marked} frames are free or somebody's"));
+        }
+        Ok(())
+    }
+
+    /// Everything that matters later, line by line: frames, machine-to-phys, domains, memory.
+    pub fn state(&self) -> BTreeMap<String, String> {
+        let mut lines = BTreeMap::new();
+        for mfn in (0..FRAMES as u64).map(Mfn) {
+            let word = self.hv.frames.word(mfn);
+            // Whether a former table was flushed meanwhile shows in no result.
+            let text = format!("{word:?}").replace(" stale", "");
+            let m2p = self.hv.m2p[mfn.0 as usize].load(Ordering::Relaxed);
+            lines.insert(format!("frame {:03}", mfn.0), format!("{text} pfn {m2p:x}"));
+            if word.owner() != Owner::FREE && word.owner() != Owner::HYPERVISOR {
+                let sum = self.hv.machine.frame_words(mfn).iter().enumerate().fold(
+                    0_u64,
+                    |sum, (i, w)| {
+                        let value = w
+                            .load(Ordering::Relaxed)
+                            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                        sum.rotate_left(7) ^ value.wrapping_add(i as u64)
+                    },
+                );
+                lines.insert(format!("memory {:03}", mfn.0), format!("{sum:x}"));
+            }
+        }
+        for dom in self.hv.domains.iter() {
+            let name = format!("d{}", dom.id());
+            let numbers = [
+                u64::from(dom.tot_pages.load(Ordering::Relaxed)),
+                u64::from(dom.max_pages.load(Ordering::Relaxed)),
+                u64::from(dom.pauses.load(Ordering::Relaxed)),
+                u64::from(dom.shutdown.load(Ordering::Relaxed)),
+                dom.vm_assist.load(Ordering::Relaxed),
+            ];
+            let state = dom.lock();
+            let events: Vec<_> = (0..state.events.len())
+                .filter_map(|p| state.events.get(p).ok())
+                .collect();
+            let shared: Vec<_> = state
+                .vcpus
+                .iter()
+                .map(|v| (v.initialised, v.up, v.info, v.virqs))
+                .collect();
+            let text = format!(
+                "{:?} {numbers:?} {:?} {:?} {:?} {events:?} {shared:?}",
+                dom.phase(),
+                state.handle,
+                state.grants.frames,
+                state.memory_map,
+            );
+            drop(state);
+            lines.insert(name, text);
+        }
+        for (name, guest) in [("dom0", &self.dom0), ("guest", &self.guest)] {
+            let a = &guest.vcpu.arch;
+            let text = format!(
+                "{:?} {:?} {:?} {} {:?} {:?} {:?} {:x?} {:?}",
+                a.kernel_root,
+                a.user_root,
+                a.gdt,
+                a.gdt_entries,
+                (a.ldt_base, a.ldt_entries),
+                a.ldt_pages,
+                guest.vcpu.info,
+                (
+                    a.event.address,
+                    a.failsafe.address,
+                    a.syscall.address,
+                    a.iopl
+                ),
+                a.traps.iter().filter(|t| t.address != 0).count(),
+            );
+            lines.insert(format!("vcpu of {name}"), text);
+        }
+        lines
+    }
+
+    /// Leaves `count` frames free, the others to dom0, which may have them all.
+    pub fn hoard(&mut self, count: u64) -> Vec<Mfn> {
+        let dom0 = self.dom0.dom;
+        let max = dom0.max_pages.swap(FRAMES as u32, Ordering::SeqCst);
+        let mut hoarded = Vec::new();
+        while self.hv.frames.free_frames() > count {
+            hoarded.push(self.hv.alloc_domain_page(dom0).expect("free"));
+        }
+        dom0.max_pages.store(max, Ordering::SeqCst);
+        hoarded
+    }
+
+    /// Destroys all domains but dom0; whether everything they had came back.
+    pub fn end(mut self) -> Result<(), String> {
+        for who in [Caller::Guest, Caller::Dom0] {
+            self.hv.machine.set_budget(Budget::FULL);
+            self.settle(who);
+        }
+        self.check()?;
+        // What dom0 mapped of others would keep them.
+        let unmap = (14, [super::operations::HOLE, 0, 0, 0, 0, 0]);
+        self.run(Caller::Dom0, unmap);
+        let World {
+            hv, guest, dom0, ..
+        } = self;
+        guest.dom.homes.lock()[0] = Some(guest.vcpu);
+        for dom in hv.domains.iter().filter(|d| d.slot != dom0.dom.slot) {
+            lifecycle::destroy_whole(hv, dom).map_err(|e| format!("d{}: {e:?}", dom.id()))?;
+            if dom.phase() != Phase::Free {
+                return Err(format!("d{} is a {:?} now", dom.id(), dom.phase()));
+            }
+        }
+        let dom0s = Owner::domain(dom0.dom.slot);
+        let kept = (0..FRAMES as u64)
+            .filter(|&mfn| hv.frames.owner(Mfn(mfn)) == dom0s)
+            .count() as u64;
+        let free = hv.frames.free_frames();
+        if free + kept != self.free_at_start {
+            return Err(format!("{free} free and {kept} of dom0: frames are lost"));
+        }
+        let events = dom0.dom.lock();
+        for port in 0..events.events.len() {
+            use hypervisor_core::evtchn::Binding;
+            if let Ok(channel) = events.events.get(port)
+                && let Binding::Interdomain { remote, .. } = channel.binding
+                && remote != dom0.dom.id()
+            {
+                return Err(format!(
+                    "port {port} of dom0 leads to d{remote}, which is gone"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What differs between two states, in words.
+pub fn difference(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<String> {
+    let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    keys.into_iter()
+        .filter(|key| a.get(*key) != b.get(*key))
+        .map(|key| format!("{key}: {:?} / {:?}", a.get(key), b.get(key)))
+        .collect()
+}

@@ -193,14 +193,17 @@ pub struct InfoArea {
     pub offset: u16,
 }
 
-/// Progress of a hypercall that ran out of its budget; compared with the next call, so a guest
-/// that does something else in between merely loses it.
+/// Progress of a hypercall that ran out of its budget. The guest gets no event before the call has
+/// ended ([`Vcpu::is_amid_call`]), so that no other call comes between; a guest that manages to make
+/// one (by a fault at the instruction itself) loses the progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Continuation {
     /// Hypercall number and arguments it belongs to.
     pub call: (u64, [u64; 6]),
     /// Items finished.
     pub done: u64,
+    /// Guest address of the instruction that makes the call again.
+    pub rip: u64,
 }
 
 /// Room for the FPU image in XSAVE's standard format (legacy area, header, AVX).
@@ -286,6 +289,12 @@ impl core::ops::DerefMut for VcpuBox {
 }
 
 impl Vcpu {
+    /// Whether the next instruction makes a hypercall again that is not done yet.
+    #[must_use]
+    pub fn is_amid_call(&self) -> bool {
+        self.continuation[0].is_some_and(|c| c.rip == self.regs.rip)
+    }
+
     /// A vCPU as it is before its context is set.
     #[must_use]
     pub fn new(id: VcpuId, slot: u16) -> Self {

@@ -1,5 +1,5 @@
-//! Which frames are free: a bitmap with summaries, so that finding one is a few steps whatever the
-//! size of memory.
+//! Which frames are free: a bitmap under a tree that knows, for each order, where a free block of it
+//! is. So finding one is a few steps whatever the size of memory and however cut up it is.
 
 use alloc::vec::Vec;
 
@@ -9,11 +9,103 @@ use crate::error::{Errno, Result};
 /// Largest order that can be allocated: 2^18 frames, 1 GiB.
 pub const MAX_ORDER: u32 = 18;
 
-/// Free frames: level 0 has a bit per frame; each further level a bit per non-zero word below.
+/// Children of a node, and frames of a word, as a power of two.
+const FAN: u32 = 6;
+
+/// The largest free block of a part of memory, as its order plus one; 0 when nothing is free.
+type Rank = u8;
+
+/// What is known of 64 neighbouring parts of memory of equal size, `2^(6 * height)` frames each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Node {
+    /// For each order, which of the parts have a free block of it or of a larger one.
+    has: [u64; MAX_ORDER as usize + 1],
+    /// The largest free block in all of them.
+    rank: Rank,
+}
+
+impl Node {
+    /// The order of one whole part.
+    fn part(height: u32) -> u32 {
+        (FAN * height).min(MAX_ORDER)
+    }
+
+    /// The largest free block here, which may be made of neighbouring parts that are wholly free.
+    fn find_rank(&self, height: u32) -> Rank {
+        let part = Self::part(height);
+        let whole = self.has[part as usize];
+        if whole != 0 {
+            return (part as Rank + rank_of(whole)).min(MAX_ORDER as Rank + 1);
+        }
+        let below = (0..part).rev().find(|&order| self.has[order as usize] != 0);
+        below.map_or(0, |order| order as Rank + 1)
+    }
+
+    /// The parts in `mask` change from rank `was` to rank `now`.
+    #[inline]
+    fn change(&mut self, height: u32, mask: u64, was: Rank, now: Rank) {
+        for has in self.has.iter_mut().take(now.into()).skip(was.into()) {
+            *has |= mask;
+        }
+        for has in self.has.iter_mut().take(was.into()).skip(now.into()) {
+            *has &= !mask;
+        }
+        let whole = Self::part(height) as Rank + 1;
+        if was.max(now) < whole && was < now {
+            self.rank = self.rank.max(now);
+        } else if was >= whole.min(self.rank) || now >= whole {
+            self.rank = self.find_rank(height);
+        }
+    }
+}
+
+/// Bits that may be the first of an aligned block of `2^order` bits, order 1 to 6.
+const FIRST: [u64; FAN as usize] = [
+    0x5555_5555_5555_5555,
+    0x1111_1111_1111_1111,
+    0x0101_0101_0101_0101,
+    0x0001_0001_0001_0001,
+    0x0000_0001_0000_0001,
+    1,
+];
+
+/// The first bits of all aligned blocks of `2^order` ones in `word`, order 0 to 6.
+#[inline]
+fn blocks(mut word: u64, order: u32) -> u64 {
+    for (step, first) in FIRST.iter().enumerate().take(order as usize) {
+        word &= word >> (1 << step) & first;
+    }
+    word
+}
+
+/// Rank of the largest aligned block of ones in `word`.
+#[inline]
+fn rank_of(mut word: u64) -> Rank {
+    let mut rank = 0;
+    for (step, first) in FIRST.iter().enumerate() {
+        if word == 0 {
+            return rank;
+        }
+        rank += 1;
+        word &= word >> (1 << step) & first;
+    }
+    rank + Rank::from(word != 0)
+}
+
+/// Free frames: a bit for each frame, and the tree over the words of bits.
 #[derive(Debug, Default)]
 pub struct FreeMap {
-    levels: Vec<Vec<u64>>,
+    words: Vec<u64>,
+    /// Nodes by height, from 1 on; the last is one node.
+    tree: Vec<Vec<Node>>,
     free: u64,
+}
+
+fn filled<T: Clone>(count: usize, value: T) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    all.resize(count, value);
+    Ok(all)
 }
 
 impl FreeMap {
@@ -22,19 +114,20 @@ impl FreeMap {
     /// # Errors
     /// `ENOMEM`.
     pub fn new(frames: usize) -> Result<Self> {
-        let mut levels = Vec::new();
-        levels.try_reserve_exact(8).map_err(|_| Errno::ENOMEM)?;
-        let mut bits = frames.max(1);
+        let words = filled(frames.max(1).div_ceil(64), 0)?;
+        let mut tree = Vec::new();
+        tree.try_reserve_exact(8).map_err(|_| Errno::ENOMEM)?;
+        let mut parts = words.len();
         loop {
-            let words = bits.div_ceil(64);
-            let mut level = Vec::new();
-            level.try_reserve_exact(words).map_err(|_| Errno::ENOMEM)?;
-            level.resize(words, 0);
-            levels.push(level);
-            if words == 1 {
-                return Ok(Self { levels, free: 0 });
+            parts = parts.div_ceil(64);
+            tree.push(filled(parts, Node::default())?);
+            if parts == 1 {
+                return Ok(Self {
+                    words,
+                    tree,
+                    free: 0,
+                });
             }
-            bits = words;
         }
     }
 
@@ -44,118 +137,126 @@ impl FreeMap {
         self.free
     }
 
-    fn word_changed(&mut self, mut word: usize, now: u64) {
-        let mut set = now != 0;
-        for level in &mut self.levels[1..] {
-            let Some(w) = level.get_mut(word / 64) else {
+    /// The parts of height 1 in `mask` of node `node` change their rank: tells all above.
+    #[inline]
+    fn tell(&mut self, node: usize, mask: u64, was: Rank, now: Rank) {
+        let (mut index, mut mask, mut was, mut now) = (node, mask, was, now);
+        for (level, height) in self.tree.iter_mut().zip(1..) {
+            let Some(node) = level.get_mut(index) else {
                 return;
             };
-            let before = *w;
-            if set {
-                *w |= 1 << (word % 64);
-            } else {
-                *w &= !(1 << (word % 64));
-            }
-            if (before != 0) == (*w != 0) {
+            let before = node.rank;
+            node.change(height, mask, was, now);
+            (was, now) = (before, node.rank);
+            if was == now {
                 return;
             }
-            set = *w != 0;
-            word /= 64;
+            mask = 1 << (index % 64);
+            index /= 64;
         }
     }
 
+    /// Changes bits of one word.
+    #[inline]
+    fn apply_bits(&mut self, word: usize, mask: u64, free: bool) {
+        let Some(w) = self.words.get_mut(word) else {
+            return;
+        };
+        debug_assert_eq!(*w & mask, if free { 0 } else { mask }, "changed twice");
+        let before = *w;
+        *w = if free { before | mask } else { before & !mask };
+        let now = *w;
+        let (was, now) = (rank_of(before), rank_of(now));
+        if was != now {
+            self.tell(word / 64, 1 << (word % 64), was, now);
+        }
+    }
+
+    /// Changes whole words, all under one node of height 1.
+    fn apply_words(&mut self, first: usize, count: usize, free: bool) {
+        const WHOLE: Rank = FAN as Rank + 1;
+        let Some(words) = self.words.get_mut(first..first + count) else {
+            return;
+        };
+        let (before, after) = if free { (0, u64::MAX) } else { (u64::MAX, 0) };
+        debug_assert!(words.iter().all(|&w| w == before), "changed twice");
+        words.fill(after);
+        let mask = mask(first % 64, count);
+        let (was, now) = if free { (0, WHOLE) } else { (WHOLE, 0) };
+        self.tell(first / 64, mask, was, now);
+    }
+
+    /// Frames that are all not free become free, or the other way round.
     fn apply(&mut self, start: u64, count: u64, free: bool) {
-        let mut at = start;
-        let end = start + count;
+        let end = (start + count).min(self.words.len() as u64 * 64);
+        let mut at = start.min(end);
+        self.free = if free {
+            self.free + (end - at)
+        } else {
+            self.free - (end - at)
+        };
         while at < end {
-            let word = (at / 64) as usize;
-            let low = at % 64;
-            let n = (64 - low).min(end - at);
-            let mask = if n == 64 {
-                u64::MAX
+            let (word, bit) = ((at / 64) as usize, (at % 64) as usize);
+            let words = ((end - at) / 64) as usize;
+            if bit == 0 && words != 0 {
+                let n = words.min(64 - word % 64);
+                self.apply_words(word, n, free);
+                at += n as u64 * 64;
             } else {
-                ((1 << n) - 1) << low
-            };
-            let Some(w) = self.levels[0].get_mut(word) else {
-                return;
-            };
-            let before = *w;
-            *w = if free { before | mask } else { before & !mask };
-            let now = *w;
-            self.free = self.free + u64::from(now.count_ones()) - u64::from(before.count_ones());
-            if (before != 0) != (now != 0) {
-                self.word_changed(word, now);
+                let n = (64 - bit).min((end - at) as usize);
+                self.apply_bits(word, mask(bit, n), free);
+                at += n as u64;
             }
-            at += n;
         }
     }
 
-    /// Marks frames free.
+    /// Frees frames that are not free.
     pub fn release(&mut self, start: Mfn, count: u64) {
         self.apply(start.0, count, true);
     }
 
-    /// Takes these very frames; false, and nothing taken, unless all are free.
-    pub fn take_exact(&mut self, start: Mfn, count: u64) -> bool {
-        let all_free = (start.0..start.0 + count).all(|f| {
-            self.levels[0]
-                .get((f / 64) as usize)
-                .is_some_and(|w| w >> (f % 64) & 1 == 1)
-        });
-        if all_free {
-            self.apply(start.0, count, false);
-        }
-        all_free
-    }
-
-    /// Takes `2^order` frames, aligned to their size. Highest first for single frames, so that low
-    /// memory stays whole for devices that need it.
+    /// Takes `2^order` frames, aligned to their size; the highest there are, so that low memory
+    /// stays whole for devices that need it.
+    #[inline]
     pub fn take(&mut self, order: u32) -> Option<Mfn> {
-        let start = match order {
-            0 => self.last()?,
-            1..=5 => self.within_words(order)?,
-            6..=MAX_ORDER => self.whole_words(order)?,
-            _ => return None,
-        };
+        if order > MAX_ORDER {
+            return None;
+        }
+        let start = self.find(order)?;
         self.apply(start, 1 << order, false);
         Some(Mfn(start))
     }
 
-    fn last(&self) -> Option<u64> {
+    #[inline]
+    fn find(&self, order: u32) -> Option<u64> {
         let mut index = 0;
-        for level in self.levels.iter().rev() {
-            let w = *level.get(index)?;
-            if w == 0 {
-                return None;
+        for height in (1..=self.tree.len()).rev() {
+            let node = self.tree.get(height - 1)?.get(index)?;
+            let height = height as u32;
+            let part = Node::part(height);
+            if order > part {
+                // Several whole parts of this very node.
+                let first = highest(blocks(*node.has.get(part as usize)?, order - part))?;
+                return Some((index as u64 * 64 + first) << part);
             }
-            index = index * 64 + (63 - w.leading_zeros() as usize);
+            let child = highest(*node.has.get(order as usize)?)?;
+            index = index * 64 + child as usize;
         }
-        Some(index as u64)
+        let first = highest(blocks(*self.words.get(index)?, order))?;
+        Some(index as u64 * 64 + first)
     }
+}
 
-    fn within_words(&self, order: u32) -> Option<u64> {
-        let size = 1 << order;
-        let pattern = (1_u64 << size) - 1;
-        for (i, &w) in self.levels[0].iter().enumerate().rev() {
-            if w == 0 {
-                continue;
-            }
-            for at in (0..64).step_by(size) {
-                if w >> at & pattern == pattern {
-                    return Some(i as u64 * 64 + at as u64);
-                }
-            }
-        }
-        None
-    }
+/// `count` ones from bit `first` on.
+#[inline]
+fn mask(first: usize, count: usize) -> u64 {
+    (u64::MAX >> (64 - count)) << first
+}
 
-    fn whole_words(&self, order: u32) -> Option<u64> {
-        let words = 1_usize << (order - 6);
-        let mut chunks = self.levels[0].chunks_exact(words).enumerate().rev();
-        chunks
-            .find(|(_, c)| c.iter().all(|&w| w == u64::MAX))
-            .map(|(i, _)| (i * words * 64) as u64)
-    }
+/// Number of the highest bit set.
+#[inline]
+fn highest(word: u64) -> Option<u64> {
+    (word != 0).then(|| 63 - u64::from(word.leading_zeros()))
 }
 
 #[cfg(test)]
@@ -197,14 +298,55 @@ mod tests {
         assert_eq!(m.take(MAX_ORDER + 1), None);
     }
 
+    /// The same by looking at every frame.
+    fn search(free: &BTreeSet<u64>, order: u32) -> Option<u64> {
+        let size = 1_u64 << order;
+        let mut starts = free.iter().rev().filter(|&&f| f.is_multiple_of(size));
+        starts
+            .find(|&&f| (f..f + size).all(|x| free.contains(&x)))
+            .copied()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_block_is_found_that_a_search_finds(
+            steps in proptest::collection::vec((0..12_u32, 0..2_u8, 0..20_000_u64), 1..60),
+        ) {
+            const FRAMES: u64 = 20_000;
+            let mut map = FreeMap::new(FRAMES as usize).unwrap();
+            map.release(Mfn(0), FRAMES);
+            let mut free: BTreeSet<u64> = (0..FRAMES).collect();
+            for (order, what, at) in steps {
+                let size = 1 << order;
+                if what == 0 {
+                    // Frees what is not free of a block anywhere.
+                    for f in (at..(at + size).min(FRAMES)).filter(|f| free.insert(*f)) {
+                        map.release(Mfn(f), 1);
+                    }
+                } else {
+                    let found = map.take(order);
+                    proptest::prop_assert_eq!(found, search(&free, order).map(Mfn));
+                    if let Some(Mfn(f)) = found {
+                        (f..f + size).for_each(|f| assert!(free.remove(&f)));
+                    }
+                }
+                proptest::prop_assert_eq!(map.free(), free.len() as u64);
+            }
+        }
+    }
+
     #[test]
-    fn exact_ranges() {
-        let mut m = FreeMap::new(256).unwrap();
-        m.release(Mfn(10), 100);
-        assert!(!m.take_exact(Mfn(5), 10));
-        assert!(m.take_exact(Mfn(60), 20));
-        assert!(!m.take_exact(Mfn(79), 1));
-        assert!(!m.take_exact(Mfn(250), 10));
-        assert_eq!(m.free(), 80);
+    fn the_largest_blocks_come_whole_and_go_back_whole() {
+        let frames = 5 << 18;
+        let mut m = FreeMap::new(frames).unwrap();
+        m.release(Mfn(1), frames as u64 - 1);
+        let taken: Vec<_> = core::iter::from_fn(|| m.take(MAX_ORDER)).collect();
+        assert_eq!(taken.len(), 4, "the lowest lacks frame 0");
+        assert_eq!(taken[0], Mfn(4 << 18));
+        assert_eq!(m.take(17), Some(Mfn(1 << 17)));
+        for first in taken {
+            m.release(first, 1 << MAX_ORDER);
+        }
+        assert_eq!(m.take(MAX_ORDER), Some(Mfn(4 << 18)));
     }
 }

@@ -120,7 +120,7 @@ hypercalls! { cx, a;
 }
 
 /// Length of the `syscall` instruction: how far back a hypercall is run again.
-const SYSCALL_LENGTH: u64 = 2;
+pub(super) const SYSCALL_LENGTH: u64 = 2;
 
 /// Runs the hypercall that `vcpu`, in kernel mode, asks for with its registers.
 pub fn hypercall<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {

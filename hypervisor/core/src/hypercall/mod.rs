@@ -30,16 +30,13 @@ impl Budget {
         Self(units)
     }
 
-    /// Uses `units`; false, and nothing used, when they are not there. The first request of an
-    /// entry must always succeed, or nothing would ever progress: `units` may not exceed the
-    /// smallest budget of 1 unless the budget is untouched.
+    /// Uses `units`; false when nothing is left. What is left need not suffice, or a small budget
+    /// would never get past a large item: an item exceeds a budget by less than its own size.
     #[inline]
     pub fn take(&mut self, units: u32) -> bool {
-        if self.0 < units {
-            return false;
-        }
-        self.0 -= units;
-        true
+        let left = !self.is_spent();
+        self.0 = self.0.saturating_sub(units);
+        left
     }
 
     /// Whether nothing is left.
@@ -87,6 +84,7 @@ impl<'a, M: Machine> Cx<'a, M> {
         self.vcpu.continuation[usize::from(self.depth & 1)] = Some(Continuation {
             call: self.call,
             done,
+            rip: self.vcpu.regs.rip.wrapping_sub(dispatch::SYSCALL_LENGTH),
         });
     }
 }

@@ -59,7 +59,8 @@ fn entry<M: Machine>(
     entries: &GuestSlice<multicall_entry>,
     index: u64,
 ) -> Result<Next, Stop> {
-    if !cx.budget.take(2) {
+    // Taken at the end: an entry that finds nothing left would not get anywhere.
+    if cx.budget.is_spent() {
         return Err(Stop::Retry);
     }
     let e = entries.read(cx.m(), index)?;
@@ -82,6 +83,7 @@ fn entry<M: Machine>(
         Err(stop) => return Err(stop),
     };
     put_result(cx, entries, index, value as u64)?;
+    cx.budget.take(2);
     Ok(Next::Entry)
 }
 

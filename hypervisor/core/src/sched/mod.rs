@@ -376,7 +376,9 @@ pub fn leave<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu) -> Resume {
         && !vcpu.reschedule
         && !hv.sched.cpu(cpu.id).resched.load(Ordering::Acquire)
     {
-        if !upcall_due(hv, vcpu) {
+        // A handler that made a call of its own would lose the progress of the call in hand, and
+        // what that did would be done twice.
+        if !upcall_due(hv, vcpu) || vcpu.is_amid_call() {
             return Resume::Guest;
         }
         crate::trap::bounce::event(hv, vcpu);

@@ -279,3 +279,24 @@ fn watchdogs_bite_unless_they_are_poked() {
     );
     assert_eq!(bench.runs(0), None);
 }
+
+#[test]
+fn no_event_comes_between_the_runs_of_one_call() {
+    let (mut bench, dom, port) = with_port();
+    set_mask(&bench, dom, 0, None);
+    let vcpu = bench.cpus[0].current.as_mut().unwrap();
+    vcpu.arch.event.address = 0x5000;
+    (vcpu.regs.rip, vcpu.regs.rsp) = (0x1000, ARG + 0x1000);
+    vcpu.continuation[0] = Some(crate::vcpu::Continuation {
+        call: (12, [0; 6]),
+        done: 1,
+        rip: 0x1000,
+    });
+    let rip = |bench: &Bench| bench.cpus[0].current.as_ref().unwrap().regs.rip;
+    raise(&mut bench, dom, port);
+    assert_eq!(rip(&bench), 0x1000, "the call comes first");
+    // It ended: the next instruction is another.
+    bench.cpus[0].current.as_mut().unwrap().regs.rip = 0x1002;
+    let _ = bench.leave(0);
+    assert_eq!(rip(&bench), 0x5000);
+}

@@ -18,6 +18,7 @@ mod mm;
 mod panic;
 mod pattern;
 mod ramdisk;
+mod random;
 mod rogue;
 mod syscall;
 mod task;

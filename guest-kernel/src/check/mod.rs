@@ -11,6 +11,7 @@
 //!
 //! Code that may fault runs through [`probe`].
 
+mod advisories;
 mod basics;
 mod control;
 mod descriptors;
@@ -51,6 +52,7 @@ const GROUPS: &[&[Check]] = &[
     memory::CHECKS,
     descriptors::CHECKS,
     control::CHECKS,
+    advisories::leaving::CHECKS,
 ];
 
 /// Where a check reports what it saw.

@@ -1,6 +1,7 @@
 //! Twenty thousand hypercalls with arguments drawn from what hurts, from the same seeds on every run.
 
 use super::*;
+use crate::random::Random;
 use hypercall_abi::arch_x86_64::MACH2PHYS_VIRT_START;
 
 pub(super) const ROGUES: &[Rogue] = &[
@@ -10,22 +11,6 @@ pub(super) const ROGUES: &[Rogue] = &[
 ];
 
 const CALLS: u64 = 20_000;
-
-/// xorshift64*.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        (self.next() >> 16) % n
-    }
-}
 
 /// The pages that random calls may do anything to, and the numbers they are drawn with.
 struct Chaos {

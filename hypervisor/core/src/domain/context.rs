@@ -277,6 +277,9 @@ fn registers(user: &cpu_user_regs) -> Result<Regs> {
         rdi: user.rdi,
         ..Regs::default()
     };
+    if user.cs & !3 == 0 || user.ss & !3 == 0 {
+        return Err(Errno::EINVAL);
+    }
     ExitFrame::new(user.rip, user.cs, user.rflags, user.rsp, user.ss)
         .map_err(|_| Errno::EINVAL)?
         .apply(&mut regs);

@@ -200,6 +200,10 @@ pub fn set_segment_base<M: Machine>(cx: &mut Cx<'_, M>, which: u64, base: u64) -
 /// kernel's stays. A selector that cannot be loaded becomes null, as `failsafe` handlers make it.
 fn load_user_gs<M: Machine>(cx: &mut Cx<'_, M>, selector: u16) {
     let m = cx.m();
+    let selector = match selector {
+        0..=3 => selector,
+        _ => selector | 3,
+    };
     let kernel = m.gs_base();
     if selector & 4 != 0 {
         ldt_fault(cx.hv, cx.vcpu, u32::from(selector & !7));

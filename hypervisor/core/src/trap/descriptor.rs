@@ -3,6 +3,8 @@
 //! The processor trusts GDT and LDT; so a descriptor page holds only what this module admitted.
 //! The forms are those that Debian's Xen 4.17 stores for a 64-bit guest.
 
+use hypercall_abi::arch_x86_64::{FIRST_RESERVED_GDT_BYTE, FLAT_USER_CS};
+
 /// Bit 47: the descriptor is present.
 const PRESENT: u64 = 1 << 47;
 /// Bits 45-46: descriptor privilege level.
@@ -13,15 +15,23 @@ const CODE_OR_DATA: u64 = 1 << 44;
 const TYPE: u64 = 0xf << 40;
 /// A call gate.
 const TYPE_CALL_GATE: u64 = 0xc << 40;
+/// Lowest bit of a gate's target selector.
+const GATE_SELECTOR: u32 = 16;
 /// Bits 16-17 of a gate: requested privilege level of the target's selector.
-const GATE_RPL: u64 = 3 << 16;
+const GATE_RPL: u64 = 3 << GATE_SELECTOR;
+/// Bits 32-39 of a gate: parameters to copy, which 64-bit gates do not have, and reserved bits.
+const GATE_PARAMETERS: u64 = 0xff << 32;
+/// Bit 2 of a selector: it is one of the LDT's.
+const LOCAL: u16 = 1 << 2;
 
 /// The form in which the 8-byte descriptor `raw` may stand in a guest's table; `None` when no form
 /// may.
 ///
 /// A descriptor that is not present is any number. Code and data get privilege level 3, the only
-/// one guests run at. A call gate gets level 0, so that guests cannot go through it. The reserved
-/// type 0, which is the second half of a call gate, does nothing and stays. All other system descriptors (interrupt, trap and task gates, TSS, LDT) are refused.
+/// one guests run at. A call gate gets level 0, so that guests cannot go through it; it has
+/// no parameters, and does not lead to the hypervisor's selectors. The reserved type 0, which is the second half of a call
+/// gate, does nothing and stays. All other system descriptors (interrupt, trap and task gates, TSS,
+/// LDT) are refused.
 #[inline]
 #[must_use]
 pub const fn admit(raw: u64) -> Option<u64> {
@@ -30,12 +40,23 @@ pub const fn admit(raw: u64) -> Option<u64> {
     } else if raw & CODE_OR_DATA != 0 {
         Some(raw | DPL)
     } else if raw & TYPE == TYPE_CALL_GATE {
-        Some((raw & !DPL) | GATE_RPL)
+        if raw & GATE_PARAMETERS == 0 && gate_may_lead_to((raw >> GATE_SELECTOR) as u16) {
+            Some((raw & !DPL) | GATE_RPL)
+        } else {
+            None
+        }
     } else if raw & TYPE == 0 {
         Some(raw)
     } else {
         None
     }
+}
+
+/// Whether a call gate may lead to `selector`: one that the guest describes itself, or the 64-bit
+/// code of guests.
+const fn gate_may_lead_to(selector: u16) -> bool {
+    const RESERVED: u32 = FIRST_RESERVED_GDT_BYTE;
+    selector == FLAT_USER_CS || selector & LOCAL != 0 || (selector as u32) < RESERVED
 }
 
 #[cfg(test)]
@@ -74,6 +95,14 @@ mod tests {
             0x0000_8e00_0000_0000,
             0x0000_ee00_0000_0000,
             0x0000_8500_0000_0000,
+            // Call gates to the hypervisor's selectors.
+            0x0000_8c00_e008_0000,
+            0x0000_8c00_e030_0000,
+            0x0000_8c00_e023_0000,
+            0x0000_8c00_fff8_0000,
+            // With parameters.
+            0x0000_8c01_e033_0000,
+            0x0000_8c80_e033_0000,
         ];
         for raw in refused {
             assert_eq!(admit(raw), None, "{raw:#x}");
@@ -89,7 +118,9 @@ mod tests {
                 let raw = access << 40 | rest & !(0xff << 40);
                 let Some(stored) = admit(raw) else {
                     assert_eq!(access & 0x90, 0x80, "{access:#x}");
-                    assert!(![0, 0xc].contains(&(access & 0xf)));
+                    assert!(
+                        access & 0xf != 0 && (access & 0xf != 0xc || raw & GATE_PARAMETERS != 0)
+                    );
                     continue;
                 };
                 let dpl = stored >> 45 & 3;

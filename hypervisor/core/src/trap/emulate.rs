@@ -13,7 +13,7 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::{CopyFault, Machine};
 use crate::pv::root;
 use crate::vcpu::{Mode, Regs, Vcpu};
-use hypercall_abi::arch_x86_64::FLAT_RING3_CS64;
+use hypercall_abi::arch_x86_64::{FLAT_RING3_CS32, FLAT_RING3_CS64};
 
 /// `ud2`, then "xen", then `cpuid`: how a PV guest asks for CPUID as it is to see it.
 const FORCED_CPUID: [u8; 7] = [0x0f, 0x0b, b'x', b'e', b'n', 0x0f, 0xa2];
@@ -76,6 +76,12 @@ pub(crate) fn forced_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> b
 pub(crate) fn privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
     let mut bytes = [0; MAX_LENGTH];
     let fetched = fetch(hv, vcpu.regs.rip, &mut bytes);
+    let flat = matches!(vcpu.regs.cs as u16, FLAT_RING3_CS64 | FLAT_RING3_CS32);
+    if fetched.is_empty() && flat && guest_range(vcpu.regs.rip, 1) {
+        // A return that faulted was to lead there.
+        page_fault(hv, vcpu, vcpu.regs.rip, false);
+        return true;
+    }
     if !runs_64_bit_code(hv, vcpu) {
         return false;
     }

@@ -1,6 +1,6 @@
 //! Where a vCPU goes on: the one constructor of what the processor's return instruction loads.
 
-use hypercall_abi::arch_x86_64::{FLAT_KERNEL_CS, FLAT_KERNEL_SS};
+use hypercall_abi::arch_x86_64::{FLAT_KERNEL_CS, FLAT_KERNEL_SS, FLAT_USER_CS, FLAT_USER_SS};
 
 use crate::addr::canonical;
 use crate::vcpu::Regs;
@@ -32,8 +32,8 @@ const SET_FLAGS: u64 = 1 << 1 | IF;
 const CLEARED_FOR_HANDLERS: u64 = TF | NT | RF | VM | AC;
 
 /// A place to go on that no guest can abuse: canonical RIP, privilege level 3, interrupts on, no
-/// I/O privilege. Selectors may still be ones that the descriptor tables do not hold; then the
-/// return instruction faults, and the fault is the guest's.
+/// I/O privilege. Selectors may still be null, or ones that the descriptor tables do not hold; then
+/// the return instruction faults, and the fault is the guest's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ExitFrame {
@@ -42,16 +42,14 @@ pub struct ExitFrame {
     rflags: u64,
     rsp: u64,
     ss: u16,
+    /// [`Regs::SYSCALL`] where `sysret` leads there, else 0: not the frame of a `syscall`, and all
+    /// registers count.
+    error_vector: u64,
 }
 
-/// Why there is no exit frame.
+/// There is no exit frame: RIP is not canonical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadExit {
-    /// RIP is not canonical.
-    Rip,
-    /// The code or stack selector is null, which privilege level 3 cannot have.
-    NullSelector,
-}
+pub struct BadExit;
 
 impl ExitFrame {
     /// From values of a guest.
@@ -61,10 +59,7 @@ impl ExitFrame {
     #[inline]
     pub fn new(rip: u64, cs: u16, rflags: u64, rsp: u64, ss: u16) -> Result<Self, BadExit> {
         if !canonical(rip) {
-            return Err(BadExit::Rip);
-        }
-        if cs & !3 == 0 || ss & !3 == 0 {
-            return Err(BadExit::NullSelector);
+            return Err(BadExit);
         }
         Ok(Self {
             rip,
@@ -72,6 +67,21 @@ impl ExitFrame {
             rflags: rflags & GUEST_FLAGS | SET_FLAGS,
             rsp,
             ss: ss | 3,
+            error_vector: 0,
+        })
+    }
+
+    /// Behind a `syscall`: by `sysret`, to 64-bit code, with RCX and R11 as that leaves them. A
+    /// trap flag strikes before the first instruction there, not behind it.
+    ///
+    /// # Errors
+    /// When `rip` is not canonical.
+    #[inline]
+    pub fn behind_syscall(rip: u64, rflags: u64, rsp: u64) -> Result<Self, BadExit> {
+        let frame = Self::new(rip, FLAT_USER_CS, rflags, rsp, FLAT_USER_SS)?;
+        Ok(Self {
+            error_vector: Regs::SYSCALL,
+            ..frame
         })
     }
 
@@ -94,8 +104,7 @@ impl ExitFrame {
         regs.rflags = self.rflags;
         regs.rsp = self.rsp;
         regs.ss = u64::from(self.ss);
-        // No longer the frame of a `syscall`: all registers count.
-        regs.error_vector = 0;
+        regs.error_vector = self.error_vector;
     }
 }
 
@@ -114,7 +123,7 @@ mod tests {
     fn is_safe(regs: &Regs) {
         assert!(canonical(regs.rip));
         assert_eq!((regs.cs & 3, regs.ss & 3), (3, 3));
-        assert!(regs.cs > 3 && regs.ss > 3 && regs.cs >> 16 == 0 && regs.ss >> 16 == 0);
+        assert!(regs.cs >> 16 == 0 && regs.ss >> 16 == 0);
         assert_eq!(regs.rflags & (IF | 2), IF | 2);
         assert_eq!(regs.rflags & (IOPL | VM | VIF_VIP), 0);
         assert_eq!(regs.rflags & !0x25_4fd7, 0, "reserved flags");
@@ -139,8 +148,12 @@ mod tests {
                     f.apply(&mut regs);
                     is_safe(&regs);
                 }
-                Err(BadExit::Rip) => prop_assert!(!canonical(rip)),
-                Err(BadExit::NullSelector) => prop_assert!(cs < 4 || ss < 4),
+                Err(BadExit) => prop_assert!(!canonical(rip)),
+            }
+            if let Ok(f) = ExitFrame::behind_syscall(rip, rflags, rsp) {
+                f.apply(&mut regs);
+                is_safe(&regs);
+                prop_assert_eq!((regs.cs as u16, regs.ss as u16), (FLAT_USER_CS, FLAT_USER_SS));
             }
             if let Ok(f) = ExitFrame::handler(rip, rflags, rsp) {
                 f.apply(&mut regs);
@@ -153,7 +166,7 @@ mod tests {
         fn canonical_code_and_all_selectors(low in 0_u64..1 << 47, high: bool, cs: u16, ss: u16) {
             let rip = if high { !low } else { low };
             let made = ExitFrame::new(rip, cs, u64::MAX, 0, ss);
-            prop_assert_eq!(made.is_ok(), cs > 3 && ss > 3);
+            prop_assert!(made.is_ok());
         }
     }
 }

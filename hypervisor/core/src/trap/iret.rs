@@ -1,7 +1,9 @@
 //! The iret hypercall (arch-x86/xen-x86_64.h): the guest kernel goes to where a frame on its stack
 //! says, in either mode.
 
-use hypercall_abi::arch_x86_64::{FLAT_USER_CS, FLAT_USER_SS, VGCF_in_syscall, iret_context};
+use hypercall_abi::arch_x86_64::{
+    FLAT_RING3_CS32, FLAT_USER_CS, FLAT_USER_SS, VGCF_in_syscall, iret_context,
+};
 
 use super::bounce::{self, Interrupted};
 use super::frame::{BadExit, ExitFrame, IF, IOPL_SHIFT, RF, guest_flags};
@@ -35,25 +37,28 @@ pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     let regs = &mut cx.vcpu.regs;
     regs.rax = frame.rax;
     if frame.flags & VGCF_in_syscall != 0 {
-        // As `sysret` leaves them.
-        to.cs = FLAT_USER_CS;
+        // As `sysret` leaves them, of which there is one for 32-bit code.
         to.ss = FLAT_USER_SS;
         regs.rcx = frame.rip;
         regs.r11 = guest_flags(frame.rflags);
+        if to.cs != FLAT_RING3_CS32 {
+            to.cs = FLAT_USER_CS;
+        }
     } else {
         regs.rcx = frame.rcx;
         regs.r11 = frame.r11;
     }
-    match ExitFrame::new(to.rip, to.cs, to.rflags, to.rsp, to.ss) {
-        Ok(exit) => exit.apply(&mut cx.vcpu.regs),
-        Err(why) => {
-            // The fault is that of the code that was to go on; with a bad address, of its first
-            // instruction.
+    let exit = if frame.flags & VGCF_in_syscall != 0 && to.cs == FLAT_USER_CS {
+        ExitFrame::behind_syscall(to.rip, to.rflags, to.rsp)
+    } else {
+        ExitFrame::new(to.rip, to.cs, to.rflags, to.rsp, to.ss)
+    };
+    match exit {
+        Ok(exit) => exit.apply(regs),
+        Err(BadExit) => {
+            // The fault is that of the first instruction there.
             to.ss |= 3;
-            to.rflags = guest_flags(to.rflags);
-            if why == BadExit::Rip {
-                to.rflags |= RF;
-            }
+            to.rflags = guest_flags(to.rflags) | RF;
             inject_at(cx.hv, cx.vcpu, GP, Some(0), to);
         }
     }

@@ -6,7 +6,7 @@ pub mod lifecycle;
 pub mod memory_op;
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 use spin::{Mutex, MutexGuard};
 
@@ -204,6 +204,14 @@ impl Domain {
         }
     }
 
+    /// Whether it is being destroyed or has been. Asked after a frame was given to it or pinned for
+    /// it: either its destruction finds that frame, or this is true.
+    #[must_use]
+    pub(crate) fn is_dying(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.phase() != Phase::Alive
+    }
+
     /// Whether it is the control domain.
     #[must_use]
     pub fn is_privileged(&self) -> bool {
@@ -219,6 +227,7 @@ impl Domain {
         self.id.store(id, Ordering::Relaxed);
         self.generation.store(generation, Ordering::Relaxed);
         self.phase.store(phase as u8, Ordering::Release);
+        fence(Ordering::SeqCst);
     }
 }
 

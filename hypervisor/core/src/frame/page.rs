@@ -201,9 +201,17 @@ impl<M: Machine> Hypervisor<M> {
     /// Gives `dom` `2^order` contiguous frames, aligned to their size, that it counts as its own.
     ///
     /// # Errors
-    /// `ENOMEM` when they are not free or the domain would own more than its maximum.
+    /// `ENOMEM` when they are not free or the domain would own more than its maximum, or is dying.
     pub fn alloc_domain_pages(&self, dom: &Domain, order: u32) -> Result<Mfn> {
-        self.alloc_pages(dom, order, true)
+        let first = self.alloc_pages(dom, order, true)?;
+        if dom.is_dying() {
+            // Its destruction may have passed these frames by.
+            for mfn in (first.0..first.0 + (1 << order)).map(Mfn) {
+                let _ = self.release_domain_page(dom, mfn);
+            }
+            return Err(Errno::ENOMEM);
+        }
+        Ok(first)
     }
 
     fn alloc_pages(&self, dom: &Domain, order: u32, scrub: bool) -> Result<Mfn> {

@@ -156,6 +156,11 @@ fn pin<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, table: Mfn, level: u8) -> R
         walk::put_table(cx.hv, table, walk);
         return Err(Errno::EINVAL.into());
     }
+    if dom.is_dying() {
+        // Nobody would ever take the pin off.
+        root::unpin_if_pinned(cx.hv, dom, table, walk);
+        return Err(Errno::EINVAL.into());
+    }
     Ok(())
 }
 

@@ -422,3 +422,33 @@ fn a_writable_page_is_flushed_before_it_is_a_table() {
             .contains(&testkit::Happened::FlushLocal)
     );
 }
+
+/// A destroyed domain whose page another maps can still be named; it gets nothing any more.
+#[test]
+fn a_dead_domain_takes_no_frames_and_no_pins() {
+    const ARGUMENTS: u64 = 0x1000;
+    let world = World::new(Budget::FULL);
+    let (hv, [dom0, dead]) = (world.hv, world.doms);
+    let page = world.pages[1][0];
+    hv.page_get(dead, page).unwrap();
+    crate::domain::lifecycle::destroy_whole(hv, dead).unwrap();
+    assert_eq!(hv.frames.word(page).refs(), 1, "the mapping");
+    assert!(hv.alloc_domain_pages(dead, 1).is_err());
+    // MMUEXT_PIN_L1_TABLE of the page.
+    let mut op = [0; 24];
+    op[8..16].copy_from_slice(&page.0.to_le_bytes());
+    hv.machine.set_window(ARGUMENTS, op.to_vec());
+    let mut homes = dom0.homes.lock();
+    let vcpu = homes[0].as_mut().expect("it does not run");
+    let mut cx = testkit::context(hv, dom0, vcpu);
+    let pinned = super::mmuext::mmuext_op(&mut cx, ARGUMENTS, 1, 0, dead.id().into());
+    assert_eq!(pinned, Err(Errno::EINVAL.into()));
+    walk::finish(hv, dead, &mut vcpu.walk, &mut Budget::new(Budget::FULL)).unwrap();
+    drop(homes);
+    hv.page_put(page);
+    assert_eq!(hv.frames.owner(page), Owner::FREE);
+    assert!(
+        hv.domains.find(dead.id()).is_err(),
+        "its last frame is gone"
+    );
+}

@@ -1,0 +1,474 @@
+//! Whether an operation came to what the model says, and whether the machine is as the model is.
+
+use std::sync::atomic::Ordering;
+
+use hypervisor_core::addr::Mfn;
+use hypervisor_core::error::Errno;
+
+use super::Outcome;
+use super::call::Call;
+use super::model::{
+    DOMAINS, FRAMES, Model, Owner, POOL, Set, Use, VCPUS, bit, charge, descriptor, hypervisors_slot,
+    kept, members, target,
+};
+use super::world::{Who, World, owner, usage};
+
+type Judged = Result<Set, String>;
+
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, is: T, shall: T) -> Result<(), String> {
+    if is == shall {
+        return Ok(());
+    }
+    Err(format!("{what} is {is:?}, and should be {shall:?}"))
+}
+
+fn value(result: Result<(), Errno>) -> i64 {
+    result.map_or_else(Errno::negated, |()| 0)
+}
+
+/// Does to the model what was asked of the machine, and compares the outcomes. Gives the frames
+/// and counts that changed hands.
+///
+/// # Errors
+/// The outcome is another.
+pub fn judge(model: &mut Model, world: &World, who: Who, call: &Call, outcome: &Outcome) -> Judged {
+    match outcome {
+        Outcome::Result(is) => hypercall(model, world, who, call, *is),
+        Outcome::Direct(mfn) => {
+            let used = model.uses.get(*mfn as usize).copied();
+            if matches!(used, Some(Use::Table(_) | Use::Descriptors)) {
+                return Err(format!("a store went through to frame {mfn:x}, {used:?}"));
+            }
+            Ok(0)
+        }
+        Outcome::Emulated | Outcome::Faulted => {
+            let emulated = matches!(outcome, Outcome::Emulated);
+            if let Call::LdtFault(at) = call {
+                let root = model.doms[who.0].vcpus[who.1].kernel_root.unwrap_or(0);
+                let found = model.ldt_page(who, root, *at);
+                expect("whether the LDT has the page", emulated, found)?;
+            } else if let Call::Store(va, form, val) = call {
+                store(model, who, (*va, *form, *val), emulated)?;
+            }
+            Ok(model.recount())
+        }
+    }
+}
+
+/// A store to a page-table entry that the hypervisor carried out, or gave the guest a fault for.
+fn store(
+    model: &mut Model,
+    who: Who,
+    (va, form, val): (u64, usize, u64),
+    emulated: bool,
+) -> Result<(), String> {
+    let root = model.doms[who.0].vcpus[who.1].kernel_root.unwrap_or(0);
+    let entry = model.l1_slot(root, va).map_or(0, |(table, index)| model.mem[table][index]);
+    let table = target(entry);
+    let is_table = matches!(model.uses.get(table as usize), Some(Use::Table(_)));
+    let own = model.frames.get(table as usize).map(|f| f.owner) == Some(Owner::Domain(who.0));
+    // A page that is no table: not the hypervisor's to carry out, whatever the TLB said.
+    let mut shall = entry & 3 == 1 && is_table && own && va & 7 == 0;
+    if shall {
+        let old = model.mem[table as usize][(va >> 3 & 511) as usize];
+        let new = match form {
+            0 | 1 => Some(val),
+            2 => (old == 0).then_some(val),
+            3 => Some(old | val),
+            4 => Some(old & val),
+            _ => Some(old ^ val),
+        };
+        if let Some(new) = new {
+            let parties = model.parties(who.0, 0x7ff0).map_err(|e| format!("{e:?}"))?;
+            let address = table << 12 | va & 0xff8;
+            shall = model.update(parties, address, new, false).is_ok();
+        }
+    }
+    // A stale translation may fault where memory would not, never the other way round.
+    if emulated && !shall {
+        return Err("a store was carried out that is to be refused".into());
+    }
+    if shall && !emulated {
+        return Err("a store was refused that is to be carried out".into());
+    }
+    Ok(())
+}
+
+fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -> Judged {
+    let me = who.0;
+    let mut freed = 0;
+    let shall = match call {
+        Call::Mmu(list, foreign) => {
+            let parties = match model.parties(me, *foreign) {
+                Ok(parties) => parties,
+                Err(e) => {
+                    expect("the result", is, e.negated())?;
+                    return Ok(0);
+                }
+            };
+            let mut result = Ok(());
+            let mut done = 0;
+            for &(ptr, val) in list {
+                result = match ptr & 7 {
+                    0 | 2 | 3 => model.update(parties, ptr & !7, val, ptr & 7 == 2),
+                    1 => machphys(model, me, *foreign as u16, ptr >> 12, val),
+                    _ => Err(Errno::ENOSYS),
+                };
+                freed |= model.recount();
+                if result.is_err() {
+                    break;
+                }
+                done += 1;
+            }
+            expect("the count of requests done", world.told(who), Some(done))?;
+            value(result)
+        }
+        Call::Va(va, val, _, domid) => {
+            let pages = match domid {
+                None => Ok(model.parties(me, 0x7ff0)),
+                Some(domid) => model
+                    .page_owner(me, *domid)
+                    .map(|_| model.parties(me, u32::from(*domid))),
+            };
+            match pages {
+                Ok(Ok(parties)) => {
+                    let root = model.doms[me].vcpus[who.1].kernel_root.unwrap_or(0);
+                    value(model.update_va(parties, root, *va, *val))
+                }
+                Ok(Err(e)) | Err(e) => e.negated(),
+            }
+        }
+        Call::Ext(cmd, a, b, domid) => ext(model, who, (*cmd, *a, *b, *domid))?,
+        Call::Reserve(..) => return reserve(model, world, who, call, is),
+        Call::Exchange(..) => return exchange(model, world, who, call, is),
+        Call::Reservation(cmd, domid) => match model.subject(me, *domid) {
+            Ok(d) if *cmd == 3 => i64::from(model.charged(d)),
+            Ok(d) => i64::from(model.doms[d].max_pages),
+            Err(e) => e.negated(),
+        },
+        Call::SetGdt(frames) => value(model.set_gdt(who, frames)),
+        Call::Descriptor(at, raw) => value(model.update_descriptor(me, *at, *raw)),
+        Call::Assist(cmd, kind) => match (cmd, kind) {
+            (_, 6..) => Errno::EINVAL.negated(),
+            (0 | 1, _) => 0,
+            _ => Errno::ENOSYS.negated(),
+        },
+        Call::MaxMem(domid, pages) => {
+            let d = usize::from(*domid);
+            if me != 0 {
+                Errno::EPERM.negated()
+            } else if !model.doms[d].exists {
+                Errno::ESRCH.negated()
+            } else {
+                model.doms[d].max_pages = *pages;
+                0
+            }
+        }
+        Call::Destroy(domid) => {
+            let d = usize::from(*domid);
+            if model.doms[d].exists {
+                if !model.doms[d].dead {
+                    model.destroy(d);
+                }
+                0
+            } else {
+                Errno::ESRCH.negated()
+            }
+        }
+        _ => return Err("this is no hypercall".into()),
+    };
+    expect("the result", is, shall)?;
+    Ok(freed | model.recount())
+}
+
+fn machphys(model: &mut Model, me: usize, pages: u16, mfn: u64, pfn: u64) -> Result<(), Errno> {
+    let pages = model.page_owner(me, pages)?;
+    let f = mfn as usize;
+    let fits = match pages {
+        Some(d) => model.frames.get(f).is_some_and(|frame| frame.owner == Owner::Domain(d)),
+        None => f >= FRAMES,
+    };
+    if !fits {
+        return Err(Errno::EINVAL);
+    }
+    if let Some(m2p) = model.m2p.get_mut(f) {
+        *m2p = pfn;
+    }
+    Ok(())
+}
+
+fn ext(
+    model: &mut Model,
+    who: Who,
+    (cmd, a, b, domid): (u32, u64, u64, u16),
+) -> Result<i64, String> {
+    let me = who.0;
+    let names_page = matches!(cmd, 0..=4 | 16 | 17);
+    let d = match model.page_owner(me, domid) {
+        Ok(Some(d)) => d,
+        Ok(None) if names_page => return Ok(Errno::EINVAL.negated()),
+        Ok(None) => return Ok(Errno::EPERM.negated()),
+        Err(e) => return Ok(e.negated()),
+    };
+    if d != me && !names_page {
+        return Ok(Errno::EPERM.negated());
+    }
+    let result = match cmd {
+        0..=3 => model.pin(d, a, cmd as u8 + 1),
+        4 => model.unpin(d, a),
+        5 => {
+            let same = model.doms[me].vcpus[who.1].kernel_root == Some(a);
+            let made = if same { Ok(()) } else { model.table(me, a, 4) };
+            if made.is_ok() {
+                model.doms[me].vcpus[who.1].kernel_root = Some(a);
+            }
+            made
+        }
+        15 => {
+            let new = (a != 0).then_some(a);
+            let same = model.doms[me].vcpus[who.1].user_root == new;
+            let made = match new {
+                Some(root) if !same => model.table(me, root, 4),
+                _ => Ok(()),
+            };
+            if made.is_ok() {
+                model.doms[me].vcpus[who.1].user_root = new;
+            }
+            made
+        }
+        16 => model.fill(d, a, None),
+        17 => model.fill(d, a, Some(b)),
+        // A mask of vCPUs that cannot be read.
+        8 | 9 if b != super::world::MASK_AT => Err(Errno::EINVAL),
+        6..=11 => Ok(()),
+        12 | 18 if me == 0 => Ok(()),
+        12 | 18 => Err(Errno::EACCES),
+        13 => {
+            let canonical = a < 1 << 47 || a >= 0xffff_8800_0000_0000;
+            if b > 8192 || a & 0xfff != 0 || !canonical {
+                Err(Errno::EINVAL)
+            } else {
+                let vcpu = &mut model.doms[me].vcpus[who.1];
+                vcpu.ldt = (a, b as u32);
+                vcpu.ldt_pages = [None; 16];
+                Ok(())
+            }
+        }
+        19 | 20 => Err(Errno::EOPNOTSUPP),
+        _ => Err(Errno::ENOSYS),
+    };
+    Ok(value(result))
+}
+
+/// Populate, increase, decrease: the result is the number of extents done.
+fn reserve(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -> Judged {
+    let Call::Reserve(cmd, domid, extents, order) = call else {
+        return Err("no reservation".into());
+    };
+    let me = who.0;
+    let Ok(d) = model.subject(me, *domid) else {
+        expect("the result", is, 0)?;
+        return Ok(0);
+    };
+    if *order > if me == 0 { 18 } else { 9 } {
+        expect("the result", is, 0)?;
+        return Ok(0);
+    }
+    let mut changed = 0;
+    let mut done = 0;
+    for (i, &extent) in extents.iter().enumerate() {
+        if *cmd == 1 {
+            let mut all = true;
+            for mfn in extent..extent + (1 << order) {
+                let before = model.frames.get(mfn as usize).copied();
+                let given = model.give_up(d, mfn);
+                // What was given up before, and is still in use, is as given up as it can be.
+                let again = before.is_some_and(|f| {
+                    f.owner == Owner::Domain(d) && !f.claimed && !f.shared && f.data.is_some()
+                });
+                changed |= model.recount();
+                if !given && !again {
+                    all = false;
+                    break;
+                }
+            }
+            if !all {
+                break;
+            }
+        } else {
+            if !model.can_give(d, *order) {
+                break;
+            }
+            if i as i64 >= is {
+                return Err(format!("extent {i} was not given, and could be"));
+            }
+            let first = world.list(who, false, i);
+            model.give(d, first, *order, &|f| world.words(f))?;
+            for n in 0..1 << order {
+                changed |= bit(first + n) | charge(d) | POOL;
+                if *cmd == 6 {
+                    model.m2p[(first + n) as usize] = extent.wrapping_add(n);
+                }
+            }
+            model.recount();
+        }
+        done += 1;
+    }
+    expect("the number of extents done", is, done)?;
+    Ok(changed)
+}
+
+fn exchange(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -> Judged {
+    let Call::Exchange(ins, outs, io, oo) = call else {
+        return Err("no exchange".into());
+    };
+    let me = who.0;
+    let chunk = io.max(oo);
+    let (per_in, per_out) = (1 << (chunk - io), 1 << (chunk - oo));
+    let mut changed = 0;
+    let mut done = 0;
+    let mut result = Ok(());
+    for i in 0..ins.len() / per_in {
+        let given: Vec<u64> = ins[i * per_in..(i + 1) * per_in]
+            .iter()
+            .flat_map(|&first| first..first + (1 << io))
+            .collect();
+        let idle = |mfn: &u64| {
+            let f = *mfn as usize;
+            f < FRAMES
+                && model.frames[f].owner == Owner::Domain(me)
+                && model.frames[f].claimed
+                && model.refs[f] == 1
+        };
+        if !given.iter().all(idle) {
+            result = Err(Errno::EINVAL);
+            break;
+        }
+        if is != 0 && world.exchanged(who) == done as u64 {
+            // There may be no room for the new before the old are gone.
+            let room = (0..per_out).all(|_| model.can_give(me, *oo));
+            let plenty = model.charged(me) + (1 << chunk) <= model.doms[me].max_pages
+                && model.free().count_ones() as usize >= 4 << chunk;
+            if room && plenty {
+                return Err("an exchange was refused that is possible".into());
+            }
+            expect("the result", is, Errno::ENOMEM.negated())?;
+            return Ok(changed);
+        }
+        for n in i * per_out..(i + 1) * per_out {
+            let first = world.list(who, true, n);
+            model.give(me, first, *oo, &|f| world.words(f))?;
+            for k in 0..1 << oo {
+                model.m2p[(first + k) as usize] = outs[n].wrapping_add(k);
+                changed |= bit(first + k);
+            }
+        }
+        for mfn in given {
+            model.give_up(me, mfn);
+        }
+        changed |= model.recount() | charge(me) | POOL;
+        done += per_in;
+    }
+    expect("the result", is, value(result))?;
+    expect("the number exchanged", world.exchanged(who), done as u64)?;
+    Ok(changed)
+}
+
+/// Compares the machine with the model, but for what is `busy`.
+///
+/// # Errors
+/// What differs.
+pub fn compare(
+    model: &mut Model,
+    world: &mut World,
+    busy: Set,
+    dirty: &mut Set,
+) -> Result<(), String> {
+    for f in 0..FRAMES {
+        if bit(f as u64) & busy != 0 {
+            continue;
+        }
+        let word = world.hv.frames.word(Mfn(f as u64));
+        let frame = &model.frames[f];
+        let is = (owner(word), usage(word), word.refs(), word.types(), word.is_allocated());
+        let shall = (frame.owner, model.uses[f], model.refs[f], model.types[f], frame.claimed);
+        if is != shall || word.is_pinned() != frame.pinned.is_some() {
+            return Err(format!("frame {f:x} is {word:?}, and should be {shall:?}, {frame:?}"));
+        }
+        let m2p = world.hv.m2p[f].load(Ordering::Relaxed);
+        if m2p != model.m2p[f] {
+            return Err(format!("m2p of {f:x} is {m2p:x}, and should be {:x}", model.m2p[f]));
+        }
+    }
+    memories(model, world, busy, dirty)?;
+    for d in 0..DOMAINS {
+        if charge(d) & busy == 0 {
+            let is = world.domain(d).tot_pages.load(Ordering::Relaxed);
+            expect("the count of pages", is, model.charged(d))?;
+        }
+        for v in 0..VCPUS[d] {
+            if busy == 0 {
+                let (is, shall) = (world.holdings((d, v)), &model.doms[d].vcpus[v]);
+                if is != *shall {
+                    return Err(format!("d{d}v{v} holds {is:x?}, and should hold {shall:x?}"));
+                }
+            }
+        }
+    }
+    if busy == 0 {
+        model.half_done.clear();
+    }
+    Ok(())
+}
+
+/// Compares the memory that was written.
+///
+/// # Errors
+/// What differs.
+pub fn memories(
+    model: &mut Model,
+    world: &World,
+    busy: Set,
+    dirty: &mut Set,
+) -> Result<(), String> {
+    for f in members(*dirty & !busy) {
+        memory(model, world, f)?;
+    }
+    *dirty &= busy;
+    Ok(())
+}
+
+/// Compares the memory of one frame.
+fn memory(model: &mut Model, world: &World, f: usize) -> Result<(), String> {
+    if model.frames[f].shared {
+        // The hypervisor tells the time there.
+        model.mem[f] = world.words(f);
+        return Ok(());
+    }
+    let now = world.hv.machine.frame_words(Mfn(f as u64));
+    for index in 0..512 {
+        let is = now[index].load(Ordering::Relaxed);
+        let shall = model.mem[f][index];
+        if is == shall {
+            continue;
+        }
+        let table = matches!(model.uses[f], Use::Table(_));
+        // The processor sets accessed and dirty bits, and clears none.
+        let walked = table && is & 1 != 0 && is & !0x60 == shall & !0x60 && shall & !is == 0;
+        let half = model.half_done.iter().any(|&(half, level)| {
+            half == f
+                && match level {
+                    0 => descriptor(shall) == Some(is),
+                    _ if hypervisors_slot(level, index) => is == 3 | (index as u64) << 40,
+                    // Of a device's page also how it is cached.
+                    1 => is & !0x18 == kept(1, shall) & !0x18,
+                    _ => is == kept(level, shall),
+                }
+        });
+        if !walked && !half {
+            return Err(format!("{f:x}[{index}] is {is:x}, and should be {shall:x}"));
+        }
+        model.mem[f][index] = is;
+    }
+    Ok(())
+}

@@ -1,0 +1,743 @@
+//! The reference model: a second, plain implementation of PV memory.
+//!
+//! It keeps facts only: who owns a frame, what is pinned, what the vCPUs hold, and what is in
+//! memory. Every count and every type follows from the facts, and is worked out afresh after each
+//! change by [`Model::recount`]. Nothing here is incremental, locked, or interruptible.
+//!
+//! Where the interface leaves a choice (which free frame is given out), the model is told what
+//! happened and judges it.
+
+use hypervisor_core::error::Errno;
+
+/// Frames of the machine.
+pub const FRAMES: usize = 48;
+/// Frames that the hypervisor keeps.
+pub const RESERVED: usize = 4;
+/// Domains: 0 is privileged.
+pub const DOMAINS: usize = 3;
+/// vCPUs of each domain.
+pub const VCPUS: [usize; DOMAINS] = [2, 2, 1];
+/// Frame numbers from here on do not exist.
+pub const NO_SUCH_FRAME: u64 = 1 << 30;
+/// What the machine-to-phys table says of a frame without a number.
+pub const NO_PFN: u64 = u64::MAX;
+
+const DOMID_SELF: u16 = 0x7ff0;
+const DOMID_IO: u16 = 0x7ff1;
+const DOMID_XEN: u16 = 0x7ff2;
+
+const P: u64 = 1;
+const RW: u64 = 1 << 1;
+const US: u64 = 1 << 2;
+const A: u64 = 1 << 5;
+const D: u64 = 1 << 6;
+const G: u64 = 1 << 8;
+const AVAIL: u64 = 7 << 9;
+const KERNEL_ONLY: u64 = 1 << 52;
+
+/// A set of frames, a bit each; and above them things that are no frames.
+pub type Set = u64;
+/// The set of free frames itself.
+pub const POOL: Set = 1 << 63;
+/// How many frames a domain is charged for.
+pub const fn charge(dom: usize) -> Set {
+    1 << (56 + dom)
+}
+/// All frames.
+pub const ALL: Set = (1 << FRAMES) - 1;
+
+/// A frame's bit; none for a number that is no frame.
+pub const fn bit(mfn: u64) -> Set {
+    if mfn < FRAMES as u64 { 1 << mfn } else { 0 }
+}
+
+/// The frames of a set.
+pub fn members(set: Set) -> impl Iterator<Item = usize> {
+    let mut left = set & ALL;
+    std::iter::from_fn(move || {
+        let next = left.trailing_zeros() as usize;
+        left &= left.wrapping_sub(1);
+        (next < 64).then_some(next)
+    })
+}
+
+/// Whose a frame is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// The hypervisor's.
+    Hypervisor,
+    /// Nobody's.
+    Free,
+    /// A domain's.
+    Domain(usize),
+}
+
+/// What a frame is used as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// Nothing that excludes another use.
+    None,
+    /// A page table of a level.
+    Table(u8),
+    /// Descriptors of a GDT or LDT.
+    Descriptors,
+    /// Writable memory.
+    Writable,
+}
+
+/// The facts of one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Whether its owner still wants it.
+    pub claimed: bool,
+    /// The level it is pinned at.
+    pub pinned: Option<u8>,
+    /// Whether it is a page that the hypervisor shares with its owner.
+    pub shared: bool,
+    /// Whose data is in it: the domain and which of its lives.
+    pub data: Option<(usize, u32)>,
+}
+
+/// What a vCPU holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vcpu {
+    /// Root of the kernel's address space.
+    pub kernel_root: Option<u64>,
+    /// Root of user mode's.
+    pub user_root: Option<u64>,
+    /// GDT pages.
+    pub gdt: Vec<u64>,
+    /// The LDT's address and length.
+    pub ldt: (u64, u32),
+    /// LDT pages found so far.
+    pub ldt_pages: [Option<u64>; 16],
+}
+
+/// A domain.
+#[derive(Clone, Debug, Default)]
+pub struct Domain {
+    /// Whether it can be named.
+    pub exists: bool,
+    /// Whether it is being, or has been, destroyed.
+    pub dead: bool,
+    /// Which domain it is of those that had its number.
+    pub life: u32,
+    /// Most frames it may have.
+    pub max_pages: u32,
+    /// Its vCPUs.
+    pub vcpus: Vec<Vcpu>,
+}
+
+/// Whose tables and pages an update is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Parties {
+    table: usize,
+    pages: Option<usize>,
+    privileged: bool,
+}
+
+/// All facts.
+pub struct Model {
+    /// Frames.
+    pub frames: Vec<Frame>,
+    /// Memory.
+    pub mem: Vec<[u64; 512]>,
+    /// Machine-to-phys table.
+    pub m2p: Vec<u64>,
+    /// Domains.
+    pub doms: Vec<Domain>,
+    /// What follows: the use of each frame, how often it is used so, and how often at all.
+    pub uses: [Use; FRAMES],
+    /// See `uses`.
+    pub types: [u32; FRAMES],
+    /// See `uses`.
+    pub refs: [u32; FRAMES],
+    /// Tables whose validation failed: the guest's data, partly in the form that tables have.
+    pub half_done: Vec<(usize, u8)>,
+    /// When a page that is no table was last written by a hypercall.
+    pub written: [u64; FRAMES],
+    /// The time.
+    pub epoch: u64,
+}
+
+/// Whether an entry of a table is the hypervisor's.
+pub const fn hypervisors_slot(level: u8, index: usize) -> bool {
+    level == 4 && index >= 256 && index < 272
+}
+
+/// The frame that an entry names.
+pub const fn target(entry: u64) -> u64 {
+    entry >> 12 & 0xff_ffff_ffff
+}
+
+/// An entry as it is kept when a guest asks for `entry`: reachable from ring 3, where guests are.
+pub fn kept(level: u8, entry: u64) -> u64 {
+    if entry & P == 0 {
+        return entry;
+    }
+    let mut kept = entry | US;
+    if level == 1 && entry & US == 0 {
+        kept |= KERNEL_ONLY;
+    } else if level == 1 && entry & KERNEL_ONLY == 0 {
+        kept |= G;
+    }
+    if level == 4 {
+        kept |= A;
+    }
+    kept
+}
+
+/// Whether an entry above level 1 has only bits that it may have.
+fn table_bits(entry: u64) -> bool {
+    // PWT, PCD, PS or PAT, G.
+    [3, 4, 7, 8].iter().all(|bit| entry >> bit & 1 == 0)
+}
+
+/// A descriptor as it is kept; `None` for what no guest may have.
+pub fn descriptor(raw: u64) -> Option<u64> {
+    let access = (raw >> 40) as u8;
+    if access & 0x80 == 0 {
+        return Some(raw);
+    }
+    match (access >> 4 & 1, access & 15) {
+        (1, _) => Some(raw | 0x60 << 40),
+        (_, 0) => Some(raw),
+        (_, 12) => Some(raw & !(0x60 << 40) | 3 << 16),
+        _ => None,
+    }
+}
+
+type Result<T, E = Errno> = std::result::Result<T, E>;
+
+impl Model {
+    /// A machine without domains.
+    pub fn new() -> Self {
+        let frame = |mfn| Frame {
+            owner: if mfn < RESERVED { Owner::Hypervisor } else { Owner::Free },
+            claimed: false,
+            pinned: None,
+            shared: false,
+            data: None,
+        };
+        Self {
+            frames: (0..FRAMES).map(frame).collect(),
+            mem: vec![[0; 512]; FRAMES],
+            m2p: vec![NO_PFN; FRAMES],
+            doms: VCPUS
+                .map(|count| Domain { vcpus: vec![Vcpu::default(); count], ..Domain::default() })
+                .to_vec(),
+            uses: [Use::None; FRAMES],
+            types: [0; FRAMES],
+            refs: [0; FRAMES],
+            half_done: Vec::new(),
+            written: [0; FRAMES],
+            epoch: 0,
+        }
+    }
+
+    // ---- what follows from the facts -----------------------------------------------------------
+
+    fn add(&mut self, mfn: u64, what: Use) {
+        let f = mfn as usize;
+        if f >= FRAMES {
+            return;
+        }
+        self.refs[f] += 1;
+        if what != Use::None {
+            self.uses[f] = what;
+            self.types[f] += 1;
+        }
+    }
+
+    /// Works out every use and count from the facts.
+    fn count(&mut self) {
+        self.uses = [Use::None; FRAMES];
+        self.types = [0; FRAMES];
+        self.refs = [0; FRAMES];
+        for f in 0..FRAMES {
+            let frame = self.frames[f];
+            if frame.claimed {
+                self.add(f as u64, Use::None);
+            }
+            if frame.shared {
+                self.add(f as u64, Use::Writable);
+            }
+            if let Some(level) = frame.pinned {
+                self.add(f as u64, Use::Table(level));
+            }
+        }
+        for d in 0..DOMAINS {
+            for v in 0..VCPUS[d] {
+                let vcpu = self.doms[d].vcpus[v].clone();
+                for root in [vcpu.kernel_root, vcpu.user_root].into_iter().flatten() {
+                    self.add(root, Use::Table(4));
+                }
+                for page in vcpu.gdt.into_iter().chain(vcpu.ldt_pages.into_iter().flatten()) {
+                    self.add(page, Use::Descriptors);
+                }
+            }
+        }
+        for level in (1..=4).rev() {
+            for table in 0..FRAMES {
+                if self.uses[table] == Use::Table(level) {
+                    self.count_entries(table, level);
+                }
+            }
+        }
+    }
+
+    fn count_entries(&mut self, table: usize, level: u8) {
+        for eight in 0..64 {
+            let first = eight * 8;
+            if self.mem[table][first..first + 8].iter().fold(0, |all, e| all | e) & P == 0 {
+                continue;
+            }
+            for index in first..first + 8 {
+                let entry = self.mem[table][index];
+                if entry & P == 0 || hypervisors_slot(level, index) {
+                    continue;
+                }
+                let what = match level {
+                    1 if entry & RW != 0 => Use::Writable,
+                    1 => Use::None,
+                    _ => Use::Table(level - 1),
+                };
+                self.add(target(entry), what);
+            }
+        }
+    }
+
+    /// Works out what follows from changed facts, frees what nobody uses any more; gives the frames
+    /// that were freed.
+    pub fn recount(&mut self) -> Set {
+        self.count();
+        let mut freed = 0;
+        for f in 0..FRAMES {
+            if let Owner::Domain(d) = self.frames[f].owner
+                && self.refs[f] == 0
+            {
+                freed |= bit(f as u64) | charge(d) | POOL;
+                self.frames[f].owner = Owner::Free;
+                self.frames[f].data = Some((d, self.doms[d].life));
+                self.m2p[f] = NO_PFN;
+            }
+        }
+        for d in 0..DOMAINS {
+            let owns = self.frames.iter().any(|f| f.owner == Owner::Domain(d));
+            if self.doms[d].dead && !owns {
+                self.doms[d].exists = false;
+            }
+        }
+        freed
+    }
+
+    /// Frames that a domain owns.
+    pub fn owned(&self, d: usize) -> Set {
+        (0..FRAMES)
+            .filter(|&f| self.frames[f].owner == Owner::Domain(d))
+            .fold(0, |set, f| set | bit(f as u64))
+    }
+
+    /// Free frames.
+    pub fn free(&self) -> Set {
+        (0..FRAMES)
+            .filter(|&f| self.frames[f].owner == Owner::Free)
+            .fold(0, |set, f| set | bit(f as u64))
+    }
+
+    /// Frames that a domain is charged for.
+    pub fn charged(&self, d: usize) -> u32 {
+        let charged = |f: &&Frame| f.owner == Owner::Domain(d) && f.data.is_some() && !f.shared;
+        self.frames.iter().filter(charged).count() as u32
+    }
+
+    /// The frames of `set` and what their entries lead to, as if all were tables.
+    pub fn closure(&self, set: Set) -> Set {
+        let mut all = set & ALL;
+        let mut new = all;
+        for _ in 0..4 {
+            let mut next = 0;
+            for f in members(new) {
+                for entry in self.mem[f].iter().filter(|&&e| e & P != 0) {
+                    next |= bit(target(*entry));
+                }
+            }
+            new = next & !all;
+            all |= next;
+            if new == 0 {
+                break;
+            }
+        }
+        all
+    }
+
+    /// The level-1 table and index for `va` under a root, by memory.
+    pub fn l1_slot(&self, root: u64, va: u64) -> Option<(usize, usize)> {
+        let mut table = root as usize;
+        for level in (2..=4).rev() {
+            let entry = self.mem[table][(va >> (3 + 9 * level) & 511) as usize];
+            if entry & P == 0 {
+                return None;
+            }
+            table = target(entry) as usize;
+        }
+        Some((table, (va >> 12 & 511) as usize))
+    }
+
+    // ---- who is meant ---------------------------------------------------------------------------
+
+    /// The domain of a number, for a caller who may act on it.
+    pub fn subject(&self, me: usize, domid: u16) -> Result<usize> {
+        let d = usize::from(domid);
+        if domid == DOMID_SELF || d == me {
+            return Ok(me);
+        }
+        if d >= DOMAINS || !self.doms[d].exists {
+            return Err(Errno::ESRCH);
+        }
+        if me == 0 { Ok(d) } else { Err(Errno::EPERM) }
+    }
+
+    /// Whose pages are meant; `None` for devices'.
+    pub fn page_owner(&self, me: usize, domid: u16) -> Result<Option<usize>> {
+        match domid {
+            DOMID_SELF => Ok(Some(me)),
+            DOMID_IO | DOMID_XEN if me == 0 => Ok(None),
+            DOMID_IO | DOMID_XEN => Err(Errno::EPERM),
+            _ if usize::from(domid) == me => Err(Errno::ESRCH),
+            _ => self.subject(me, domid).map(Some),
+        }
+    }
+
+    /// The parties that `mmu_update`'s last argument names.
+    pub fn parties(&self, me: usize, foreign: u32) -> Result<Parties> {
+        let privileged = me == 0;
+        if foreign == u32::from(DOMID_SELF) {
+            return Ok(Parties { table: me, pages: Some(me), privileged });
+        }
+        let table = match (foreign >> 16) as u16 {
+            0 => me,
+            n if n - 1 == DOMID_SELF => return Err(Errno::ESRCH),
+            n => self.subject(me, n - 1)?,
+        };
+        Ok(Parties { table, pages: self.page_owner(me, foreign as u16)?, privileged })
+    }
+
+    // ---- uses -----------------------------------------------------------------------------------
+
+    fn owns(&self, d: usize, mfn: u64) -> bool {
+        mfn < FRAMES as u64 && self.frames[mfn as usize].owner == Owner::Domain(d)
+    }
+
+    fn may_write(&self, d: usize, mfn: u64) -> bool {
+        self.owns(d, mfn) && matches!(self.uses[mfn as usize], Use::None | Use::Writable)
+    }
+
+    /// Whether a level-1 entry may be there; gives it as it is then kept. Its use is noted.
+    fn map(&mut self, parties: Parties, entry: u64) -> Result<u64> {
+        let mfn = target(entry);
+        let other_cache = entry & (1 << 3 | 1 << 4 | 1 << 7) != 0;
+        if other_cache && !parties.privileged {
+            return Err(Errno::EINVAL);
+        }
+        if let Some(d) = parties.pages {
+            if entry & RW != 0 && self.may_write(d, mfn) {
+                self.add(mfn, Use::Writable);
+                return Ok(entry);
+            }
+            if entry & RW == 0 && self.owns(d, mfn) {
+                self.add(mfn, Use::None);
+                return Ok(entry);
+            }
+        }
+        if mfn >= NO_SUCH_FRAME {
+            Err(Errno::EINVAL)
+        } else if mfn < FRAMES as u64 {
+            Err(Errno::EBUSY)
+        } else if !parties.privileged {
+            Err(Errno::EPERM)
+        } else if entry & (1 << 4 | 1 << 7) == 0 {
+            // A device is not cached unless its driver chose how.
+            Ok(entry | 1 << 3 | 1 << 4)
+        } else {
+            Ok(entry)
+        }
+    }
+
+    /// Makes a frame a table of a level, with all below it; changes nothing but the marks of
+    /// `half_done` if that cannot be.
+    pub fn table(&mut self, d: usize, mfn: u64, level: u8) -> Result<()> {
+        let before = (self.uses, self.types, self.refs);
+        let mut undo = Vec::new();
+        let made = self.table_below(d, mfn, level, &mut undo);
+        if made.is_err() {
+            (self.uses, self.types, self.refs) = before;
+            for (f, level, old) in undo {
+                self.mem[f] = old;
+                self.half_done.push((f, level));
+            }
+        }
+        made
+    }
+
+    fn table_below(
+        &mut self,
+        d: usize,
+        mfn: u64,
+        level: u8,
+        undo: &mut Vec<(usize, u8, [u64; 512])>,
+    ) -> Result<()> {
+        if !self.owns(d, mfn) {
+            return Err(Errno::EINVAL);
+        }
+        let f = mfn as usize;
+        match self.uses[f] {
+            Use::Table(now) if now == level => {
+                self.add(mfn, Use::Table(level));
+                return Ok(());
+            }
+            Use::None => self.add(mfn, Use::Table(level)),
+            _ => return Err(Errno::EINVAL),
+        }
+        undo.push((f, level, self.mem[f]));
+        if level == 4 {
+            for slot in 256..272 {
+                self.mem[f][slot] = P | RW | (slot as u64) << 40;
+            }
+        }
+        let own = Parties { table: d, pages: Some(d), privileged: d == 0 };
+        for index in 0..512 {
+            let entry = self.mem[f][index];
+            if entry & P == 0 || hypervisors_slot(level, index) {
+                continue;
+            }
+            let entry = kept(level, entry);
+            let entry = if level == 1 {
+                self.map(own, entry)?
+            } else if table_bits(entry) {
+                self.table_below(d, target(entry), level - 1, undo)?;
+                entry
+            } else {
+                return Err(Errno::EINVAL);
+            };
+            self.mem[f][index] = entry;
+        }
+        Ok(())
+    }
+
+    /// A page of descriptors.
+    fn descriptors(&mut self, d: usize, mfn: u64) -> Result<()> {
+        if !self.owns(d, mfn) {
+            return Err(Errno::EINVAL);
+        }
+        let f = mfn as usize;
+        match self.uses[f] {
+            Use::Descriptors => {}
+            Use::None => {
+                let mut page = self.mem[f];
+                for entry in &mut page {
+                    let Some(kept) = descriptor(*entry) else {
+                        self.half_done.push((f, 0));
+                        return Err(Errno::EINVAL);
+                    };
+                    *entry = kept;
+                }
+                self.mem[f] = page;
+            }
+            _ => return Err(Errno::EINVAL),
+        }
+        self.add(mfn, Use::Descriptors);
+        Ok(())
+    }
+
+    // ---- operations -----------------------------------------------------------------------------
+
+    /// One entry of a table, or one word of plain memory, becomes `raw`.
+    pub fn update(&mut self, parties: Parties, address: u64, raw: u64, keep: bool) -> Result<()> {
+        let (mfn, index) = (address >> 12, (address >> 3 & 511) as usize);
+        if !self.owns(parties.table, mfn) {
+            return Err(Errno::EINVAL);
+        }
+        let f = mfn as usize;
+        let level = match self.uses[f] {
+            Use::Table(level) => level,
+            Use::Descriptors => return Err(Errno::EINVAL),
+            Use::None | Use::Writable => {
+                self.mem[f][index] = raw;
+                self.written[f] = self.epoch;
+                return Ok(());
+            }
+        };
+        if hypervisors_slot(level, index) {
+            return Err(Errno::EINVAL);
+        }
+        let old = self.mem[f][index];
+        let mut new = kept(level, raw);
+        let matters = (old | new) & P != 0 && (old ^ new) & !(A | D | AVAIL) != 0;
+        if matters && new & P != 0 {
+            if level == 1 {
+                new = self.map(parties, new)?;
+            } else if !table_bits(new) {
+                return Err(Errno::EINVAL);
+            } else if old & P == 0 || target(old) != target(new) {
+                self.table(parties.table, target(new), level - 1)?;
+            }
+        }
+        self.mem[f][index] = if keep { new | old & (A | D) } else { new };
+        Ok(())
+    }
+
+    /// `update_va_mapping` in the caller's kernel address space.
+    pub fn update_va(&mut self, parties: Parties, root: u64, va: u64, raw: u64) -> Result<()> {
+        let (table, index) = self.l1_slot(root, va).ok_or(Errno::EINVAL)?;
+        self.update(parties, (table << 12 | index << 3) as u64, raw, false)
+    }
+
+    /// Pins a table.
+    pub fn pin(&mut self, d: usize, mfn: u64, level: u8) -> Result<()> {
+        self.table(d, mfn, level)?;
+        let pinned = &mut self.frames[mfn as usize].pinned;
+        if pinned.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        *pinned = Some(level);
+        Ok(())
+    }
+
+    /// Takes a pin off.
+    pub fn unpin(&mut self, d: usize, mfn: u64) -> Result<()> {
+        if !self.owns(d, mfn) {
+            return Err(Errno::EINVAL);
+        }
+        self.frames[mfn as usize].pinned.take().map(|_| ()).ok_or(Errno::EINVAL)
+    }
+
+    /// Clears a page, or copies another over it.
+    pub fn fill(&mut self, d: usize, to: u64, from: Option<u64>) -> Result<()> {
+        if from.is_some_and(|from| !self.owns(d, from)) || !self.may_write(d, to) {
+            return Err(Errno::EINVAL);
+        }
+        self.mem[to as usize] = from.map_or([0; 512], |from| self.mem[from as usize]);
+        self.written[to as usize] = self.epoch;
+        Ok(())
+    }
+
+    /// `set_gdt`.
+    pub fn set_gdt(&mut self, me: (usize, usize), frames: &[u64]) -> Result<()> {
+        let before = (self.uses, self.types, self.refs);
+        for &mfn in frames {
+            if let Err(e) = self.descriptors(me.0, mfn) {
+                (self.uses, self.types, self.refs) = before;
+                return Err(e);
+            }
+        }
+        self.doms[me.0].vcpus[me.1].gdt = frames.to_vec();
+        Ok(())
+    }
+
+    /// `update_descriptor`.
+    pub fn update_descriptor(&mut self, d: usize, address: u64, raw: u64) -> Result<()> {
+        let (mfn, index) = (address >> 12, (address >> 3 & 511) as usize);
+        let kept = descriptor(raw).filter(|_| address & 7 == 0).ok_or(Errno::EINVAL)?;
+        if !self.may_write(d, mfn) {
+            self.descriptors(d, mfn)?;
+        }
+        self.mem[mfn as usize][index] = kept;
+        self.written[mfn as usize] = self.epoch;
+        Ok(())
+    }
+
+    /// The processor misses byte `offset` of the LDT; true if it is there now.
+    pub fn ldt_page(&mut self, me: (usize, usize), root: u64, offset: u32) -> bool {
+        let page = (offset >> 12) as usize;
+        let vcpu = &self.doms[me.0].vcpus[me.1];
+        if offset >= vcpu.ldt.1 * 8 || vcpu.ldt_pages[page].is_some() {
+            return false;
+        }
+        let va = vcpu.ldt.0 + (page as u64) * 4096;
+        let Some((table, index)) = self.l1_slot(root, va) else {
+            return false;
+        };
+        let entry = self.mem[table][index];
+        if entry & P == 0 || self.descriptors(me.0, target(entry)).is_err() {
+            return false;
+        }
+        self.doms[me.0].vcpus[me.1].ldt_pages[page] = Some(target(entry));
+        true
+    }
+
+    /// Whether a domain may have `2^order` frames more, and they are there.
+    pub fn can_give(&self, d: usize, order: u32) -> bool {
+        let count = 1 << order;
+        let free = self.free();
+        let there = (0..FRAMES / count).any(|i| {
+            let block = ((1_u64 << count) - 1) << (i * count);
+            free & block == block
+        });
+        !self.doms[d].dead && there && self.charged(d) + count as u32 <= self.doms[d].max_pages
+    }
+
+    /// Frames from `first` on become a domain's; `machine` says what is in them.
+    ///
+    /// # Errors
+    /// They were not to be given, or hold what nobody may see.
+    pub fn give(
+        &mut self,
+        d: usize,
+        first: u64,
+        order: u32,
+        machine: &dyn Fn(usize) -> [u64; 512],
+    ) -> Result<(), String> {
+        for mfn in first..first + (1 << order) {
+            let f = mfn as usize;
+            if f >= FRAMES || self.frames[f].owner != Owner::Free || first % (1 << order) != 0 {
+                return Err(format!("frame {mfn:x} was given out, and is not free or not aligned"));
+            }
+            let now = machine(f);
+            let own = self.frames[f].data == Some((d, self.doms[d].life));
+            // Mixed operations freed it, and nobody saw whose data is in it.
+            let unseen = self.frames[f].data == Some((DOMAINS, 0));
+            if now != [0; 512] && !(own && now == self.mem[f]) && !unseen {
+                return Err(format!("frame {mfn:x} came with data of {:?}", self.frames[f].data));
+            }
+            self.mem[f] = now;
+            self.frames[f] = Frame {
+                owner: Owner::Domain(d),
+                claimed: true,
+                pinned: None,
+                shared: false,
+                data: Some((d, self.doms[d].life)),
+            };
+        }
+        Ok(())
+    }
+
+    /// A domain gives one frame up; false if it cannot.
+    pub fn give_up(&mut self, d: usize, mfn: u64) -> bool {
+        if !self.owns(d, mfn) {
+            return false;
+        }
+        let f = mfn as usize;
+        let claimed = std::mem::take(&mut self.frames[f].claimed);
+        if claimed {
+            self.m2p[f] = NO_PFN;
+        }
+        claimed
+    }
+
+    /// Destroys a domain.
+    pub fn destroy(&mut self, d: usize) {
+        self.doms[d].dead = true;
+        self.doms[d].vcpus.fill(Vcpu::default());
+        for (f, m2p) in self.frames.iter_mut().zip(&mut self.m2p) {
+            if f.owner == Owner::Domain(d) {
+                if f.claimed {
+                    *m2p = NO_PFN;
+                }
+                (f.claimed, f.pinned, f.shared) = (false, None, false);
+            }
+        }
+    }
+}

@@ -8,10 +8,12 @@
 pub mod abi_table;
 pub mod boot;
 pub mod cli;
+pub mod coverage;
 pub mod cpio;
 pub mod host;
 pub mod images;
 pub mod lab;
+pub mod mutants;
 pub mod oracle;
 pub mod qemu;
 pub mod setup;

@@ -14,7 +14,7 @@ use crate::lab::Lab;
 use crate::setup::{self, Scope};
 use crate::verdict::{Report, Trouble, Verdict};
 use crate::workspace::Workspace;
-use crate::{abi_table, images, oracle};
+use crate::{abi_table, coverage, images, mutants, oracle};
 
 /// Builds Paravane, boots it, tests it.
 #[derive(Debug, Parser)]
@@ -41,6 +41,22 @@ enum Command {
         /// Put it into README.md instead
         #[arg(long)]
         write: bool,
+    },
+    /// Print which part of the core's lines the host tests run; less than 95 % is a failure
+    #[command(after_help = "Examples:\n  cargo xtask coverage\n  cargo xtask coverage --list")]
+    Coverage {
+        /// Name the lines that are not run
+        #[arg(long)]
+        list: bool,
+    },
+    /// Put mistakes into a copy of the core, one after the other; the tests must notice each
+    #[command(
+        after_help = "Exit status: 0 every mistake was noticed; 1 one was not, or is none.\n\n\
+        Examples:\n  cargo xtask mutants\n  cargo xtask mutants \"flush\""
+    )]
+    Mutants {
+        /// Only those whose names contain one of these
+        names: Vec<String>,
     },
     /// Set up what is missing on this system: QEMU, the Rust target, Debian packages
     #[command(after_help = "Examples:\n  cargo xtask setup")]
@@ -92,6 +108,14 @@ fn obey(command: Command) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Command::Coverage { list } => Ok(match coverage::run(&workspace, list)? {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        }),
+        Command::Mutants { names } => Ok(match mutants::run(&workspace, &names)? {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        }),
         Command::Setup => {
             setup::ensure_ready(&workspace, Scope::Test)?;
             println!("Everything is set up.");

@@ -186,3 +186,30 @@ impl FrameTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::boxed::Box;
+
+    #[test]
+    fn a_stamp_never_goes_back() {
+        let info = Box::leak(Box::new([FrameInfo::default()]));
+        let table = FrameTable::new(info).unwrap();
+        table.set_content(Mfn(0), 9);
+        for (stamp, then) in [
+            (5, 5),
+            (3, 5),
+            (0x8000_0004, 0x8000_0004),
+            (0xffff_fff0, 0xffff_fff0),
+            (7, 7),
+            (0xffff_fff0, 7),
+        ] {
+            table.set_stamp(Mfn(0), stamp);
+            assert_eq!(table.stamp(Mfn(0)), then, "after {stamp}");
+        }
+        assert_eq!(table.content_of(Mfn(0)), 9);
+        table.set_stamp(Mfn(1), 1);
+        assert_eq!((table.stamp(Mfn(1)), table.word(Mfn(1))), (0, Word::IO));
+    }
+}

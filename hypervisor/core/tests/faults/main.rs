@@ -7,6 +7,7 @@
 
 mod heap;
 mod operations;
+mod refusals;
 mod world;
 
 use std::collections::BTreeMap;

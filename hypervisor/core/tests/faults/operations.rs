@@ -39,19 +39,19 @@ pub struct Operation {
     pub prepare: fn(&mut World) -> Call,
 }
 
-const SELF: u64 = DOMID_SELF as u64;
+pub const SELF: u64 = DOMID_SELF as u64;
 /// The domain that is being built, in `World`.
 const TARGET: u16 = 2;
 const PRESENT_RW_USER: u64 = 7;
 
 /// A frame that the guest owns and nothing uses.
-fn spare(w: &World, n: usize) -> u64 {
+pub fn spare(w: &World, n: usize) -> u64 {
     w.guest.pages[MAPPED + n].0
 }
 
 /// The first address that no page is mapped at, and its level-1 entry's machine address.
 pub const HOLE: u64 = BASE + MAPPED as u64 * 4096;
-fn hole(w: &World) -> u64 {
+pub fn hole(w: &World) -> u64 {
     w.guest.tables[0].addr() + table_index(HOLE, 1) as u64 * 8
 }
 
@@ -65,7 +65,7 @@ fn made(w: &mut World, who: Caller, build: impl FnOnce(&mut World) -> Call) -> i
     result
 }
 
-fn mmu(w: &mut World, requests: &[(u64, u64)], foreign: u64) -> Call {
+pub fn mmu(w: &mut World, requests: &[(u64, u64)], foreign: u64) -> Call {
     let list: Vec<u64> = requests.iter().flat_map(|&(ptr, val)| [ptr, val]).collect();
     let at = w.put(&list[..]);
     let done = w.put(&0_u32);
@@ -75,7 +75,7 @@ fn mmu(w: &mut World, requests: &[(u64, u64)], foreign: u64) -> Call {
     )
 }
 
-fn mmuext(w: &mut World, ops: &[(u32, u64, u64)]) -> Call {
+pub fn mmuext(w: &mut World, ops: &[(u32, u64, u64)]) -> Call {
     let list: Vec<mmuext_op> = ops
         .iter()
         .map(|&(cmd, arg1, arg2)| mmuext_op {
@@ -94,7 +94,7 @@ fn mmuext(w: &mut World, ops: &[(u32, u64, u64)]) -> Call {
 }
 
 /// Links the guest's first spare frames as a tree of tables of their own; gives its root.
-fn spare_tree(w: &World) -> u64 {
+pub fn spare_tree(w: &World) -> u64 {
     let m = w.hv.machine;
     let frame = |n: usize| w.guest.pages[MAPPED + n];
     for i in 0..3 {
@@ -116,7 +116,7 @@ fn event<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
     op(w, __HYPERVISOR_event_channel_op, cmd, arg)
 }
 
-fn memory<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
+pub fn memory<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
     op(w, __HYPERVISOR_memory_op, cmd, arg)
 }
 
@@ -145,20 +145,20 @@ fn sysctl<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, member: T) -> Call 
     (__HYPERVISOR_sysctl, [w.put(&op), 0, 0, 0, 0, 0])
 }
 
-fn reservation(list: u64, count: u64, order: u32) -> xen_memory_reservation {
+pub fn reservation(list: u64, count: u64, order: u32) -> xen_memory_reservation {
     let mut r = xen_memory_reservation::new_zeroed();
     (r.extent_start, r.nr_extents, r.extent_order) = (list, count, order);
     r.domid = DOMID_SELF;
     r
 }
 
-fn reserve(w: &mut World, cmd: u32, extents: &[u64], order: u32) -> Call {
+pub fn reserve(w: &mut World, cmd: u32, extents: &[u64], order: u32) -> Call {
     let list = w.put(extents);
     let request = reservation(list, extents.len() as u64, order);
     memory(w, cmd, &request)
 }
 
-fn exchange(w: &mut World, ins: &[u64], in_order: u32, outs: &[u64], out_order: u32) -> Call {
+pub fn exchange(w: &mut World, ins: &[u64], in_order: u32, outs: &[u64], out_order: u32) -> Call {
     let in_list = w.put(ins);
     let out_list = w.put(outs);
     let request = xen_memory_exchange {

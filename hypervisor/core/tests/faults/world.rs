@@ -25,6 +25,11 @@ pub const MAPPED: usize = 4;
 pub const ARGS: u64 = 0x7000_0000;
 const ARGS_SIZE: usize = 4 * 4096;
 
+/// Device frames: one that dom0 may have, one that nobody may have, one that is not for writing.
+pub const DEVICE: u64 = 0x10_0000;
+pub const DENIED: u64 = 0x10_0001;
+pub const READ_ONLY: u64 = 0x10_0002;
+
 /// A domain that runs, with its first vCPU in hand.
 pub struct Guest {
     pub dom: &'static Domain,
@@ -106,7 +111,10 @@ impl Guest {
 
 impl World {
     pub fn new() -> Self {
-        let hv = testkit::hypervisor(FRAMES, 2);
+        let hv = testkit::hypervisor_with(FRAMES, 2, |config| {
+            config.device_denied.push((Mfn(DENIED), 1));
+            config.device_read_only.push((Mfn(READ_ONLY), 1));
+        });
         hv.machine.set_window(ARGS, vec![0; ARGS_SIZE]);
         let free_at_start = hv.frames.free_frames();
         let dom0 = Guest::new(hv, 0);

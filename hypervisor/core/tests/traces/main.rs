@@ -99,16 +99,25 @@ fn traces_agree_with_the_model() {
 #[test]
 #[ignore = "long; wants an optimised build"]
 fn long() {
-    let (seed, total) = (number("TRACE_SEED", 1), number("TRACE_OPERATIONS", 10_000_000));
+    let (seed, total) = (
+        number("TRACE_SEED", 1),
+        number("TRACE_OPERATIONS", 10_000_000),
+    );
     let threads = thread::available_parallelism().map_or(1, usize::from) as u64;
     let begun = Instant::now();
     let (tallies, entries) = run_many(seed, total, threads);
     let seconds = begun.elapsed().as_secs_f64();
     let done: u64 = tallies.values().map(|t| t.done + t.refused).sum();
-    println!("TRACE {:<14} {:>9} {:>9} {:>11} {:>9}", "", "accepted", "refused", "interrupted", "mixed");
+    println!(
+        "TRACE {:<14} {:>9} {:>9} {:>11} {:>9}",
+        "", "accepted", "refused", "interrupted", "mixed"
+    );
     for (kind, t) in &tallies {
         let name = format!("{kind:?}");
-        println!("TRACE {name:<14} {:>9} {:>9} {:>11} {:>9}", t.done, t.refused, t.interrupted, t.mixed);
+        println!(
+            "TRACE {name:<14} {:>9} {:>9} {:>11} {:>9}",
+            t.done, t.refused, t.interrupted, t.mixed
+        );
     }
     println!(
         "TRACE seed {seed:#x}: {done} operations, {entries} entries, {seconds:.0} s, {:.0} operations/s",

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::format::{Kind, Step};
 use super::model::{
-    DOMAINS, FRAMES, Model, NO_SUCH_FRAME, Owner, Set, Use, bit, charge, members, target, POOL,
+    DOMAINS, FRAMES, Model, NO_SUCH_FRAME, Owner, POOL, Set, Use, bit, charge, members, target,
 };
 use super::world::WINDOW_LDT;
 
@@ -106,7 +106,11 @@ impl<'a> Chooser<'a> {
 
     /// An index into a table: mostly one of the first.
     fn index(byte: u8) -> u64 {
-        if byte & 0xc0 == 0 { INDICES[usize::from(byte & 7)] } else { u64::from(byte & 3) }
+        if byte & 0xc0 == 0 {
+            INDICES[usize::from(byte & 7)]
+        } else {
+            u64::from(byte & 3)
+        }
     }
 
     /// An address whose indices are few.
@@ -142,7 +146,9 @@ impl<'a> Chooser<'a> {
             Want::Any => true,
         };
         let own = m.owned(d);
-        let fitting: Vec<usize> = members(own).filter(|f| byte & 0xc0 == 0xc0 || fits(f)).collect();
+        let fitting: Vec<usize> = members(own)
+            .filter(|f| byte & 0xc0 == 0xc0 || fits(f))
+            .collect();
         let all: Vec<usize> = members(own).collect();
         let list = if fitting.is_empty() { all } else { fitting };
         match list.len() {
@@ -188,7 +194,11 @@ impl<'a> Chooser<'a> {
             Some(Use::Table(level)) => *level,
             _ => a[1] >> 6,
         };
-        let want = if level > 1 { Want::Table(level - 1) } else { Want::Any };
+        let want = if level > 1 {
+            Want::Table(level - 1)
+        } else {
+            Want::Any
+        };
         let owner = if level > 1 { tables } else { pages };
         let mut flags = Self::flags(a[3], a[4]);
         if level == 1 && a[5] & 0x30 == 0 {
@@ -219,7 +229,10 @@ impl<'a> Chooser<'a> {
                 && let Some((table, index)) = self.model.l1_slot(root, va)
                 && let entry = self.model.mem[table][index]
                 && entry & 1 != 0
-                && matches!(self.model.uses.get(target(entry) as usize), Some(Use::Table(_)))
+                && matches!(
+                    self.model.uses.get(target(entry) as usize),
+                    Some(Use::Table(_))
+                )
             {
                 return va;
             }
@@ -241,30 +254,52 @@ impl<'a> Chooser<'a> {
                 let other = step.kind == Kind::UpdateVaOther;
                 let domid = self.domid(a[0]);
                 let pages = usize::from(domid);
-                let pages = if other && pages < DOMAINS { pages } else { self.d };
+                let pages = if other && pages < DOMAINS {
+                    pages
+                } else {
+                    self.d
+                };
                 let val = self.frame_of(pages, Want::Any, a[2]) << 12 | Self::flags(a[3], a[4]);
                 let flags = match a[5] & 15 {
                     0..=3 => 0,
                     n @ 4..=7 => u64::from(n & 3) | 4 * u64::from(a[4] & 1),
                     n => u64::from(n & 3),
                 };
-                Call::Va(Self::va(a[1], a[0] | 0x0f), val, flags, other.then_some(domid))
+                Call::Va(
+                    Self::va(a[1], a[0] | 0x0f),
+                    val,
+                    flags,
+                    other.then_some(domid),
+                )
             }
             Kind::Pin => {
                 let level = 1 + a[1] % 4;
-                Call::Ext(u32::from(level) - 1, self.frame(Want::Table(level), a[0]), 0, 0x7ff0)
+                Call::Ext(
+                    u32::from(level) - 1,
+                    self.frame(Want::Table(level), a[0]),
+                    0,
+                    0x7ff0,
+                )
             }
             Kind::Unpin => Call::Ext(4, self.frame(Want::Live, a[0]), 0, 0x7ff0),
             Kind::PinForeign => {
                 let domid = self.domid(a[1]);
                 let d = usize::from(domid).min(DOMAINS - 1);
                 let level = 1 + a[2] % 4;
-                let cmd = if a[2] & 0x40 == 0 { 4 } else { u32::from(level) - 1 };
+                let cmd = if a[2] & 0x40 == 0 {
+                    4
+                } else {
+                    u32::from(level) - 1
+                };
                 Call::Ext(cmd, self.frame_of(d, Want::Table(level), a[0]), 0, domid)
             }
             Kind::NewRoot => Call::Ext(5, self.frame(Want::Table(4), a[0]), 0, 0x7ff0),
             Kind::NewUserRoot => {
-                let root = if a[1] < 40 { 0 } else { self.frame(Want::Table(4), a[0]) };
+                let root = if a[1] < 40 {
+                    0
+                } else {
+                    self.frame(Want::Table(4), a[0])
+                };
                 Call::Ext(15, root, 0, 0x7ff0)
             }
             Kind::ClearPage => Call::Ext(16, self.frame(Want::Any, a[0]), 0, 0x7ff0),
@@ -275,7 +310,12 @@ impl<'a> Chooser<'a> {
             Kind::Flush => self.flush(a),
             Kind::SetLdt => {
                 let entries = [0, 1, 512, 513, 8192, 8193][usize::from(a[1] % 6)];
-                Call::Ext(13, Self::va(a[0], a[2]) & !0xfff | u64::from(a[3] < 8), entries, 0x7ff0)
+                Call::Ext(
+                    13,
+                    Self::va(a[0], a[2]) & !0xfff | u64::from(a[3] < 8),
+                    entries,
+                    0x7ff0,
+                )
             }
             Kind::LdtFault => Call::LdtFault(u32::from(a[0] % 3) << 12 | u32::from(a[1]) << 3),
             Kind::SetGdt => {
@@ -291,12 +331,19 @@ impl<'a> Chooser<'a> {
                 self.memory(step, count)
             }
             Kind::Reservation => Call::Reservation(3 + u32::from(a[0] & 1), self.domid(a[1])),
-            Kind::Touch => Call::Touch(Self::va(a[0], a[1]) | u64::from(a[2] & 7) * 8, a[3] & 1 != 0),
+            Kind::Touch => Call::Touch(
+                Self::va(a[0], a[1]) | u64::from(a[2] & 7) * 8,
+                a[3] & 1 != 0,
+            ),
             Kind::Store => {
                 let va = self.va_of_table(a[0], a[1]);
                 let (_, val) = self.request(self.d, self.d, step.more(1));
                 let byte = u64::from(a[4] < 8);
-                Call::Store(va | Self::index(a[5]) << 3 | byte, usize::from(a[2] % 6), val)
+                Call::Store(
+                    va | Self::index(a[5]) << 3 | byte,
+                    usize::from(a[2] % 6),
+                    val,
+                )
             }
             Kind::Tick => Call::Tick,
             Kind::Mode => Call::Mode,
@@ -327,8 +374,17 @@ impl<'a> Chooser<'a> {
         let cmd = [6, 7, 8, 9, 10, 11, 12, 18, 19, 20, 14, 30][usize::from(a[0] % 12)];
         let va = Self::va(a[1], a[2]);
         // The window holds a mask of vCPUs; nothing is ever mapped at the other address.
-        let mask = if a[3] < 200 { super::world::MASK_AT } else { 0x7f00_0000_0000 };
-        Call::Ext(cmd, va, mask, if a[4] < 240 { 0x7ff0 } else { self.domid(a[5]) })
+        let mask = if a[3] < 200 {
+            super::world::MASK_AT
+        } else {
+            0x7f00_0000_0000
+        };
+        Call::Ext(
+            cmd,
+            va,
+            mask,
+            if a[4] < 240 { 0x7ff0 } else { self.domid(a[5]) },
+        )
     }
 
     fn memory(&self, step: &Step, count: u64) -> Call {
@@ -337,7 +393,11 @@ impl<'a> Chooser<'a> {
             0..=159 => 0x7ff0,
             byte => self.domid(byte.wrapping_mul(3)),
         };
-        let d = if usize::from(domid) < DOMAINS { usize::from(domid) } else { self.d };
+        let d = if usize::from(domid) < DOMAINS {
+            usize::from(domid)
+        } else {
+            self.d
+        };
         let order = [0, 0, 0, 0, 0, 1, 1, 19][usize::from(a[1] & 7)];
         let pfn = |n| u64::from(step.more(n)[3]);
         let frame = |n| self.frame_of(d, Want::Any, step.more(n)[2]);
@@ -359,7 +419,9 @@ impl<'a> Chooser<'a> {
                 let mut used = 0;
                 let mut input = |n: u64| {
                     let any = members(m.owned(self.d)).filter(|&f| {
-                        (m.refs[f] == 1 || a[4] < 40) && (io == 0 || f % 2 == 0) && used & bit(f as u64) == 0
+                        (m.refs[f] == 1 || a[4] < 40)
+                            && (io == 0 || f % 2 == 0)
+                            && used & bit(f as u64) == 0
                     });
                     let any: Vec<usize> = any.collect();
                     let chosen = usize::from(step.more(n)[2]) % any.len().max(1);
@@ -391,13 +453,18 @@ fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
     let all = |frames: &[u64]| frames.iter().fold(0, |set, &f| set | bit(f));
     let slot = |va: u64| {
         let root = vcpu.kernel_root?;
-        model.l1_slot(root, va).map(|(table, index)| (table as u64, model.mem[table][index]))
+        model
+            .l1_slot(root, va)
+            .map(|(table, index)| (table as u64, model.mem[table][index]))
     };
     match call {
         Call::Mmu(list, _) => {
             let one = |&(ptr, val): &(u64, u64)| {
                 let table = ptr >> 12;
-                let old = model.mem.get(table as usize).map_or(0, |m| m[(ptr >> 3 & 511) as usize]);
+                let old = model
+                    .mem
+                    .get(table as usize)
+                    .map_or(0, |m| m[(ptr >> 3 & 511) as usize]);
                 bit(table) | model.closure(bit(target(val)) | bit(target(old)))
             };
             // What one request changes is in the way of the next.
@@ -435,8 +502,13 @@ fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
         }
         Call::Store(va, _, val) => {
             let mapped = slot(*va).map_or(!0, |(_, entry)| target(entry));
-            let old = model.mem.get(mapped as usize).map_or(0, |m| m[(va >> 3 & 511) as usize]);
-            bit(mapped) | model.closure(bit(target(*val)) | bit(target(old))) | path(model, vcpu.kernel_root, *va)
+            let old = model
+                .mem
+                .get(mapped as usize)
+                .map_or(0, |m| m[(va >> 3 & 511) as usize]);
+            bit(mapped)
+                | model.closure(bit(target(*val)) | bit(target(old)))
+                | path(model, vcpu.kernel_root, *va)
         }
         Call::MaxMem(domid, _) => charge(usize::from(*domid)),
         Call::Destroy(domid) => {

@@ -7,7 +7,9 @@ use hypervisor_core::addr::Mfn;
 use hypervisor_core::frame::word::Word;
 
 use super::format::CPUS;
-use super::model::{DOMAINS, FRAMES, Owner, RESERVED, Set, Use, VCPUS, bit, hypervisors_slot, target};
+use super::model::{
+    DOMAINS, FRAMES, Owner, RESERVED, Set, Use, VCPUS, bit, hypervisors_slot, target,
+};
 use super::world::{World, owner, usage};
 
 /// Counts of one frame.
@@ -27,7 +29,10 @@ pub struct Watch {
 impl Watch {
     /// From now on.
     pub fn new(world: &World) -> Self {
-        Self { words: words(world), given: [0; FRAMES] }
+        Self {
+            words: words(world),
+            given: [0; FRAMES],
+        }
     }
 
     /// Checks everything; `busy` frames are those that unfinished operations work on.
@@ -66,7 +71,10 @@ impl Watch {
                 let used = usage(self.words[f]);
                 let protected = matches!(used, Use::Table(_) | Use::Descriptors);
                 if f < RESERVED || self.given[f] > t.since || (t.writable && protected) {
-                    wrong = Err(format!("CPU {cpu} remembers {t:x?}, which is {:?}", self.words[f]));
+                    wrong = Err(format!(
+                        "CPU {cpu} remembers {t:x?}, which is {:?}",
+                        self.words[f]
+                    ));
                 }
             }
             for t in &tlb.tables {
@@ -78,7 +86,10 @@ impl Watch {
                 let used = usage(self.words[f]);
                 let other = used != Use::None && used != Use::Table(t.level as u8);
                 if f < RESERVED || self.given[f] > t.since || other || written[f] > t.since {
-                    wrong = Err(format!("CPU {cpu} walks {t:x?}, which is {:?}", self.words[f]));
+                    wrong = Err(format!(
+                        "CPU {cpu} walks {t:x?}, which is {:?}",
+                        self.words[f]
+                    ));
                 }
             }
         });
@@ -123,7 +134,10 @@ fn counts(world: &mut World, words: &[Word; FRAMES], busy: Set) -> Result<(), St
         for v in 0..VCPUS[d] {
             let held = world.holdings((d, v));
             let roots = held.kernel_root.into_iter().chain(held.user_root);
-            let pages = held.gdt.into_iter().chain(held.ldt_pages.into_iter().flatten());
+            let pages = held
+                .gdt
+                .into_iter()
+                .chain(held.ldt_pages.into_iter().flatten());
             roots.chain(pages).for_each(|mfn| add(mfn, true));
         }
     }
@@ -161,7 +175,9 @@ fn counts(world: &mut World, words: &[Word; FRAMES], busy: Set) -> Result<(), St
     for (d, charged) in charged.into_iter().enumerate() {
         let said = world.domain(d).tot_pages.load(Ordering::Relaxed);
         if said != charged {
-            return Err(format!("domain {d} owns {charged} pages and is charged for {said}"));
+            return Err(format!(
+                "domain {d} owns {charged} pages and is charged for {said}"
+            ));
         }
     }
     Ok(())
@@ -177,7 +193,12 @@ fn entries(
 ) -> Result<(), String> {
     let memory = world.hv.machine.frame_words(Mfn(table as u64));
     for (eight, chunk) in memory.chunks(8).enumerate() {
-        if chunk.iter().fold(0, |all, e| all | e.load(Ordering::Relaxed)) & 1 == 0 {
+        if chunk
+            .iter()
+            .fold(0, |all, e| all | e.load(Ordering::Relaxed))
+            & 1
+            == 0
+        {
             continue;
         }
         for (i, entry) in chunk.iter().enumerate() {
@@ -188,7 +209,9 @@ fn entries(
             let mfn = target(entry);
             let Some(child) = words.get(mfn as usize) else {
                 if level > 1 {
-                    return Err(format!("{table:x}[{index}] = {entry:x} leads out of memory"));
+                    return Err(format!(
+                        "{table:x}[{index}] = {entry:x} leads out of memory"
+                    ));
                 }
                 continue;
             };

@@ -8,8 +8,8 @@ use hypervisor_core::error::Errno;
 use super::Outcome;
 use super::call::Call;
 use super::model::{
-    DOMAINS, FRAMES, Model, Owner, POOL, Set, Use, VCPUS, bit, charge, descriptor, hypervisors_slot,
-    kept, members, target,
+    DOMAINS, FRAMES, Model, Owner, POOL, Set, Use, VCPUS, bit, charge, descriptor,
+    hypervisors_slot, kept, members, target,
 };
 use super::world::{Who, World, owner, usage};
 
@@ -63,7 +63,9 @@ fn store(
     emulated: bool,
 ) -> Result<(), String> {
     let root = model.doms[who.0].vcpus[who.1].kernel_root.unwrap_or(0);
-    let entry = model.l1_slot(root, va).map_or(0, |(table, index)| model.mem[table][index]);
+    let entry = model
+        .l1_slot(root, va)
+        .map_or(0, |(table, index)| model.mem[table][index]);
     let table = target(entry);
     let is_table = matches!(model.uses.get(table as usize), Some(Use::Table(_)));
     let own = model.frames.get(table as usize).map(|f| f.owner) == Some(Owner::Domain(who.0));
@@ -185,7 +187,10 @@ fn machphys(model: &mut Model, me: usize, pages: u16, mfn: u64, pfn: u64) -> Res
     let pages = model.page_owner(me, pages)?;
     let f = mfn as usize;
     let fits = match pages {
-        Some(d) => model.frames.get(f).is_some_and(|frame| frame.owner == Owner::Domain(d)),
+        Some(d) => model
+            .frames
+            .get(f)
+            .is_some_and(|frame| frame.owner == Owner::Domain(d)),
         None => f >= FRAMES,
     };
     if !fits {
@@ -390,14 +395,31 @@ pub fn compare(
         }
         let word = world.hv.frames.word(Mfn(f as u64));
         let frame = &model.frames[f];
-        let is = (owner(word), usage(word), word.refs(), word.types(), word.is_allocated());
-        let shall = (frame.owner, model.uses[f], model.refs[f], model.types[f], frame.claimed);
+        let is = (
+            owner(word),
+            usage(word),
+            word.refs(),
+            word.types(),
+            word.is_allocated(),
+        );
+        let shall = (
+            frame.owner,
+            model.uses[f],
+            model.refs[f],
+            model.types[f],
+            frame.claimed,
+        );
         if is != shall || word.is_pinned() != frame.pinned.is_some() {
-            return Err(format!("frame {f:x} is {word:?}, and should be {shall:?}, {frame:?}"));
+            return Err(format!(
+                "frame {f:x} is {word:?}, and should be {shall:?}, {frame:?}"
+            ));
         }
         let m2p = world.hv.m2p[f].load(Ordering::Relaxed);
         if m2p != model.m2p[f] {
-            return Err(format!("m2p of {f:x} is {m2p:x}, and should be {:x}", model.m2p[f]));
+            return Err(format!(
+                "m2p of {f:x} is {m2p:x}, and should be {:x}",
+                model.m2p[f]
+            ));
         }
     }
     memories(model, world, busy, dirty)?;
@@ -410,7 +432,9 @@ pub fn compare(
             if busy == 0 {
                 let (is, shall) = (world.holdings((d, v)), &model.doms[d].vcpus[v]);
                 if is != *shall {
-                    return Err(format!("d{d}v{v} holds {is:x?}, and should hold {shall:x?}"));
+                    return Err(format!(
+                        "d{d}v{v} holds {is:x?}, and should hold {shall:x?}"
+                    ));
                 }
             }
         }

@@ -122,15 +122,25 @@ impl Run {
         let dom = &mut self.model.doms[d];
         (dom.exists, dom.dead) = (true, false);
         dom.life = self.world.life(d);
-        dom.max_pages = self.world.domain(d).max_pages.load(std::sync::atomic::Ordering::Relaxed);
+        dom.max_pages = self
+            .world
+            .domain(d)
+            .max_pages
+            .load(std::sync::atomic::Ordering::Relaxed);
         for v in 0..VCPUS[d] {
             self.model.doms[d].vcpus[v] = self.world.holdings((d, v));
         }
         let owned = |f: &usize| {
-            let word = self.world.hv.frames.word(hypervisor_core::addr::Mfn(*f as u64));
+            let word = self
+                .world
+                .hv
+                .frames
+                .word(hypervisor_core::addr::Mfn(*f as u64));
             world::owner(word) == model::Owner::Domain(d)
         };
-        let set = (0..FRAMES).filter(owned).fold(0, |set, f| set | bit(f as u64));
+        let set = (0..FRAMES)
+            .filter(owned)
+            .fold(0, |set, f| set | bit(f as u64));
         self.world.teach(&mut self.model, set);
         self.model.recount();
     }
@@ -141,7 +151,8 @@ impl Run {
     /// What went wrong, in words.
     pub fn trace(&mut self, bytes: &[u8]) -> Result<(), String> {
         for step in steps(bytes) {
-            self.step(&step).map_err(|why| format!("{why}\nafter {step}"))?;
+            self.step(&step)
+                .map_err(|why| format!("{why}\nafter {step}"))?;
         }
         self.settle()?;
         self.world.restart()?;
@@ -169,7 +180,10 @@ impl Run {
             self.world.interrupt(cpu, Irq::Timer, step.budget);
             return self.check();
         }
-        let open = self.open.iter().position(|open| open.who == who && !open.answered);
+        let open = self
+            .open
+            .iter()
+            .position(|open| open.who == who && !open.answered);
         if let Some(open) = open {
             return self.go_on(cpu, open, step.budget, step.at_once);
         }
@@ -178,7 +192,10 @@ impl Run {
             return self.check();
         }
         if self.verbose {
-            println!("cpu{cpu} d{}v{} budget {}: {call:?}", who.0, who.1, step.budget);
+            println!(
+                "cpu{cpu} d{}v{} budget {}: {call:?}",
+                who.0, who.1, step.budget
+            );
         }
         match call {
             Call::Create(d) => {
@@ -198,14 +215,20 @@ impl Run {
             Call::Touch(va, write) => {
                 let seen = self.touch(cpu, who, va, write, step.budget);
                 let tally = self.tally(Kind::Touch);
-                *(if seen { &mut tally.done } else { &mut tally.refused }) += 1;
+                *(if seen {
+                    &mut tally.done
+                } else {
+                    &mut tally.refused
+                }) += 1;
                 self.leftovers(who);
                 self.check()
             }
             call => {
                 self.world.to_kernel(cpu);
                 match &call {
-                    Call::Store(va, form, val) => self.world.prepare_store(cpu, who, *va, *form, *val),
+                    Call::Store(va, form, val) => {
+                        self.world.prepare_store(cpu, who, *va, *form, *val)
+                    }
                     Call::LdtFault(_) => {}
                     call => self.world.prepare_call(cpu, who, call),
                 }
@@ -285,7 +308,13 @@ impl Run {
     }
 
     /// Goes on with open operation `index`, whose vCPU runs on `cpu`.
-    fn go_on(&mut self, cpu: usize, index: usize, budget: u32, at_once: bool) -> Result<(), String> {
+    fn go_on(
+        &mut self,
+        cpu: usize,
+        index: usize,
+        budget: u32,
+        at_once: bool,
+    ) -> Result<(), String> {
         let (who, call) = (self.open[index].who, self.open[index].call.clone());
         let mut budget = budget;
         for _ in 0..PATIENCE {
@@ -369,7 +398,11 @@ impl Run {
         }
         let mixed = self.open[index].mixed;
         let tally = self.tally(kind);
-        *(if refused { &mut tally.refused } else { &mut tally.done }) += 1;
+        *(if refused {
+            &mut tally.refused
+        } else {
+            &mut tally.done
+        }) += 1;
         if mixed {
             tally.mixed += 1;
             if let Call::Destroy(d) = call
@@ -413,12 +446,17 @@ impl Run {
 
     /// The guest stored a word itself.
     fn direct_store(&mut self, mfn: u64, call: &Call) {
-        let Call::Store(va, 0, val) = call else { return };
+        let Call::Store(va, 0, val) = call else {
+            return;
+        };
         if va & 7 != 0 || mfn >= FRAMES as u64 {
             return;
         }
         let (f, offset) = (mfn as usize, (*va & 0xfff) as usize);
-        self.world.hv.machine.store_u64(hypervisor_core::addr::Mfn(mfn), offset, *val);
+        self.world
+            .hv
+            .machine
+            .store_u64(hypervisor_core::addr::Mfn(mfn), offset, *val);
         self.model.mem[f][offset / 8] = *val;
         self.model.written[f] = self.model.epoch;
         for open in &mut self.open {
@@ -511,7 +549,11 @@ impl Run {
                 None => {}
             }
         }
-        let left: Vec<_> = self.open.iter().map(|o| (o.who, &o.call, o.answered)).collect();
+        let left: Vec<_> = self
+            .open
+            .iter()
+            .map(|o| (o.who, &o.call, o.answered))
+            .collect();
         Err(format!("no end of {left:?}"))
     }
 
@@ -527,7 +569,8 @@ impl Run {
         }
         judge::compare(&mut self.model, &mut self.world, busy, &mut self.dirty)?;
         let written = self.model.written;
-        self.watch.check(&mut self.world, busy, self.model.epoch, &written)?;
+        self.watch
+            .check(&mut self.world, busy, self.model.epoch, &written)?;
         if busy & POOL == 0
             && let Some(f) = call::orphan(&self.model)
         {

@@ -215,7 +215,11 @@ impl Model {
     /// A machine without domains.
     pub fn new() -> Self {
         let frame = |mfn| Frame {
-            owner: if mfn < RESERVED { Owner::Hypervisor } else { Owner::Free },
+            owner: if mfn < RESERVED {
+                Owner::Hypervisor
+            } else {
+                Owner::Free
+            },
             claimed: false,
             pinned: None,
             shared: false,
@@ -226,7 +230,10 @@ impl Model {
             mem: vec![[0; 512]; FRAMES],
             m2p: vec![NO_PFN; FRAMES],
             doms: VCPUS
-                .map(|count| Domain { vcpus: vec![Vcpu::default(); count], ..Domain::default() })
+                .map(|count| Domain {
+                    vcpus: vec![Vcpu::default(); count],
+                    ..Domain::default()
+                })
                 .to_vec(),
             uses: [Use::None; FRAMES],
             types: [0; FRAMES],
@@ -274,7 +281,11 @@ impl Model {
                 for root in [vcpu.kernel_root, vcpu.user_root].into_iter().flatten() {
                     self.add(root, Use::Table(4));
                 }
-                for page in vcpu.gdt.into_iter().chain(vcpu.ldt_pages.into_iter().flatten()) {
+                for page in vcpu
+                    .gdt
+                    .into_iter()
+                    .chain(vcpu.ldt_pages.into_iter().flatten())
+                {
                     self.add(page, Use::Descriptors);
                 }
             }
@@ -291,7 +302,12 @@ impl Model {
     fn count_entries(&mut self, table: usize, level: u8) {
         for eight in 0..64 {
             let first = eight * 8;
-            if self.mem[table][first..first + 8].iter().fold(0, |all, e| all | e) & P == 0 {
+            if self.mem[table][first..first + 8]
+                .iter()
+                .fold(0, |all, e| all | e)
+                & P
+                == 0
+            {
                 continue;
             }
             for index in first..first + 8 {
@@ -415,14 +431,22 @@ impl Model {
     pub fn parties(&self, me: usize, foreign: u32) -> Result<Parties> {
         let privileged = me == 0;
         if foreign == u32::from(DOMID_SELF) {
-            return Ok(Parties { table: me, pages: Some(me), privileged });
+            return Ok(Parties {
+                table: me,
+                pages: Some(me),
+                privileged,
+            });
         }
         let table = match (foreign >> 16) as u16 {
             0 => me,
             n if n - 1 == DOMID_SELF => return Err(Errno::ESRCH),
             n => self.subject(me, n - 1)?,
         };
-        Ok(Parties { table, pages: self.page_owner(me, foreign as u16)?, privileged })
+        Ok(Parties {
+            table,
+            pages: self.page_owner(me, foreign as u16)?,
+            privileged,
+        })
     }
 
     // ---- uses -----------------------------------------------------------------------------------
@@ -507,7 +531,11 @@ impl Model {
                 self.mem[f][slot] = P | RW | (slot as u64) << 40;
             }
         }
-        let own = Parties { table: d, pages: Some(d), privileged: d == 0 };
+        let own = Parties {
+            table: d,
+            pages: Some(d),
+            privileged: d == 0,
+        };
         for index in 0..512 {
             let entry = self.mem[f][index];
             if entry & P == 0 || hypervisors_slot(level, index) {
@@ -611,7 +639,11 @@ impl Model {
         if !self.owns(d, mfn) {
             return Err(Errno::EINVAL);
         }
-        self.frames[mfn as usize].pinned.take().map(|_| ()).ok_or(Errno::EINVAL)
+        self.frames[mfn as usize]
+            .pinned
+            .take()
+            .map(|_| ())
+            .ok_or(Errno::EINVAL)
     }
 
     /// Clears a page, or copies another over it.
@@ -640,7 +672,9 @@ impl Model {
     /// `update_descriptor`.
     pub fn update_descriptor(&mut self, d: usize, address: u64, raw: u64) -> Result<()> {
         let (mfn, index) = (address >> 12, (address >> 3 & 511) as usize);
-        let kept = descriptor(raw).filter(|_| address & 7 == 0).ok_or(Errno::EINVAL)?;
+        let kept = descriptor(raw)
+            .filter(|_| address & 7 == 0)
+            .ok_or(Errno::EINVAL)?;
         if !self.may_write(d, mfn) {
             self.descriptors(d, mfn)?;
         }
@@ -693,14 +727,19 @@ impl Model {
         for mfn in first..first + (1 << order) {
             let f = mfn as usize;
             if f >= FRAMES || self.frames[f].owner != Owner::Free || first % (1 << order) != 0 {
-                return Err(format!("frame {mfn:x} was given out, and is not free or not aligned"));
+                return Err(format!(
+                    "frame {mfn:x} was given out, and is not free or not aligned"
+                ));
             }
             let now = machine(f);
             let own = self.frames[f].data == Some((d, self.doms[d].life));
             // Mixed operations freed it, and nobody saw whose data is in it.
             let unseen = self.frames[f].data == Some((DOMAINS, 0));
             if now != [0; 512] && !(own && now == self.mem[f]) && !unseen {
-                return Err(format!("frame {mfn:x} came with data of {:?}", self.frames[f].data));
+                return Err(format!(
+                    "frame {mfn:x} came with data of {:?}",
+                    self.frames[f].data
+                ));
             }
             self.mem[f] = now;
             self.frames[f] = Frame {

@@ -193,13 +193,16 @@ impl World {
         };
         self.lives[d] += 1;
         dom.max_pages.store(MAX_PAGES[d], Ordering::SeqCst);
-        let pages: Vec<Mfn> = (0..PAGES[d]).map_while(|_| hv.alloc_domain_page(dom).ok()).collect();
+        let pages: Vec<Mfn> = (0..PAGES[d])
+            .map_while(|_| hv.alloc_domain_page(dom).ok())
+            .collect();
         for &page in &pages {
             hv.machine.zero_frame(page);
         }
         let root = (pages.len() >= 4).then(|| {
             for level in 1..4 {
-                hv.machine.store_u64(pages[level], 0, pages[level - 1].addr() | 7);
+                hv.machine
+                    .store_u64(pages[level], 0, pages[level - 1].addr() | 7);
             }
             // pages[3] is the root, pages[2] its level-3 table, and so on down to pages[0].
             for (i, page) in pages.iter().enumerate() {
@@ -218,7 +221,8 @@ impl World {
             Self::prepare(vcpu, (d, v));
             let info = vcpu.info.expect("it has a place in the shared info");
             // Events are masked.
-            hv.machine.store_u8(info.mfn, usize::from(info.offset) + 1, 1);
+            hv.machine
+                .store_u8(info.mfn, usize::from(info.offset) + 1, 1);
             drop(homes);
             let state = &mut dom.lock().vcpus[v];
             state.initialised = true;
@@ -232,8 +236,15 @@ impl World {
     }
 
     fn prepare(vcpu: &mut Vcpu, who: Who) {
-        vcpu.arch.traps = [TrapGate { cs: 0xe033, flags: 0, address: HANDLER }; 256];
-        let callback = Callback { address: HANDLER, mask_events: false };
+        vcpu.arch.traps = [TrapGate {
+            cs: 0xe033,
+            flags: 0,
+            address: HANDLER,
+        }; 256];
+        let callback = Callback {
+            address: HANDLER,
+            mask_events: false,
+        };
         vcpu.arch.syscall = callback;
         vcpu.arch.event = callback;
         vcpu.arch.failsafe = callback;
@@ -285,15 +296,21 @@ impl World {
     /// writes into its shared info makes its own events.
     fn interrupted_at(&self, rsp: u64) -> u64 {
         let mut bytes = [0; 8];
-        self.hv.machine.read_window((rsp - WINDOW) as usize + 16, &mut bytes);
+        self.hv
+            .machine
+            .read_window((rsp - WINDOW) as usize + 16, &mut bytes);
         u64::from_le_bytes(bytes)
     }
 
     /// No event is pending, and none may come.
     fn mask_events(&mut self, cpu: usize) {
         if let Some(info) = self.registers(cpu).info {
-            self.hv.machine.store_u8(info.mfn, usize::from(info.offset), 0);
-            self.hv.machine.store_u8(info.mfn, usize::from(info.offset) + 1, 1);
+            self.hv
+                .machine
+                .store_u8(info.mfn, usize::from(info.offset), 0);
+            self.hv
+                .machine
+                .store_u8(info.mfn, usize::from(info.offset) + 1, 1);
         }
     }
 
@@ -339,9 +356,21 @@ impl World {
         vcpu.regs.rsp = at(who, STACK_END - 0x200);
         vcpu.regs.rax = nr::__HYPERVISOR_iret;
         // rax, r11, rcx, flags, rip, cs, rflags, rsp, ss; events stay masked.
-        let frame = [0, 0, 0, 0, SYSCALL_AT, 0xe033, 2, at(who, STACK_END), 0xe02b_u64];
+        let frame = [
+            0,
+            0,
+            0,
+            0,
+            SYSCALL_AT,
+            0xe033,
+            2,
+            at(who, STACK_END),
+            0xe02b_u64,
+        ];
         let bytes: Vec<u8> = frame.iter().flat_map(|w| w.to_le_bytes()).collect();
-        self.hv.machine.write_window(part(who) + STACK_END - 0x200, &bytes);
+        self.hv
+            .machine
+            .write_window(part(who) + STACK_END - 0x200, &bytes);
         self.syscall(cpu, 1024);
     }
 
@@ -390,7 +419,10 @@ impl World {
                 let words: Vec<u64> = list.iter().flat_map(|&(ptr, val)| [ptr, val]).collect();
                 let va = self.put(who, LIST, &words);
                 let count = list.len() as u64;
-                (nr::__HYPERVISOR_mmu_update, [va, count, pdone, u64::from(*foreign)])
+                (
+                    nr::__HYPERVISOR_mmu_update,
+                    [va, count, pdone, u64::from(*foreign)],
+                )
             }
             Call::Va(va, val, flags, None) => {
                 (nr::__HYPERVISOR_update_va_mapping, [*va, *val, *flags, 0])
@@ -401,7 +433,10 @@ impl World {
             ),
             Call::Ext(cmd, a, b, domid) => {
                 let va = self.put(who, ARGUMENT, &[u64::from(*cmd), *a, *b]);
-                (nr::__HYPERVISOR_mmuext_op, [va, 1, pdone, u64::from(*domid)])
+                (
+                    nr::__HYPERVISOR_mmuext_op,
+                    [va, 1, pdone, u64::from(*domid)],
+                )
             }
             Call::Reserve(cmd, domid, extents, order) => {
                 let list = self.put(who, LIST, extents);
@@ -424,7 +459,10 @@ impl World {
             }
             Call::SetGdt(frames) => {
                 let va = self.put(who, LIST, frames);
-                (nr::__HYPERVISOR_set_gdt, [va, frames.len() as u64 * 512, 0, 0])
+                (
+                    nr::__HYPERVISOR_set_gdt,
+                    [va, frames.len() as u64 * 512, 0, 0],
+                )
             }
             Call::Descriptor(at, raw) => (nr::__HYPERVISOR_update_descriptor, [*at, *raw, 0, 0]),
             Call::Assist(cmd, kind) => (nr::__HYPERVISOR_vm_assist, [*cmd, *kind, 0, 0]),
@@ -436,7 +474,11 @@ impl World {
                 let va = self.domctl(who, XEN_DOMCTL_destroydomain, *domid, None);
                 (nr::__HYPERVISOR_domctl, [va, 0, 0, 0])
             }
-            Call::LdtFault(_) | Call::Touch(..) | Call::Store(..) | Call::Tick | Call::Mode
+            Call::LdtFault(_)
+            | Call::Touch(..)
+            | Call::Store(..)
+            | Call::Tick
+            | Call::Mode
             | Call::Create(_) => unreachable!("no hypercall"),
         }
     }
@@ -510,7 +552,9 @@ impl World {
     pub fn exchanged(&self, who: Who) -> u64 {
         let mut bytes = [0; 8];
         let offset = core::mem::offset_of!(xen_memory_exchange, nr_exchanged);
-        self.hv.machine.read_window(part(who) + ARGUMENT + offset, &mut bytes);
+        self.hv
+            .machine
+            .read_window(part(who) + ARGUMENT + offset, &mut bytes);
         u64::from_le_bytes(bytes)
     }
 
@@ -571,7 +615,9 @@ impl World {
 pub fn owner(word: Word) -> Owner {
     match word.owner() {
         FrameOwner::FREE => Owner::Free,
-        other => other.slot().map_or(Owner::Hypervisor, |slot| Owner::Domain(slot.into())),
+        other => other
+            .slot()
+            .map_or(Owner::Hypervisor, |slot| Owner::Domain(slot.into())),
     }
 }
 

@@ -1,0 +1,563 @@
+//! The seeds. Each is as small as the mistake that it stands for, and says which promise it breaks.
+
+use super::Invariant::{
+    Bounded, FreeIsUnused, Guard, HypervisorUnreachable, OneOwner, PortsPair, References, Sum,
+    TypeCount, WritableOrTable,
+};
+use super::Tests::{Faults, Unit};
+use super::{Invariant, Mutant, Tests};
+
+const fn seed(
+    name: &'static str,
+    file: &'static str,
+    breaks: Invariant,
+    killed_by: Tests,
+    (from, to): (&'static str, &'static str),
+) -> Mutant {
+    Mutant {
+        name,
+        file,
+        breaks,
+        killed_by,
+        from,
+        to,
+    }
+}
+
+/// All seeds; files are in `hypervisor/core/src`.
+pub(super) const ALL: &[Mutant] = &[
+    // ---- the frame word -------------------------------------------------------------------------
+    seed(
+        "anybody may refer to a frame",
+        "frame/word.rs",
+        OneOwner,
+        Unit("frame::word"),
+        (
+            "pub const fn get(self, owner: Owner) -> Result<Self, Refusal> {\n        if self.0 & OWNER_MASK != owner_bits(owner) {",
+            "pub const fn get(self, owner: Owner) -> Result<Self, Refusal> {\n        if false && self.0 & OWNER_MASK != owner_bits(owner) {",
+        ),
+    ),
+    seed(
+        "a second type over the first",
+        "frame/word.rs",
+        WritableOrTable,
+        Unit("frame::word"),
+        (
+            "if self.0 & KIND_MASK != 0 {\n            return Err(Refusal::WrongKind);",
+            "if false {\n            return Err(Refusal::WrongKind);",
+        ),
+    ),
+    seed(
+        "the kind outlives its last writable use",
+        "frame/word.rs",
+        TypeCount,
+        Unit("frame::word"),
+        (
+            "return Ok(Self(next & !KIND_MASK));",
+            "return Ok(Self(next));",
+        ),
+    ),
+    seed(
+        "a former table is not remembered as one",
+        "frame/word.rs",
+        WritableOrTable,
+        Unit("frame::word"),
+        ("& !KIND_MASK) | STALE))", "& !KIND_MASK)))"),
+    ),
+    seed(
+        "the last use of a table is not seen",
+        "frame/word.rs",
+        TypeCount,
+        Unit("frame::word"),
+        (
+            "if self.0 & TYPE_MASK == TYPE_ONE {\n            return Ok(None);",
+            "if self.0 & TYPE_MASK == 0 {\n            return Ok(None);",
+        ),
+    ),
+    seed(
+        "a pin leaves no mark",
+        "frame/word.rs",
+        TypeCount,
+        Unit("frame::word"),
+        ("Ok(Self(self.0 | PINNED))", "Ok(self)"),
+    ),
+    seed(
+        "a pin is taken off again and again",
+        "frame/word.rs",
+        TypeCount,
+        Unit("pv::tests"),
+        ("Ok(Self(self.0 & !PINNED))", "Ok(self)"),
+    ),
+    seed(
+        "a frame is given up twice",
+        "frame/word.rs",
+        References,
+        Unit("frame::word"),
+        (
+            "if self.0 & ALLOCATED == 0 || self.0 & REF_MASK == 0 {",
+            "if self.0 & REF_MASK == 0 {",
+        ),
+    ),
+    seed(
+        "a table is used before it is checked",
+        "frame/word.rs",
+        WritableOrTable,
+        Unit("frame::word"),
+        (
+            "if self.0 & VALIDATED == 0 {\n            return Err(Refusal::Locked);",
+            "if false {\n            return Err(Refusal::Locked);",
+        ),
+    ),
+    seed(
+        "somebody else unpins",
+        "frame/word.rs",
+        OneOwner,
+        Faults("refusals"),
+        (
+            "pub const fn unpin(self, owner: Owner) -> Result<Self, Refusal> {\n        if self.0 & OWNER_MASK != owner_bits(owner) {",
+            "pub const fn unpin(self, owner: Owner) -> Result<Self, Refusal> {\n        if false && self.0 & OWNER_MASK != owner_bits(owner) {",
+        ),
+    ),
+    seed(
+        "somebody else gives up",
+        "frame/word.rs",
+        OneOwner,
+        Unit("frame::word"),
+        (
+            "pub const fn give_up(self, owner: Owner) -> Result<Self, Refusal> {\n        if self.0 & OWNER_MASK != owner_bits(owner) {",
+            "pub const fn give_up(self, owner: Owner) -> Result<Self, Refusal> {\n        if false && self.0 & OWNER_MASK != owner_bits(owner) {",
+        ),
+    ),
+    // ---- frames ---------------------------------------------------------------------------------
+    seed(
+        "a freed frame stays charged",
+        "frame/page.rs",
+        Sum,
+        Unit("pv::tests"),
+        (
+            "dom.uncharge(1);\n            }\n            dom.frame_unmarked();",
+            "}\n            dom.frame_unmarked();",
+        ),
+    ),
+    seed(
+        "a freed frame keeps its domain's mark",
+        "frame/page.rs",
+        Sum,
+        Unit("hypercall::tests"),
+        ("            dom.frame_unmarked();\n", ""),
+    ),
+    seed(
+        "a freed frame is lost",
+        "frame/page.rs",
+        Sum,
+        Unit("control::tests"),
+        ("        self.frames.free_map().release(mfn, 1);\n", ""),
+    ),
+    seed(
+        "a freed frame keeps its number",
+        "frame/page.rs",
+        FreeIsUnused,
+        Faults("refusals"),
+        (
+            "        self.set_m2p(mfn, INVALID_M2P);\n        self.frames.set(mfn, Word::FREE);",
+            "        self.frames.set(mfn, Word::FREE);",
+        ),
+    ),
+    seed(
+        "a frame is free with a reference left",
+        "frame/page.rs",
+        FreeIsUnused,
+        Unit("pv::tests"),
+        (
+            "let w = self.frames.change(mfn, |w| w.give_up(owner))?;\n        self.set_m2p(mfn, INVALID_M2P);\n        if w.refs() == 0 {",
+            "let w = self.frames.change(mfn, |w| w.give_up(owner))?;\n        self.set_m2p(mfn, INVALID_M2P);\n        if w.refs() <= 1 {",
+        ),
+    ),
+    seed(
+        "another domain's data stays in a frame",
+        "frame/page.rs",
+        Guard,
+        Faults("refusals"),
+        (
+            "if scrub && self.frames.content_of(mfn) != dom.generation() {",
+            "if false {",
+        ),
+    ),
+    seed(
+        "what could not be allocated stays charged",
+        "frame/page.rs",
+        Sum,
+        Faults("any_number"),
+        ("            dom.uncharge(1 << order);\n", ""),
+    ),
+    seed(
+        "a forbidden descriptor is overlooked",
+        "frame/page.rs",
+        Guard,
+        Unit("trap"),
+        (
+            "                None => {\n                    self.untype(mfn);\n                    return Err(Errno::EINVAL);\n                }",
+            "                None => {}",
+        ),
+    ),
+    seed(
+        "nobody flushes for a new use",
+        "frame/proof.rs",
+        WritableOrTable,
+        Unit("pv::tests"),
+        ("if stale != 0 {", "if false {"),
+    ),
+    seed(
+        "a use that ends leaves no stamp",
+        "frame/page.rs",
+        WritableOrTable,
+        Unit("pv::tests::a_writable"),
+        ("if next.types() <= 1 {", "if false {"),
+    ),
+    seed(
+        "a table's end leaves no stamp",
+        "frame/page.rs",
+        WritableOrTable,
+        Unit("pv::tests::a_former"),
+        (
+            "        self.frames.set_stamp(mfn, self.tlb.stamp());\n        match self.frames.change(mfn, Word::untype) {",
+            "        match self.frames.change(mfn, Word::untype) {",
+        ),
+    ),
+    seed(
+        "a flush covers what ends during it",
+        "frame/tlb.rs",
+        WritableOrTable,
+        Unit("frame::tlb"),
+        (
+            "(last.wrapping_sub(stamp) as i32) < 0",
+            "(last.wrapping_sub(stamp) as i32) < -1",
+        ),
+    ),
+    seed(
+        "the clock stands still",
+        "frame/tlb.rs",
+        WritableOrTable,
+        Unit("frame::tlb"),
+        (
+            "self.clock.fetch_add(1, Ordering::SeqCst)",
+            "self.clock.fetch_add(0, Ordering::SeqCst)",
+        ),
+    ),
+    seed(
+        "a CPU that is back is not flushed",
+        "frame/tlb.rs",
+        WritableOrTable,
+        Unit("frame::tlb"),
+        (
+            "            self.away.fetch_and(!bit, Ordering::SeqCst);",
+            "            self.away.fetch_and(u64::MAX, Ordering::SeqCst);",
+        ),
+    ),
+    seed(
+        "a stamp goes back",
+        "frame/table.rs",
+        WritableOrTable,
+        Unit("frame::table"),
+        (
+            "while (stamp.wrapping_sub(old as u32) as i32) > 0 {",
+            "while stamp != old as u32 {",
+        ),
+    ),
+    // ---- entries --------------------------------------------------------------------------------
+    seed(
+        "superpages are taken",
+        "pv/entry.rs",
+        HypervisorUnreachable,
+        Unit("pv::entry"),
+        (
+            "if raw & !COMMON != 0 {",
+            "if false && raw & !COMMON != 0 {",
+        ),
+    ),
+    seed(
+        "becoming writable is harmless",
+        "pv/entry.rs",
+        WritableOrTable,
+        Unit("pv::tests"),
+        (
+            "pub const HARMLESS: u64 = ACCESSED | DIRTY | AVAILABLE;",
+            "pub const HARMLESS: u64 = ACCESSED | DIRTY | AVAILABLE | RW;",
+        ),
+    ),
+    seed(
+        "another frame is harmless",
+        "pv/entry.rs",
+        References,
+        Unit("pv::tests"),
+        (
+            "pub const HARMLESS: u64 = ACCESSED | DIRTY | AVAILABLE;",
+            "pub const HARMLESS: u64 = ACCESSED | DIRTY | AVAILABLE | FRAME;",
+        ),
+    ),
+    seed(
+        "a writable mapping counts as read-only",
+        "pv/update.rs",
+        WritableOrTable,
+        Unit("pv::tests"),
+        (
+            "Some(dom) if writable => self.page_get_writable(dom, mfn),",
+            "Some(dom) if writable => self.page_get(dom, mfn),",
+        ),
+    ),
+    seed(
+        "a mapping that ends is still counted",
+        "pv/update.rs",
+        References,
+        Unit("pv::tests"),
+        ("                self.ungrant_page(replaced);\n", ""),
+    ),
+    seed(
+        "the hypervisor's slots can be replaced",
+        "pv/update.rs",
+        HypervisorUnreachable,
+        Unit("pv::tests"),
+        (
+            "if level == 4 && (HYPERVISOR_SLOT_START..HYPERVISOR_SLOT_END).contains(&index) {\n            return",
+            "if false && (HYPERVISOR_SLOT_START..HYPERVISOR_SLOT_END).contains(&index) {\n            return",
+        ),
+    ),
+    seed(
+        "a table that is replaced is still counted",
+        "pv/update.rs",
+        TypeCount,
+        Unit("pv::tests"),
+        (
+            "            walk::put_table(self, frame(replaced), walk);\n",
+            "",
+        ),
+    ),
+    seed(
+        "others' frames pass for devices",
+        "pv/update.rs",
+        HypervisorUnreachable,
+        Unit("pv::tests"),
+        (
+            "if self.frames.owner(mfn) != Owner::IO {\n            return Err(Errno::EBUSY);",
+            "if false {\n            return Err(Errno::EBUSY);",
+        ),
+    ),
+    seed(
+        "any guest maps devices",
+        "pv/update.rs",
+        Guard,
+        Faults("refusals"),
+        (
+            "if !parties.devices || !self.config.device_frame_allowed(mfn) {",
+            "if !self.config.device_frame_allowed(mfn) {",
+        ),
+    ),
+    seed(
+        "a denied device is mapped",
+        "pv/update.rs",
+        Guard,
+        Faults("refusals"),
+        (
+            "if !parties.devices || !self.config.device_frame_allowed(mfn) {",
+            "if !parties.devices {",
+        ),
+    ),
+    // ---- walks ----------------------------------------------------------------------------------
+    seed(
+        "a new root lacks the hypervisor",
+        "pv/walk.rs",
+        HypervisorUnreachable,
+        Faults("refusals"),
+        ("        hv.machine.install_hypervisor_slots(table);\n", ""),
+    ),
+    seed(
+        "entries are skipped with their neighbours",
+        "pv/walk.rs",
+        References,
+        Unit("pv::tests"),
+        (
+            "            index += 8;\n            continue;",
+            "            index += 16;\n            continue;",
+        ),
+    ),
+    seed(
+        "a walk that fails gives back too much",
+        "pv/walk.rs",
+        References,
+        Unit("pv::tests"),
+        (
+            "                    step.index = index as u16;\n                    step.task = Task::Fail(e);",
+            "                    step.index = index as u16 + 1;\n                    step.task = Task::Fail(e);",
+        ),
+    ),
+    seed(
+        "a refused child leaves its parent whole",
+        "pv/walk.rs",
+        TypeCount,
+        Unit("pv::tests"),
+        (
+            "(Some(parent), Err(e)) => parent.task = Task::Fail(e),",
+            "(Some(parent), Err(_)) => parent.index += 1,",
+        ),
+    ),
+    seed(
+        "children are not given up",
+        "pv/walk.rs",
+        TypeCount,
+        Unit("pv::tests"),
+        (
+            "if let Some(level) = drop_use(hv, frame(raw)) {",
+            "if let Some(level) = None::<u8> {",
+        ),
+    ),
+    // ---- hypercalls -----------------------------------------------------------------------------
+    seed(
+        "any domain acts on any other",
+        "pv/mmu_update.rs",
+        Guard,
+        Unit("control::tests"),
+        (
+            "if !self.dom.is_privileged() {\n            // Whether",
+            "if false {\n            // Whether",
+        ),
+    ),
+    seed(
+        "anybody renumbers a frame",
+        "pv/mmu_update.rs",
+        OneOwner,
+        Faults("refusals"),
+        ("if cx.hv.frames.owner(mfn) != owner {", "if false {"),
+    ),
+    seed(
+        "an update flushes nothing",
+        "pv/mmu_update.rs",
+        Guard,
+        Faults("refusals"),
+        ("if flags != UVMF_NONE {", "if false {"),
+    ),
+    seed(
+        "a table is cleared",
+        "pv/mmuext.rs",
+        WritableOrTable,
+        Faults("refusals"),
+        (
+            "            cx.hv.page_get_writable(dom, mfn)?;\n            cx.m().zero_frame(mfn);\n            cx.hv.page_put_writable(mfn);",
+            "            cx.hv.page_get(dom, mfn)?;\n            cx.m().zero_frame(mfn);\n            cx.hv.page_put(mfn);",
+        ),
+    ),
+    seed(
+        "a copied page stays referred to",
+        "pv/mmuext.rs",
+        References,
+        Faults("refusals"),
+        ("    cx.hv.page_put(src);\n", ""),
+    ),
+    seed(
+        "what is pinned twice is counted twice",
+        "pv/mmuext.rs",
+        TypeCount,
+        Faults("refusals"),
+        (
+            "        walk::put_table(cx.hv, table, walk);\n        return Err(Errno::EINVAL.into());",
+            "        return Err(Errno::EINVAL.into());",
+        ),
+    ),
+    seed(
+        "an unpinned table stays in use",
+        "pv/mmuext.rs",
+        TypeCount,
+        Faults("refusals"),
+        (
+            "    walk::put_table(cx.hv, table, &mut cx.vcpu.walk);\n",
+            "",
+        ),
+    ),
+    seed(
+        "any guest writes back caches",
+        "pv/mmuext.rs",
+        Guard,
+        Faults("refusals"),
+        (
+            "if !cx.dom.is_privileged() {\n                return Err(Errno::EACCES);",
+            "if false {\n                return Err(Errno::EACCES);",
+        ),
+    ),
+    seed(
+        "the old root stays in use",
+        "pv/root.rs",
+        TypeCount,
+        Faults("every_operation"),
+        (
+            "    load(cx.hv, new);\n    retire(cx, old);",
+            "    load(cx.hv, new);\n    let _ = (old, retire::<M>);",
+        ),
+    ),
+    // ---- memory, domains, ports -----------------------------------------------------------------
+    seed(
+        "frames that the guest cannot be told of stay",
+        "domain/memory_op.rs",
+        Sum,
+        Faults("any_guest_access"),
+        (
+            "    for i in 0..1 << order {\n        let _ = cx.hv.release_domain_page(dom, Mfn(first.0 + i));\n    }\n    Err(Errno::EFAULT.into())",
+            "    Err(Errno::EFAULT.into())",
+        ),
+    ),
+    seed(
+        "a domain has more than it may",
+        "domain/mod.rs",
+        Bounded,
+        Faults("refusals"),
+        (
+            "now.checked_add(pages).filter(|&n| n <= max)",
+            "now.checked_add(pages).filter(|&n| n <= max || true)",
+        ),
+    ),
+    seed(
+        "frames in use are exchanged",
+        "domain/exchange.rs",
+        References,
+        Faults("refusals"),
+        ("|| w.refs() != 1 {", "{"),
+    ),
+    seed(
+        "a failed exchange keeps what it got",
+        "domain/exchange.rs",
+        Sum,
+        Faults("any_number"),
+        (
+            "                for first in made {\n                    give_back(cx, dom, first, chunk.out_order);\n                }\n",
+            "",
+        ),
+    ),
+    seed(
+        "a destroyed domain's pins stay",
+        "domain/lifecycle.rs",
+        Sum,
+        Unit("hypercall::tests"),
+        (
+            "            root::unpin_if_pinned(hv, dom, mfn, &mut walk.1);\n            continue;",
+            "            walk.0 = mfn.0 + 1;\n            continue;",
+        ),
+    ),
+    seed(
+        "a destroyed domain's descriptors stay",
+        "domain/lifecycle.rs",
+        References,
+        Unit("hypercall::tests"),
+        (
+            "        for mfn in vcpu.arch.gdt.drain(..) {\n            hv.page_put_descriptors(mfn);\n        }",
+            "        vcpu.arch.gdt.clear();",
+        ),
+    ),
+    seed(
+        "the other end of a closed pair still leads here",
+        "evtchn/close.rs",
+        PortsPair,
+        Unit("evtchn"),
+        (
+            "    other.events.rebind(other_port, unbound);\n",
+            "    let _ = (other, other_port, unbound);\n",
+        ),
+    ),
+];

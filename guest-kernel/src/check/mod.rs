@@ -52,7 +52,9 @@ const GROUPS: &[&[Check]] = &[
     memory::CHECKS,
     descriptors::CHECKS,
     control::CHECKS,
+    advisories::entries::CHECKS,
     advisories::leaving::CHECKS,
+    advisories::memory::CHECKS,
 ];
 
 /// Where a check reports what it saw.

@@ -302,10 +302,25 @@ fn by_sysret(context: &mut iret_context) {
 }
 
 /// User mode on the boot tables.
-struct User;
+pub(super) struct User;
 
 impl User {
-    fn new() -> Self {
+    /// A frame that leads to `code` there.
+    pub(super) fn frame(&self, code: Code) -> iret_context {
+        iret_context {
+            rax: UNMAPPED,
+            r11: 0x1111,
+            rcx: 0x2222,
+            flags: 0,
+            rip: place(code),
+            cs: u64::from(FLAT_USER_CS),
+            rflags: 2,
+            rsp: stack() + 16384,
+            ss: u64::from(FLAT_USER_SS),
+        }
+    }
+
+    pub(super) fn new() -> Self {
         let root = p2m::mfn(paging::boot_root().0).0;
         extended(MMUEXT_NEW_USER_BASEPTR, root, 0).expect("the boot root is a root");
         hypercall::stack_switch(FLAT_KERNEL_SS, stack() + 8192).expect("a stack can be named");

@@ -95,6 +95,9 @@ fn reservation<M: Machine>(cx: &mut Cx<'_, M>, arg: u64, change: Change) -> Hype
     if request.extent_order > max {
         return Ok(0);
     }
+    if change != Change::Decrease && !has_memory(request.mem_flags) {
+        return Ok(0);
+    }
     let mut done = cx.resume_at();
     while done < extents.len() {
         let step = extent(cx, dom, change, (&extents, done), request.extent_order);
@@ -109,6 +112,17 @@ fn reservation<M: Machine>(cx: &mut Cx<'_, M>, arg: u64, change: Change) -> Hype
         }
     }
     Ok(done as i64)
+}
+
+/// Whether there is memory of the node that `mem_flags` name (memory.h, `XENMEMF_node`): all is of
+/// the first, and another's number is a wish, unless nothing else will do or there cannot be such.
+const fn has_memory(mem_flags: u32) -> bool {
+    /// Nodes that Debian's Xen can have.
+    const NODES: u32 = 64;
+    match (mem_flags >> 8) & 0xff {
+        0 | 1 => true,
+        number => number <= NODES && mem_flags & abi::XENMEMF_exact_node_request == 0,
+    }
 }
 
 fn extent<M: Machine>(

@@ -117,7 +117,7 @@ fn general_protection<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, error: u3
 }
 
 /// `int n` at rip: to the guest's gate, if there is one that this mode may use. Vector 0x80, the
-/// system call of old, may always be used, and does not look like a fault.
+/// system call of old, may always be used, and never looks like a fault.
 fn software_interrupt<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, vector: u8) {
     let gate = vcpu.arch.traps[usize::from(vector)];
     let needed = match vcpu.mode {
@@ -125,14 +125,14 @@ fn software_interrupt<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, vector: u
         Mode::User => 3,
     };
     let open = vector == OLD_SYSCALL || gate.flags & GATE_DPL >= needed;
+    if vector == OLD_SYSCALL {
+        vcpu.regs.rflags &= !frame::RF;
+    }
     if gate.address == 0 || !open {
         inject(hv, vcpu, GP, Some(u32::from(vector) << 3 | ERROR_IDT));
         return;
     }
     vcpu.regs.rip = vcpu.regs.rip.wrapping_add(INT_LENGTH);
-    if vector == OLD_SYSCALL {
-        vcpu.regs.rflags &= !frame::RF;
-    }
     inject(hv, vcpu, vector, None);
 }
 

@@ -243,11 +243,15 @@ pub(super) fn set_tsc_info<M: Machine>(
     }
 }
 
-/// `XEN_DOMCTL_gettscinfo`.
+/// `XEN_DOMCTL_gettscinfo`, of others only.
 pub(super) fn get_tsc_info<M: Machine>(
     cx: &Cx<'_, M>,
+    dom: &Domain,
     answer: &mut xen_domctl_tsc_info,
 ) -> Result<Answer> {
+    if dom.slot == cx.dom.slot {
+        return Err(Errno::EINVAL);
+    }
     *answer = xen_domctl_tsc_info::new_zeroed();
     answer.gtsc_khz = cx.m().tsc_khz();
     answer.elapsed_nsec = cx.m().now();

@@ -81,7 +81,7 @@ fn on_domain<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: &mut xen_domctl) 
         XEN_DOMCTL_get_address_size => with(op, domain::get_address_size),
         XEN_DOMCTL_hypercall_init => with(op, |a| domain::hypercall_init(cx, dom, a)),
         XEN_DOMCTL_settscinfo => with(op, |a| domain::set_tsc_info(cx, dom, a)),
-        XEN_DOMCTL_gettscinfo => with(op, |a| domain::get_tsc_info(cx, a)),
+        XEN_DOMCTL_gettscinfo => with(op, |a| domain::get_tsc_info(cx, dom, a)),
         XEN_DOMCTL_irq_permission => with(op, |a| domain::irq_permission(a)),
         XEN_DOMCTL_iomem_permission => with(op, |a| domain::iomem_permission(a)),
         XEN_DOMCTL_ioport_permission => with(op, |a| domain::ioport_permission(a)),

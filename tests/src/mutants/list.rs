@@ -374,7 +374,7 @@ pub(super) const ALL: &[Mutant] = &[
         "entries are skipped with their neighbours",
         "pv/walk.rs",
         References,
-        Unit("pv::tests"),
+        Faults("refusals"),
         (
             "            index += 8;\n            continue;",
             "            index += 16;\n            continue;",
@@ -415,7 +415,7 @@ pub(super) const ALL: &[Mutant] = &[
         "any domain acts on any other",
         "pv/mmu_update.rs",
         Guard,
-        Unit("control::tests"),
+        Faults("refusals"),
         (
             "if !self.dom.is_privileged() {\n            // Whether",
             "if false {\n            // Whether",
@@ -497,7 +497,7 @@ pub(super) const ALL: &[Mutant] = &[
         "frames that the guest cannot be told of stay",
         "domain/memory_op.rs",
         Sum,
-        Faults("any_guest_access"),
+        Faults("refusals"),
         (
             "    for i in 0..1 << order {\n        let _ = cx.hv.release_domain_page(dom, Mfn(first.0 + i));\n    }\n    Err(Errno::EFAULT.into())",
             "    Err(Errno::EFAULT.into())",
@@ -524,7 +524,7 @@ pub(super) const ALL: &[Mutant] = &[
         "a failed exchange keeps what it got",
         "domain/exchange.rs",
         Sum,
-        Faults("any_number"),
+        Faults("refusals"),
         (
             "                for first in made {\n                    give_back(cx, dom, first, chunk.out_order);\n                }\n",
             "",

@@ -100,6 +100,8 @@ pub fn spare_tree(w: &World) -> u64 {
     for i in 0..3 {
         m.store_u64(frame(0), i * 8, frame(4).addr() | 5);
     }
+    // Alone among eight, and alone at the end.
+    m.store_u64(frame(0), 20 * 8, frame(4).addr() | 5);
     m.store_u64(frame(0), 511 * 8, w.guest.pages[0].addr() | PRESENT_RW_USER);
     for level in 1..4 {
         m.store_u64(frame(level), 8, frame(level - 1).addr() | PRESENT_RW_USER);

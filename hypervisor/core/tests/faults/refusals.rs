@@ -19,6 +19,7 @@ use super::world::{Call, Caller, DENIED, DEVICE, MAPPED, READ_ONLY, World, diffe
 use Caller::{Dom0, Guest};
 
 const EPERM: i64 = -1;
+const ENOMEM: i64 = -12;
 const EACCES: i64 = -13;
 const EBUSY: i64 = -16;
 const EINVAL: i64 = -22;
@@ -232,4 +233,79 @@ fn only_the_owner_unpins() {
         .unwrap();
     assert_eq!(pinned.unpin(other), Err(Refusal::NotOwner));
     assert!(pinned.unpin(me).is_ok());
+}
+
+#[test]
+fn only_the_privileged_act_on_others() {
+    let w = &mut World::new();
+    for domid in [0_u64, 2] {
+        for cmd in [
+            XENMEM_current_reservation,
+            XENMEM_maximum_reservation,
+            XENMEM_maximum_gpfn,
+        ] {
+            refused(w, Guest, EPERM, |w| memory(w, cmd, &domid));
+        }
+        let page = w.dom0.pages[0].addr() | 5;
+        refused(w, Guest, EPERM, |w| mmu(w, &[(hole(w), page)], domid));
+        let tables_of = (domid + 1) << 16 | SELF;
+        refused(w, Guest, EPERM, |w| mmu(w, &[(hole(w), 0)], tables_of));
+    }
+}
+
+/// Runs `build` with the guest access after `k` more failing; gives the result, the pages the guest
+/// has more than before, and whether that access was made.
+fn faulted(k: u64, build: impl FnOnce(&mut World) -> Call) -> (i64, i64, bool) {
+    let w = &mut World::new();
+    let pages = |w: &World| i64::from(w.guest.dom.tot_pages.load(Ordering::Relaxed));
+    let before = pages(w);
+    let call = build(w);
+    w.deliver();
+    w.hv.machine.fail_guest_access_after(k);
+    let result = w.run(Guest, call);
+    let untouched = w.hv.machine.stop_failing();
+    (result, pages(w) - before, !untouched)
+}
+
+#[test]
+fn a_guest_has_the_frames_it_was_told_of() {
+    let mut failures = 0;
+    for k in 0.. {
+        let (done, more, failed) = faulted(k, |w| {
+            reserve(w, XENMEM_increase_reservation, &[0, 0, 0], 1)
+        });
+        assert_eq!(done * 2, more, "access {k}");
+        if !failed {
+            break;
+        }
+        failures += 1;
+    }
+    assert!(failures >= 4, "the request and three answers");
+}
+
+#[test]
+fn an_exchange_leaves_the_amount_as_it_was() {
+    for k in 0.. {
+        let (_, more, failed) = faulted(k, |w| {
+            let frames = [spare(w, 0), spare(w, 1), spare(w, 2), spare(w, 3)];
+            exchange(w, &frames, 0, &[0x20, 0x22, 0x24, 0x26], 0)
+        });
+        assert_eq!(more, 0, "access {k}");
+        if !failed {
+            break;
+        }
+    }
+    let w = &mut World::new();
+    let before = w.guest.dom.tot_pages.load(Ordering::Relaxed);
+    // A pair for two single frames, of which there is one.
+    let pair = w.guest.pages[MAPPED].0 & !1;
+    let pair = if pair < w.guest.pages[MAPPED].0 {
+        pair + 2
+    } else {
+        pair
+    };
+    w.hoard(1);
+    let result = call(w, Guest, |w| exchange(w, &[pair], 1, &[0x20, 0x21], 0));
+    assert_eq!(result, ENOMEM);
+    assert_eq!(w.guest.dom.tot_pages.load(Ordering::Relaxed), before);
 }

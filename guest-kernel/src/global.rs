@@ -1,7 +1,7 @@
 //! Kernel-wide state without locks.
 //!
-//! The kernel runs on one vCPU with event upcalls masked; it gives the processor up only inside
-//! `task::schedule` and `idle`. So a closure that does not call those is atomic, and a
+//! All of it belongs to vCPU 0 (see [`crate::smp`] for the others), which runs the kernel with event
+//! upcalls masked and gives the processor up only inside `task::schedule` and `idle`. So a closure that does not call those is atomic, and a
 //! [`Global`] needs no lock: it checks that it is not entered twice, and the scheduler checks
 //! that none is open when it switches.
 
@@ -10,8 +10,8 @@ use core::cell::{Cell, RefCell};
 /// A value used by one closure at a time.
 pub(crate) struct Global<T>(RefCell<T>);
 
-// SAFETY: one vCPU, upcalls masked in kernel mode: no two accesses are ever concurrent. Nested
-// access is caught by the RefCell. When several vCPUs come, this becomes a lock.
+// SAFETY: vCPU 0 alone, upcalls masked in kernel mode: no two accesses are ever concurrent. Nested
+// access is caught by the RefCell.
 unsafe impl<T: Send> Sync for Global<T> {}
 
 struct OpenCount(Cell<u32>);

@@ -166,6 +166,16 @@ pub(crate) fn deny_fpu() -> HvResult {
     plain(__HYPERVISOR_fpu_taskswitch, [1, 0, 0, 0, 0])
 }
 
+/// `vcpu_op` on any vCPU of this domain.
+///
+/// # Safety
+/// The hypervisor may write what the operation answers at `arg`, or from then on if it registers
+/// an area.
+pub(crate) unsafe fn vcpu_call(op: u32, vcpu: u64, arg: u64) -> HvResult {
+    // SAFETY: passed on to the caller.
+    check(unsafe { raw(__HYPERVISOR_vcpu_op, [u64::from(op), vcpu, arg, 0, 0]) })
+}
+
 /// `vcpu_op` on vCPU 0 with a structure.
 pub(crate) fn vcpu_op<T: FromBytes + IntoBytes>(op: u32, arg: &mut T) -> HvResult {
     let args = [u64::from(op), 0, core::ptr::from_mut(arg) as u64, 0, 0];

@@ -20,6 +20,7 @@ mod pattern;
 mod ramdisk;
 mod random;
 mod rogue;
+mod smp;
 mod syscall;
 mod task;
 mod trap;
@@ -52,9 +53,13 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     if let Err(e) = init(&boot) {
         panic!("initialisation failed: {e}");
     }
-    let checks = boot.has_word("selfcheck");
+    let mut checks = boot.has_word("selfcheck");
     if checks {
         check::run();
+    }
+    if boot.has_word("smpcheck") {
+        checks = true;
+        check::run_smp();
     }
     let benches = boot.has_word("bench");
     if benches {

@@ -39,8 +39,9 @@ pub(crate) struct TrapFrame {
 }
 
 const SYSCALL: u64 = 0x100;
-const EVENT: u64 = 0x101;
+pub(crate) const EVENT: u64 = 0x101;
 const FAILSAFE: u64 = 0x102;
+pub(crate) const NMI: u8 = 2;
 const BREAKPOINT: u8 = 3;
 const OVERFLOW: u8 = 4;
 const DEVICE_NOT_AVAILABLE: u64 = 7;
@@ -65,6 +66,15 @@ unsafe extern "C" {
 /// The kernel's entry for a vector.
 pub(crate) fn stub(vector: u8) -> u64 {
     &raw const exception_stubs as u64 + u64::from(vector) * STUB_LEN
+}
+
+/// The kernel's entries for events, for failures to load a selector, and for system calls.
+pub(crate) fn callbacks() -> [u64; 3] {
+    [
+        &raw const event_stub as u64,
+        &raw const failsafe_stub as u64,
+        &raw const syscall_stub as u64,
+    ]
 }
 
 /// Registers all vectors and callbacks.
@@ -95,12 +105,12 @@ pub(crate) fn init() -> Result<(), Errno> {
         }
         hypercall::set_trap_table(table)
     })?;
-    let callbacks = [
-        (CALLBACKTYPE_event, &raw const event_stub as u64),
-        (CALLBACKTYPE_failsafe, &raw const failsafe_stub as u64),
-        (CALLBACKTYPE_syscall, &raw const syscall_stub as u64),
+    let kinds = [
+        CALLBACKTYPE_event,
+        CALLBACKTYPE_failsafe,
+        CALLBACKTYPE_syscall,
     ];
-    for (kind, address) in callbacks {
+    for (kind, address) in kinds.into_iter().zip(callbacks()) {
         hypercall::register_callback(kind, address, CALLBACKF_mask_events)?;
     }
     Ok(())
@@ -228,6 +238,9 @@ fn end_probe(frame: &mut TrapFrame) -> bool {
 /// The only way into Rust from `entry.S`.
 #[unsafe(no_mangle)]
 extern "C" fn trap_entry(frame: &mut TrapFrame) {
+    if crate::smp::entered(frame) {
+        return;
+    }
     if frame.vector != EVENT && end_probe(frame) {
         return;
     }

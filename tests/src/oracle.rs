@@ -146,20 +146,47 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
+/// Which checks run, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// Arguments of the guest.
+    pub args: &'static str,
+    /// Options for both hypervisors, besides the usual ones.
+    pub options: &'static str,
+    /// Processors of the machine.
+    pub smp: u32,
+}
+
+impl Subject {
+    /// All checks that one processor is enough for.
+    pub const ONE: Self = Self {
+        args: "selfcheck",
+        options: "",
+        smp: 1,
+    };
+    /// The checks of several vCPUs, of which there are more than processors.
+    pub const SEVERAL: Self = Self {
+        args: "smpcheck",
+        options: " dom0_max_vcpus=8",
+        smp: 4,
+    };
+}
+
 /// Boots both sides, writes the table to `oracle.txt` in the test's directory, and
 /// reports every difference.
 ///
 /// # Errors
 /// A side does not finish its checks.
-pub fn run(lab: &Lab, report: &mut Report) -> Checked<Vec<Row>> {
-    let modules = lab.our_dom0("selfcheck", None)?;
-    let on_xen = format!("{HYPERVISOR_OPTIONS} {XEN_OPTIONS}");
-    let xen = run_side(lab, &lab.xen_with(&on_xen, modules.clone())?, "on-xen")?;
-    let paravane = run_side(
-        lab,
-        &lab.paravane_with(HYPERVISOR_OPTIONS, modules),
-        "on-paravane",
-    )?;
+pub fn run(lab: &Lab, subject: Subject, report: &mut Report) -> Checked<Vec<Row>> {
+    let modules = lab.our_dom0(subject.args, None)?;
+    let options = format!("{HYPERVISOR_OPTIONS}{}", subject.options);
+    let on_xen = format!("{options} {XEN_OPTIONS}");
+    let side = |mut config: Config, name| {
+        config.smp = subject.smp;
+        run_side(lab, &config, name)
+    };
+    let xen = side(lab.xen_with(&on_xen, modules.clone())?, "on-xen")?;
+    let paravane = side(lab.paravane_with(&options, modules), "on-paravane")?;
     let rows = compare(&xen, &paravane);
     lab.write("oracle.txt", table(&rows).as_bytes())?;
     report.note(format!(

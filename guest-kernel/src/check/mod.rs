@@ -25,6 +25,8 @@ mod multicall;
 pub(crate) mod page;
 pub(crate) mod probe;
 mod sched;
+mod smp;
+mod smp_writes;
 mod state;
 mod tables;
 mod user;
@@ -91,8 +93,17 @@ impl Report {
 
 /// Runs all checks.
 pub(crate) fn run() {
+    run_groups(GROUPS);
+}
+
+/// Runs the checks of several vCPUs.
+pub(crate) fn run_smp() {
+    run_groups(&[smp::CHECKS]);
+}
+
+fn run_groups(groups: &[&[Check]]) {
     let mut lines = 0;
-    for &(name, check) in GROUPS.iter().copied().flatten() {
+    for &(name, check) in groups.iter().copied().flatten() {
         let mut report = Report { name, lines: 0 };
         check(&mut report);
         lines += report.lines;

@@ -33,6 +33,8 @@ static PORTS_STATE: Global<Ports> = Global::new(Ports {
     latched: [0; WORDS],
 });
 static TAKEN: AtomicU64 = AtomicU64::new(0);
+/// Ports that other vCPUs than 0 listen to, as the words of a bitmap.
+static OTHERS: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
 
 fn mask_word(port: u32) -> (&'static AtomicU64, u64) {
     let offset = offset_of!(shared_info, evtchn_mask) + (port as usize / 64) * 8;
@@ -44,6 +46,18 @@ pub(crate) fn init() {
     for i in 0..WORDS {
         word(offset_of!(shared_info, evtchn_mask) + i * 8).store(!0, Ordering::SeqCst);
     }
+}
+
+/// Leaves a port's events to another vCPU than 0.
+pub(crate) fn give_away(port: u32) {
+    OTHERS[port as usize / 64].fetch_or(1 << (port % 64), Ordering::SeqCst);
+}
+
+/// Takes the event of a port that was given away; false if there is none, or it is masked.
+pub(crate) fn take(port: u32) -> bool {
+    let (mask, bit) = mask_word(port);
+    let pending = word(offset_of!(shared_info, evtchn_pending) + (port as usize / 64) * 8);
+    mask.load(Ordering::SeqCst) & bit == 0 && pending.fetch_and(!bit, Ordering::SeqCst) & bit != 0
 }
 
 /// Lets a port's events through, including one that is already pending.
@@ -133,7 +147,9 @@ pub(crate) fn deliver() {
             selected &= selected - 1;
             let pending = word(offset_of!(shared_info, evtchn_pending) + i * 8);
             let mask = word(offset_of!(shared_info, evtchn_mask) + i * 8);
-            let mut ready = pending.load(Ordering::SeqCst) & !mask.load(Ordering::SeqCst);
+            let mut ready = pending.load(Ordering::SeqCst)
+                & !mask.load(Ordering::SeqCst)
+                & !OTHERS[i].load(Ordering::SeqCst);
             while ready != 0 {
                 let bit = ready.trailing_zeros();
                 ready &= ready - 1;

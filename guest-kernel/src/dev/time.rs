@@ -34,18 +34,23 @@ fn scale(ticks: u64, mul: u32, shift: i8) -> u64 {
 
 /// System time in nanoseconds: what the hypervisor's timers count in.
 pub(crate) fn system_time() -> u64 {
-    let version = half(TIME + offset_of!(vcpu_time_info, version));
+    system_time_on(0)
+}
+
+/// The same by the clock of vCPU `vcpu`, which runs this.
+pub(crate) fn system_time_on(vcpu: usize) -> u64 {
+    let at = TIME + vcpu * size_of::<vcpu_info>();
+    let version = half(at + offset_of!(vcpu_time_info, version));
     loop {
         let before = version.load(Ordering::Acquire);
         if before & 1 != 0 {
             core::hint::spin_loop();
             continue;
         }
-        let stamp = word(TIME + offset_of!(vcpu_time_info, tsc_timestamp)).load(Ordering::Relaxed);
-        let base = word(TIME + offset_of!(vcpu_time_info, system_time)).load(Ordering::Relaxed);
-        let mul =
-            half(TIME + offset_of!(vcpu_time_info, tsc_to_system_mul)).load(Ordering::Relaxed);
-        let shift = super::shared::byte(TIME + offset_of!(vcpu_time_info, tsc_shift));
+        let stamp = word(at + offset_of!(vcpu_time_info, tsc_timestamp)).load(Ordering::Relaxed);
+        let base = word(at + offset_of!(vcpu_time_info, system_time)).load(Ordering::Relaxed);
+        let mul = half(at + offset_of!(vcpu_time_info, tsc_to_system_mul)).load(Ordering::Relaxed);
+        let shift = super::shared::byte(at + offset_of!(vcpu_time_info, tsc_shift));
         let shift = shift.load(Ordering::Relaxed).cast_signed();
         let ticks = rdtsc().wrapping_sub(stamp);
         fence(Ordering::Acquire);

@@ -31,10 +31,11 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 13] = [
+pub const ALL: [BootTest; 14] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     two_sides::TEST,
+    two_sides::TEST_OF_SEVERAL,
     rogues::TEST,
     guests::TEST,
     guests::TEST_ON_XEN,

@@ -128,7 +128,7 @@ fn run_oracle(workspace: &Workspace, options: &OracleOptions) -> Result<ExitCode
     setup::ensure_ready(workspace, Scope::Oracle)?;
     let lab = lab(workspace, "oracle", options.deadline)?;
     let mut report = Report::default();
-    match oracle::run(&lab, &mut report) {
+    match oracle::run(&lab, oracle::Subject::ONE, &mut report) {
         Ok(rows) => print!("{}", oracle::table(&rows)),
         Err(Trouble::Failure(text)) => report.failure(text),
         Err(Trouble::Error(error)) => return Err(error),

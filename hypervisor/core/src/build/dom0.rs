@@ -255,13 +255,13 @@ fn start_vcpu<M: Machine>(
     vcpu.arch.kernel_ss = FLAT_KERNEL_SS64;
     vcpu.arch.kernel_sp = rsp;
     vcpu.arch.kernel_root = Some(root);
-    if let Some(info) = vcpu.info {
-        let mask = core::mem::offset_of!(vcpu_info, evtchn_upcall_mask);
+    drop(homes);
+    let mut state = dom.lock();
+    let mask = core::mem::offset_of!(vcpu_info, evtchn_upcall_mask);
+    for info in state.vcpus.iter().filter_map(|vcpu| vcpu.info) {
         hv.machine
             .store_u8(info.mfn, usize::from(info.offset) + mask, 1);
     }
-    drop(homes);
-    let mut state = dom.lock();
     let shared = state.vcpus.first_mut().ok_or(fail(Errno::ENOENT))?;
     shared.initialised = true;
     shared.up = true;

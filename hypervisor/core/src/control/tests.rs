@@ -298,8 +298,6 @@ fn contexts() {
     };
     let bad = [
         words(&good, |c| c.user_regs.rip = 1 << 48),
-        words(&good, |c| c.user_regs.cs = 0),
-        words(&good, |c| c.user_regs.ss = 3),
         words(&good, |c| c.trap_ctxt[255].address = 1 << 63),
         words(&good, |c| c.gdt_ents = 7169),
         words(&good, |c| (c.gdt_ents, c.gdt_frames[0]) = (1, 1)),

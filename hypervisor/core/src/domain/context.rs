@@ -199,8 +199,8 @@ pub fn initialise<M: Machine>(cx: &mut Cx<'_, M>, index: u16, arg: u64) -> Resul
 /// more.
 ///
 /// # Errors
-/// `EINVAL` for addresses that are not canonical, null code and stack selectors, frames that cannot
-/// be what they are named as, and tables that are too long; `EBUSY` when the vCPU runs; `EFAULT`.
+/// `EINVAL` for addresses that are not canonical, frames that cannot be what they are named as, and
+/// tables that are too long; `EBUSY` when the vCPU runs; `EFAULT`.
 #[inline(never)]
 pub(crate) fn load<M: Machine>(
     hv: &Hypervisor<M>,
@@ -277,9 +277,6 @@ fn registers(user: &cpu_user_regs) -> Result<Regs> {
         rdi: user.rdi,
         ..Regs::default()
     };
-    if user.cs & !3 == 0 || user.ss & !3 == 0 {
-        return Err(Errno::EINVAL);
-    }
     ExitFrame::new(user.rip, user.cs, user.rflags, user.rsp, user.ss)
         .map_err(|_| Errno::EINVAL)?
         .apply(&mut regs);

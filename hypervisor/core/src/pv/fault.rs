@@ -7,7 +7,7 @@ use super::update::{AccessedDirty, Parties};
 use super::walk;
 use crate::addr::{Mfn, guest_range, table_index};
 use crate::error::{Errno, Stop};
-use crate::frame::word::Owner;
+use crate::frame::word::{Kind, Owner};
 use crate::hypercall::Budget;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
@@ -37,14 +37,17 @@ pub fn page_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, error: u32, c
 /// Longest instruction of the processor, bytes.
 const LONGEST: usize = 15;
 
-/// Carries out a guest kernel's store to one of its live page tables, as if it had asked for it
-/// with `mmu_update`. False when it is none, or is refused: then the guest gets its page fault.
+/// Carries out a guest kernel's store to one of its live page tables of level 1, as if it had asked
+/// for it with `mmu_update`. False when it is none, or is refused: then the guest gets its page
+/// fault, as it does on real Xen for tables above.
 fn table_store<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, cr2: u64) -> bool {
     let dom = hv.domains.slot(vcpu.slot);
     let Some((table, entry)) = hv.translate(vcpu, cr2) else {
         return false;
     };
-    if entry & RW != 0 || !hv.frames.word(table).is_live_table(Owner::domain(dom.slot)) {
+    let word = hv.frames.word(table);
+    let live = word.is_live_table(Owner::domain(dom.slot)) && word.kind() == Kind::L1;
+    if entry & RW != 0 || !live {
         return false;
     }
     let mut code = [0; LONGEST];

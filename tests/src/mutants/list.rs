@@ -534,7 +534,7 @@ pub(super) const ALL: &[Mutant] = &[
         "a destroyed domain's pins stay",
         "domain/lifecycle.rs",
         Sum,
-        Unit("hypercall::tests"),
+        Faults("every_operation"),
         (
             "            root::unpin_if_pinned(hv, dom, mfn, &mut walk.1);\n            continue;",
             "            walk.0 = mfn.0 + 1;\n            continue;",
@@ -544,7 +544,7 @@ pub(super) const ALL: &[Mutant] = &[
         "a destroyed domain's descriptors stay",
         "domain/lifecycle.rs",
         References,
-        Unit("hypercall::tests"),
+        Faults("every_operation"),
         (
             "        for mfn in vcpu.arch.gdt.drain(..) {\n            hv.page_put_descriptors(mfn);\n        }",
             "        vcpu.arch.gdt.clear();",

@@ -109,7 +109,7 @@ pub fn spare_tree(w: &World) -> u64 {
     spare(w, 3)
 }
 
-fn op<T: IntoBytes + Immutable>(w: &mut World, number: u64, cmd: u32, arg: &T) -> Call {
+pub fn op<T: IntoBytes + Immutable>(w: &mut World, number: u64, cmd: u32, arg: &T) -> Call {
     let at = w.put(arg);
     (number, [cmd.into(), at, 0, 0, 0, 0])
 }
@@ -122,7 +122,7 @@ pub fn memory<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Cal
     op(w, __HYPERVISOR_memory_op, cmd, arg)
 }
 
-fn vcpu<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, index: u64, arg: &T) -> Call {
+pub fn vcpu<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, index: u64, arg: &T) -> Call {
     let at = w.put(arg);
     (__HYPERVISOR_vcpu_op, [cmd.into(), index, at, 0, 0, 0])
 }
@@ -132,7 +132,7 @@ fn grant<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
     (__HYPERVISOR_grant_table_op, [cmd.into(), at, 1, 0, 0, 0])
 }
 
-fn domctl<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, member: T) -> Call {
+pub fn domctl<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, member: T) -> Call {
     let mut op = xen_domctl::new_zeroed();
     (op.cmd, op.domain) = (cmd, TARGET);
     op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
@@ -140,7 +140,7 @@ fn domctl<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, member: T) -> Call 
     (__HYPERVISOR_domctl, [w.put(&op), 0, 0, 0, 0, 0])
 }
 
-fn sysctl<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, member: T) -> Call {
+pub fn sysctl<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, member: T) -> Call {
     let mut op = xen_sysctl::new_zeroed();
     (op.cmd, op.interface_version) = (cmd, XEN_SYSCTL_INTERFACE_VERSION);
     op.u.set(member);
@@ -243,7 +243,9 @@ macro_rules! operations {
     };
 }
 
-pub const ALL: &[Operation] = operations! {
+pub(crate) use operations;
+
+pub const MEMORY_AND_EVENTS: &[Operation] = operations! {
     mmu_map_writable Guest Prefix |w| {
         let (at, page) = (hole(w), spare(w, 0));
         mmu(w, &[(at, page << 12 | PRESENT_RW_USER)], SELF)
@@ -632,6 +634,17 @@ pub const ALL: &[Operation] = operations! {
         sysctl(w, XEN_SYSCTL_numainfo, request)
     };
 };
+
+/// All of them.
+pub fn all() -> impl ExactSizeIterator<Item = &'static Operation> {
+    let control = super::control::CONTROL;
+    let count = MEMORY_AND_EVENTS.len() + control.len();
+    (0..count).map(move |i| {
+        MEMORY_AND_EVENTS
+            .get(i)
+            .unwrap_or_else(|| &control[i - MEMORY_AND_EVENTS.len()])
+    })
+}
 
 /// Those whose untouched outcome is an error: refused half-way, to see the other half undone.
 pub const REFUSED: &[&str] = &[

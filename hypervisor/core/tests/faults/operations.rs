@@ -243,6 +243,7 @@ macro_rules! operations {
     };
 }
 
+#[allow(unused_imports, reason = "for further tables")]
 pub(crate) use operations;
 
 pub const MEMORY_AND_EVENTS: &[Operation] = operations! {
@@ -634,17 +635,6 @@ pub const MEMORY_AND_EVENTS: &[Operation] = operations! {
         sysctl(w, XEN_SYSCTL_numainfo, request)
     };
 };
-
-/// All of them.
-pub fn all() -> impl ExactSizeIterator<Item = &'static Operation> {
-    let control = super::control::CONTROL;
-    let count = MEMORY_AND_EVENTS.len() + control.len();
-    (0..count).map(move |i| {
-        MEMORY_AND_EVENTS
-            .get(i)
-            .unwrap_or_else(|| &control[i - MEMORY_AND_EVENTS.len()])
-    })
-}
 
 /// Those whose untouched outcome is an error: refused half-way, to see the other half undone.
 pub const REFUSED: &[&str] = &[

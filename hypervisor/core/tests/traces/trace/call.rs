@@ -231,7 +231,7 @@ impl<'a> Chooser<'a> {
                 && entry & 1 != 0
                 && matches!(
                     self.model.uses.get(target(entry) as usize),
-                    Some(Use::Table(_))
+                    Some(Use::Table(1))
                 )
             {
                 return va;
@@ -262,7 +262,7 @@ impl<'a> Chooser<'a> {
                 let val = self.frame_of(pages, Want::Any, a[2]) << 12 | Self::flags(a[3], a[4]);
                 let flags = match a[5] & 15 {
                     0..=3 => 0,
-                    n @ 4..=7 => u64::from(n & 3) | 4 * u64::from(a[4] & 1),
+                    n @ 4..=7 => u64::from(n & 3) | (u64::from(a[4] & 1) << 2),
                     n => u64::from(n & 3),
                 };
                 Call::Va(
@@ -332,7 +332,7 @@ impl<'a> Chooser<'a> {
             }
             Kind::Reservation => Call::Reservation(3 + u32::from(a[0] & 1), self.domid(a[1])),
             Kind::Touch => Call::Touch(
-                Self::va(a[0], a[1]) | u64::from(a[2] & 7) * 8,
+                Self::va(a[0], a[1]) | (u64::from(a[2] & 7) << 3),
                 a[3] & 1 != 0,
             ),
             Kind::Store => {
@@ -484,7 +484,7 @@ fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
             let who = usize::from(*domid);
             let charged = charge(if who < DOMAINS { who } else { d });
             if *cmd == 1 {
-                all(extents) | all(extents) << *order.min(&1) | charged
+                all(extents) | all(extents) << *order.min(&1) | POOL | charged
             } else {
                 model.free() | POOL | charged
             }

@@ -41,12 +41,14 @@ pub fn judge(model: &mut Model, world: &World, who: Who, call: &Call, outcome: &
             }
             Ok(0)
         }
-        Outcome::Emulated | Outcome::Faulted => {
+        Outcome::Emulated | Outcome::Faulted(_) => {
             let emulated = matches!(outcome, Outcome::Emulated);
             if let Call::LdtFault(at) = call {
                 let root = model.doms[who.0].vcpus[who.1].kernel_root.unwrap_or(0);
                 let found = model.ldt_page(who, root, *at);
                 expect("whether the LDT has the page", emulated, found)?;
+            } else if matches!(outcome, Outcome::Faulted(false)) {
+                // A stale translation that is not there, where memory has one: the guest flushes.
             } else if let Call::Store(va, form, val) = call {
                 store(model, who, (*va, *form, *val), emulated)?;
             }
@@ -67,7 +69,8 @@ fn store(
         .l1_slot(root, va)
         .map_or(0, |(table, index)| model.mem[table][index]);
     let table = target(entry);
-    let is_table = matches!(model.uses.get(table as usize), Some(Use::Table(_)));
+    // As on real Xen, only of level 1.
+    let is_table = model.uses.get(table as usize) == Some(&Use::Table(1));
     let own = model.frames.get(table as usize).map(|f| f.owner) == Some(Owner::Domain(who.0));
     // A page that is no table: not the hypervisor's to carry out, whatever the TLB said.
     let mut shall = entry & 3 == 1 && is_table && own && va & 7 == 0;
@@ -140,7 +143,16 @@ fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -
                 Ok(Err(e)) | Err(e) => e.negated(),
             }
         }
-        Call::Ext(cmd, a, b, domid) => ext(model, who, (*cmd, *a, *b, *domid))?,
+        Call::Ext(cmd, a, b, domid) => {
+            if model
+                .frames
+                .get(*b as usize)
+                .is_some_and(|from| from.shared)
+            {
+                model.mem[*b as usize] = world.words(*b as usize);
+            }
+            ext(model, who, (*cmd, *a, *b, *domid))?
+        }
         Call::Reserve(..) => return reserve(model, world, who, call, is),
         Call::Exchange(..) => return exchange(model, world, who, call, is),
         Call::Reservation(cmd, domid) => match model.subject(me, *domid) {
@@ -249,7 +261,7 @@ fn ext(
         12 | 18 if me == 0 => Ok(()),
         12 | 18 => Err(Errno::EACCES),
         13 => {
-            let canonical = a < 1 << 47 || a >= 0xffff_8800_0000_0000;
+            let canonical = !(1 << 47..0xffff_8800_0000_0000).contains(&a);
             if b > 8192 || a & 0xfff != 0 || !canonical {
                 Err(Errno::EINVAL)
             } else {
@@ -469,6 +481,11 @@ fn memory(model: &mut Model, world: &World, f: usize) -> Result<(), String> {
         model.mem[f] = world.words(f);
         return Ok(());
     }
+    if model.frames[f].owner == Owner::Free {
+        // Given to somebody for a moment, and taken back: what counts is what it is given with.
+        model.mem[f] = world.words(f);
+        return Ok(());
+    }
     let now = world.hv.machine.frame_words(Mfn(f as u64));
     for index in 0..512 {
         let is = now[index].load(Ordering::Relaxed);
@@ -476,8 +493,9 @@ fn memory(model: &mut Model, world: &World, f: usize) -> Result<(), String> {
         if is == shall {
             continue;
         }
-        let table = matches!(model.uses[f], Use::Table(_));
-        // The processor sets accessed and dirty bits, and clears none.
+        let table = matches!(model.uses[f], Use::Table(_) | Use::None);
+        // The processor sets accessed and dirty bits, and clears none; as long as it remembers a
+        // former table, in that too.
         let walked = table && is & 1 != 0 && is & !0x60 == shall & !0x60 && shall & !is == 0;
         let half = model.half_done.iter().any(|&(half, level)| {
             half == f

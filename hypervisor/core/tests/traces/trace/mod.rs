@@ -15,6 +15,7 @@ pub mod world;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use hypervisor_core::entry::Irq;
 use hypervisor_core::platform::Machine;
@@ -29,7 +30,7 @@ use world::{Ended, Who, World};
 /// How often an interrupted operation is continued at once before others come between.
 const PATIENCE: u32 = 300;
 /// Turns in which all open operations must come to an end.
-const TURNS: u32 = 4000;
+const TURNS: u32 = 600;
 
 /// How often an operation was done, and how.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +43,16 @@ pub struct Tally {
     pub interrupted: u64,
     /// Outcome not compared, for another operation was in the way.
     pub mixed: u64,
+}
+
+impl Tally {
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.done += other.done;
+        self.refused += other.refused;
+        self.interrupted += other.interrupted;
+        self.mixed += other.mixed;
+    }
 }
 
 /// An operation in progress, or one that left work behind.
@@ -69,6 +80,8 @@ pub struct Run {
     pub tallies: BTreeMap<Kind, Tally>,
     /// Ways into the hypervisor.
     pub entries: u64,
+    /// Steps begun.
+    pub steps: usize,
 }
 
 /// What an operation came to.
@@ -77,8 +90,8 @@ pub enum Outcome {
     Result(i64),
     /// A fault was settled in the way of the instruction.
     Emulated,
-    /// The guest got its fault.
-    Faulted,
+    /// The guest got its fault; whether the processor found a translation there.
+    Faulted(bool),
     /// The processor did it itself, at this frame.
     Direct(u64),
 }
@@ -98,6 +111,7 @@ impl Run {
             verbose: false,
             tallies: BTreeMap::new(),
             entries: 0,
+            steps: 0,
         };
         run.begin();
         run
@@ -151,6 +165,7 @@ impl Run {
     /// What went wrong, in words.
     pub fn trace(&mut self, bytes: &[u8]) -> Result<(), String> {
         for step in steps(bytes) {
+            self.steps += 1;
             self.step(&step)
                 .map_err(|why| format!("{why}\nafter {step}"))?;
         }
@@ -169,6 +184,7 @@ impl Run {
         self.model.epoch += 1;
         self.world.hv.machine.set_epoch(self.model.epoch);
         self.world.answer_kicks();
+        self.look_for_the_dead();
         let cpu = usize::from(step.cpu);
         let Some(who) = self.world.current(cpu) else {
             self.world.interrupt(cpu, Irq::Spurious, step.budget);
@@ -208,7 +224,7 @@ impl Run {
             }
             Call::Mode => {
                 self.tally(Kind::Mode).done += 1;
-                self.world.to_user(cpu, who);
+                self.world.enter_user(cpu, who);
                 self.leftovers(who);
                 self.check()
             }
@@ -224,7 +240,7 @@ impl Run {
                 self.check()
             }
             call => {
-                self.world.to_kernel(cpu);
+                self.world.enter_kernel(cpu);
                 match &call {
                     Call::Store(va, form, val) => {
                         self.world.prepare_store(cpu, who, *va, *form, *val)
@@ -279,12 +295,14 @@ impl Run {
         budget: u32,
     ) -> Result<Option<Outcome>, String> {
         self.entries += 1;
+        let mut present = true;
         let ended = match call {
             Call::Store(va, ..) => {
                 self.world.hv.machine.run_on(cpu as u32);
                 match self.world.hv.machine.guest_access(*va, true) {
                     Ok(mfn) => return Ok(Some(Outcome::Direct(mfn.0))),
                     Err(error) => {
+                        present = error & 1 != 0;
                         // The walk set accessed bits before anything was asked.
                         self.dirty |= self.world.hv.machine.take_dirty();
                         let busy = self.busy();
@@ -303,7 +321,7 @@ impl Run {
             Ended::Again => None,
             Ended::Returned(value) => Some(Outcome::Result(value)),
             Ended::Behind => Some(Outcome::Emulated),
-            Ended::Handler => Some(Outcome::Faulted),
+            Ended::Handler => Some(Outcome::Faulted(present)),
         })
     }
 
@@ -353,7 +371,9 @@ impl Run {
                 for j in 0..i {
                     let (a, b) = (&self.open[i], &self.open[j]);
                     let both = a.footprint | b.footprint;
-                    let apart = a.who == b.who || a.footprint & b.footprint == 0;
+                    // A vCPU ends its own earlier work first, but that may be mixed up itself.
+                    let in_order = a.who == b.who && !a.mixed && !b.mixed;
+                    let apart = in_order || a.footprint & b.footprint == 0;
                     if apart || (a.mixed && b.mixed && a.footprint == b.footprint) {
                         continue;
                     }
@@ -385,14 +405,14 @@ impl Run {
             Outcome::Result(value) => {
                 value < 0 || (value == 0 && matches!(call, Call::Reserve(..)))
             }
-            Outcome::Faulted => true,
+            Outcome::Faulted(_) => true,
             Outcome::Emulated | Outcome::Direct(_) => false,
         };
         if self.verbose {
             match &outcome {
                 Outcome::Result(value) => println!("    d{}v{} {call:?} = {value}", who.0, who.1),
                 Outcome::Emulated => println!("    emulated"),
-                Outcome::Faulted => println!("    faulted"),
+                Outcome::Faulted(_) => println!("    faulted"),
                 Outcome::Direct(mfn) => println!("    direct, {mfn:x}"),
             }
         }
@@ -521,6 +541,19 @@ impl Run {
         }
     }
 
+    /// When the last frame of a dead domain goes, so does its number: while work is under way,
+    /// the model does not know when.
+    fn look_for_the_dead(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        for d in 0..DOMAINS {
+            if self.model.doms[d].dead {
+                self.model.doms[d].exists = self.world.hv.domains.find(d as u16).is_ok();
+            }
+        }
+    }
+
     /// Lets everything that is open come to an end.
     fn settle(&mut self) -> Result<(), String> {
         for turn in 0..TURNS {
@@ -529,6 +562,7 @@ impl Run {
             }
             self.model.epoch += 1;
             self.world.answer_kicks();
+            self.look_for_the_dead();
             let cpu = turn as usize % usize::from(CPUS);
             self.world.hv.machine.advance(20_000_000);
             self.world.interrupt(cpu, Irq::Timer, 1024);
@@ -541,7 +575,7 @@ impl Run {
                 None if self.open.iter().any(|o| o.who == who) => {
                     // Any call ends the work.
                     let call = Call::Assist(1, 0);
-                    self.world.to_kernel(cpu);
+                    self.world.enter_kernel(cpu);
                     self.world.prepare_call(cpu, who, &call);
                     let _ = self.world.hypercall(cpu, who, 1024);
                     self.leftovers(who);
@@ -597,13 +631,20 @@ pub fn run_alone(bytes: &[u8], verbose: bool) -> Result<(), String> {
     })
 }
 
-/// Leaves steps out of a failing trace while it still fails.
-pub fn shrink(bytes: &[u8]) -> Vec<u8> {
+/// Leaves steps out of a failing trace while it still fails, for at most `patience`.
+pub fn shrink(bytes: &[u8], patience: Duration) -> Vec<u8> {
+    let begun = Instant::now();
     let mut trace: Vec<u8> = bytes.to_vec();
+    // Nothing behind the step that failed matters.
+    let mut run = Run::new();
+    let _ = catch_unwind(AssertUnwindSafe(|| run.trace(bytes)));
+    if run_alone(&bytes[..(run.steps * STEP).min(bytes.len())], false).is_err() {
+        trace.truncate(run.steps * STEP);
+    }
     let mut chunk = trace.len() / STEP / 2;
     while chunk > 0 {
         let mut at = 0;
-        while at < trace.len() {
+        while at < trace.len() && begun.elapsed() < patience {
             let end = (at + chunk * STEP).min(trace.len());
             let mut shorter = trace.clone();
             shorter.drain(at..end);

@@ -626,6 +626,9 @@ impl Model {
     /// Pins a table.
     pub fn pin(&mut self, d: usize, mfn: u64, level: u8) -> Result<()> {
         self.table(d, mfn, level)?;
+        if self.doms[d].dead {
+            return Err(Errno::EINVAL);
+        }
         let pinned = &mut self.frames[mfn as usize].pinned;
         if pinned.is_some() {
             return Err(Errno::EINVAL);
@@ -726,7 +729,10 @@ impl Model {
     ) -> Result<(), String> {
         for mfn in first..first + (1 << order) {
             let f = mfn as usize;
-            if f >= FRAMES || self.frames[f].owner != Owner::Free || first % (1 << order) != 0 {
+            if f >= FRAMES
+                || self.frames[f].owner != Owner::Free
+                || !first.is_multiple_of(1 << order)
+            {
                 return Err(format!(
                     "frame {mfn:x} was given out, and is not free or not aligned"
                 ));

@@ -302,19 +302,19 @@ impl World {
         u64::from_le_bytes(bytes)
     }
 
-    /// No event is pending, and none may come.
-    fn mask_events(&mut self, cpu: usize) {
-        if let Some(info) = self.registers(cpu).info {
-            self.hv
-                .machine
-                .store_u8(info.mfn, usize::from(info.offset), 0);
-            self.hv
-                .machine
-                .store_u8(info.mfn, usize::from(info.offset) + 1, 1);
+    /// No event is pending, and none may come: guests write what they like into their shared info.
+    fn mask_events(&self) {
+        for d in 0..DOMAINS {
+            let shared = self.domain(d).lock().shared_info;
+            let Some(shared) = shared else { continue };
+            for v in 0..VCPUS[d] {
+                self.hv.machine.store_u32(shared, v * 64, 0x100);
+            }
         }
     }
 
     fn enter(&mut self, cpu: usize, budget: u32) {
+        self.mask_events();
         self.hv.machine.run_on(cpu as u32);
         self.hv.machine.set_budget(budget);
     }
@@ -338,20 +338,18 @@ impl World {
     }
 
     /// Brings the vCPU on `cpu` into kernel mode.
-    pub fn to_kernel(&mut self, cpu: usize) {
+    pub fn enter_kernel(&mut self, cpu: usize) {
         if self.registers(cpu).mode == Mode::User {
-            self.mask_events(cpu);
             self.registers(cpu).regs.rip = SYSCALL_AT;
             self.syscall(cpu, 1024);
         }
     }
 
     /// Into user mode if there is a root for it.
-    pub fn to_user(&mut self, cpu: usize, who: Who) {
-        self.mask_events(cpu);
+    pub fn enter_user(&mut self, cpu: usize, who: Who) {
         let vcpu = self.registers(cpu);
         if vcpu.mode == Mode::User || vcpu.arch.user_root.is_none() {
-            return self.to_kernel(cpu);
+            return self.enter_kernel(cpu);
         }
         vcpu.regs.rsp = at(who, STACK_END - 0x200);
         vcpu.regs.rax = nr::__HYPERVISOR_iret;
@@ -485,7 +483,6 @@ impl World {
 
     /// Makes the hypercall that [`Self::prepare_call`] prepared, once.
     pub fn hypercall(&mut self, cpu: usize, who: Who, budget: u32) -> Ended {
-        self.mask_events(cpu);
         let regs = &mut self.registers(cpu).regs;
         (regs.rip, regs.rsp) = (SYSCALL_AT + 2, at(who, STACK_END));
         self.syscall(cpu, budget);
@@ -502,7 +499,6 @@ impl World {
     /// A page fault at `cr2`, of instruction `code`.
     pub fn page_fault(&mut self, cpu: usize, who: Who, error: u32, cr2: u64, budget: u32) -> Ended {
         self.enter(cpu, budget);
-        self.mask_events(cpu);
         let rip = at(who, CODE);
         let vcpu = self.registers(cpu);
         vcpu.regs.rip = rip;

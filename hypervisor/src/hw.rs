@@ -7,7 +7,7 @@ use hypervisor_core::platform::{
     CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
 };
 use hypervisor_core::pv::entry::ValidEntry;
-use hypervisor_core::vcpu::{Mode, Regs, Vcpu};
+use hypervisor_core::vcpu::{InfoArea, Mode, Regs, Vcpu};
 use log::{error, info};
 
 use crate::arch::cpu::{self, cr0, msr};
@@ -389,6 +389,16 @@ impl Machine for Hw {
     }
 
     #[inline]
+    fn attend(&self) {
+        PerCpu::current().attend();
+    }
+
+    fn note_info(&self, info: Option<InfoArea>) {
+        let at = info.map(|area| frame_at::<u64>(area.mfn, usize::from(area.offset)) as u64);
+        PerCpu::current().set_info(at);
+    }
+
+    #[inline]
     fn now(&self) -> Nanos {
         time::now()
     }
@@ -458,6 +468,7 @@ impl Machine for Hw {
         fpu::load(&vcpu.fpu);
         self.set_task_switched(a.task_switched);
         Self::load_debug_registers(own, &a.debugreg);
+        self.note_info(vcpu.info);
         own.set_running(vcpu);
     }
 

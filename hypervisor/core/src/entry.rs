@@ -1,8 +1,6 @@
 //! The entry points: what the binary calls for every way into the hypervisor, and what they answer.
 
-use hypercall_abi::xen::__HYPERVISOR_xen_version;
-
-use crate::hypercall::{dispatch, version};
+use crate::hypercall::dispatch;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::sched::{self, Cpu};
@@ -33,32 +31,56 @@ pub enum Irq {
 }
 
 impl<M: Machine> Hypervisor<M> {
-    /// The hypercall that has nothing to look up and cannot go wrong, `xen_version` without
-    /// arguments, when nothing else is due on `cpu` either: done, and the guest may run on with no
-    /// register changed but rax. Else false and nothing done; then [`Self::on_syscall`] is to be
-    /// called.
+    /// Hypercall `NUMBER` from the guest that runs on `cpu`, which is in kernel mode; gives what it
+    /// finds in rax. Of its registers, those that hold arguments are saved, rip and rflags.
+    ///
+    /// Unless [`Machine::attend`] was called or an upcall is pending and not masked, the guest may
+    /// run on: what others want of this CPU they say by an interrupt ([`Machine::kick`]), which is
+    /// taken as soon as the guest runs, however late it was sent. Else all registers are to be
+    /// saved, and [`Self::on_attention`] called.
     #[inline(always)]
-    #[must_use]
-    pub fn on_syscall_quick(&self, cpu: &mut Cpu) -> bool {
+    pub fn on_hypercall<const NUMBER: u64>(&self, cpu: &mut Cpu, args: [u64; 6]) -> u64 {
+        match cpu.current.as_mut() {
+            Some(vcpu) => dispatch::entry::<NUMBER, M>(self, vcpu, args),
+            None => 0,
+        }
+    }
+
+    /// The iret hypercall, likewise, with the guest's `rsp`. Where it is true, all registers that
+    /// were saved are to be loaded; where it is false it is as if it had not been made yet, and
+    /// attention is called for.
+    #[inline(always)]
+    pub fn on_iret(&self, cpu: &mut Cpu, rsp: u64) -> bool {
         let Some(vcpu) = cpu.current.as_mut() else {
             return false;
         };
-        let Some(info) = vcpu.info else {
-            return false;
-        };
-        let quick = vcpu.mode == Mode::Kernel
-            && vcpu.regs.rax == __HYPERVISOR_xen_version
-            && vcpu.regs.rdi == version::VERSION_COMMAND
-            && self.sched.is_settled(cpu.id)
-            && self.machine.load_u8(info.mfn, usize::from(info.offset)) == 0;
-        if quick {
-            vcpu.regs.rax = version::VERSION;
+        let done = trap::iret::quick(self, vcpu, rsp);
+        if !done {
+            vcpu.call_whole = true;
+            self.machine.attend();
         }
-        quick
+        done
     }
 
-    /// `syscall` from the guest that runs on `cpu`.
-    #[inline]
+    /// `syscall` in user mode from the guest that runs on `cpu`; afterwards as for [`Self::on_iret`].
+    #[inline(always)]
+    pub fn on_user_syscall(&self, cpu: &mut Cpu) {
+        if let Some(vcpu) = cpu.current.as_mut() {
+            trap::bounce::syscall(self, vcpu);
+        }
+    }
+
+    /// Something is due before the guest runs on. All its registers are saved.
+    pub fn on_attention(&self, cpu: &mut Cpu) -> Resume {
+        if let Some(vcpu) = cpu.current.as_mut()
+            && core::mem::take(&mut vcpu.call_whole)
+        {
+            dispatch::hypercall(self, vcpu);
+        }
+        sched::leave(self, cpu)
+    }
+
+    /// `syscall` from the guest that runs on `cpu`, with all registers saved.
     pub fn on_syscall(&self, cpu: &mut Cpu) -> Resume {
         if let Some(vcpu) = cpu.current.as_mut() {
             if vcpu.mode == Mode::Kernel {

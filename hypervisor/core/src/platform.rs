@@ -7,7 +7,7 @@
 use crate::addr::Mfn;
 use crate::hypercall::Budget;
 use crate::pv::entry::ValidEntry;
-use crate::vcpu::{Regs, Vcpu};
+use crate::vcpu::{InfoArea, Regs, Vcpu};
 
 /// Nanoseconds since the hypervisor started.
 pub type Nanos = u64;
@@ -171,9 +171,14 @@ pub trait Machine: Sync + Sized + 'static {
     // ---- CPUs and time ------------------------------------------------------------------------
     /// The CPU this runs on.
     fn cpu(&self) -> CpuId;
-    /// Makes `cpu` come back into the hypervisor soon and look for work (an IPI; nothing for the
-    /// CPU itself).
+    /// Makes another CPU come back into the hypervisor soon and look for work (an IPI).
     fn kick(&self, cpu: CpuId);
+    /// Makes this CPU look for work before it goes back to its guest: [`crate::sched::leave`] is to
+    /// be called on the way out, also where it would be skipped.
+    fn attend(&self);
+    /// The running vCPU's `vcpu_info` is here now; on the way out the entry code looks there whether
+    /// an upcall is pending.
+    fn note_info(&self, info: Option<InfoArea>);
     /// Nanoseconds since the hypervisor started, monotonic over all CPUs.
     fn now(&self) -> Nanos;
     /// The time-stamp counter now.

@@ -19,7 +19,7 @@ use crate::addr::Mfn;
 use crate::domain::Domain;
 use crate::domain::lifecycle::{self, CreateParams};
 use crate::frame::table::{FrameInfo, FrameTable};
-use crate::hypercall::{Budget, Cx};
+use crate::hypercall::Cx;
 use crate::hypervisor::{Config, Hypervisor};
 use crate::platform::Nanos;
 use crate::vcpu::Vcpu;
@@ -103,14 +103,7 @@ pub fn context<'a>(
     dom: &'a Domain,
     vcpu: &'a mut Vcpu,
 ) -> Cx<'a, FakeMachine> {
-    Cx {
-        hv,
-        vcpu,
-        dom,
-        budget: Budget::new(Budget::FULL),
-        call: (0, [0; 6]),
-        depth: 0,
-    }
+    Cx::new(hv, vcpu, dom, 0)
 }
 
 /// Gives `dom` an address space in which page `i` of the array that starts at `va` is `pages[i]`,

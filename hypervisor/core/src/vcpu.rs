@@ -6,9 +6,11 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
+use hypercall_abi::xen::multicall_entry;
+use zerocopy::FromZeros;
 
 use crate::addr::Mfn;
-use crate::error::{Errno, Result};
+use crate::error::{Crash, Errno, Result};
 
 /// Names a virtual CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,15 +105,23 @@ impl Regs {
 }
 
 impl Regs {
+    /// The arguments of a hypercall, in order.
+    #[inline(always)]
+    #[must_use]
+    pub fn hypercall_args(&self) -> [u64; 6] {
+        [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9]
+    }
+
     /// `error_vector` of a `syscall`: no exception has vector 0 and an error code.
     pub const SYSCALL: u64 = 0x100;
 }
 
 /// Which of its two address spaces a 64-bit PV guest runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Mode {
-    /// Kernel root; `syscall` is a hypercall.
-    Kernel,
+    /// Kernel root; `syscall` is a hypercall. The entry code compares with this.
+    Kernel = 0,
     /// User root; `syscall` bounces to the guest's handler.
     User,
 }
@@ -246,16 +256,24 @@ pub struct Vcpu {
     pub continuation: [Option<Continuation>; 2],
     /// Page-table work in progress (see [`crate::pv::walk`]).
     pub walk: crate::pv::walk::WalkState,
-    /// Set by a handler that wants to give up the CPU once the hypercall is done.
+    /// The multicall entry in progress.
+    pub entry: multicall_entry,
+    /// Set by a handler that wants to give up the CPU once the hypercall is done; see
+    /// [`crate::hypercall::Cx::reschedule`].
     pub reschedule: bool,
+    /// Whether all its registers are saved, and not only those that a hypercall may change.
+    pub all_saved: bool,
+    /// Set by a hypercall that is to be made again with all registers saved.
+    pub call_whole: bool,
+    /// What it did that ends its domain, and an address that explains it: seen to as soon as all its
+    /// registers are saved.
+    pub crash: Option<(Crash, Option<u64>)>,
     /// Its deadlines while it runs; see [`crate::sched::VcpuSched::timers`].
     pub timers: crate::sched::Timers,
     /// Whether an NMI is to be delivered.
     pub nmi: bool,
     /// Set while the vCPU's clock page must be written before it runs on.
     pub clock_stale: bool,
-    /// An event callback or exception that failed to be delivered ends the domain.
-    pub in_multicall: bool,
 }
 
 /// A vCPU on the heap; made without aborting when memory is short.
@@ -340,11 +358,14 @@ impl Vcpu {
             info: None,
             continuation: [None; 2],
             walk: crate::pv::walk::WalkState::default(),
+            entry: multicall_entry::new_zeroed(),
             reschedule: false,
+            all_saved: false,
+            call_whole: false,
+            crash: None,
             timers: crate::sched::Timers::default(),
             nmi: false,
             clock_stale: true,
-            in_multicall: false,
         }
     }
 }

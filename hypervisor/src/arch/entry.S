@@ -42,24 +42,68 @@
     popq %rdi
 .endm
 
-# To the guest behind its `syscall`. `sysretq` takes rip from rcx and rflags from r11, and sets flat
-# selectors. In ring 0 a rip that is not canonical would fault: the two shifts make it canonical (a
-# guest whose code ends where the addresses end faults on the other side of the hole).
-.macro SYSRET
-    movq {R10}(%rsp), %r10
-    movq {R9}(%rsp), %r9
-    movq {R8}(%rsp), %r8
-    movq {RAX}(%rsp), %rax
-    movq {RDX}(%rsp), %rdx
-    movq {RSI}(%rsp), %rsi
+# To the guest behind its `syscall`, rax loaded, by way of the vCPU's `Regs`. `sysretq` takes rip from
+# rcx and rflags from r11, and sets flat selectors. In ring 0 a rip that is not canonical would fault:
+# the two shifts make it canonical (a guest whose code ends where the addresses end faults on the
+# other side of the hole).
+.macro SYSRET rsp
     movq {RDI}(%rsp), %rdi
+    movq {RSI}(%rsp), %rsi
+    movq {RDX}(%rsp), %rdx
+    movq {R10}(%rsp), %r10
+    movq {R8}(%rsp), %r8
+    movq {R9}(%rsp), %r9
     movq {RIP}(%rsp), %rcx
     movq {RFLAGS}(%rsp), %r11
     shlq $16, %rcx
     sarq $16, %rcx
-    movq {RSP}(%rsp), %rsp
+    movq \rsp, %rsp
     swapgs
     sysretq
+.endm
+
+# The registers that compiled code preserves.
+.macro SAVE_PRESERVED
+    movq %rbx, {RBX}(%rsp)
+    movq %rbp, {RBP}(%rsp)
+    movq %r12, {R12}(%rsp)
+    movq %r13, {R13}(%rsp)
+    movq %r14, {R14}(%rsp)
+    movq %r15, {R15}(%rsp)
+.endm
+
+.macro RESTORE_PRESERVED
+    movq {R15}(%rsp), %r15
+    movq {R14}(%rsp), %r14
+    movq {R13}(%rsp), %r13
+    movq {R12}(%rsp), %r12
+    movq {RBP}(%rsp), %rbp
+    movq {RBX}(%rsp), %rbx
+.endm
+
+# The rest of the frame of a `syscall` whose rip and rflags are saved.
+.macro FRAME_OF_SYSCALL
+    movq $RING3_SS, {SS}(%rsp)
+    movq $RING3_CS64, {CS}(%rsp)
+    movq ${SYSCALL}, {ERROR_VECTOR}(%rsp)
+    movq %gs:{SCRATCH}, %rcx
+    movq %rcx, {RSP}(%rsp)
+    movq {RIP}(%rsp), %rcx
+    movq %rcx, {RCX}(%rsp)
+    movq {RFLAGS}(%rsp), %rcx
+    movq %rcx, {R11}(%rsp)
+.endm
+
+# On to `to` unless something is due before the guest runs on: this CPU was told so, or an upcall is
+# pending and not masked.
+.macro UNLESS_DUE to, due, scratch
+    cmpb $0, %gs:{ATTENTION}
+    jne \due
+    movq %gs:{INFO}, \scratch
+    cmpb $0, (\scratch)
+    je \to
+    cmpb $0, 1(\scratch)
+    jne \to
 .endm
 
 # `clac` where the processor has SMAP, else three bytes of nothing: patched at boot.
@@ -73,45 +117,104 @@
 .section .text.entry, "ax"
 .global resume_guest
 
+# `syscall`. In kernel mode a hypercall: its handler is called like any function, with the guest's
+# arguments where they are anyway. Only what the call may change is saved; the rest is if something
+# else than this guest is to go on.
 .balign 64
 .global syscall_entry
 syscall_entry:
     swapgs
     movq %rsp, %gs:{SCRATCH}
-    movq %gs:{REGS_END}, %rsp
-    pushq $RING3_SS
-    pushq %gs:{SCRATCH}
-    pushq %r11
-    pushq $RING3_CS64
-    pushq %rcx
-    pushq ${SYSCALL}
-    SAVE_REGISTERS
+    movq %gs:{REGS}, %rsp
+    cmpb ${KERNEL}, {MODE}(%rsp)
+    jne user_syscall
+    movq %rdi, {RDI}(%rsp)
+    movq %rsi, {RSI}(%rsp)
+    movq %rdx, {RDX}(%rsp)
+    movq %r10, {R10}(%rsp)
+    movq %r8, {R8}(%rsp)
+    movq %r9, {R9}(%rsp)
+    movq %rcx, {RIP}(%rsp)
+    movq %r11, {RFLAGS}(%rsp)
+    movq %gs:{STACK}, %rsp
+    movq %r10, %rcx
+    movl ${NUMBERS}, %r10d          # a number that is none becomes this one, without a branch
+    cmpq %r10, %rax
+    cmovaeq %r10, %rax
+    leaq {hypercalls}(%rip), %r11
+    callq *(%r11,%rax,8)
+    UNLESS_DUE 1f, hypercall_due, %rcx
+hypercall_due:
+    movq %gs:{REGS}, %rsp
+    movq %rax, {RAX}(%rsp)
+    FRAME_OF_SYSCALL
+something_due:
+    movq %gs:{REGS}, %rsp
+    SAVE_PRESERVED
+    movb $0, %gs:{ATTENTION}
     movq %gs:{STACK}, %rsp
     movq %gs:{SELF}, %rdi
-    callq {from_syscall}
-    testb %al, %al
-    jz resume_guest
+    callq {on_attention}
+    jmp resume_guest
+1:  movq %gs:{REGS}, %rsp
+    SYSRET %gs:{SCRATCH}
 
-# Nothing but rax changed: what compiled code preserves is still in the registers.
-    movq %gs:{REGS}, %rsp
-    SYSRET
+# The iret hypercall, called as the others are. Behind it nothing is as it was but what compiled code
+# preserves.
+.balign 16
+.global iret_hypercall
+iret_hypercall:
+    movq %gs:{SCRATCH}, %rsi
+    movq %gs:{SELF}, %rdi
+    movq %gs:{STACK}, %rsp
+    callq {from_iret}
+    testb %al, %al
+    movl ${IRET}, %eax
+    jz hypercall_due
+resume_changed:
+    UNLESS_DUE 1f, something_due, %rax
+    jmp something_due
+1:  movq %gs:{REGS}, %rsp
+    jmp resume_loaded
+
+# `syscall` in user mode: into the guest's handler.
+user_syscall:
+    movq %rax, {RAX}(%rsp)
+    movq %rdi, {RDI}(%rsp)
+    movq %rsi, {RSI}(%rsp)
+    movq %rdx, {RDX}(%rsp)
+    movq %r10, {R10}(%rsp)
+    movq %r8, {R8}(%rsp)
+    movq %r9, {R9}(%rsp)
+    movq %rcx, {RIP}(%rsp)
+    movq %r11, {RFLAGS}(%rsp)
+    FRAME_OF_SYSCALL
+    movq %gs:{STACK}, %rsp
+    movq %gs:{SELF}, %rdi
+    callq {from_user_syscall}
+    jmp resume_changed
 
 # Back to the running vCPU: by `sysretq` if it came by `syscall` and its frame was not replaced.
 resume_guest:
     movq %gs:{REGS}, %rsp
+    RESTORE_PRESERVED
+resume_loaded:
     cmpq ${SYSCALL}, {ERROR_VECTOR}(%rsp)
-    jne resume_by_iret
-    movq {R15}(%rsp), %r15
-    movq {R14}(%rsp), %r14
-    movq {R13}(%rsp), %r13
-    movq {R12}(%rsp), %r12
-    movq {RBP}(%rsp), %rbp
-    movq {RBX}(%rsp), %rbx
-    SYSRET
+    jne resume_volatile
+    movq {RAX}(%rsp), %rax
+    SYSRET {RSP}(%rsp)
 
-resume_by_iret:
-    RESTORE_REGISTERS
-    addq $8, %rsp
+resume_volatile:
+    movq {RAX}(%rsp), %rax
+    movq {RCX}(%rsp), %rcx
+    movq {RDX}(%rsp), %rdx
+    movq {RSI}(%rsp), %rsi
+    movq {RDI}(%rsp), %rdi
+    movq {R8}(%rsp), %r8
+    movq {R9}(%rsp), %r9
+    movq {R10}(%rsp), %r10
+    movq {R11}(%rsp), %r11
+    addq ${RIP}, %rsp
     andl $~0x23000, 16(%rsp)        # never VM or an I/O privilege level
     orl $0x200, 16(%rsp)            # always interrupts
     orb $3, 8(%rsp)                 # never ring 0

@@ -4,8 +4,9 @@ use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use hypervisor_core::entry::{Irq, Resume};
-use hypervisor_core::sched::Cpu;
-use hypervisor_core::vcpu::Regs;
+use hypervisor_core::every_hypercall;
+use hypervisor_core::hypercall::dispatch::{IRET, NUMBERS};
+use hypervisor_core::vcpu::{Mode, Regs, Vcpu};
 
 use super::percpu::{EntryArea, PerCpu, Requests};
 use super::{apic, guest_copy};
@@ -41,13 +42,26 @@ global_asm!(
     RFLAGS = const offset_of!(Regs, rflags) - FIRST_REGISTER,
     RSP = const offset_of!(Regs, rsp) - FIRST_REGISTER,
     ERROR_VECTOR = const offset_of!(Regs, error_vector) - FIRST_REGISTER,
+    RCX = const offset_of!(Regs, rcx) - FIRST_REGISTER,
+    R11 = const offset_of!(Regs, r11) - FIRST_REGISTER,
+    CS = const offset_of!(Regs, cs) - FIRST_REGISTER,
+    SS = const offset_of!(Regs, ss) - FIRST_REGISTER,
+    MODE = const offset_of!(Vcpu, mode) - FIRST_REGISTER,
+    KERNEL = const Mode::Kernel as u8,
+    NUMBERS = const NUMBERS,
+    IRET = const IRET,
+    ATTENTION = const offset_of!(EntryArea, attention),
+    INFO = const offset_of!(EntryArea, info),
     NMIS = const offset_of!(EntryArea, nmis),
     FLUSHES = const REQUESTS + offset_of!(Requests, flushes),
     FLUSHED = const REQUESTS + offset_of!(Requests, flushed),
     STOP = const REQUESTS + offset_of!(Requests, stop),
     STOPPED = const REQUESTS + offset_of!(Requests, stopped),
     WINDOW_SIZE = const layout::CPU_WINDOW_SIZE,
-    from_syscall = sym from_syscall,
+    hypercalls = sym HYPERCALLS,
+    from_iret = sym from_iret,
+    from_user_syscall = sym from_user_syscall,
+    on_attention = sym on_attention,
     from_guest = sym from_guest,
     from_hypervisor = sym from_hypervisor,
     fatal_exception = sym fatal_exception,
@@ -56,6 +70,7 @@ global_asm!(
 
 unsafe extern "C" {
     safe fn syscall_entry();
+    fn iret_hypercall(_: u64, _: u64, _: u64, _: u64, _: u64, _: u64) -> u64;
     safe fn syscall32_entry();
     safe fn vector_stubs();
     safe fn debug_entry();
@@ -111,7 +126,7 @@ pub(crate) unsafe fn on_stack<T>(
 /// Enters the scheduler for the first time on this CPU.
 pub(crate) fn run() -> ! {
     let own = PerCpu::current();
-    // SAFETY: as in `from_syscall`; boot code holds no reference to the CPU's state.
+    // SAFETY: as in `hypercall`; boot code holds no reference to the CPU's state.
     let cpu = unsafe { &mut *own.cpu.get() };
     if own.hypervisor().on_interrupt(cpu, Irq::Spurious) == Resume::Idle {
         idle(own);
@@ -120,26 +135,56 @@ pub(crate) fn run() -> ! {
     unsafe { resume_guest() }
 }
 
-/// True if nothing but the guest's rax changed.
-extern "C" fn from_syscall(own: &'static PerCpu) -> bool {
+/// A hypercall's handler: its arguments, and what the guest finds in rax.
+type Handler = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64) -> u64;
+
+macro_rules! handlers {
+    ($($number:literal)*) => { [$(handler::<$number>()),*] };
+}
+
+/// The handlers by number; the last one serves all numbers that are none.
+static HYPERCALLS: [Handler; NUMBERS as usize + 1] = every_hypercall!(handlers);
+
+const fn handler<const NUMBER: u64>() -> Handler {
+    match NUMBER {
+        IRET => iret_hypercall,
+        _ => hypercall::<NUMBER>,
+    }
+}
+
+extern "C" fn hypercall<const NUMBER: u64>(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64 {
+    let own = PerCpu::current();
     // SAFETY: entry points do not nest: the hypervisor runs with interrupts off, and its own
     // exceptions never come here. So this is the only reference to the CPU's state.
     let cpu = unsafe { &mut *own.cpu.get() };
-    own.hypervisor().on_syscall_quick(cpu) || hypercall(own, cpu)
+    own.hypervisor()
+        .on_hypercall::<NUMBER>(cpu, [a, b, c, d, e, f])
 }
 
-/// Apart from [`from_syscall`], so that the latter needs no stack frame for it.
-#[inline(never)]
-fn hypercall(own: &'static PerCpu, cpu: &mut Cpu) -> bool {
-    if own.hypervisor().on_syscall(cpu) == Resume::Idle {
+/// True if all registers that are saved are to be loaded; false if the rest is to be saved.
+extern "C" fn from_iret(own: &'static PerCpu, rsp: u64) -> bool {
+    // SAFETY: as in `hypercall`.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    own.hypervisor().on_iret(cpu, rsp)
+}
+
+extern "C" fn from_user_syscall(own: &'static PerCpu) {
+    // SAFETY: as in `hypercall`.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    own.hypervisor().on_user_syscall(cpu);
+}
+
+extern "C" fn on_attention(own: &'static PerCpu) {
+    // SAFETY: as in `hypercall`.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    if own.hypervisor().on_attention(cpu) == Resume::Idle {
         idle(own);
     }
-    false
 }
 
 extern "C" fn from_guest(own: &'static PerCpu) {
     let (vector, error) = own.exception();
-    // SAFETY: as in `from_syscall`.
+    // SAFETY: as in `hypercall`.
     let cpu = unsafe { &mut *own.cpu.get() };
     let hypervisor = own.hypervisor();
     let resume = if vector < 32 {
@@ -173,7 +218,7 @@ fn idle(own: &'static PerCpu) {
         let mut resume = Resume::Idle;
         for irq in [Irq::Timer, Irq::Kick, Irq::Console, Irq::Spurious] {
             if pending & 1 << irq as u8 != 0 {
-                // SAFETY: as in `from_syscall`.
+                // SAFETY: as in `hypercall`.
                 let cpu = unsafe { &mut *own.cpu.get() };
                 resume = own.hypervisor().on_interrupt(cpu, irq);
             }

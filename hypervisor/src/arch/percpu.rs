@@ -29,6 +29,10 @@ pub(crate) struct EntryArea {
     pub(crate) stack: Cell<u64>,
     /// The [`PerCpu`] itself.
     pub(crate) own: Cell<u64>,
+    /// The running vCPU's `vcpu_info` in the direct map; a word of zeros if there is none.
+    pub(crate) info: Cell<u64>,
+    /// Whether the core is to be asked on the way out: [`hypervisor_core::platform::Machine::attend`].
+    pub(crate) attention: Cell<bool>,
     /// Non-maskable interrupts so far.
     pub(crate) nmis: Cell<u64>,
     /// What other CPUs want of it.
@@ -138,6 +142,8 @@ impl PerCpu {
                 regs: Cell::new(0),
                 stack: Cell::new(stack),
                 own: Cell::new(base),
+                info: Cell::new(0),
+                attention: Cell::new(false),
                 nmis: Cell::new(0),
                 requests: Requests::default(),
             },
@@ -194,6 +200,18 @@ impl PerCpu {
     /// Non-maskable interrupts so far.
     pub(crate) fn nmis(&self) -> u64 {
         self.entry.nmis.get()
+    }
+
+    /// The core is to be asked on the way to the guest.
+    #[inline]
+    pub(crate) fn attend(&self) {
+        self.entry.attention.set(true);
+    }
+
+    /// Where the way out looks for a pending upcall: an address in the direct map.
+    pub(crate) fn set_info(&self, at: Option<u64>) {
+        static NONE: u64 = 0;
+        self.entry.info.set(at.unwrap_or(&raw const NONE as u64));
     }
 
     /// Ties the CPU to the hypervisor.

@@ -92,7 +92,7 @@ const CASES: [Case; 16] = [
         )
     },
     Case {
-        memory_mib: 6,
+        memory_mib: 7,
         ..case("little-memory", "needed to start the kernel", Good::whole)
     },
     Case {

@@ -187,7 +187,6 @@ mod tests {
         let mut cx = testkit::context(hv, dom, &mut vcpu);
         let mut result;
         loop {
-            cx.call = (18, [cmd, count, va, 0, 0, 0]);
             result = console_io(&mut cx, cmd, count, va);
             if result != Err(Stop::Retry) {
                 break;

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use super::{DOMID_FIRST_RESERVED, Domain, DomainState, MAX_DOMAINS, MAX_VCPUS, Phase, VcpuShared};
 use crate::addr::Mfn;
-use crate::error::{Crash, Errno, Result};
+use crate::error::{Errno, Result};
 use crate::frame::word::Owner;
 use crate::hypercall::Budget;
 use crate::hypervisor::Hypervisor;
@@ -149,21 +149,20 @@ fn legacy_info(shared: Mfn, index: u16) -> Option<InfoArea> {
     })
 }
 
-/// Ends the domain of the running vCPU because of something it did: says so with a register dump,
-/// and lets nobody else notice.
+/// Ends the domain of the running vCPU if that did something that ends it ([`Vcpu::crash`]): says so
+/// with a register dump and the page-table walk of the address at fault, and lets nobody else
+/// notice. All of the vCPU's registers are saved.
 #[cold]
-pub fn crash<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, crash: Crash) {
-    crash_at(hv, vcpu, crash, None);
-}
-
-/// As [`crash`], with the page-table walk of `va` in the dump.
-#[cold]
-pub fn crash_at<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, crash: Crash, va: Option<u64>) {
+pub fn see_to_crash<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
+    let Some((crash, va)) = vcpu.crash.take() else {
+        return;
+    };
     let dom = hv.domains.slot(vcpu.slot);
     log::error!("d{}v{} killed: {}", dom.id(), vcpu.id.index, crash.0);
     hv.machine.dump(&vcpu.regs, va);
     crate::sched::shutdown(hv, dom, SHUTDOWN_CRASH);
     vcpu.reschedule = true;
+    hv.machine.attend();
 }
 
 /// `SHUTDOWN_crash` (sched.h).

@@ -5,6 +5,7 @@ mod exchange;
 pub mod lifecycle;
 pub mod memory_op;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
@@ -256,7 +257,7 @@ pub fn lock_pair<'a>(
 
 /// All domains.
 pub struct DomainTable {
-    slots: Vec<Domain>,
+    slots: Box<[Domain; MAX_DOMAINS]>,
     generations: AtomicU32,
     /// Held while a domain is created or its slot freed; covers the next id to try.
     pub(crate) creation: Mutex<u16>,
@@ -275,8 +276,9 @@ impl DomainTable {
         for slot in 0..MAX_DOMAINS {
             slots.push(Domain::empty(slot as u16));
         }
+        let slots = slots.into_boxed_slice().try_into();
         Ok(Self {
-            slots,
+            slots: slots.map_err(|_| Errno::ENOMEM)?,
             generations: AtomicU32::new(0),
             creation: Mutex::new(0),
         })
@@ -288,6 +290,7 @@ impl DomainTable {
     }
 
     /// The slot with this index, whatever is in it.
+    #[inline(always)]
     #[must_use]
     pub fn slot(&self, slot: u16) -> &Domain {
         &self.slots[slot as usize % MAX_DOMAINS]

@@ -4,8 +4,9 @@
 use hypercall_abi::xen as nr;
 
 use super::{Budget, Cx, multicall, version};
+use crate::addr::clamp_index;
 use crate::control::{console, domctl, physdev, platform, sysctl};
-use crate::domain::{lifecycle, memory_op};
+use crate::domain::memory_op;
 use crate::error::{Errno, HypercallResult, Stop};
 use crate::evtchn;
 use crate::grant;
@@ -13,7 +14,7 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::pv::{mmu_update, mmuext, walk};
 use crate::sched::ops as sched_ops;
-use crate::trap::{calls, iret};
+use crate::trap::{self, calls, iret};
 use crate::vcpu::Vcpu;
 
 /// How much of a hypercall is there.
@@ -38,19 +39,52 @@ pub struct Row {
     pub note: &'static str,
 }
 
+/// Calls a macro with every number that [`entry`] is made for.
+#[macro_export]
+macro_rules! every_hypercall {
+    ($each:ident) => {
+        $each! {
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31
+            32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60
+            61 62 63 64
+        }
+    };
+}
+
+/// Hypercall numbers below this may be calls; it stands for all others.
+pub const NUMBERS: u64 = 64;
+
+/// The call that replaces the guest's registers, and so is entered in its own way.
+pub const IRET: u64 = nr::__HYPERVISOR_iret;
+
+/// Whether page-table work that an earlier call left over comes before a call.
+#[derive(PartialEq, Eq)]
+enum Work {
+    /// It may wait: the call has nothing to do with tables.
+    Plain,
+    /// It comes first.
+    Tables,
+}
+
 /// Makes the table for people and the dispatch for machines from the same rows.
 macro_rules! hypercalls {
-    ($cx:ident, $a:ident; $($name:ident $number:ident $state:ident $note:literal => $call:expr,)*) => {
+    ($cx:ident, $a:ident; $($name:ident $number:ident $state:ident $work:ident $note:literal => $call:expr,)*) => {
         /// All hypercalls there are; every other number is `-ENOSYS`.
         pub const TABLE: &[Row] = &[
             $(Row { nr: nr::$number, name: stringify!($name), state: State::$state, note: $note },)*
         ];
 
-        /// Runs one hypercall.
-        #[inline]
-        pub(super) fn call<M: Machine>($cx: &mut Cx<'_, M>) -> HypercallResult {
-            let (number, $a) = $cx.call;
+        const fn work(number: u64) -> Work {
             match number {
+                $(nr::$number => Work::$work,)*
+                _ => Work::Plain,
+            }
+        }
+
+        /// Runs hypercall `NUMBER`; nothing but its handler is left of this when it is compiled.
+        #[inline(always)]
+        fn handle<const NUMBER: u64, M: Machine>($cx: &mut Cx<'_, M>, $a: [u64; 6]) -> HypercallResult {
+            match NUMBER {
                 $(nr::$number => $call,)*
                 _ => Err(Errno::ENOSYS.into()),
             }
@@ -59,116 +93,177 @@ macro_rules! hypercalls {
 }
 
 hypercalls! { cx, a;
-    set_trap_table __HYPERVISOR_set_trap_table Whole "all vectors"
+    set_trap_table __HYPERVISOR_set_trap_table Whole Tables "all vectors"
         => calls::set_trap_table(cx, a[0]),
-    mmu_update __HYPERVISOR_mmu_update Whole "all commands, own and foreign tables"
+    mmu_update __HYPERVISOR_mmu_update Whole Tables "all commands, own and foreign tables"
         => mmu_update::mmu_update(cx, a[0], a[1], a[2], a[3]),
-    set_gdt __HYPERVISOR_set_gdt Whole "up to 14 frames"
+    set_gdt __HYPERVISOR_set_gdt Whole Tables "up to 14 frames"
         => calls::set_gdt(cx, a[0], a[1]),
-    stack_switch __HYPERVISOR_stack_switch Whole ""
+    stack_switch __HYPERVISOR_stack_switch Whole Plain ""
         => calls::stack_switch(cx, a[0], a[1]),
-    set_callbacks __HYPERVISOR_set_callbacks Whole ""
+    set_callbacks __HYPERVISOR_set_callbacks Whole Plain ""
         => calls::set_callbacks(cx, a[0], a[1], a[2]),
-    fpu_taskswitch __HYPERVISOR_fpu_taskswitch Whole ""
+    fpu_taskswitch __HYPERVISOR_fpu_taskswitch Whole Plain ""
         => calls::fpu_taskswitch(cx, a[0]),
-    platform_op __HYPERVISOR_platform_op Part "firmware_info, get_cpuinfo, settime64"
+    platform_op __HYPERVISOR_platform_op Part Tables "firmware_info, get_cpuinfo, settime64"
         => platform::platform_op(cx, a[0]),
-    set_debugreg __HYPERVISOR_set_debugreg Whole ""
+    set_debugreg __HYPERVISOR_set_debugreg Whole Plain ""
         => calls::set_debugreg(cx, a[0], a[1]),
-    get_debugreg __HYPERVISOR_get_debugreg Whole ""
+    get_debugreg __HYPERVISOR_get_debugreg Whole Plain ""
         => calls::get_debugreg(cx, a[0]),
-    update_descriptor __HYPERVISOR_update_descriptor Whole ""
+    update_descriptor __HYPERVISOR_update_descriptor Whole Tables ""
         => calls::update_descriptor(cx, a[0], a[1]),
-    memory_op __HYPERVISOR_memory_op Part "reservations, exchange, memory maps, machphys, claims"
+    memory_op __HYPERVISOR_memory_op Part Tables "reservations, exchange, memory maps, machphys, claims"
         => memory_op::memory_op(cx, a[0], a[1]),
-    multicall __HYPERVISOR_multicall Whole "everything but itself"
+    multicall __HYPERVISOR_multicall Whole Tables "everything but itself"
         => multicall::multicall(cx, a[0], a[1]),
-    update_va_mapping __HYPERVISOR_update_va_mapping Whole "all flushes"
+    update_va_mapping __HYPERVISOR_update_va_mapping Whole Tables "all flushes"
         => mmu_update::update_va_mapping(cx, a[0], a[1], a[2]),
-    set_timer_op __HYPERVISOR_set_timer_op Whole ""
+    set_timer_op __HYPERVISOR_set_timer_op Whole Plain ""
         => sched_ops::set_timer_op(cx, a[0]),
-    xen_version __HYPERVISOR_xen_version Whole "all sub-operations; there is no build id"
+    xen_version __HYPERVISOR_xen_version Whole Plain "all sub-operations; there is no build id"
         => version::xen_version(cx, a[0], a[1]),
-    console_io __HYPERVISOR_console_io Whole ""
+    console_io __HYPERVISOR_console_io Whole Plain ""
         => console::console_io(cx, a[0], a[1], a[2]),
-    grant_table_op __HYPERVISOR_grant_table_op Part "query_size, setup_table, versions"
+    grant_table_op __HYPERVISOR_grant_table_op Part Tables "query_size, setup_table, versions"
         => grant::grant_table_op(cx, a[0], a[1], a[2]),
-    vm_assist __HYPERVISOR_vm_assist Whole ""
+    vm_assist __HYPERVISOR_vm_assist Whole Plain ""
         => calls::vm_assist(cx, a[0], a[1]),
-    update_va_mapping_otherdomain __HYPERVISOR_update_va_mapping_otherdomain Whole ""
+    update_va_mapping_otherdomain __HYPERVISOR_update_va_mapping_otherdomain Whole Tables ""
         => mmu_update::update_va_mapping_otherdomain(cx, a[0], a[1], a[2], a[3]),
-    iret __HYPERVISOR_iret Whole ""
+    iret __HYPERVISOR_iret Whole Plain ""
         => iret::iret(cx),
-    vcpu_op __HYPERVISOR_vcpu_op Part "all but get_physid"
+    vcpu_op __HYPERVISOR_vcpu_op Part Tables "all but get_physid"
         => sched_ops::vcpu_op(cx, a[0], a[1], a[2]),
-    set_segment_base __HYPERVISOR_set_segment_base Whole ""
+    set_segment_base __HYPERVISOR_set_segment_base Whole Plain ""
         => calls::set_segment_base(cx, a[0], a[1]),
-    mmuext_op __HYPERVISOR_mmuext_op Whole "superpage marks refused as real Xen refuses them"
+    mmuext_op __HYPERVISOR_mmuext_op Whole Tables "superpage marks refused as real Xen refuses them"
         => mmuext::mmuext_op(cx, a[0], a[1], a[2], a[3]),
-    sched_op __HYPERVISOR_sched_op Whole "pin_override for dom0"
+    sched_op __HYPERVISOR_sched_op Whole Plain "pin_override for dom0"
         => sched_ops::sched_op(cx, a[0], a[1]),
-    callback_op __HYPERVISOR_callback_op Whole "all types"
+    callback_op __HYPERVISOR_callback_op Whole Plain "all types"
         => calls::callback_op(cx, a[0], a[1]),
-    event_channel_op __HYPERVISOR_event_channel_op Part "two-level ABI whole; no FIFO"
+    event_channel_op __HYPERVISOR_event_channel_op Part Plain "two-level ABI whole; no FIFO"
         => evtchn::event_channel_op(cx, a[0], a[1]),
-    physdev_op __HYPERVISOR_physdev_op Part "what a dom0 asks while it boots"
+    physdev_op __HYPERVISOR_physdev_op Part Tables "what a dom0 asks while it boots"
         => physdev::physdev_op(cx, a[0], a[1]),
-    sysctl __HYPERVISOR_sysctl Part "what the toolstack needs"
+    sysctl __HYPERVISOR_sysctl Part Tables "what the toolstack needs"
         => sysctl::sysctl(cx, a[0]),
-    domctl __HYPERVISOR_domctl Part "what the toolstack needs"
+    domctl __HYPERVISOR_domctl Part Tables "what the toolstack needs"
         => domctl::domctl(cx, a[0]),
 }
 
 /// Length of the `syscall` instruction: how far back a hypercall is run again.
 pub(super) const SYSCALL_LENGTH: u64 = 2;
 
-/// Runs the hypercall that `vcpu`, in kernel mode, asks for with its registers.
-pub fn hypercall<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
-    let number = vcpu.regs.rax;
-    // Nothing to look up, nothing to go wrong: not worth a context.
-    if number == nr::__HYPERVISOR_xen_version
-        && vcpu.regs.rdi == version::VERSION_COMMAND
-        && vcpu.walk.is_idle()
-    {
-        vcpu.regs.rax = version::VERSION;
-        return;
-    }
-    let r = &vcpu.regs;
-    let args = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
-    let result = run(hv, vcpu, (number, args));
+/// Runs hypercall `NUMBER` of `vcpu`, in kernel mode; gives what the guest finds in rax. The entry
+/// code has saved the registers that arguments and the instruction use, and no others.
+#[inline(always)]
+pub fn entry<const NUMBER: u64, M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    args: [u64; 6],
+) -> u64 {
+    let dom = hv.domains.slot(vcpu.slot);
+    let mut cx = Cx::new(hv, vcpu, dom, NUMBER);
+    let result = if work(NUMBER) == Work::Tables {
+        with_tables(&mut cx, |cx| handle::<NUMBER, M>(cx, args))
+    } else {
+        handle::<NUMBER, M>(&mut cx, args)
+    };
     match result {
-        // An iret has put the registers in place itself.
-        Ok(_) if number == nr::__HYPERVISOR_iret => {}
-        Ok(value) => vcpu.regs.rax = value as u64,
-        Err(Stop::Err(e)) => vcpu.regs.rax = e.negated() as u64,
-        Err(Stop::Retry) => vcpu.regs.rip = vcpu.regs.rip.wrapping_sub(SYSCALL_LENGTH),
-        Err(Stop::Crash(crash)) => lifecycle::crash(hv, vcpu, crash),
+        Ok(value) => value as u64,
+        Err(Stop::Err(e)) => e.negated() as u64,
+        Err(Stop::Retry) => {
+            if !cx.vcpu.call_whole {
+                let regs = &mut cx.vcpu.regs;
+                regs.rip = regs.rip.wrapping_sub(SYSCALL_LENGTH);
+            }
+            NUMBER
+        }
+        Err(Stop::Crash(crash)) => {
+            trap::kill(hv, cx.vcpu, crash, None);
+            NUMBER
+        }
     }
 }
 
-fn run<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, call_: (u64, [u64; 6])) -> HypercallResult {
-    let mut budget = Budget::new(hv.machine.budget());
-    if !vcpu.walk.is_idle() {
-        finish_walk(hv, vcpu, &mut budget)?;
+/// Runs a call that changes page tables, behind what an earlier one left over.
+#[inline(always)]
+fn with_tables<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    call: impl FnOnce(&mut Cx<'_, M>) -> HypercallResult,
+) -> HypercallResult {
+    if !cx.vcpu.walk.is_idle() {
+        finish_walk(cx.hv, cx.vcpu, &mut cx.budget)?;
     }
-    let dom = hv.domains.slot(vcpu.slot);
-    let mut cx = Cx {
-        hv,
-        vcpu,
-        dom,
-        budget,
-        call: call_,
-        depth: 0,
-    };
-    let result = call(&mut cx);
+    let result = call(cx);
     if !cx.vcpu.walk.is_idle() && result != Err(Stop::Retry) {
-        walk::forget_verdict(hv, &mut cx.vcpu.walk);
+        walk::forget_verdict(cx.hv, &mut cx.vcpu.walk);
     }
     result
 }
 
+/// Hypercalls by number.
+struct Calls<M>(core::marker::PhantomData<M>);
+
+type Whole<M> = fn(&Hypervisor<M>, &mut Vcpu, [u64; 6]) -> u64;
+type Inner<M> = fn(&mut Cx<'_, M>) -> HypercallResult;
+
+macro_rules! whole {
+    ($($number:literal)*) => { [$(entry::<$number, M>),*] };
+}
+
+macro_rules! inner {
+    ($($number:literal)*) => { [$(inner::<$number, M>),*] };
+}
+
+impl<M: Machine> Calls<M> {
+    const WHOLE: [Whole<M>; NUMBERS as usize + 1] = every_hypercall!(whole);
+    const INNER: [Inner<M>; NUMBERS as usize + 1] = every_hypercall!(inner);
+}
+
+fn inner<const NUMBER: u64, M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
+    let args = cx.vcpu.entry.args;
+    handle::<NUMBER, M>(cx, args)
+}
+
+/// A number's place in the tables, whatever the processor speculates.
+#[inline(always)]
+fn place(number: u64) -> usize {
+    clamp_index(number.min(NUMBERS) as usize, NUMBERS as usize + 1)
+}
+
+/// Has the hypercall in progress made again, from where it is now, with all registers saved.
+#[cold]
+pub(super) fn call_whole<M: Machine>(cx: &mut Cx<'_, M>) -> Stop {
+    cx.vcpu.call_whole = true;
+    cx.hv.machine.attend();
+    Stop::Retry
+}
+
+/// Runs the call of the multicall entry in progress; `cx` has its number.
+#[inline(always)]
+pub(super) fn inner_call<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
+    (Calls::<M>::INNER[place(cx.number)])(cx)
+}
+
+/// Runs the hypercall that `vcpu`, in kernel mode, asks for with its registers, which all are saved.
+pub fn hypercall<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
+    let number = vcpu.regs.rax;
+    let args = vcpu.regs.hypercall_args();
+    vcpu.all_saved = true;
+    let result = (Calls::<M>::WHOLE[place(number)])(hv, vcpu, args);
+    vcpu.all_saved = false;
+    // An iret has put the registers in place itself.
+    if number != IRET {
+        vcpu.regs.rax = result;
+    }
+}
+
 /// Page-table work that an earlier call left over comes first.
 #[cold]
+#[inline(never)]
 fn finish_walk<M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,
@@ -189,7 +284,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for row in TABLE {
             assert!(seen.insert(row.nr), "{} twice", row.name);
-            assert!(row.nr < 64, "{}", row.name);
+            assert!(row.nr < NUMBERS, "{}", row.name);
         }
     }
 }

@@ -56,13 +56,27 @@ pub struct Cx<'a, M: Machine> {
     pub dom: &'a Domain,
     /// What may still be done before interrupts must be seen to.
     pub budget: Budget,
-    /// Number and arguments of the call in progress (of the inner one, in a multicall).
-    pub call: (u64, [u64; 6]),
+    /// Number of the call in progress (of the inner one, in a multicall).
+    pub number: u64,
     /// 0 for a direct call, 1 inside a multicall.
     pub depth: u8,
 }
 
 impl<'a, M: Machine> Cx<'a, M> {
+    /// Of call `number`, made directly by `vcpu`.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(hv: &'a Hypervisor<M>, vcpu: &'a mut Vcpu, dom: &'a Domain, number: u64) -> Self {
+        Self {
+            hv,
+            vcpu,
+            dom,
+            budget: Budget::new(hv.machine.budget()),
+            number,
+            depth: 0,
+        }
+    }
+
     /// The machine.
     #[inline]
     #[must_use]
@@ -70,19 +84,45 @@ impl<'a, M: Machine> Cx<'a, M> {
         self.hv.machine
     }
 
+    /// The arguments of the call in progress.
+    #[inline(always)]
+    #[must_use]
+    pub fn args(&self) -> [u64; 6] {
+        if self.depth == 0 {
+            self.vcpu.regs.hypercall_args()
+        } else {
+            self.vcpu.entry.args
+        }
+    }
+
     /// Items that an earlier, interrupted run of this very call finished; the record is taken.
     #[inline]
     pub fn resume_at(&mut self) -> u64 {
+        if self.vcpu.continuation[usize::from(self.depth & 1)].is_none() {
+            return 0;
+        }
+        self.resume_after()
+    }
+
+    #[cold]
+    fn resume_after(&mut self) -> u64 {
+        let call = (self.number, self.args());
         match self.vcpu.continuation[usize::from(self.depth & 1)].take() {
-            Some(c) if c.call == self.call => c.done,
+            Some(c) if c.call == call => c.done,
             _ => 0,
         }
+    }
+
+    /// Has the CPU look for something else to run once the hypercall is done.
+    pub fn reschedule(&mut self) {
+        self.vcpu.reschedule = true;
+        self.hv.machine.attend();
     }
 
     /// Records that `done` items are finished; the handler then returns `Stop::Retry`.
     pub fn suspend_at(&mut self, done: u64) {
         self.vcpu.continuation[usize::from(self.depth & 1)] = Some(Continuation {
-            call: self.call,
+            call: (self.number, self.args()),
             done,
             rip: self.vcpu.regs.rip.wrapping_sub(dispatch::SYSCALL_LENGTH),
         });

@@ -1,6 +1,7 @@
 //! `multicall` (xen.h): several hypercalls in one entry.
 
-use hypercall_abi::xen::{__HYPERVISOR_iret, __HYPERVISOR_multicall, multicall_entry};
+use hypercall_abi::xen::{__HYPERVISOR_iret, multicall_entry};
+use zerocopy::IntoBytes;
 
 use super::{Cx, dispatch};
 use crate::addr::guest_range;
@@ -27,72 +28,55 @@ pub fn multicall<M: Machine>(cx: &mut Cx<'_, M>, list: u64, count: u64) -> Hyper
         return Err(Errno::EFAULT.into());
     }
     let entries = GuestSlice::<multicall_entry>::new(list, u64::from(count as u32))?;
-    let outer = cx.call;
-    let first = cx.resume_at();
-    for index in first..entries.len() {
-        let outcome = entry(cx, &entries, index);
-        cx.call = outer;
-        cx.depth = 0;
-        match outcome {
-            Ok(Next::Entry) => {}
-            Ok(Next::Left) => return Ok(cx.vcpu.regs.rax as i64),
-            Err(Stop::Retry) => {
-                cx.suspend_at(index);
-                return Err(Stop::Retry);
-            }
-            Err(other) => return Err(other),
+    let outer = cx.number;
+    let mut next = cx.resume_at();
+    cx.depth = 1;
+    let outcome = run(cx, &entries, &mut next);
+    (cx.number, cx.depth) = (outer, 0);
+    if outcome == Err(Stop::Retry) {
+        cx.suspend_at(next);
+    }
+    outcome
+}
+
+/// Runs the entries from `next` on, which keeps up with it.
+fn run<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    entries: &GuestSlice<multicall_entry>,
+    next: &mut u64,
+) -> HypercallResult {
+    while *next < entries.len() {
+        // Taken at the end: an entry that finds nothing left would not get anywhere.
+        if cx.budget.is_spent() {
+            return Err(Stop::Retry);
         }
+        let at = entries.address(*next);
+        let entry = cx.vcpu.entry.as_mut_bytes();
+        (cx.hv.machine.copy_from_guest(at, entry)).map_err(|_| Errno::EFAULT)?;
+        cx.number = cx.vcpu.entry.op;
+        if cx.number == __HYPERVISOR_iret {
+            if !cx.vcpu.all_saved {
+                return Err(dispatch::call_whole(cx));
+            }
+            iret::iret(cx)?;
+            // Where the list is not writable any more, nobody looks at it.
+            let _ = put_result(cx, at, cx.vcpu.regs.rax);
+            return Ok(cx.vcpu.regs.rax as i64);
+        }
+        let value = match dispatch::inner_call(cx) {
+            Ok(value) => value,
+            Err(Stop::Err(e)) => e.negated(),
+            Err(stop) => return Err(stop),
+        };
+        put_result(cx, at, value as u64)?;
+        cx.budget.take(2);
+        *next += 1;
     }
     Ok(0)
 }
 
-/// What follows an entry.
-enum Next {
-    /// The next entry.
-    Entry,
-    /// Nothing: the guest goes on elsewhere.
-    Left,
-}
-
-fn entry<M: Machine>(
-    cx: &mut Cx<'_, M>,
-    entries: &GuestSlice<multicall_entry>,
-    index: u64,
-) -> Result<Next, Stop> {
-    // Taken at the end: an entry that finds nothing left would not get anywhere.
-    if cx.budget.is_spent() {
-        return Err(Stop::Retry);
-    }
-    let e = entries.read(cx.m(), index)?;
-    if e.op == __HYPERVISOR_iret {
-        iret::iret(cx)?;
-        // Where the list is not writable any more, nobody looks at it.
-        let _ = put_result(cx, entries, index, cx.vcpu.regs.rax);
-        return Ok(Next::Left);
-    }
-    cx.call = (e.op, e.args);
-    cx.depth = 1;
-    let result = if e.op == __HYPERVISOR_multicall {
-        Err(Errno::EINVAL.into())
-    } else {
-        dispatch::call(cx)
-    };
-    let value = match result {
-        Ok(value) => value,
-        Err(Stop::Err(e)) => e.negated(),
-        Err(stop) => return Err(stop),
-    };
-    put_result(cx, entries, index, value as u64)?;
-    cx.budget.take(2);
-    Ok(Next::Entry)
-}
-
-fn put_result<M: Machine>(
-    cx: &Cx<'_, M>,
-    entries: &GuestSlice<multicall_entry>,
-    index: u64,
-    value: u64,
-) -> Result<(), Errno> {
-    let at = entries.address(index).wrapping_add(RESULT);
-    cx.m().write_guest_u64(at, value).map_err(|_| Errno::EFAULT)
+/// Writes the result of the entry at `at`.
+#[inline]
+fn put_result<M: Machine>(cx: &Cx<'_, M>, at: u64, value: u64) -> Result<(), Errno> {
+    (cx.m().write_guest_u64(at.wrapping_add(RESULT), value)).map_err(|_| Errno::EFAULT)
 }

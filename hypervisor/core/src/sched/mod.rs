@@ -321,12 +321,6 @@ impl Scheduler {
         &self.cpus[id as usize]
     }
 
-    /// Whether CPU `id` need not think again before it runs its vCPU on.
-    #[inline]
-    pub(crate) fn is_settled(&self, id: CpuId) -> bool {
-        matches!(self.cpus.get(id as usize), Some(cpu) if !cpu.resched.load(Ordering::Acquire))
-    }
-
     /// A number that no vCPU has, with room for it in every queue.
     fn take_unit(&self) -> Result<Unit> {
         let mut units = self.units.lock();

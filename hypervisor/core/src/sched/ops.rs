@@ -42,7 +42,7 @@ pub fn sched_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> Hypercall
         SCHEDOP_shutdown => {
             let s: sched_shutdown = copy_in(cx.m(), arg)?;
             stop::shutdown(cx.hv, cx.dom, s.reason as u8);
-            cx.vcpu.reschedule = true;
+            cx.reschedule();
             Ok(0)
         }
         SCHEDOP_shutdown_code => {
@@ -66,7 +66,7 @@ fn do_yield<M: Machine>(cx: &mut Cx<'_, M>) {
     if let Some(running) = cpu.queue.lock().running.as_mut() {
         running.yielded = true;
     }
-    cx.vcpu.reschedule = true;
+    cx.reschedule();
 }
 
 /// Unmasks upcalls and waits for one; both under the lock that whoever raises one holds, so that
@@ -83,7 +83,7 @@ fn block<M: Machine>(cx: &mut Cx<'_, M>) {
     }
     if let Some(me) = state.vcpus.get_mut(usize::from(cx.vcpu.id.index)) {
         me.sched.blocked = true;
-        cx.vcpu.reschedule = true;
+        cx.reschedule();
     }
 }
 
@@ -125,7 +125,7 @@ fn poll<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         deadline => deadline,
     };
     state.events.start_polling(index);
-    cx.vcpu.reschedule = true;
+    cx.reschedule();
     Ok(0)
 }
 

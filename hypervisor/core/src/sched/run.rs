@@ -29,7 +29,10 @@ pub fn is_ready(dom: &Domain, vcpu: &VcpuShared) -> bool {
 /// Makes `cpu` think again about what it runs.
 pub(super) fn poke<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId) {
     // Whoever set the flag first has sent the interrupt; the CPU clears it before it looks.
-    if !hv.sched.cpu(cpu).resched.swap(true, Ordering::AcqRel) && cpu != hv.machine.cpu() {
+    let first = !hv.sched.cpu(cpu).resched.swap(true, Ordering::AcqRel);
+    if cpu == hv.machine.cpu() {
+        hv.machine.attend();
+    } else if first {
         hv.machine.kick(cpu);
     }
 }

@@ -9,7 +9,7 @@ use super::queue::{Queue, Running, SLICE, virtual_time};
 use super::run::{advance_clock, is_ready, may_run_on, settle, translate_vtime};
 use super::timer::{arm_at, fire_due, fire_own, park, unpark};
 use super::{Cpu, area, upcall_due};
-use crate::domain::{Domain, DomainState};
+use crate::domain::{Domain, DomainState, lifecycle};
 use crate::entry::Resume;
 use crate::hypervisor::Hypervisor;
 use crate::platform::{CpuId, Machine, Nanos};
@@ -34,6 +34,9 @@ enum Next {
 #[inline(never)]
 pub(super) fn reschedule<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu) -> Resume {
     loop {
+        if let Some(vcpu) = cpu.current.as_mut() {
+            lifecycle::see_to_crash(hv, vcpu);
+        }
         settle_cpu(hv, cpu);
         arm(hv, cpu, hv.machine.now());
         let Some(vcpu) = cpu.current.as_mut() else {

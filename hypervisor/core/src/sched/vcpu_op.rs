@@ -140,7 +140,7 @@ fn down<M: Machine>(cx: &mut Cx<'_, M>, index: usize) -> HypercallResult {
     if !others_up {
         drop(state);
         stop::shutdown(cx.hv, cx.dom, hypercall_abi::sched::SHUTDOWN_poweroff as u8);
-        cx.vcpu.reschedule = true;
+        cx.reschedule();
         return Ok(0);
     }
     let vcpu = state.vcpus.get_mut(index).ok_or(Errno::ENOENT)?;
@@ -182,7 +182,7 @@ fn register_time<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> Hype
 fn refresh_clock<M: Machine>(cx: &mut Cx<'_, M>, index: usize, running: Option<u32>) {
     if is_self(cx, index) {
         cx.vcpu.clock_stale = true;
-        cx.vcpu.reschedule = true;
+        cx.reschedule();
     } else if let Some(cpu) = running {
         poke(cx.hv, cpu);
     }
@@ -251,6 +251,7 @@ fn register_vcpu_info<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) ->
     let running = vcpu.sched.running;
     if mine {
         cx.vcpu.info = Some(new);
+        cx.m().note_info(Some(new));
     }
     refresh_clock(cx, index, running);
     Ok(0)
@@ -283,7 +284,7 @@ fn send_nmi<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> Hypercall
     let s = &mut state.vcpus.get_mut(index).ok_or(Errno::ENOENT)?.sched;
     s.nmi = true;
     if is_self(cx, index) {
-        cx.vcpu.reschedule = true;
+        cx.reschedule();
     } else if s.blocked {
         super::run::wake_locked(cx.hv, cx.dom, &mut state, index as u16);
     } else if let Some(cpu) = s.running {

@@ -10,7 +10,7 @@ use crate::platform::{
     CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
 };
 use crate::pv::entry::ValidEntry;
-use crate::vcpu::{Mode, Regs, Vcpu};
+use crate::vcpu::{InfoArea, Mode, Regs, Vcpu};
 
 impl Machine for FakeMachine {
     fn read_entry(&self, table: Mfn, index: usize) -> u64 {
@@ -283,6 +283,11 @@ impl Machine for FakeMachine {
             self.record(Happened::Kick(cpu));
         }
     }
+
+    // A fake CPU always leaves by `sched::leave`, which looks for itself.
+    fn attend(&self) {}
+
+    fn note_info(&self, _: Option<InfoArea>) {}
 
     fn now(&self) -> Nanos {
         self.clock.load(Ordering::SeqCst)

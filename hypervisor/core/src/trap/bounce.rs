@@ -9,7 +9,6 @@
 use core::mem::offset_of;
 use core::sync::atomic::Ordering;
 
-use arrayvec::ArrayVec;
 use hypercall_abi::arch_x86_64::arch_vcpu_info;
 use hypercall_abi::xen::{VMASST_TYPE_architectural_iopl, vcpu_info};
 use zerocopy::IntoBytes;
@@ -139,16 +138,15 @@ pub(crate) fn enter<M: Machine>(
     if shows_iopl(hv, vcpu) {
         rflags |= u64::from(vcpu.arch.iopl & 3) << IOPL_SHIFT;
     }
-    let mut words = ArrayVec::<u64, 8>::new();
-    words.push(vcpu.regs.rcx);
-    words.push(vcpu.regs.r11);
-    words.extend(handler.error.map(u64::from));
-    words.push(from.rip);
-    words.push(u64::from(cs) | u64::from(masked) << 32);
-    words.push(rflags);
-    words.push(from.rsp);
-    words.push(u64::from(from.ss));
-    let bytes = words.as_slice().as_bytes();
+    let (rcx, r11) = (vcpu.regs.rcx, vcpu.regs.r11);
+    let [first, second, third] = match handler.error {
+        Some(error) => [rcx, r11, u64::from(error)],
+        None => [0, rcx, r11],
+    };
+    let cs = u64::from(cs) | u64::from(masked) << 32;
+    let ss = u64::from(from.ss);
+    let words = [first, second, third, from.rip, cs, rflags, from.rsp, ss];
+    let bytes = words[usize::from(handler.error.is_none())..].as_bytes();
     let rsp = (top & !15).wrapping_sub(bytes.len() as u64);
     let exit = ExitFrame::handler(handler.address, from.rflags, rsp)
         .map_err(|_| Crash("handler address is not canonical"))?;

@@ -8,7 +8,7 @@ use super::{GP, UD, bounce, cpuid, inject, inject_at, msr, port, registers, tabl
 use crate::addr::{Mfn, PAGE_SIZE, guest_range};
 use crate::domain::Domain;
 use crate::error::{Errno, Stop};
-use crate::hypercall::{Budget, Cx};
+use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
 use crate::platform::{CopyFault, Machine};
 use crate::pv::root;
@@ -229,14 +229,7 @@ fn write_cr<M: Machine>(
 
 /// A new kernel root, as `MMUEXT_NEW_BASEPTR` sets it; the same one flushes the TLB.
 fn write_cr3<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut Vcpu, new: Mfn) -> Outcome {
-    let mut cx = Cx {
-        hv,
-        vcpu,
-        dom,
-        budget: Budget::new(Budget::FULL),
-        call: (0, [0; 6]),
-        depth: 0,
-    };
+    let mut cx = Cx::new(hv, vcpu, dom, 0);
     match root::new_kernel_root(&mut cx, new) {
         Ok(()) => Outcome::Done,
         Err(Stop::Retry) => Outcome::Again,

@@ -11,50 +11,22 @@ use super::{GP, inject_at, mode};
 use crate::error::{Crash, HypercallResult};
 use crate::guest::copy_in;
 use crate::hypercall::Cx;
+use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
+use crate::vcpu::Vcpu;
 
 /// `iret()`. The registers are all in place afterwards, rax among them.
 ///
 /// # Errors
 /// The domain dies when the frame cannot be read, or names a mode without a page table.
+#[inline(never)]
 pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     let frame: iret_context =
         copy_in(cx.m(), cx.vcpu.regs.rsp).map_err(|_| Crash("iret frame cannot be read"))?;
-    let mut to = Interrupted {
-        rip: frame.rip,
-        cs: frame.cs as u16,
-        rflags: frame.rflags,
-        rsp: frame.rsp,
-        ss: frame.ss as u16,
-    };
-    if frame.cs & 3 == 3 {
-        mode::toggle(cx.hv, cx.vcpu)?;
-    }
-    if bounce::shows_iopl(cx.hv, cx.vcpu) {
-        cx.vcpu.arch.iopl = (frame.rflags >> IOPL_SHIFT) as u8 & 3;
-    }
-    bounce::set_upcall_mask(cx.hv, cx.vcpu, frame.rflags & IF == 0);
-    let regs = &mut cx.vcpu.regs;
-    regs.rax = frame.rax;
-    if frame.flags & VGCF_in_syscall != 0 {
-        // As `sysret` leaves them, of which there is one for 32-bit code.
-        to.ss = FLAT_USER_SS;
-        regs.rcx = frame.rip;
-        regs.r11 = guest_flags(frame.rflags);
-        if to.cs != FLAT_RING3_CS32 {
-            to.cs = FLAT_USER_CS;
-        }
-    } else {
-        regs.rcx = frame.rcx;
-        regs.r11 = frame.r11;
-    }
-    let exit = if frame.flags & VGCF_in_syscall != 0 && to.cs == FLAT_USER_CS {
-        ExitFrame::behind_syscall(to.rip, to.rflags, to.rsp)
-    } else {
-        ExitFrame::new(to.rip, to.cs, to.rflags, to.rsp, to.ss)
-    };
-    match exit {
-        Ok(exit) => exit.apply(regs),
+    let mut to = target(&frame);
+    prepare(cx.hv, cx.vcpu, &frame)?;
+    match exit(&frame, &to) {
+        Ok(exit) => exit.apply(&mut cx.vcpu.regs),
         Err(BadExit) => {
             // The fault is that of the first instruction there.
             to.ss |= 3;
@@ -63,4 +35,76 @@ pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
         }
     }
     Ok(0)
+}
+
+/// The same, the guest's stack pointer being `rsp`, if nothing is wrong with the frame; else false, and nothing done: then the whole
+/// hypercall is to be run, for which all of the guest's registers must be saved.
+#[inline]
+pub(crate) fn quick<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, rsp: u64) -> bool {
+    let Ok(frame) = copy_in::<iret_context, M>(hv.machine, rsp) else {
+        return false;
+    };
+    let Ok(exit) = exit(&frame, &target(&frame)) else {
+        return false;
+    };
+    if prepare(hv, vcpu, &frame).is_err() {
+        return false;
+    }
+    exit.apply(&mut vcpu.regs);
+    true
+}
+
+/// Where the frame says to go on.
+#[inline]
+fn target(frame: &iret_context) -> Interrupted {
+    let (mut cs, mut ss) = (frame.cs as u16, frame.ss as u16);
+    if frame.flags & VGCF_in_syscall != 0 {
+        // As `sysret` leaves them, of which there is one for 32-bit code.
+        ss = FLAT_USER_SS;
+        if cs != FLAT_RING3_CS32 {
+            cs = FLAT_USER_CS;
+        }
+    }
+    Interrupted {
+        rip: frame.rip,
+        cs,
+        rflags: frame.rflags,
+        rsp: frame.rsp,
+        ss,
+    }
+}
+
+#[inline]
+fn exit(frame: &iret_context, to: &Interrupted) -> Result<ExitFrame, BadExit> {
+    if frame.flags & VGCF_in_syscall != 0 && to.cs == FLAT_USER_CS {
+        ExitFrame::behind_syscall(to.rip, to.rflags, to.rsp)
+    } else {
+        ExitFrame::new(to.rip, to.cs, to.rflags, to.rsp, to.ss)
+    }
+}
+
+/// Everything but where to go on. Nothing is done where it fails.
+#[inline]
+fn prepare<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    frame: &iret_context,
+) -> Result<(), Crash> {
+    if frame.cs & 3 == 3 {
+        mode::toggle(hv, vcpu)?;
+    }
+    if bounce::shows_iopl(hv, vcpu) {
+        vcpu.arch.iopl = (frame.rflags >> IOPL_SHIFT) as u8 & 3;
+    }
+    bounce::set_upcall_mask(hv, vcpu, frame.rflags & IF == 0);
+    let regs = &mut vcpu.regs;
+    regs.rax = frame.rax;
+    if frame.flags & VGCF_in_syscall != 0 {
+        regs.rcx = frame.rip;
+        regs.r11 = guest_flags(frame.rflags);
+    } else {
+        regs.rcx = frame.rcx;
+        regs.r11 = frame.r11;
+    }
+    Ok(())
 }

@@ -15,7 +15,6 @@ mod port;
 pub(crate) mod registers;
 mod tables;
 
-use crate::domain::lifecycle;
 use crate::error::Crash;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
@@ -197,10 +196,12 @@ pub(crate) fn inject_at<M: Machine>(
     }
 }
 
-/// Ends the domain: registers, the walk of `va`, then the crash itself.
+/// Ends the domain on the way out: registers, the walk of `va`, then the crash itself.
 #[cold]
 pub(crate) fn kill<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, crash: Crash, va: Option<u64>) {
-    lifecycle::crash_at(hv, vcpu, crash, va);
+    vcpu.crash.get_or_insert((crash, va));
+    vcpu.reschedule = true;
+    hv.machine.attend();
 }
 
 /// The usual name of a vector.

@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::addr::{Mfn, PAGE_SIZE, canonical};
-use crate::domain::Domain;
+use crate::domain::{Domain, lifecycle};
 use crate::hypercall::Cx;
 use crate::testkit::{self, FakeMachine, Happened};
 use crate::vcpu::{InfoArea, Regs, TrapGate, VcpuId};
@@ -91,6 +91,8 @@ impl Guest {
 
     fn fault(&mut self, vector: u8, error: u32) {
         exception(self.hv, &mut self.vcpu, vector, error, 0);
+        // On the way out.
+        lifecycle::see_to_crash(self.hv, &mut self.vcpu);
     }
 
     fn cx(&mut self) -> Cx<'_, FakeMachine> {

@@ -6,6 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
+use hypercall_abi::arch_x86_64::iret_context;
 use hypercall_abi::xen::multicall_entry;
 use zerocopy::FromZeros;
 
@@ -256,6 +257,8 @@ pub struct Vcpu {
     pub continuation: [Option<Continuation>; 2],
     /// Page-table work in progress (see [`crate::pv::walk`]).
     pub walk: crate::pv::walk::WalkState,
+    /// The frame of the `iret` in progress.
+    pub iret_frame: iret_context,
     /// The multicall entry in progress.
     pub entry: multicall_entry,
     /// Set by a handler that wants to give up the CPU once the hypercall is done; see
@@ -358,6 +361,7 @@ impl Vcpu {
             info: None,
             continuation: [None; 2],
             walk: crate::pv::walk::WalkState::default(),
+            iret_frame: iret_context::new_zeroed(),
             entry: multicall_entry::new_zeroed(),
             reschedule: false,
             all_saved: false,

@@ -230,6 +230,9 @@ pub(super) fn set_singleshot<M: Machine>(cx: &mut Cx<'_, M>, deadline: Nanos) {
 
 /// The errno of a vCPU id that names none.
 pub(super) fn vcpu_index<M: Machine>(cx: &Cx<'_, M>, id: u64) -> Result<usize> {
+    if id as u32 == u32::from(cx.vcpu.id.index) {
+        return Ok(usize::from(cx.vcpu.id.index));
+    }
     let count = cx.dom.lock().vcpus.len();
     match usize::try_from(id as u32) {
         Ok(index) if index < count => Ok(crate::addr::clamp_index(index, count)),

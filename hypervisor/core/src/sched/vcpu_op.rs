@@ -38,13 +38,11 @@ pub fn vcpu_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, vcpuid: u64, arg: u64) 
         }
         VCPUOP_get_runstate_info => {
             let now = cx.m().now();
-            let info = cx
-                .dom
-                .lock()
-                .vcpus
-                .get(index)
-                .map(|v| v.sched.runstate(now));
-            copy_out(cx.m(), arg, &info.ok_or(Errno::ENOENT)?)?;
+            let info = match cx.dom.lock().vcpus.get(index) {
+                Some(vcpu) => vcpu.sched.runstate(now),
+                None => return Err(Errno::ENOENT.into()),
+            };
+            copy_out(cx.m(), arg, &info)?;
             Ok(0)
         }
         VCPUOP_register_runstate_memory_area => register_runstate(cx, index, arg),

@@ -8,12 +8,13 @@ use hypercall_abi::arch_x86_64::{
 use super::bounce::{self, Interrupted};
 use super::frame::{BadExit, ExitFrame, IF, IOPL_SHIFT, RF, guest_flags};
 use super::{GP, inject_at, mode};
+use crate::addr::guest_range;
 use crate::error::{Crash, HypercallResult};
-use crate::guest::copy_in;
 use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::vcpu::Vcpu;
+use zerocopy::IntoBytes;
 
 /// `iret()`. The registers are all in place afterwards, rax among them.
 ///
@@ -21,8 +22,11 @@ use crate::vcpu::Vcpu;
 /// The domain dies when the frame cannot be read, or names a mode without a page table.
 #[inline(never)]
 pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
-    let frame: iret_context =
-        copy_in(cx.m(), cx.vcpu.regs.rsp).map_err(|_| Crash("iret frame cannot be read"))?;
+    let rsp = cx.vcpu.regs.rsp;
+    if !read(cx.hv, cx.vcpu, rsp) {
+        return Err(Crash("iret frame cannot be read").into());
+    }
+    let frame = cx.vcpu.iret_frame;
     let mut to = target(&frame);
     prepare(cx.hv, cx.vcpu, &frame)?;
     match exit(&frame, &to) {
@@ -41,9 +45,10 @@ pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
 /// hypercall is to be run, for which all of the guest's registers must be saved.
 #[inline]
 pub(crate) fn quick<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, rsp: u64) -> bool {
-    let Ok(frame) = copy_in::<iret_context, M>(hv.machine, rsp) else {
+    if !read(hv, vcpu, rsp) {
         return false;
-    };
+    }
+    let frame = vcpu.iret_frame;
     let Ok(exit) = exit(&frame, &target(&frame)) else {
         return false;
     };
@@ -54,8 +59,15 @@ pub(crate) fn quick<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, rsp: u64) -
     true
 }
 
+/// Copies the frame at `rsp` in, once.
+#[inline(always)]
+fn read<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, rsp: u64) -> bool {
+    let frame = vcpu.iret_frame.as_mut_bytes();
+    guest_range(rsp, frame.len() as u64) && hv.machine.copy_from_guest(rsp, frame).is_ok()
+}
+
 /// Where the frame says to go on.
-#[inline]
+#[inline(always)]
 fn target(frame: &iret_context) -> Interrupted {
     let (mut cs, mut ss) = (frame.cs as u16, frame.ss as u16);
     if frame.flags & VGCF_in_syscall != 0 {
@@ -74,7 +86,7 @@ fn target(frame: &iret_context) -> Interrupted {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn exit(frame: &iret_context, to: &Interrupted) -> Result<ExitFrame, BadExit> {
     if frame.flags & VGCF_in_syscall != 0 && to.cs == FLAT_USER_CS {
         ExitFrame::behind_syscall(to.rip, to.rflags, to.rsp)
@@ -84,7 +96,7 @@ fn exit(frame: &iret_context, to: &Interrupted) -> Result<ExitFrame, BadExit> {
 }
 
 /// Everything but where to go on. Nothing is done where it fails.
-#[inline]
+#[inline(always)]
 fn prepare<M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,

@@ -27,6 +27,7 @@ const RESET_GOES_ON: u32 = 14;
 /// # Errors
 /// As each operation's in event_channel.h; `ENOSYS` for an unknown one and for those of the FIFO
 /// ABI, which makes guests fall back to the two-level one.
+#[inline]
 pub fn event_channel_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
     match cmd as u32 {
         EVTCHNOP_send => {
@@ -39,6 +40,15 @@ pub fn event_channel_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> H
             let vcpu = state.events.get(op.port)?.vcpu;
             two_level::unmask(cx.hv, cx.dom, &mut state, op.port, vcpu);
         }
+        _ => return other(cx, cmd, arg),
+    }
+    Ok(0)
+}
+
+/// The operations that are not on anybody's hot path.
+#[inline(never)]
+fn other<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
+    match cmd as u32 {
         EVTCHNOP_status => status(cx, arg)?,
         EVTCHNOP_alloc_unbound => alloc_unbound(cx, arg)?,
         EVTCHNOP_bind_interdomain => bind_interdomain(cx, arg)?,

@@ -204,21 +204,20 @@ fn pin_override<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
 /// # Errors
 /// None.
 pub fn set_timer_op<M: Machine>(cx: &mut Cx<'_, M>, timeout: u64) -> HypercallResult {
-    let deadline = match timeout {
-        0 => Nanos::MAX,
-        _ => {
-            let now = cx.m().now();
-            let wrapped = (timeout as i64) < 0 || timeout.saturating_sub(now) >= FAR;
-            if wrapped { now + SOON } else { timeout }
-        }
-    };
-    set_singleshot(cx, deadline);
+    if timeout == 0 {
+        cx.vcpu.timers.singleshot = Nanos::MAX;
+        return Ok(0);
+    }
+    let now = cx.m().now();
+    let wrapped = (timeout as i64) < 0 || timeout.saturating_sub(now) >= FAR;
+    set_singleshot(cx, if wrapped { now + SOON } else { timeout }, now);
     Ok(0)
 }
 
-/// Sets the calling vCPU's timer; `Nanos::MAX` stops it. A deadline that is past fires at once.
-pub(super) fn set_singleshot<M: Machine>(cx: &mut Cx<'_, M>, deadline: Nanos) {
-    if deadline <= cx.m().now() {
+/// Sets the calling vCPU's timer. A deadline that is past at `now` fires at once.
+#[inline]
+pub(super) fn set_singleshot<M: Machine>(cx: &mut Cx<'_, M>, deadline: Nanos, now: Nanos) {
+    if deadline <= now {
         cx.vcpu.timers.singleshot = Nanos::MAX;
         let index = cx.vcpu.id.index;
         virq::send(cx.hv, cx.dom, index, hypercall_abi::xen::VIRQ_TIMER);

@@ -26,16 +26,11 @@ const MAX_PERIOD: Nanos = u64::MAX >> 2;
 /// # Errors
 /// `ENOENT` for a vCPU that was never created, then as each operation's in vcpu.h; `ENOSYS` for an
 /// unknown one.
+#[inline]
 pub fn vcpu_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, vcpuid: u64, arg: u64) -> HypercallResult {
     let index = vcpu_index(cx, vcpuid)?;
+    // What guests ask for all the time.
     match cmd as u32 {
-        VCPUOP_initialise => initialise(cx, index, arg),
-        VCPUOP_up => up(cx, index),
-        VCPUOP_down => down(cx, index),
-        VCPUOP_is_up => {
-            let state = cx.dom.lock();
-            Ok(i64::from(state.vcpus.get(index).is_some_and(|v| v.up)))
-        }
         VCPUOP_get_runstate_info => {
             let now = cx.m().now();
             let info = match cx.dom.lock().vcpus.get(index) {
@@ -44,6 +39,31 @@ pub fn vcpu_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, vcpuid: u64, arg: u64) 
             };
             copy_out(cx.m(), arg, &info)?;
             Ok(0)
+        }
+        VCPUOP_set_singleshot_timer => {
+            only_self(cx, index)?;
+            let set: vcpu_set_singleshot_timer = copy_in(cx.m(), arg)?;
+            start_singleshot(cx, &set)
+        }
+        VCPUOP_stop_singleshot_timer => {
+            only_self(cx, index)?;
+            cx.vcpu.timers.singleshot = Nanos::MAX;
+            Ok(0)
+        }
+        _ => other(cx, cmd, index, arg),
+    }
+}
+
+/// The operations that are not on anybody's hot path.
+#[inline(never)]
+fn other<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, index: usize, arg: u64) -> HypercallResult {
+    match cmd as u32 {
+        VCPUOP_initialise => initialise(cx, index, arg),
+        VCPUOP_up => up(cx, index),
+        VCPUOP_down => down(cx, index),
+        VCPUOP_is_up => {
+            let state = cx.dom.lock();
+            Ok(i64::from(state.vcpus.get(index).is_some_and(|v| v.up)))
         }
         VCPUOP_register_runstate_memory_area => register_runstate(cx, index, arg),
         VCPUOP_set_periodic_timer => {
@@ -54,16 +74,6 @@ pub fn vcpu_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, vcpuid: u64, arg: u64) 
             set_period(cx, index, set.period_ns)
         }
         VCPUOP_stop_periodic_timer => set_period(cx, index, 0),
-        VCPUOP_set_singleshot_timer => {
-            only_self(cx, index)?;
-            let set: vcpu_set_singleshot_timer = copy_in(cx.m(), arg)?;
-            start_singleshot(cx, &set)
-        }
-        VCPUOP_stop_singleshot_timer => {
-            only_self(cx, index)?;
-            set_singleshot(cx, Nanos::MAX);
-            Ok(0)
-        }
         VCPUOP_register_vcpu_info => register_vcpu_info(cx, index, arg),
         VCPUOP_send_nmi => send_nmi(cx, index, arg),
         VCPUOP_get_physid => get_physid(cx, index, arg),
@@ -213,7 +223,8 @@ fn start_singleshot<M: Machine>(
     // Real Xen 4.17 has ceased to refuse what `VCPU_SSHOTTMR_future` asked to be refused.
     // A time with the sign bit set is before the beginning: it is past.
     let past = (set.timeout_abs_ns as i64) < 0;
-    set_singleshot(cx, if past { 0 } else { set.timeout_abs_ns });
+    let now = cx.m().now();
+    set_singleshot(cx, if past { 0 } else { set.timeout_abs_ns }, now);
     Ok(0)
 }
 

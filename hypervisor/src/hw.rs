@@ -7,6 +7,7 @@ use hypervisor_core::platform::{
     CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
 };
 use hypervisor_core::pv::entry::ValidEntry;
+use hypervisor_core::trap::registers::CR4_OF_HARDWARE;
 use hypervisor_core::vcpu::{InfoArea, Mode, Regs, Vcpu};
 use log::{error, info};
 
@@ -341,6 +342,29 @@ impl Machine for Hw {
         }
     }
 
+    #[inline]
+    fn set_guest_cr4(&self, bits: u64) {
+        let now = cpu::read_cr4();
+        let next = now & !CR4_OF_HARDWARE | bits & CR4_OF_HARDWARE;
+        if next != now {
+            // SAFETY: the two bits say what `rdtsc` and debug registers do in ring 3; the
+            // hypervisor does not depend on them.
+            unsafe { cpu::write_cr4(next) };
+        }
+    }
+
+    fn set_xcr0(&self, components: u64) {
+        fpu::set_components(components);
+    }
+
+    #[inline]
+    fn set_tsc_aux(&self, value: u32) {
+        if PerCpu::current().tsc_aux.replace(value) != value {
+            // SAFETY: the core knows that there is the register, which the hypervisor does not use.
+            unsafe { cpu::wrmsr(msr::TSC_AUX, u64::from(value)) };
+        }
+    }
+
     fn load_debugreg(&self, index: usize, value: u64) {
         if matches!(index, 0..=3 | 6 | 7) {
             PerCpu::current().debugreg[index].set(value);
@@ -466,7 +490,10 @@ impl Machine for Hw {
         }
         Self::load_segments(vcpu);
         fpu::load(&vcpu.fpu);
+        fpu::set_components(a.xcr0);
         self.set_task_switched(a.task_switched);
+        self.set_guest_cr4(a.cr4);
+        self.set_tsc_aux(a.tsc_aux);
         Self::load_debug_registers(own, &a.debugreg);
         self.note_info(vcpu.info);
         own.set_running(vcpu);

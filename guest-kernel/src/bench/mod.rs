@@ -8,6 +8,7 @@
 mod calls;
 mod entries;
 mod events;
+mod instructions;
 mod measure;
 mod memory;
 mod multicall;
@@ -26,6 +27,7 @@ const GROUPS: &[&[Bench]] = &[
     tables::BENCHES,
     events::BENCHES,
     entries::BENCHES,
+    instructions::BENCHES,
     memory::BENCHES,
 ];
 

@@ -17,6 +17,7 @@ mod control;
 mod descriptors;
 mod events;
 mod exceptions;
+pub(crate) mod instructions;
 mod mappings;
 mod memory;
 mod mmu;
@@ -46,6 +47,7 @@ const GROUPS: &[&[Check]] = &[
     tables::CHECKS,
     mmuext::CHECKS,
     exceptions::CHECKS,
+    instructions::CHECKS,
     state::CHECKS,
     user::CHECKS,
     multicall::CHECKS,

@@ -28,6 +28,10 @@ registers! { load_xmm,
     "movaps xmm12, [rdi+384]", "movaps xmm13, [rdi+416]", "movaps xmm14, [rdi+448]",
     "movaps xmm15, [rdi+480]"
 }
+registers! { enable_avx,
+    "mov rax, cr4", "or rax, 0x40000", "mov cr4, rax",
+    "xor ecx, ecx", "xor edx, edx", "mov eax, 7", "xsetbv"
+}
 registers! { load_ymm,
     "vmovaps ymm0, [rdi]", "vmovaps ymm1, [rdi+32]", "vmovaps ymm2, [rdi+64]",
     "vmovaps ymm3, [rdi+96]", "vmovaps ymm4, [rdi+128]", "vmovaps ymm5, [rdi+160]",
@@ -53,9 +57,10 @@ registers! { store_ymm,
     "vmovaps [rdi+480], ymm15"
 }
 
-/// Lets the vector registers be used.
+/// Lets the vector registers be used, all their bits if they have more than 128.
 fn allow() {
     assert_eq!(call(__HYPERVISOR_fpu_taskswitch, [0; 5]), 0);
+    let _ = vector_of(enable_avx, 0);
 }
 
 /// Fills every register that there is, again and again, and gives the processor up in between.

@@ -146,6 +146,13 @@ pub trait Machine: Sync + Sized + 'static {
     fn set_gs_base(&self, base: u64);
     /// Sets or clears CR0.TS for the guest on this CPU.
     fn set_task_switched(&self, ts: bool);
+    /// Sets the bits of CR4 on this CPU that are the guest's own
+    /// ([`crate::trap::registers::CR4_OF_HARDWARE`]); all others stay.
+    fn set_guest_cr4(&self, bits: u64);
+    /// Sets XCR0 on this CPU, to components that the processor has; nothing without XSAVE.
+    fn set_xcr0(&self, components: u64);
+    /// Sets TSC_AUX on this CPU, which has the register.
+    fn set_tsc_aux(&self, value: u32);
     /// Loads debug registers (0-3, 6, 7) whose values the core has checked.
     fn load_debugreg(&self, index: usize, value: u64);
     /// Reads a debug register.

@@ -182,6 +182,12 @@ pub struct Arch {
     pub task_switched: bool,
     /// The guest's view of CR4's changeable bits.
     pub cr4: u64,
+    /// XCR0 as the guest set it.
+    pub xcr0: u64,
+    /// TSC_AUX, which RDTSCP and RDPID read.
+    pub tsc_aux: u32,
+    /// MCG_STATUS, which holds what is written to it.
+    pub mcg_status: u64,
     pub debugreg: [u64; 8],
     /// I/O privilege level, 0 to 3, as set through physdev_op.
     pub iopl: u8,
@@ -216,6 +222,9 @@ pub struct Continuation {
     /// Guest address of the instruction that makes the call again.
     pub rip: u64,
 }
+
+/// XCR0 of a vCPU that starts: x87 and SSE.
+const XCR0_INITIAL: u64 = 3;
 
 /// Room for the FPU image in XSAVE's standard format (legacy area, header, AVX).
 #[derive(Clone)]
@@ -351,6 +360,9 @@ impl Vcpu {
                 gs: 0,
                 task_switched: false,
                 cr4: 0,
+                xcr0: XCR0_INITIAL,
+                tsc_aux: 0,
+                mcg_status: 0,
                 debugreg: [0, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x400],
                 iopl: 0,
                 io_bitmap: 0,

@@ -14,7 +14,6 @@ pub(crate) mod cr0 {
 
 /// CR4 bits.
 pub(crate) mod cr4 {
-    pub(crate) const DE: u64 = 1 << 3;
     pub(crate) const PAE: u64 = 1 << 5;
     pub(crate) const MCE: u64 = 1 << 6;
     pub(crate) const OSFXSR: u64 = 1 << 9;
@@ -38,6 +37,7 @@ pub(crate) mod msr {
     pub(crate) const FS_BASE: u32 = 0xc000_0100;
     pub(crate) const GS_BASE: u32 = 0xc000_0101;
     pub(crate) const KERNEL_GS_BASE: u32 = 0xc000_0102;
+    pub(crate) const TSC_AUX: u32 = 0xc000_0103;
     /// EFER: `syscall` enabled.
     pub(crate) const EFER_SCE: u64 = 1;
 }
@@ -53,7 +53,7 @@ pub(crate) fn cpuid(leaf: u32, subleaf: u32) -> (u32, u32, u32, u32) {
 #[inline]
 pub(crate) fn rdtsc() -> u64 {
     let (low, high): (u32, u32);
-    // SAFETY: reads a counter; CR4.TSD is clear.
+    // SAFETY: reads a counter; CR4.TSD, a guest's, does not concern ring 0.
     unsafe {
         asm!("rdtsc", out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags))
     };
@@ -145,7 +145,7 @@ pub(crate) fn read_dr(index: usize) -> u64 {
     let value: u64;
     macro_rules! read {
         ($name:literal) => {
-            // SAFETY: reading has no effect; CR4.DE is set and 4 and 5 are never named.
+            // SAFETY: reading has no effect; 4 and 5, which CR4.DE decides on, are never named.
             unsafe { asm!(concat!("mov {}, ", $name), out(reg) value, options(nomem, nostack, preserves_flags)) }
         };
     }

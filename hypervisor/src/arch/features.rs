@@ -83,7 +83,7 @@ impl Features {
     pub(crate) unsafe fn enable(self) {
         // Not PGE: guests' user mappings have the global bit, as the ABI shows it to them, and must
         // all the same be forgotten when another root is loaded.
-        let mut value = cr4::PAE | cr4::MCE | cr4::DE | cr4::OSFXSR | cr4::OSXMMEXCPT;
+        let mut value = cr4::PAE | cr4::MCE | cr4::OSFXSR | cr4::OSXMMEXCPT;
         for (has, bit) in [
             (self.smep, cr4::SMEP),
             (self.smap, cr4::SMAP),

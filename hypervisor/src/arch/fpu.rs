@@ -1,7 +1,7 @@
 //! Guests' floating-point state: saved and loaded whole at every switch.
 
 use core::arch::asm;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use hypervisor_core::vcpu::FpuArea;
 
@@ -12,8 +12,8 @@ const COMPONENTS: u64 = 0b111;
 const CPUID_XSAVE: u32 = 1 << 26;
 const CPUID_AVX: u32 = 1 << 28;
 
-/// Whether state is saved by `xsave`, not `fxsave`.
-static XSAVE: AtomicBool = AtomicBool::new(false);
+/// The components that `xsave` saves; 0 where state is saved by `fxsave`.
+static SAVED: AtomicU64 = AtomicU64::new(0);
 
 /// Switches the FPU on for guests and chooses how state is saved; returns the enabled components
 /// (XCR0), 0 without `xsave`.
@@ -34,17 +34,41 @@ pub(crate) fn init() -> u64 {
     };
     let (supported, ..) = cpu::cpuid(0xd, 0);
     let components = wanted & u64::from(supported) | 1;
-    // SAFETY: a subset of what the processor supports, with x87 always in it, and AVX only with SSE.
-    unsafe {
-        asm!("xsetbv", in("ecx") 0, in("eax") components as u32, in("edx") 0, options(nostack, preserves_flags))
-    };
+    write_xcr0(components);
     let (_, size, ..) = cpu::cpuid(0xd, 0);
     assert!(
         size as usize <= size_of::<FpuArea>(),
         "XSAVE area of {size} bytes"
     );
-    XSAVE.store(true, Ordering::Relaxed);
+    SAVED.store(components, Ordering::Relaxed);
     components
+}
+
+/// Writes XCR0.
+#[inline]
+fn write_xcr0(components: u64) {
+    // SAFETY: `init` chose, or the core admitted, a subset of what the processor supports, with
+    // x87 always in it, and AVX only with SSE.
+    unsafe {
+        asm!("xsetbv", in("ecx") 0, in("eax") components as u32, in("edx") 0, options(nostack, preserves_flags))
+    };
+}
+
+/// Sets XCR0 for the guest that runs, if there is the register; all components of a guest are
+/// saved all the same, for what it switches off it may switch on again.
+#[inline]
+pub(crate) fn set_components(components: u64) {
+    if SAVED.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    let now: u32;
+    // SAFETY: reading has no effect; CR4.OSXSAVE is set.
+    unsafe {
+        asm!("xgetbv", in("ecx") 0, out("eax") now, out("edx") _, options(nomem, nostack, preserves_flags))
+    };
+    if components != u64::from(now) {
+        write_xcr0(components);
+    }
 }
 
 /// Saves the FPU's state.
@@ -52,7 +76,9 @@ pub(crate) fn init() -> u64 {
 pub(crate) fn save(area: &mut FpuArea) {
     cpu::clts();
     let at = area.0.as_mut_ptr();
-    if XSAVE.load(Ordering::Relaxed) {
+    let saved = SAVED.load(Ordering::Relaxed);
+    if saved != 0 {
+        set_components(saved);
         // SAFETY: the area is large enough (`init`) and aligned to 64 bytes by its type.
         unsafe {
             asm!("xsave64 [{}]", in(reg) at, in("eax") COMPONENTS as u32, in("edx") 0, options(nostack, preserves_flags))
@@ -70,7 +96,9 @@ pub(crate) fn load(area: &FpuArea) {
     cpu::clts();
     let failed: u32;
     let at = area.0.as_ptr();
-    if XSAVE.load(Ordering::Relaxed) {
+    let saved = SAVED.load(Ordering::Relaxed);
+    if saved != 0 {
+        set_components(saved);
         // SAFETY: as for `save`; the fixup (entry.rs) makes a refused image an answer.
         unsafe {
             asm!(

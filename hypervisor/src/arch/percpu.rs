@@ -76,6 +76,8 @@ pub(crate) struct PerCpu {
     ldt_mapped: Cell<u16>,
     /// What was last loaded into the debug registers.
     pub(crate) debugreg: [Cell<u64>; 8],
+    /// What TSC_AUX holds, 0 where there is none.
+    pub(crate) tsc_aux: Cell<u32>,
 }
 
 const _: () = assert!(size_of::<PerCpu>() as u64 <= window::DATA_PAGES * PAGE);
@@ -166,6 +168,7 @@ impl PerCpu {
                 dr(0xffff_0ff0),
                 dr(0x400),
             ],
+            tsc_aux: Cell::new(0),
         };
         // SAFETY: the caller's: mapped, aligned, nobody else's.
         unsafe { area.write(data) };

@@ -369,7 +369,7 @@ fn apply(vcpu: &mut Vcpu, flags: u64, user: &cpu_user_regs, regs: Regs, rest: &R
     arch.vm_assist = rest.vm_assist & ASSISTS;
     for (reg, &value) in rest.debugreg.iter().enumerate() {
         // As real Xen: what is not allowed is left out, without an error.
-        if let Ok((index, value)) = crate::trap::registers::admit_dr(reg as u32, value) {
+        if let Ok((index, value)) = crate::trap::registers::admit_dr(reg as u32, value, arch.cr4) {
             arch.debugreg[index] = value;
         }
     }

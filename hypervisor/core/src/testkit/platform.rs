@@ -239,6 +239,19 @@ impl Machine for FakeMachine {
         self.with_cpu(|c| c.task_switched = ts);
     }
 
+    fn set_guest_cr4(&self, bits: u64) {
+        assert_eq!(bits & !crate::trap::registers::CR4_OF_HARDWARE, 0);
+        self.with_cpu(|c| c.guest_cr4 = bits);
+    }
+
+    fn set_xcr0(&self, components: u64) {
+        self.with_cpu(|c| c.xcr0 = components);
+    }
+
+    fn set_tsc_aux(&self, value: u32) {
+        self.with_cpu(|c| c.tsc_aux = value);
+    }
+
     fn load_debugreg(&self, index: usize, value: u64) {
         self.with_cpu(|c| c.debugreg[index] = value);
     }
@@ -344,6 +357,9 @@ impl Machine for FakeMachine {
             c.ldt_entries = vcpu.arch.ldt_entries;
             c.ldt_pages = vcpu.arch.ldt_pages;
             c.task_switched = vcpu.arch.task_switched;
+            c.guest_cr4 = vcpu.arch.cr4 & crate::trap::registers::CR4_OF_HARDWARE;
+            c.xcr0 = vcpu.arch.xcr0;
+            c.tsc_aux = vcpu.arch.tsc_aux;
             c.debugreg = vcpu.arch.debugreg;
         });
         self.change_tlbs(1 << self.cpu(), CpuTlb::flush);

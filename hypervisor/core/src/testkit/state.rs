@@ -62,6 +62,12 @@ pub struct CpuState {
     pub fs_base: u64,
     pub gs_base: u64,
     pub task_switched: bool,
+    /// The guest's bits of CR4.
+    pub guest_cr4: u64,
+    /// XCR0.
+    pub xcr0: u64,
+    /// TSC_AUX.
+    pub tsc_aux: u32,
     pub debugreg: [u64; 8],
     /// When the timer fires; `Nanos::MAX` is never.
     pub timer: Nanos,
@@ -104,6 +110,9 @@ impl State {
             fs_base: 0,
             gs_base: 0,
             task_switched: false,
+            guest_cr4: 0,
+            xcr0: 3,
+            tsc_aux: 0,
             debugreg: [0, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x400],
             timer: Nanos::MAX,
         };

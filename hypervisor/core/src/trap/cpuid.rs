@@ -68,16 +68,16 @@ const F1D_HARDWARE: u32 = 1 << 12 | 1 << 22;
 /// Leaf 7 EBX: FSGSBASE BMI1 AVX2 BMI2 ERMS RDSEED ADX CLFLUSHOPT CLWB SHA.
 const F7B: u32 =
     1 | 1 << 3 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 18 | 1 << 19 | 1 << 23 | 1 << 24 | 1 << 29;
-/// Leaf 7 ECX: GFNI VAES VPCLMULQDQ.
-const F7C: u32 = 1 << 8 | 1 << 9 | 1 << 10;
+/// Leaf 7 ECX: GFNI VAES VPCLMULQDQ RDPID.
+const F7C: u32 = 1 << 8 | 1 << 9 | 1 << 10 | 1 << 22;
 /// Leaf 7 EDX: FSRM.
 const F7D: u32 = 1 << 4;
 /// Leaf 7 subleaf 1 EAX: FZRM FSRS FSRCS.
 const F71A: u32 = 7 << 10;
 /// Leaf 0x80000001 ECX: LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE PREFETCHW XOP FMA4 TBM.
 const E1C: u32 = 1 | 1 << 1 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 11 | 1 << 16 | 1 << 21;
-/// Leaf 0x80000001 EDX: SYSCALL NX MMXEXT FXSR_OPT LM 3DNOW.
-const E1D: u32 = 1 << 11 | 1 << 20 | 1 << 22 | 1 << 25 | 1 << 29 | 3 << 30;
+/// Leaf 0x80000001 EDX: SYSCALL NX MMXEXT FXSR_OPT RDTSCP LM 3DNOW.
+const E1D: u32 = 1 << 11 | 1 << 20 | 1 << 22 | 1 << 25 | 1 << 27 | 1 << 29 | 3 << 30;
 /// Leaf 0x80000001 EDX, bits that repeat leaf 1 on AMD.
 const E1D_COMMON: u32 = 0x0183_f3ff;
 /// Leaf 0x80000007 EDX: invariant TSC.
@@ -140,7 +140,7 @@ pub(crate) fn cpuid<M: Machine>(
             if leaf > hardware(hv, EXTENDED, 0).a {
                 return Answer::default();
             }
-            extended(hv, leaf)
+            extended(hv, dom, leaf)
         }
         0..=MAX_BASIC if leaf <= hardware(hv, 0, 0).a => basic(hv, dom, vcpu, leaf, subleaf),
         _ => Answer::default(),
@@ -160,7 +160,7 @@ fn basic<M: Machine>(
             a: real.a.min(MAX_BASIC),
             ..real
         },
-        1 => leaf_1(dom, vcpu, real),
+        1 => leaf_1(hv, dom, vcpu, real),
         // Caches and their geometry.
         2 | 4 => real,
         7 => match subleaf {
@@ -173,15 +173,23 @@ fn basic<M: Machine>(
     }
 }
 
-fn leaf_1(dom: &Domain, vcpu: &Vcpu, real: Answer) -> Answer {
+/// The bits of leaf 1 EDX that `dom` may see.
+fn leaf_1_edx(dom: &Domain) -> u32 {
+    if dom.is_privileged() {
+        F1D | F1D_HARDWARE
+    } else {
+        F1D
+    }
+}
+
+fn leaf_1<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &Vcpu, real: Answer) -> Answer {
     let mut c = real.c & F1C | F1C_HYPERVISOR;
-    if c & F1C_XSAVE != 0 && cr4(vcpu) & CR4_OSXSAVE != 0 {
+    // The domain that has the hardware sees that XSAVE is on, as plain CPUID shows it.
+    let enabled = cr4(vcpu) & CR4_OSXSAVE != 0 || dom.is_privileged();
+    if xcr0(hv) != 0 && enabled {
         c |= F1C_OSXSAVE;
     }
-    let mut d = real.d & F1D;
-    if dom.is_privileged() {
-        d |= real.d & F1D_HARDWARE;
-    }
+    let d = real.d & leaf_1_edx(dom);
     // Bits 31-24: the APIC id, which says nothing about a virtual CPU but its number.
     let b = real.b & 0x00ff_ffff | u32::from(vcpu.id.index as u8) << 24;
     answer(real.a, b, c, d)
@@ -193,23 +201,22 @@ fn xsave_leaf<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu, subleaf: u32, real: A
         return Answer::default();
     }
     let avx = hardware(hv, 0xd, 2);
-    let size = if may & 4 != 0 {
-        XSAVE_BASE.max(avx.b.saturating_add(avx.a))
-    } else {
-        XSAVE_BASE
+    let size = |components: u32| {
+        if components & 4 != 0 {
+            XSAVE_BASE.max(avx.b.saturating_add(avx.a))
+        } else {
+            XSAVE_BASE
+        }
     };
     match subleaf {
-        0 => {
-            let enabled = cr4(vcpu) & CR4_OSXSAVE != 0;
-            answer(may, if enabled { size } else { XSAVE_BASE }, size, 0)
-        }
+        0 => answer(may, size(vcpu.arch.xcr0 as u32), size(may), 0),
         1 => answer(real.a & FD1A, 0, 0, 0),
         2 if may & 4 != 0 => answer(avx.a, avx.b, 0, 0),
         _ => Answer::default(),
     }
 }
 
-fn extended<M: Machine>(hv: &Hypervisor<M>, leaf: u32) -> Answer {
+fn extended<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, leaf: u32) -> Answer {
     let real = hardware(hv, leaf, 0);
     match leaf - EXTENDED {
         0 => Answer {
@@ -217,7 +224,7 @@ fn extended<M: Machine>(hv: &Hypervisor<M>, leaf: u32) -> Answer {
             ..real
         },
         1 => {
-            let common = real.d & E1D_COMMON & F1D;
+            let common = real.d & E1D_COMMON & leaf_1_edx(dom);
             answer(real.a, 0, real.c & E1C, real.d & E1D | common)
         }
         // The processor's name, and its caches.

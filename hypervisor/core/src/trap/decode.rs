@@ -50,11 +50,21 @@ pub(crate) enum Op {
         reg: u8,
     },
     Clts,
-    /// invd or wbinvd.
+    /// invd, wbinvd or wbnoinvd.
     FlushCache,
+    Rdtsc,
+    Rdtscp,
     Rdmsr,
     Wrmsr,
     Xsetbv,
+}
+
+/// A segment whose base is not 0 in 64-bit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "names of the processor manual")]
+pub(crate) enum Based {
+    Fs,
+    Gs,
 }
 
 /// A decoded instruction.
@@ -68,6 +78,8 @@ pub(crate) struct Insn {
     pub rep: bool,
     /// Whether addresses in registers are 32 bits wide.
     pub address32: bool,
+    /// The segment prefix, which counts for `outs` only.
+    pub segment: Option<Based>,
 }
 
 /// Prefixes seen so far.
@@ -76,127 +88,137 @@ struct Prefixes {
     operand16: bool,
     address32: bool,
     rep: bool,
+    segment: Option<Based>,
     rex: u8,
 }
 
+/// Bit of a REX prefix: 64-bit operands.
+const REX_W: u8 = 8;
 /// Bit of a REX prefix: extends the ModRM byte's `reg`.
 const REX_R: u8 = 4;
 /// Bit of a REX prefix: extends the ModRM byte's `rm`.
 const REX_B: u8 = 1;
 
 /// Decodes the instruction at the start of `bytes`; `None` if it is not there whole or not known.
-/// Segment prefixes of string instructions are not known: nobody uses them with ports.
+/// None of these may have a `lock` prefix.
+#[inline]
 pub(crate) fn decode(bytes: &[u8]) -> Option<Insn> {
     let bytes = bytes.get(..bytes.len().min(MAX_LENGTH))?;
-    let (p, at) = prefixes(bytes)?;
-    let opcode = *bytes.get(at)?;
-    let wide = if p.operand16 { 2 } else { 4 };
-    let imm = bytes.get(at + 1).copied();
-    let simple = |op| Some((op, 1));
-    let (op, len) = match opcode {
-        0x6c => simple(Op::Ins { size: 1 }),
-        0x6d => simple(Op::Ins { size: wide }),
-        0x6e => simple(Op::Outs { size: 1 }),
-        0x6f => simple(Op::Outs { size: wide }),
-        0xe4 | 0xe5 => {
-            let size = if opcode & 1 == 0 { 1 } else { wide };
-            Some((
-                Op::In {
-                    port: PortOperand::Fixed(imm?),
-                    size,
-                },
-                2,
-            ))
+    let mut p = Prefixes::default();
+    let mut at = 0;
+    let opcode = loop {
+        let byte = *bytes.get(at)?;
+        at += 1;
+        if !p.take(byte) {
+            break byte;
         }
-        0xe6 | 0xe7 => {
-            let size = if opcode & 1 == 0 { 1 } else { wide };
-            Some((
-                Op::Out {
-                    port: PortOperand::Fixed(imm?),
-                    size,
-                },
-                2,
-            ))
-        }
-        0xec => simple(Op::In {
-            port: PortOperand::Dx,
-            size: 1,
-        }),
-        0xed => simple(Op::In {
-            port: PortOperand::Dx,
-            size: wide,
-        }),
-        0xee => simple(Op::Out {
-            port: PortOperand::Dx,
-            size: 1,
-        }),
-        0xef => simple(Op::Out {
-            port: PortOperand::Dx,
-            size: wide,
-        }),
-        0xfa => simple(Op::Cli),
-        0xfb => simple(Op::Sti),
-        0x0f => two_bytes(bytes.get(at + 1..)?, p.rex).map(|(op, len)| (op, len + 1)),
-        _ => None,
-    }?;
+    };
+    let op = if opcode == 0x0f {
+        let second = *bytes.get(at)?;
+        at += 1;
+        let (op, more) = two_bytes(second, bytes.get(at..)?, p.rex)?;
+        at += more;
+        op
+    } else {
+        let (op, more) = one_byte(opcode, bytes.get(at).copied(), p.operand_size())?;
+        at += more;
+        op
+    };
     Some(Insn {
         op,
-        len: (at + len) as u8,
+        len: at as u8,
         rep: p.rep,
         address32: p.address32,
+        segment: p.segment,
     })
 }
 
-fn prefixes(bytes: &[u8]) -> Option<(Prefixes, usize)> {
-    let mut p = Prefixes::default();
-    for (at, &byte) in bytes.iter().enumerate() {
+impl Prefixes {
+    /// Notes `byte` if it is a prefix. A REX prefix counts only right before the opcode.
+    #[inline]
+    fn take(&mut self, byte: u8) -> bool {
+        if byte & 0xf0 == 0x40 {
+            self.rex = byte;
+            return true;
+        }
         match byte {
-            0x66 => p.operand16 = true,
-            0x67 => p.address32 = true,
-            0xf2 | 0xf3 => p.rep = true,
-            0x40..=0x4f => {
-                // A REX prefix counts only right before the opcode.
-                if !is_prefix(*bytes.get(at + 1)?) {
-                    p.rex = byte;
-                    return Some((p, at + 1));
-                }
-            }
-            _ => return Some((p, at)),
+            0x66 => self.operand16 = true,
+            0x67 => self.address32 = true,
+            0xf2 | 0xf3 => self.rep = true,
+            0x64 => self.segment = Some(Based::Fs),
+            0x65 => self.segment = Some(Based::Gs),
+            // In 64-bit code these neither name a segment nor end the effect of one that does.
+            0x26 | 0x2e | 0x36 | 0x3e => {}
+            _ => return false,
+        }
+        self.rex = 0;
+        true
+    }
+
+    /// Bytes of a port access that is not a byte's: there is none of eight.
+    const fn operand_size(&self) -> u8 {
+        if self.operand16 && self.rex & REX_W == 0 {
+            2
+        } else {
+            4
         }
     }
-    None
 }
 
-const fn is_prefix(byte: u8) -> bool {
-    matches!(byte, 0x66 | 0x67 | 0xf2 | 0xf3 | 0x40..=0x4f)
+/// One-byte opcodes; `next` is the byte behind. Gives the number of bytes taken from there.
+#[inline]
+fn one_byte(opcode: u8, next: Option<u8>, wide: u8) -> Option<(Op, usize)> {
+    let size = if opcode & 1 == 0 { 1 } else { wide };
+    let dx = PortOperand::Dx;
+    Some(match opcode {
+        0x6c | 0x6d => (Op::Ins { size }, 0),
+        0x6e | 0x6f => (Op::Outs { size }, 0),
+        0xe4 | 0xe5 => {
+            let port = PortOperand::Fixed(next?);
+            (Op::In { port, size }, 1)
+        }
+        0xe6 | 0xe7 => {
+            let port = PortOperand::Fixed(next?);
+            (Op::Out { port, size }, 1)
+        }
+        0xec | 0xed => (Op::In { port: dx, size }, 0),
+        0xee | 0xef => (Op::Out { port: dx, size }, 0),
+        0xfa => (Op::Cli, 0),
+        0xfb => (Op::Sti, 0),
+        _ => return None,
+    })
 }
 
-/// Opcodes behind 0x0f; `bytes` starts at the second opcode byte.
-fn two_bytes(bytes: &[u8], rex: u8) -> Option<(Op, usize)> {
-    let opcode = *bytes.first()?;
+/// Opcodes behind 0x0f; `behind` starts behind the second opcode byte. Gives the number of bytes
+/// taken from there.
+#[inline]
+fn two_bytes(opcode: u8, behind: &[u8], rex: u8) -> Option<(Op, usize)> {
     match opcode {
-        0x01 if bytes.get(1) == Some(&0xd1) => return Some((Op::Xsetbv, 2)),
-        0x06 => return Some((Op::Clts, 1)),
-        0x08 | 0x09 => return Some((Op::FlushCache, 1)),
-        0x30 => return Some((Op::Wrmsr, 1)),
-        0x32 => return Some((Op::Rdmsr, 1)),
-        _ => {}
+        0x20..=0x23 => {
+            // The processor ignores the mode bits here: the operand is always a register.
+            let modrm = *behind.first()?;
+            let special = modrm >> 3 & 7 | (rex & REX_R) << 1;
+            let reg = modrm & 7 | (rex & REX_B) << 3;
+            let op = match opcode {
+                0x20 => Op::ReadCr { cr: special, reg },
+                0x21 => Op::ReadDr { dr: special, reg },
+                0x22 => Op::WriteCr { cr: special, reg },
+                _ => Op::WriteDr { dr: special, reg },
+            };
+            Some((op, 1))
+        }
+        0x32 => Some((Op::Rdmsr, 0)),
+        0x30 => Some((Op::Wrmsr, 0)),
+        0x06 => Some((Op::Clts, 0)),
+        0x08 | 0x09 => Some((Op::FlushCache, 0)),
+        0x31 => Some((Op::Rdtsc, 0)),
+        0x01 => match behind.first()? {
+            0xd1 => Some((Op::Xsetbv, 1)),
+            0xf9 => Some((Op::Rdtscp, 1)),
+            _ => None,
+        },
+        _ => None,
     }
-    if !matches!(opcode, 0x20..=0x23) {
-        return None;
-    }
-    // The processor ignores the mode bits here: the operand is always a register.
-    let modrm = *bytes.get(1)?;
-    let extend = |bit: u8| if rex & bit != 0 { 8 } else { 0 };
-    let special = modrm >> 3 & 7 | extend(REX_R);
-    let reg = modrm & 7 | extend(REX_B);
-    let op = match opcode {
-        0x20 => Op::ReadCr { cr: special, reg },
-        0x21 => Op::ReadDr { dr: special, reg },
-        0x22 => Op::WriteCr { cr: special, reg },
-        _ => Op::WriteDr { dr: special, reg },
-    };
-    Some((op, 2))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! they run on Xen. The set is closed: whatever the decoder does not know is the guest's #GP.
 
 use super::bounce::Interrupted;
-use super::decode::{Insn, MAX_LENGTH, Op, PortOperand, decode};
+use super::decode::{Based, Insn, Op, PortOperand, decode};
 use super::frame::{ExitFrame, RF};
 use super::{GP, UD, bounce, cpuid, inject, inject_at, msr, port, registers, tables};
 use crate::addr::{Mfn, PAGE_SIZE, guest_range};
@@ -10,7 +10,7 @@ use crate::domain::Domain;
 use crate::error::{Errno, Stop};
 use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
-use crate::platform::{CopyFault, Machine};
+use crate::platform::Machine;
 use crate::pv::root;
 use crate::vcpu::{Mode, Regs, Vcpu};
 use hypercall_abi::arch_x86_64::{FLAT_RING3_CS32, FLAT_RING3_CS64};
@@ -50,13 +50,11 @@ fn done(result: Result<(), Errno>) -> Outcome {
 }
 
 /// Emulates the forced `cpuid` at rip, if there is one; in either mode.
+#[inline]
 pub(crate) fn forced_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
-    let mut bytes = [0; FORCED_CPUID.len()];
-    let at = vcpu.regs.rip;
-    if !guest_range(at, bytes.len() as u64)
-        || hv.machine.copy_from_guest(at, &mut bytes).is_err()
-        || bytes != FORCED_CPUID
-    {
+    let mut code = Code::new(vcpu.regs.rip);
+    code.capture(hv);
+    if !code.bytes().starts_with(&FORCED_CPUID) {
         return false;
     }
     let (leaf, subleaf) = (vcpu.regs.rax as u32, vcpu.regs.rcx as u32);
@@ -74,10 +72,10 @@ pub(crate) fn forced_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> b
 /// Emulates the instruction at rip, which the processor refused; false if it is not known, or not
 /// for the guest: then #GP is due.
 pub(crate) fn privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
-    let mut bytes = [0; MAX_LENGTH];
-    let fetched = fetch(hv, vcpu.regs.rip, &mut bytes);
+    let mut code = Code::new(vcpu.regs.rip);
+    code.capture(hv);
     let flat = matches!(vcpu.regs.cs as u16, FLAT_RING3_CS64 | FLAT_RING3_CS32);
-    if fetched.is_empty() && flat && guest_range(vcpu.regs.rip, 1) {
+    if code.bytes().is_empty() && flat && guest_range(vcpu.regs.rip, 1) {
         // A return that faulted was to lead there.
         page_fault(hv, vcpu, vcpu.regs.rip, false);
         return true;
@@ -85,8 +83,16 @@ pub(crate) fn privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> boo
     if !runs_64_bit_code(hv, vcpu) {
         return false;
     }
-    let Some(insn) = decode(fetched) else {
-        return false;
+    let insn = match decode(code.bytes()) {
+        Some(insn) => insn,
+        // It may be longer, or be none of those known.
+        None => {
+            code.capture(hv);
+            match decode(code.bytes()) {
+                Some(insn) => insn,
+                None => return false,
+            }
+        }
     };
     match run(hv, vcpu, &insn) {
         Outcome::Done => advance(hv, vcpu, insn.len),
@@ -96,6 +102,51 @@ pub(crate) fn privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> boo
         Outcome::Page(va, write) => page_fault(hv, vcpu, va, write),
     }
     true
+}
+
+/// Bytes of code, each read once: what is decoded is what is carried out, whatever another CPU
+/// writes there meanwhile.
+struct Code {
+    at: u64,
+    bytes: [u8; 16],
+    have: usize,
+}
+
+impl Code {
+    const fn new(at: u64) -> Self {
+        Self {
+            at,
+            bytes: [0; 16],
+            have: 0,
+        }
+    }
+
+    /// Reads the next eight bytes; fewer at the end of what is mapped.
+    #[inline]
+    fn capture<M: Machine>(&mut self, hv: &Hypervisor<M>) {
+        let from = self.at.wrapping_add(self.have as u64);
+        let Some(room) = self.bytes.get_mut(self.have..self.have + 8) else {
+            return;
+        };
+        if guest_range(from, 8)
+            && let Ok(word) = hv.machine.read_guest_u64(from)
+        {
+            room.copy_from_slice(&word.to_le_bytes());
+            self.have += 8;
+            return;
+        }
+        let in_page = PAGE_SIZE - from as usize % PAGE_SIZE;
+        if let Some(room) = room.get_mut(..in_page)
+            && guest_range(from, in_page as u64)
+            && hv.machine.copy_from_guest(from, room).is_ok()
+        {
+            self.have += in_page;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.have).unwrap_or(&[])
+    }
 }
 
 /// Goes on behind the instruction at rip, which is `len` bytes long; where the address space ends
@@ -108,26 +159,6 @@ fn advance<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, len: u8) {
         Ok(exit) => exit.apply(&mut vcpu.regs),
         Err(_) => inject_at(hv, vcpu, GP, Some(0), to),
     }
-}
-
-/// The bytes at `rip`, once: as many as an instruction may have, fewer if the next page is not
-/// there.
-fn fetch<'a, M: Machine>(
-    hv: &Hypervisor<M>,
-    rip: u64,
-    bytes: &'a mut [u8; MAX_LENGTH],
-) -> &'a [u8] {
-    let in_page = PAGE_SIZE - rip as usize % PAGE_SIZE;
-    let first = in_page.min(MAX_LENGTH);
-    let (head, tail) = bytes.split_at_mut(first);
-    if !guest_range(rip, first as u64) || hv.machine.copy_from_guest(rip, head).is_err() {
-        return &[];
-    }
-    let next = rip.wrapping_add(first as u64);
-    let whole = tail.is_empty()
-        || (guest_range(next, tail.len() as u64) && hv.machine.copy_from_guest(next, tail).is_ok());
-    let have = if whole { MAX_LENGTH } else { first };
-    bytes.get(..have).unwrap_or(&[])
 }
 
 /// Whether the code segment is a 64-bit one: the decoder knows no other code.
@@ -147,6 +178,16 @@ fn run<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, insn: &Insn) -> Outcome 
         // The guest masks events in vcpu_info; the processor's flag is not its own.
         Op::Cli | Op::Sti if port::has_iopl(hv, vcpu) => Outcome::Done,
         _ if vcpu.mode == Mode::User => Outcome::Gp,
+        // It traps because the guest wants that of its user mode.
+        Op::Rdtsc | Op::Rdtscp => {
+            let now = hv.machine.tsc();
+            let r = &mut vcpu.regs;
+            (r.rax, r.rdx) = (now & 0xffff_ffff, now >> 32);
+            if insn.op == Op::Rdtscp {
+                r.rcx = u64::from(vcpu.arch.tsc_aux);
+            }
+            Outcome::Done
+        }
         _ => kernel(hv, dom, vcpu, insn.op),
     }
 }
@@ -168,6 +209,11 @@ fn kernel<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut Vcpu, op: Op)
         Op::WriteCr { cr, reg } => {
             let value = vcpu.regs.general(reg);
             write_cr(hv, dom, vcpu, cr, value)
+        }
+        Op::ReadDr { dr: 4 | 5, .. } | Op::WriteDr { dr: 4 | 5, .. }
+            if registers::cr4(vcpu) & registers::CR4_DE != 0 =>
+        {
+            Outcome::Ud
         }
         Op::ReadDr { dr, reg } => match registers::dr(vcpu, u32::from(dr)) {
             Ok(value) => {
@@ -199,7 +245,7 @@ fn kernel<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut Vcpu, op: Op)
         Op::Xsetbv if registers::cr4(vcpu) & registers::CR4_OSXSAVE == 0 => Outcome::Ud,
         Op::Xsetbv => {
             let value = vcpu.regs.rdx << 32 | u64::from(vcpu.regs.rax as u32);
-            done(registers::set_xcr0(hv, vcpu.regs.rcx as u32, value))
+            done(registers::set_xcr0(hv, vcpu, vcpu.regs.rcx as u32, value))
         }
         _ => Outcome::Gp,
     }
@@ -297,8 +343,7 @@ fn output<M: Machine>(
 
 /// Moves one element between port and memory, and steps the address register; the fault if the
 /// memory cannot be accessed.
-type Element<M> =
-    fn(&Hypervisor<M>, &Domain, &mut Vcpu, (u16, u8), bool) -> Result<(), (u64, bool)>;
+type Element<M> = fn(&Hypervisor<M>, &Domain, &mut Vcpu, (u16, u8), &Insn) -> Result<(), Outcome>;
 
 /// `ins` and `outs`, with or without `rep`. A long one goes on at the next entry, from what the
 /// registers say.
@@ -314,98 +359,108 @@ fn string<M: Machine>(
     if !port::may_use(hv, vcpu, number, size) {
         return Outcome::Gp;
     }
-    let mask = if insn.address32 {
-        u64::from(u32::MAX)
-    } else {
-        u64::MAX
-    };
+    if !insn.rep {
+        return element(hv, dom, vcpu, (number, size), insn)
+            .err()
+            .unwrap_or(Outcome::Done);
+    }
     for _ in 0..STRING_ELEMENTS {
-        if insn.rep && vcpu.regs.rcx & mask == 0 {
+        vcpu.regs.rcx = string_address(vcpu.regs.rcx, insn);
+        if vcpu.regs.rcx == 0 {
             return Outcome::Done;
         }
-        if let Err((va, write)) = element(hv, dom, vcpu, (number, size), insn.address32) {
-            return Outcome::Page(va, write);
+        if let Err(fault) = element(hv, dom, vcpu, (number, size), insn) {
+            return fault;
         }
-        if !insn.rep {
-            return Outcome::Done;
-        }
-        vcpu.regs.rcx = vcpu.regs.rcx.wrapping_sub(1) & mask;
+        vcpu.regs.rcx -= 1;
     }
     Outcome::Again
 }
 
+/// `ins` stores at ES:RDI, whatever segment prefix there is.
 fn input_element<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     vcpu: &mut Vcpu,
     (number, size): (u16, u8),
-    address32: bool,
-) -> Result<(), (u64, bool)> {
-    let va = string_address(vcpu.regs.rdi, address32);
+    insn: &Insn,
+) -> Result<(), Outcome> {
+    let va = string_address(vcpu.regs.rdi, insn);
+    if insn.rep {
+        vcpu.regs.rdi = va;
+    }
     let mut bytes = [0; 4];
     let bytes = bytes.get_mut(..usize::from(size)).unwrap_or_default();
     // The memory first: what a port gave cannot be put back.
-    let memory = |fault: CopyFault| (fault.0, true);
-    check_range(va, size).map_err(memory)?;
-    hv.machine.copy_from_guest(va, bytes).map_err(memory)?;
-    hv.machine.copy_to_guest(va, bytes).map_err(memory)?;
+    if !guest_range(va, u64::from(size)) {
+        return Err(Outcome::Gp);
+    }
+    let m = hv.machine;
+    m.copy_from_guest(va, bytes)
+        .and_then(|()| m.copy_to_guest(va, bytes))
+        .map_err(|fault| Outcome::Page(fault.0, true))?;
     let value = port::read(hv, dom, vcpu, number, size).to_le_bytes();
     bytes.copy_from_slice(value.get(..usize::from(size)).unwrap_or_default());
-    hv.machine.copy_to_guest(va, bytes).map_err(memory)?;
-    vcpu.regs.rdi = stepped(&vcpu.regs, vcpu.regs.rdi, size, address32);
+    m.copy_to_guest(va, bytes)
+        .map_err(|fault| Outcome::Page(fault.0, true))?;
+    vcpu.regs.rdi = stepped(&vcpu.regs, vcpu.regs.rdi, size, insn);
     Ok(())
 }
 
+/// `outs` loads from DS:RSI, or another segment that a prefix names.
 fn output_element<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     vcpu: &mut Vcpu,
     (number, size): (u16, u8),
-    address32: bool,
-) -> Result<(), (u64, bool)> {
-    let va = string_address(vcpu.regs.rsi, address32);
+    insn: &Insn,
+) -> Result<(), Outcome> {
+    let offset = string_address(vcpu.regs.rsi, insn);
+    if insn.rep {
+        vcpu.regs.rsi = offset;
+    }
+    let m = hv.machine;
+    let base = match insn.segment {
+        None => 0,
+        Some(Based::Fs) => m.fs_base(),
+        Some(Based::Gs) => m.gs_base(),
+    };
+    let va = base.wrapping_add(offset);
+    if !guest_range(va, u64::from(size)) {
+        return Err(Outcome::Gp);
+    }
     let mut value = [0; 4];
-    let memory = |fault: CopyFault| (fault.0, false);
-    check_range(va, size).map_err(memory)?;
     let bytes = value.get_mut(..usize::from(size)).unwrap_or_default();
-    hv.machine.copy_from_guest(va, bytes).map_err(memory)?;
+    m.copy_from_guest(va, bytes)
+        .map_err(|fault| Outcome::Page(fault.0, false))?;
     port::write(hv, dom, vcpu, number, size, u32::from_le_bytes(value));
-    vcpu.regs.rsi = stepped(&vcpu.regs, vcpu.regs.rsi, size, address32);
+    vcpu.regs.rsi = stepped(&vcpu.regs, vcpu.regs.rsi, size, insn);
     Ok(())
 }
 
-const fn string_address(register: u64, address32: bool) -> u64 {
-    if address32 {
+/// As much of a register as addresses have in this instruction.
+const fn string_address(register: u64, insn: &Insn) -> u64 {
+    if insn.address32 {
         register & 0xffff_ffff
     } else {
         register
     }
 }
 
-fn check_range(va: u64, size: u8) -> Result<(), CopyFault> {
-    if guest_range(va, u64::from(size)) {
-        Ok(())
-    } else {
-        Err(CopyFault(va))
-    }
-}
-
-fn stepped(regs: &Regs, register: u64, size: u8, address32: bool) -> u64 {
+fn stepped(regs: &Regs, register: u64, size: u8, insn: &Insn) -> u64 {
     let step = u64::from(size);
     let next = if regs.rflags & DF == 0 {
         register.wrapping_add(step)
     } else {
         register.wrapping_sub(step)
     };
-    string_address(next, address32)
+    string_address(next, insn)
 }
 
-/// #PF for an access that the hypervisor made in the guest's name.
+/// #PF for an access that the hypervisor made in the guest's name. As on real Xen its error code
+/// does not tell whether a page was there.
 fn page_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, va: u64, write: bool) {
     let mut error = u32::from(write) << 1;
-    if hv.translate(vcpu, va).is_some() {
-        error |= 1;
-    }
     if vcpu.mode == Mode::User {
         error |= super::PF_USER;
     }

@@ -12,7 +12,7 @@ pub mod iret;
 mod mode;
 mod msr;
 mod port;
-pub(crate) mod registers;
+pub mod registers;
 mod tables;
 
 use crate::error::Crash;

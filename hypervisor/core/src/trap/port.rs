@@ -85,6 +85,11 @@ fn touches_owned(port: u16, size: u8) -> bool {
     (0..u16::from(size)).any(|i| port.checked_add(i).is_none_or(owned))
 }
 
+/// Whether an access reaches beyond the last port; nothing answers it then.
+const fn goes_beyond(port: u16, size: u8) -> bool {
+    port > u16::MAX - (size as u16 - 1)
+}
+
 /// All ones, as wide as the access: what answers where nothing is.
 const fn nothing(size: u8) -> u32 {
     match size {
@@ -112,7 +117,7 @@ pub(crate) fn read<M: Machine>(
     if port == PCI_ADDRESS && size == 4 {
         return vcpu.arch.pci_address;
     }
-    if !dom.is_privileged() {
+    if !dom.is_privileged() || goes_beyond(port, size) {
         return nothing(size);
     }
     let m = hv.machine;
@@ -151,7 +156,7 @@ pub(crate) fn write<M: Machine>(
         vcpu.arch.pci_address = value;
         return;
     }
-    if !dom.is_privileged() {
+    if !dom.is_privileged() || goes_beyond(port, size) {
         return;
     }
     let m = hv.machine;

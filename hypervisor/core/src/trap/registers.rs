@@ -21,7 +21,7 @@ const DR7_ENABLES: u64 = 0xff;
 const DR7_GENERAL_DETECT: u64 = 1 << 13;
 /// Bits of DR7 that always read as zero.
 const DR7_ZERO: u64 = 0xd800;
-/// A breakpoint's kind in DR7: I/O, which needs CR4.DE, which no guest has.
+/// A breakpoint's kind in DR7: I/O, which needs CR4.DE.
 const DR7_KIND_IO: u64 = 2;
 
 /// CR0 as a guest sees it, without TS: PG AM WP NE ET MP PE.
@@ -30,8 +30,14 @@ const CR0: u64 = 0x8005_0033;
 const CR0_TS: u64 = 1 << 3;
 /// Bits of CR4 that a guest always sees set: PAE MCE OSFXSR OSXMMEXCPT.
 const CR4: u64 = 0x660;
+/// CR4: RDTSC traps in user mode.
+const CR4_TSD: u64 = 1 << 2;
+/// CR4: I/O breakpoints; debug registers 4 and 5 are no more.
+pub(crate) const CR4_DE: u64 = 1 << 3;
 /// CR4: instructions for FS and GS bases.
 const CR4_FSGSBASE: u64 = 1 << 16;
+/// The bits of a guest's CR4 that are in force while it runs.
+pub const CR4_OF_HARDWARE: u64 = CR4_TSD | CR4_DE;
 /// CR4: XSAVE and XCR0.
 pub(crate) const CR4_OSXSAVE: u64 = 1 << 18;
 
@@ -70,7 +76,7 @@ pub(crate) fn set_dr<M: Machine>(
     reg: u32,
     value: u64,
 ) -> Result<()> {
-    let (index, value) = admit_dr(reg, value)?;
+    let (index, value) = admit_dr(reg, value, cr4(vcpu))?;
     vcpu.arch.debugreg[index] = value;
     // DR6 is only ever reported, and the processor's own is merged in as it traps.
     if index != 6 {
@@ -79,12 +85,13 @@ pub(crate) fn set_dr<M: Machine>(
     Ok(())
 }
 
-/// The register that `reg` names, and the value that a guest may have in it for `value`.
-pub(crate) fn admit_dr(reg: u32, value: u64) -> Result<(usize, u64)> {
+/// The register that `reg` names, and the value that a guest with this CR4 may have in it for
+/// `value`.
+pub(crate) fn admit_dr(reg: u32, value: u64, cr4: u64) -> Result<(usize, u64)> {
     Ok(match reg {
         0..=3 => (reg as usize, breakpoint(value)?),
         4 | 6 => (6, dr6(value)?),
-        5 | 7 => (7, dr7(value)?),
+        5 | 7 => (7, dr7(value, cr4)?),
         _ => return Err(Errno::ENODEV),
     })
 }
@@ -104,13 +111,14 @@ fn dr6(value: u64) -> Result<u64> {
     Ok(value & !DR6_ZERO | DR6_RESET)
 }
 
-fn dr7(value: u64) -> Result<u64> {
+fn dr7(value: u64, cr4: u64) -> Result<u64> {
     if value >> 32 != 0 {
         return Err(Errno::EINVAL);
     }
     // Kinds count, of all four, once one of them is enabled.
-    let has_io =
-        value & DR7_ENABLES != 0 && (16..32).step_by(4).any(|at| value >> at & 3 == DR7_KIND_IO);
+    let has_io = cr4 & CR4_DE == 0
+        && value & DR7_ENABLES != 0
+        && (16..32).step_by(4).any(|at| value >> at & 3 == DR7_KIND_IO);
     if value & DR7_GENERAL_DETECT != 0 || has_io {
         return Err(Errno::EPERM);
     }
@@ -143,12 +151,12 @@ pub(crate) fn set_ts<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, ts: bool) 
 
 /// CR4 as the guest reads it.
 pub(crate) fn cr4(vcpu: &Vcpu) -> u64 {
-    CR4 | vcpu.arch.cr4 & (CR4_FSGSBASE | CR4_OSXSAVE)
+    CR4 | vcpu.arch.cr4
 }
 
 /// Writes CR4. Bits that are not the guest's to change keep their value, as on real Xen.
 pub(crate) fn set_cr4<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, value: u64) {
-    let mut can = 0;
+    let mut can = CR4_TSD | CR4_DE;
     if hv.machine.cpuid(7, 0).1 & 1 != 0 {
         can |= CR4_FSGSBASE;
     }
@@ -156,17 +164,23 @@ pub(crate) fn set_cr4<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, value: u6
         can |= CR4_OSXSAVE;
     }
     vcpu.arch.cr4 = value & can;
+    hv.machine.set_guest_cr4(vcpu.arch.cr4 & CR4_OF_HARDWARE);
 }
 
-/// Writes XCR0, if `value` is a state the processor can have. The register itself always enables
-/// all that guests may use, so that a switch of vCPUs need not change it.
-pub(crate) fn set_xcr0<M: Machine>(hv: &Hypervisor<M>, index: u32, value: u64) -> Result<()> {
+/// Writes XCR0, if `value` is a state that the guest may have.
+pub(crate) fn set_xcr0<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    index: u32,
+    value: u64,
+) -> Result<()> {
     let may = u64::from(super::cpuid::xcr0(hv));
     let x87 = value & 1 != 0;
     let avx_without_sse = value & 6 == 4;
-    if index == 0 && x87 && !avx_without_sse && value & !may == 0 {
-        Ok(())
-    } else {
-        Err(Errno::EINVAL)
+    if index != 0 || !x87 || avx_without_sse || value & !may != 0 {
+        return Err(Errno::EINVAL);
     }
+    vcpu.arch.xcr0 = value;
+    hv.machine.set_xcr0(value);
+    Ok(())
 }

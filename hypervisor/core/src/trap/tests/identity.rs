@@ -37,7 +37,32 @@ fn extended_control_register_needs_its_enable() {
         g.vcpu.regs.rax = value;
         g.vcpu.regs.rcx = 0;
         g.vcpu.regs.rsp = USER_STACK - 0xa0;
+        let before = g.hv.machine.cpu_state().xcr0;
         assert_eq!(run(&mut g, &xsetbv), ok, "{value:x}");
+        let now = g.hv.machine.cpu_state().xcr0;
+        assert_eq!(now, if ok { value } else { before });
+        assert_eq!(g.vcpu.arch.xcr0, now);
+    }
+}
+
+#[test]
+fn reading_the_time_can_be_kept_from_user_mode() {
+    let (rdtsc, rdtscp) = (&[0x0f_u8, 0x31][..], &[0x0f_u8, 0x01, 0xf9][..]);
+    let mut g = guest(1);
+    g.vcpu.regs.rax = 0x664;
+    assert!(run(&mut g, &[0x0f, 0x22, 0xe0]));
+    assert_eq!(g.hv.machine.cpu_state().guest_cr4, 4);
+    g.vcpu.arch.tsc_aux = 0x77;
+    for code in [rdtsc, rdtscp] {
+        g.vcpu.regs.rcx = u64::MAX;
+        assert!(run(&mut g, code), "the kernel may");
+        let r = &g.vcpu.regs;
+        assert_eq!((r.rax | r.rdx << 32, r.rax >> 32), (g.hv.machine.tsc(), 0));
+        let rcx = if code == rdtsc { u64::MAX } else { 0x77 };
+        assert_eq!(r.rcx, rcx);
+        let mut u = guest(1).user();
+        u.vcpu.arch.cr4 = 4;
+        assert!(!run(&mut u, code), "user code may not");
     }
 }
 
@@ -62,13 +87,14 @@ fn nothing_shows_that_guests_cannot_have() {
         assert_eq!(d & 0x0002_2808, 0);
         assert_eq!(d >> 12 & 1, u32::from(domain == 0), "MTRR");
         assert_ne!(c & 1 << 31, 0);
-        assert_eq!(c & 1 << 27, 0, "OSXSAVE is the guest's CR4");
+        // OSXSAVE is the guest's CR4, but for the domain that has the hardware.
+        assert_eq!(c >> 27 & 1, u32::from(domain == 0));
         let [_, b, c, _] = cpuid(&mut g, 7, 0);
         // SMEP INVPCID RTM MPX AVX512F SMAP; UMIP PKU LA57.
         assert_eq!((b & 0x0031_4c80, c & 0x0001_000c), (0, 0));
         let [_, _, c, d] = cpuid(&mut g, 0x8000_0001, 0);
-        // SVM, CR8; PSE PGE PSE36 1-GiB pages RDTSCP.
-        assert_eq!((c & 0x14, d & 0x0c02_2008), (0, 0));
+        // SVM, CR8; PSE PGE PSE36 1-GiB pages.
+        assert_eq!((c & 0x14, d & 0x0402_2008), (0, 0));
         assert_ne!(d & 1 << 11, 0);
         for leaf in [
             3,
@@ -84,8 +110,11 @@ fn nothing_shows_that_guests_cannot_have() {
         ] {
             assert_eq!(cpuid(&mut g, leaf, 0), [0; 4], "{leaf:x}");
         }
-        let [a, b, c, _] = cpuid(&mut g, 0xd, 0);
-        assert_eq!((a, b, c), (7, 0x240, 0x340));
+        for (xcr0, size) in [(3, 0x240), (7, 0x340)] {
+            g.vcpu.arch.xcr0 = xcr0;
+            let [a, b, c, _] = cpuid(&mut g, 0xd, 0);
+            assert_eq!((a, b, c), (7, size, 0x340));
+        }
     }
 }
 
@@ -132,30 +161,17 @@ fn model_specific_registers_are_a_list() {
             answered.push(index);
         }
     }
-    let expected = [
-        0,
-        0x10,
-        0x1b,
-        0x8b,
-        0xce,
-        0x140,
-        0x179,
-        0x17a,
-        0x277,
-        0x400,
-        0x401,
-        0x402,
-        0x403,
-        0x404,
-        0x405,
-        0x406,
-        0x407,
-        0x4000_0000,
-        0xc000_0080,
-        0xc000_0100,
-        0xc000_0101,
-        0xc000_0102,
+    let singles = [
+        0, 1, 0x10, 0x1b, 0x8b, 0xce, 0x140, 0x179, 0x17a, 0x17b, 0x1a0, 0x277,
     ];
+    let expected = singles
+        .into_iter()
+        .chain(0x280..0x2a0)
+        .chain([0x345])
+        .chain(0x400..0x480)
+        .chain([0x4000_0000])
+        .chain([0xc000_0080, 0xc000_0100, 0xc000_0101, 0xc000_0102]);
+    let expected: Vec<u64> = expected.collect();
     assert_eq!(answered, expected);
 }
 
@@ -173,6 +189,11 @@ fn writes_of_registers() {
         (0x400, 5, true),
         (0x401, 0, true),
         (0x401, 1, false),
+        (0x409, 1, true),
+        (0x480, 1, false),
+        (0xc000_0103, 0x77, true),
+        (0xc000_0103, 1 << 32, false),
+        (0x17a, 5, true),
         (0x1b, 0xfee0_0900, false),
         (0xc001_0015, 1, true),
         (0xc001_0010, 1, false),
@@ -185,6 +206,10 @@ fn writes_of_registers() {
         g.vcpu.regs.rsp = USER_STACK - 0xa0;
         assert_eq!(run(&mut g, &WRMSR), ok, "{index:x} {value:x}");
     }
+    assert_eq!(g.hv.machine.cpu_state().tsc_aux, 0x77);
+    g.vcpu.regs.rcx = 0x17a;
+    assert!(run(&mut g, &RDMSR));
+    assert_eq!(g.vcpu.regs.rax, 5, "holds what was written");
     assert_eq!(
         (g.hv.machine.fs_base(), g.vcpu.arch.gs_base_user),
         (0x1000, 0x4000)

@@ -127,10 +127,11 @@ fn dom0_reaches_all_but_the_hypervisors_devices() {
     let two = [PortOut(0x3f6, 1, 0x11), PortOut(0x3f7, 1, 0x11)];
     assert_eq!(g.hv.machine.take_happened(), two);
     g.vcpu.regs.rdx = 0xffff;
-    assert!(
-        run(&mut g, IN_EAX_DX),
-        "wraps into ports that are somebody's"
-    );
+    g.vcpu.regs.rax = 0;
+    assert!(run(&mut g, IN_EAX_DX));
+    assert_eq!(g.vcpu.regs.rax, 0xffff_ffff, "beyond the last port");
+    assert!(run(&mut g, OUT_DX_EAX));
+    assert_eq!(g.hv.machine.take_happened(), []);
 }
 
 #[test]
@@ -197,14 +198,48 @@ fn strings_move_stop_and_fault() {
     g.vcpu.regs.rflags |= 1 << 10;
     assert!(run(&mut g, &[0xf3, 0x6e]));
     assert_eq!(g.vcpu.regs.rsi, KERNEL_STACK.wrapping_sub(1));
-    for rdi in [0x1000, 0xffff_8100_0000_0000] {
+    let mut g = dom0();
+    g.vcpu.regs.rdi = 0x1000;
+    assert!(!run(&mut g, &[0x6d]));
+    assert_eq!(g.vcpu.regs.rip, HANDLERS + 14);
+    assert_eq!(bounce::cr2(g.hv, &g.vcpu), 0x1000);
+    assert_eq!(g.frame::<3>()[2], 2);
+    for rdi in [0xffff_8100_0000_0000, 1 << 63] {
         let mut g = dom0();
         g.vcpu.regs.rdi = rdi;
         assert!(!run(&mut g, &[0x6d]));
-        assert_eq!(g.vcpu.regs.rip, HANDLERS + 14);
-        assert_eq!(bounce::cr2(g.hv, &g.vcpu), rdi);
-        assert_eq!(g.frame::<3>()[2], 2);
+        assert_eq!(g.vcpu.regs.rip, HANDLERS + 13);
     }
+}
+
+#[test]
+fn strings_and_their_prefixes() {
+    let mut g = dom0();
+    g.hv.machine.set_fs_base(KERNEL_STACK);
+    g.hv.machine
+        .copy_to_guest(KERNEL_STACK + 8, &[0x77, 0x78])
+        .unwrap();
+    g.vcpu.regs.rdx = 0x80;
+    g.vcpu.regs.rsi = 8;
+    let _ = g.hv.machine.take_happened();
+    assert!(run(&mut g, &[0x64, 0x6e]), "from FS");
+    assert_eq!(g.hv.machine.take_happened(), [PortOut(0x80, 1, 0x77)]);
+    g.vcpu.regs.rdi = KERNEL_STACK;
+    assert!(run(&mut g, &[0x64, 0x6c]), "the target has no prefix");
+    assert_eq!(g.vcpu.regs.rdi, KERNEL_STACK + 1);
+    // What does not fit is not stored in part, and the port is not read.
+    g.vcpu.regs.rdi = END - 2;
+    g.hv.machine.copy_to_guest(END - 2, &[1, 2]).unwrap();
+    assert!(!run(&mut g, &[0x6d]));
+    assert_eq!(bounce::cr2(g.hv, &g.vcpu), END);
+    let mut bytes = [0; 2];
+    g.hv.machine.copy_from_guest(END - 2, &mut bytes).unwrap();
+    assert_eq!(bytes, [1, 2]);
+    // Of a repeated one with 32-bit addresses, registers are 32 bits wide even if it faults.
+    let mut g = dom0();
+    (g.vcpu.regs.rcx, g.vcpu.regs.rdi) = (5 << 32 | 3, 6 << 32 | 0x1000);
+    assert!(!run(&mut g, &[0x67, 0xf3, 0x6c]));
+    assert_eq!((g.vcpu.regs.rcx, g.vcpu.regs.rdi), (3, 0x1000));
 }
 
 #[test]
@@ -230,6 +265,19 @@ fn control_registers() {
     assert!(g.hv.machine.cpu_state().task_switched);
     assert!(run(&mut g, &[0x0f, 0x06]));
     assert!(!g.hv.machine.cpu_state().task_switched);
+    // With CR4.DE there are no debug registers 4 and 5, and breakpoints on I/O.
+    g.vcpu.regs.rax = 0x2_0402;
+    assert!(!run(&mut g, &[0x0f, 0x23, 0xf8]));
+    assert!(run(&mut g, &[0x0f, 0x21, 0xe1]));
+    g.vcpu.regs.rsp = USER_STACK - 0xa0;
+    g.vcpu.regs.rax = 0x668;
+    assert!(run(&mut g, &[0x0f, 0x22, 0xe0]));
+    assert_eq!(g.hv.machine.cpu_state().guest_cr4, 8);
+    g.vcpu.regs.rax = 0x2_0402;
+    assert!(run(&mut g, &[0x0f, 0x23, 0xf8]));
+    assert!(!run(&mut g, &[0x0f, 0x21, 0xe1]));
+    assert_eq!(g.vcpu.regs.rip, HANDLERS + 6);
+    g.vcpu.regs.rsp = USER_STACK - 0xa0;
     g.vcpu.regs.rax = 0x4321;
     assert!(run(&mut g, &[0x0f, 0x22, 0xd0]));
     assert_eq!(bounce::cr2(g.hv, &g.vcpu), 0x4321);

@@ -116,7 +116,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Insn> {
     let op = if opcode == 0x0f {
         let second = *bytes.get(at)?;
         at += 1;
-        let (op, more) = two_bytes(second, bytes.get(at..)?, p.rex)?;
+        let (op, more) = two_bytes(second, bytes.get(at..)?, &p)?;
         at += more;
         op
     } else {
@@ -192,13 +192,13 @@ fn one_byte(opcode: u8, next: Option<u8>, wide: u8) -> Option<(Op, usize)> {
 /// Opcodes behind 0x0f; `behind` starts behind the second opcode byte. Gives the number of bytes
 /// taken from there.
 #[inline]
-fn two_bytes(opcode: u8, behind: &[u8], rex: u8) -> Option<(Op, usize)> {
+fn two_bytes(opcode: u8, behind: &[u8], p: &Prefixes) -> Option<(Op, usize)> {
     match opcode {
         0x20..=0x23 => {
             // The processor ignores the mode bits here: the operand is always a register.
             let modrm = *behind.first()?;
-            let special = modrm >> 3 & 7 | (rex & REX_R) << 1;
-            let reg = modrm & 7 | (rex & REX_B) << 3;
+            let special = modrm >> 3 & 7 | (p.rex & REX_R) << 1;
+            let reg = modrm & 7 | (p.rex & REX_B) << 3;
             let op = match opcode {
                 0x20 => Op::ReadCr { cr: special, reg },
                 0x21 => Op::ReadDr { dr: special, reg },
@@ -213,7 +213,8 @@ fn two_bytes(opcode: u8, behind: &[u8], rex: u8) -> Option<(Op, usize)> {
         0x08 | 0x09 => Some((Op::FlushCache, 0)),
         0x31 => Some((Op::Rdtsc, 0)),
         0x01 => match behind.first()? {
-            0xd1 => Some((Op::Xsetbv, 1)),
+            // With these prefixes it would be another instruction, and is none.
+            0xd1 if !p.operand16 && !p.rep => Some((Op::Xsetbv, 1)),
             0xf9 => Some((Op::Rdtscp, 1)),
             _ => None,
         },

@@ -1,5 +1,6 @@
 //! Tests of traps as a whole, against what the same steps did on Debian's Xen 4.17.
 
+mod decoding;
 mod identity;
 mod privileged;
 mod state_calls;

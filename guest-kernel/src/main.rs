@@ -21,6 +21,7 @@ mod ramdisk;
 mod random;
 mod rogue;
 mod smp;
+mod sensitive;
 mod syscall;
 mod task;
 mod trap;
@@ -65,7 +66,11 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     if benches {
         bench::run();
     }
-    if (checks || benches) && boot.option("init").is_none() {
+    let table = boot.has_word("sensitive");
+    if table {
+        sensitive::run();
+    }
+    if (checks || benches || table) && boot.option("init").is_none() {
         power_off();
     }
     if let Some(name) = boot.option("rogue") {

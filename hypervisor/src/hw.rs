@@ -347,8 +347,8 @@ impl Machine for Hw {
         let now = cpu::read_cr4();
         let next = now & !CR4_OF_HARDWARE | bits & CR4_OF_HARDWARE;
         if next != now {
-            // SAFETY: the two bits say what `rdtsc` and debug registers do in ring 3; the
-            // hypervisor does not depend on them.
+            // SAFETY: the bits say what `rdtsc`, debug registers and instructions for bases do in
+            // ring 3; the hypervisor does not depend on them. The core knows that there are all.
             unsafe { cpu::write_cr4(next) };
         }
     }

@@ -16,7 +16,7 @@ const BATCHES: u32 = 3;
 
 /// How many ticks of the counter an instruction takes.
 #[derive(Clone, Copy)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     ticks: u64,
 }
 
@@ -27,7 +27,7 @@ impl Scale {
     }
 
     /// Tenths of instructions per operation, rounded.
-    pub(super) fn tenths(self, ticks: u64, times: u64) -> u64 {
+    pub(crate) fn tenths(self, ticks: u64, times: u64) -> u64 {
         let ticks = u128::from(ticks) * 10 * u128::from(2 * CALIBRATION);
         let per = u128::from(self.ticks) * u128::from(times);
         ((ticks + per / 2) / per) as u64
@@ -36,7 +36,7 @@ impl Scale {
 
 /// Compares the counter with a loop of known length; `None` if it does not count instructions:
 /// then it does not give the same twice.
-pub(super) fn calibrate() -> Option<Scale> {
+pub(crate) fn calibrate() -> Option<Scale> {
     let (mut least, mut times) = (u64::MAX, 0);
     for _ in 0..BATCHES {
         // What the two have in common is gone with the difference.

@@ -9,7 +9,7 @@ mod calls;
 mod entries;
 mod events;
 mod instructions;
-mod measure;
+pub(crate) mod measure;
 mod memory;
 mod multicall;
 mod tables;

@@ -86,6 +86,7 @@ pieces! {
     rdmsr: "rdmsr", "shl rdx, 32", "or rax, rdx";
     wrmsr: "wrmsr";
     set_xcr0: "xsetbv";
+    rdfsbase: "rdfsbase rax";
     get_xcr0: "xgetbv";
     lmsw: "lmsw ax";
     lmsw_memory: "lmsw [rdi]";
@@ -141,6 +142,8 @@ pieces! {
 code! {
     user_rdtsc: "rdtsc", "ud2";
     user_rdtscp: "rdtscp", "ud2";
+    user_cpuid: ".byte 0x0f, 0x0b, 0x78, 0x65, 0x6e", "cpuid", "ud2";
+    user_rdfsbase: "rdfsbase rax", "ud2";
 }
 
 /// Runs a piece in kernel mode: what it met, and whether that was its end.
@@ -226,6 +229,13 @@ fn cr4_writes(r: &mut Report) {
         }
         assert!(go(write_cr4, with(usual)).1, "CR4 can be written back");
     }
+    for (key, cr4) in [("no_bases", usual & !(1 << 16)), ("bases", usual | 1 << 16)] {
+        let _ = go(write_cr4, with(cr4));
+        ran(r, key, rdfsbase, Start::default());
+        let hit = iret(&User::new().context(user_rdfsbase)).expect("user code comes back");
+        r.line(format_args!("{key}_user={:#x}", hit.frame.rax));
+    }
+    assert!(go(write_cr4, with(usual)).1, "CR4 can be written back");
     // The processor takes the operand for a register whatever the mode bits say.
     ran(r, "odd_mode", write_cr4_odd_mode, with(usual));
 }
@@ -626,6 +636,29 @@ fn msrs(r: &mut Report) {
 }
 
 fn forced_cpuid(r: &mut Report) {
+    let usual = value(read_cr4);
+    for (key, cr4) in [("off", usual & !(1 << 18)), ("on", usual | 1 << 18)] {
+        ran(r, key, write_cr4, with(cr4));
+        let user = User::new();
+        for (leaf, subleaf) in [(1, 0), (7, 0), (0xd, 0), (0x8000_0001, 0)] {
+            let start = Start {
+                rax: leaf,
+                rcx: subleaf,
+                ..Start::default()
+            };
+            let kernel = go(cpuid_forced, start).0.frame;
+            let mut context = user.context(user_cpuid);
+            (context.rax, context.rcx) = (leaf, subleaf);
+            let user = iret(&context).expect("user code comes back").frame;
+            for (mode, f) in [("kernel", kernel), ("user", user)] {
+                r.line(format_args!(
+                    "{key}_{mode}_{leaf:#x}={:#x} {:#x} {:#x} {:#x}",
+                    f.rax, f.rbx, f.rcx, f.rdx
+                ));
+            }
+        }
+    }
+    assert!(go(write_cr4, with(usual)).1, "CR4 can be written back");
     for (leaf, subleaf) in [
         (0_u64, 0_u64),
         (1, 0),

@@ -30,7 +30,7 @@ mod smp;
 mod smp_writes;
 mod state;
 mod tables;
-mod user;
+pub(crate) mod user;
 
 use crate::hypercall::HvResult;
 use crate::log::kprintln;

@@ -41,13 +41,13 @@ code! {
 }
 
 /// A place in user mode: the boot tables serve as user tables too, and a spare page as stack.
-pub(super) struct User {
+pub(crate) struct User {
     kernel_stack: Page,
     stack: Page,
 }
 
 impl User {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = p2m::mfn(paging::boot_root().0).0;
         extended(MMUEXT_NEW_USER_BASEPTR, root, 0).expect("the boot root is a root");
         let user = Self {
@@ -59,7 +59,7 @@ impl User {
         user
     }
 
-    pub(super) fn context(&self, code: Code) -> iret_context {
+    pub(crate) fn context(&self, code: Code) -> iret_context {
         iret_context {
             rax: UNMAPPED,
             r11: 0x1111,

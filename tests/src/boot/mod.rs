@@ -8,6 +8,7 @@ mod linux_dom0;
 mod numbers;
 mod prompt;
 mod rogues;
+mod sensitive;
 mod smp;
 mod two_sides;
 mod write_xor_execute;
@@ -42,6 +43,7 @@ pub const ALL: [BootTest; 14] = [
     bad_input::TEST,
     grub_iso::TEST,
     numbers::TEST,
+    sensitive::TEST,
     prompt::TEST,
     smp::TEST,
     write_xor_execute::TEST,

@@ -54,6 +54,8 @@ pub struct Config {
     /// Virtual time is the count of executed instructions: 1 instruction is 1 ns,
     /// the same on every run.
     pub icount: bool,
+    /// The processor, as QEMU's `-cpu` names it.
+    pub cpu: String,
     /// Wait for a debugger on TCP port 1234.
     pub gdb: bool,
 }
@@ -71,6 +73,7 @@ impl Config {
             memory_mib: 512,
             smp: 1,
             icount: false,
+            cpu: CPU.into(),
             gdb: false,
         }
     }
@@ -79,18 +82,12 @@ impl Config {
     /// `dir`, which must be QEMU's working directory: see [`Config::link_modules`].
     #[must_use]
     pub fn args(&self) -> Vec<OsString> {
-        let mut args: Vec<OsString> = [
-            "-nodefaults",
-            "-display",
-            "none",
-            "-no-reboot",
-            "-cpu",
-            CPU,
-            "-m",
-        ]
-        .into_iter()
-        .map(OsString::from)
-        .collect();
+        let mut args: Vec<OsString> = ["-nodefaults", "-display", "none", "-no-reboot", "-cpu"]
+            .into_iter()
+            .map(OsString::from)
+            .collect();
+        args.push(self.cpu.clone().into());
+        args.push("-m".into());
         args.push(self.memory_mib.to_string().into());
         args.extend(["-smp".into(), self.smp.to_string().into()]);
         if self.icount {

@@ -7,7 +7,7 @@ use crate::domain::Domain;
 use crate::hypercall::version::VERSION;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
-use crate::vcpu::Vcpu;
+use crate::vcpu::{Mode, Vcpu};
 
 /// "XenV", "MMXe", "nVMM" (`XEN_CPUID_SIGNATURE_*`, arch-x86/cpuid.h).
 const SIGNATURE: [u32; 3] = [0x566e_6558, 0x6558_4d4d, 0x4d4d_566e];
@@ -63,8 +63,10 @@ const F1D: u32 = 1
     | 1 << 26
     | 1 << 27
     | 1 << 28;
-/// Leaf 1 EDX, for the domain that has the hardware: MTRR ACPI.
-const F1D_HARDWARE: u32 = 1 << 12 | 1 << 22;
+/// Leaf 1 EDX, for the kernel that has the hardware: MTRR.
+const F1D_MTRR: u32 = 1 << 12;
+/// Leaf 1 EDX, for the domain that has the hardware: ACPI.
+const F1D_ACPI: u32 = 1 << 22;
 /// Leaf 7 EBX: FSGSBASE BMI1 AVX2 BMI2 ERMS RDSEED ADX CLFLUSHOPT CLWB SHA.
 const F7B: u32 =
     1 | 1 << 3 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 18 | 1 << 19 | 1 << 23 | 1 << 24 | 1 << 29;
@@ -140,7 +142,7 @@ pub(crate) fn cpuid<M: Machine>(
             if leaf > hardware(hv, EXTENDED, 0).a {
                 return Answer::default();
             }
-            extended(hv, dom, leaf)
+            extended(hv, dom, vcpu, leaf)
         }
         0..=MAX_BASIC if leaf <= hardware(hv, 0, 0).a => basic(hv, dom, vcpu, leaf, subleaf),
         _ => Answer::default(),
@@ -173,23 +175,31 @@ fn basic<M: Machine>(
     }
 }
 
-/// The bits of leaf 1 EDX that `dom` may see.
-fn leaf_1_edx(dom: &Domain) -> u32 {
+/// Whether this is the kernel of the domain that has the hardware, and not its user mode.
+fn is_hardware_kernel(dom: &Domain, vcpu: &Vcpu) -> bool {
+    dom.is_privileged() && vcpu.mode == Mode::Kernel
+}
+
+/// The bits of leaf 1 EDX that `vcpu` may see now.
+fn leaf_1_edx(dom: &Domain, vcpu: &Vcpu) -> u32 {
+    let mut bits = F1D;
     if dom.is_privileged() {
-        F1D | F1D_HARDWARE
-    } else {
-        F1D
+        bits |= F1D_ACPI;
     }
+    if is_hardware_kernel(dom, vcpu) {
+        bits |= F1D_MTRR;
+    }
+    bits
 }
 
 fn leaf_1<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &Vcpu, real: Answer) -> Answer {
     let mut c = real.c & F1C | F1C_HYPERVISOR;
-    // The domain that has the hardware sees that XSAVE is on, as plain CPUID shows it.
-    let enabled = cr4(vcpu) & CR4_OSXSAVE != 0 || dom.is_privileged();
+    // The kernel that has the hardware sees that XSAVE is on, as plain CPUID shows it.
+    let enabled = cr4(vcpu) & CR4_OSXSAVE != 0 || is_hardware_kernel(dom, vcpu);
     if xcr0(hv) != 0 && enabled {
         c |= F1C_OSXSAVE;
     }
-    let d = real.d & leaf_1_edx(dom);
+    let d = real.d & leaf_1_edx(dom, vcpu);
     // Bits 31-24: the APIC id, which says nothing about a virtual CPU but its number.
     let b = real.b & 0x00ff_ffff | u32::from(vcpu.id.index as u8) << 24;
     answer(real.a, b, c, d)
@@ -216,7 +226,7 @@ fn xsave_leaf<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu, subleaf: u32, real: A
     }
 }
 
-fn extended<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, leaf: u32) -> Answer {
+fn extended<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &Vcpu, leaf: u32) -> Answer {
     let real = hardware(hv, leaf, 0);
     match leaf - EXTENDED {
         0 => Answer {
@@ -224,7 +234,7 @@ fn extended<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, leaf: u32) -> Answer {
             ..real
         },
         1 => {
-            let common = real.d & E1D_COMMON & leaf_1_edx(dom);
+            let common = real.d & E1D_COMMON & leaf_1_edx(dom, vcpu);
             answer(real.a, 0, real.c & E1C, real.d & E1D | common)
         }
         // The processor's name, and its caches.

@@ -37,7 +37,7 @@ pub(crate) const CR4_DE: u64 = 1 << 3;
 /// CR4: instructions for FS and GS bases.
 const CR4_FSGSBASE: u64 = 1 << 16;
 /// The bits of a guest's CR4 that are in force while it runs.
-pub const CR4_OF_HARDWARE: u64 = CR4_TSD | CR4_DE;
+pub const CR4_OF_HARDWARE: u64 = CR4_TSD | CR4_DE | CR4_FSGSBASE;
 /// CR4: XSAVE and XCR0.
 pub(crate) const CR4_OSXSAVE: u64 = 1 << 18;
 

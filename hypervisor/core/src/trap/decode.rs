@@ -103,6 +103,72 @@ const REX_B: u8 = 1;
 /// None of these may have a `lock` prefix.
 #[inline]
 pub(crate) fn decode(bytes: &[u8]) -> Option<Insn> {
+    match bytes {
+        [first, second, third, ..] => match frequent([*first, *second, *third]) {
+            Some((op, len)) => Some(Insn {
+                op,
+                len,
+                rep: false,
+                address32: false,
+                segment: None,
+            }),
+            None => general(bytes),
+        },
+        _ => general(bytes),
+    }
+}
+
+/// The forms that kernels execute all the time, which have no prefix: a few comparisons.
+#[inline]
+fn frequent([first, second, third]: [u8; 3]) -> Option<(Op, u8)> {
+    let (special, reg) = (third >> 3 & 7, third & 7);
+    let size = if first & 1 == 0 { 1 } else { 4 };
+    Some(match first {
+        0x0f => match second {
+            0x32 => (Op::Rdmsr, 2),
+            0x30 => (Op::Wrmsr, 2),
+            0x20 => (Op::ReadCr { cr: special, reg }, 3),
+            0x22 => (Op::WriteCr { cr: special, reg }, 3),
+            0x06 => (Op::Clts, 2),
+            _ => return None,
+        },
+        0xec | 0xed => (
+            Op::In {
+                port: PortOperand::Dx,
+                size,
+            },
+            1,
+        ),
+        0xee | 0xef => (
+            Op::Out {
+                port: PortOperand::Dx,
+                size,
+            },
+            1,
+        ),
+        0xe4 | 0xe5 => (
+            Op::In {
+                port: PortOperand::Fixed(second),
+                size,
+            },
+            2,
+        ),
+        0xe6 | 0xe7 => (
+            Op::Out {
+                port: PortOperand::Fixed(second),
+                size,
+            },
+            2,
+        ),
+        0xfa => (Op::Cli, 1),
+        0xfb => (Op::Sti, 1),
+        _ => return None,
+    })
+}
+
+/// All forms.
+#[inline(never)]
+fn general(bytes: &[u8]) -> Option<Insn> {
     let bytes = bytes.get(..bytes.len().min(MAX_LENGTH))?;
     let mut p = Prefixes::default();
     let mut at = 0;

@@ -26,16 +26,6 @@ const SYSTEM_CONTROL: u16 = 0x61;
 /// Bits of system control port B that may be written.
 const SYSTEM_CONTROL_WRITABLE: u32 = 3;
 
-/// Ports of devices that the hypervisor drives, first and last: the two interrupt controllers,
-/// IMCR, PIT counters 0 and 1, the serial console.
-const OWN: [(u16, u16); 5] = [
-    (0x20, 0x23),
-    (0x40, 0x41),
-    (PIT_CONTROL, PIT_CONTROL),
-    (0xa0, 0xa1),
-    (0x3f8, 0x3ff),
-];
-
 /// Covers the pair of accesses that one PCI configuration access is.
 static PCI: Mutex<()> = Mutex::new(());
 
@@ -75,9 +65,14 @@ pub(crate) fn may_use<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu, port: u16, si
     denied & ((1 << size) - 1) == 0
 }
 
-fn owned(port: u16) -> bool {
-    OWN.iter()
-        .any(|&(first, last)| (first..=last).contains(&port))
+/// Whether a port is of a device that the hypervisor drives: the two interrupt controllers and
+/// IMCR, PIT counters 0 and 1, the serial console.
+#[inline]
+const fn owned(port: u16) -> bool {
+    matches!(
+        port,
+        0x20..=0x23 | 0x40..=0x41 | PIT_CONTROL | 0xa0..=0xa1 | 0x3f8..=0x3ff
+    )
 }
 
 /// Whether the hypervisor drives any of the `size` ports from `port` on.
@@ -129,7 +124,7 @@ pub(crate) fn read<M: Machine>(
         m.port_out(PCI_ADDRESS, 4, vcpu.arch.pci_address);
         return m.port_in(port, size);
     }
-    if !touches_owned(port, size) {
+    if size == 1 && !owned(port) || !touches_owned(port, size) {
         return m.port_in(port, size);
     }
     (0..size).fold(0, |value, i| {
@@ -169,6 +164,10 @@ pub(crate) fn write<M: Machine>(
         return;
     }
     let special = |at: u16| owned(at) || at == SYSTEM_CONTROL;
+    if size == 1 && !special(port) {
+        m.port_out(port, size, value & 0xff);
+        return;
+    }
     let plain = (0..u16::from(size)).all(|i| port.checked_add(i).is_some_and(|at| !special(at)));
     if plain {
         m.port_out(port, size, value);

@@ -58,7 +58,7 @@ fn special(to: Operand, from: Operand) -> Option<Op> {
 
 /// What the other decoder's instruction is, if it is one that the emulator knows.
 fn known(i: &Instruction) -> Option<Op> {
-    let size = || i.mem_size().map(|s| s.bytes_size().unwrap_or(0) as u8);
+    let size = || i.mem_size().map(|s| s.bytes_size().unwrap_or(0));
     match i.opcode() {
         Opcode::IN => Some(Op::In {
             port: port(i.operand(1))?,
@@ -232,7 +232,7 @@ fn known_store(i: &Instruction) -> Option<(Operation, store::Operand, u8)> {
     if !to.is_memory() {
         return None;
     }
-    let width = i.mem_size()?.bytes_size()? as u8;
+    let width = i.mem_size()?.bytes_size()?;
     let operand = match from {
         Operand::Register { reg } if reg.class() == class::Q => store::Operand::Register(reg.num()),
         Operand::ImmediateI8 { imm } => store::Operand::Immediate(i64::from(imm) as u64),

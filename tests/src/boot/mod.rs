@@ -32,7 +32,7 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 14] = [
+pub const ALL: [BootTest; 15] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     two_sides::TEST,

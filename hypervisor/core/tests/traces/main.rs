@@ -87,7 +87,7 @@ fn run_many(seed: u64, total: u64, threads: u64) -> (BTreeMap<Kind, Tally>, u64)
 #[test]
 fn traces_agree_with_the_model() {
     let seed = number("TRACE_SEED", 1);
-    let (tallies, _) = run_many(seed, number("TRACE_OPERATIONS", 15_000), 1);
+    let (tallies, _) = run_many(seed, number("TRACE_OPERATIONS", 60_000), 1);
     for (kind, tally) in tallies {
         assert!(tally.done > 0, "{kind:?} never succeeded: {tally:?}");
     }

@@ -385,3 +385,22 @@ impl Vcpu {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers are those of instruction encodings (processor manual, volume 2, 2.1.5).
+    #[test]
+    fn registers_by_their_numbers() {
+        let mut r = Regs::default();
+        for number in 0..16 {
+            *r.general_mut(number) = 100 + u64::from(number);
+            assert_eq!(r.general(number | 0x30), 100 + u64::from(number));
+        }
+        assert_eq!([r.rax, r.rcx, r.rdx, r.rbx], [100, 101, 102, 103]);
+        assert_eq!([r.rsp, r.rbp, r.rsi, r.rdi], [104, 105, 106, 107]);
+        assert_eq!([r.r8, r.r9, r.r10, r.r11], [108, 109, 110, 111]);
+        assert_eq!([r.r12, r.r13, r.r14, r.r15], [112, 113, 114, 115]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::vec::Vec;
 
-use hypercall_abi::elfnote::{XEN_ELFNOTE_FEATURES, XEN_ELFNOTE_SUPPORTED_FEATURES};
+use hypercall_abi::elfnote::*;
 use proptest::prelude::*;
 
 use super::image::{BASE, Choice, NOTES_OFFSET, STUBS, TEXT, kernel, notes, program, put};
@@ -119,6 +119,57 @@ fn features(list: &str) -> Result<(), NoteError> {
     area[4..8].copy_from_slice(&(list.len() as u32).to_le_bytes());
     area.extend_from_slice(list.as_bytes());
     read_notes(&area)
+}
+
+/// One note with any description.
+fn note(kind: i64, desc: &[u8]) -> Vec<u8> {
+    let mut area = Vec::new();
+    for word in [4, desc.len() as u32, kind as u32] {
+        area.extend_from_slice(&word.to_le_bytes());
+    }
+    area.extend_from_slice(b"Xen\0");
+    area.extend_from_slice(desc);
+    area
+}
+
+#[test]
+fn notes_of_every_kind() {
+    for width in [1, 2, 4, 8] {
+        let number = &0x41_u64.to_le_bytes()[..width];
+        for kind in [
+            XEN_ELFNOTE_PADDR_OFFSET,
+            XEN_ELFNOTE_INIT_P2M,
+            XEN_ELFNOTE_MOD_START_PFN,
+            XEN_ELFNOTE_HV_START_LOW,
+        ] {
+            assert_eq!(read_notes(&note(kind, number)), Ok(()), "{kind} {width}");
+        }
+    }
+    for (kind, text) in [
+        (XEN_ELFNOTE_XEN_VERSION, &b"xen-3.0\0"[..]),
+        (XEN_ELFNOTE_GUEST_OS, b"linux"),
+        (XEN_ELFNOTE_GUEST_VERSION, b"2.6"),
+        (XEN_ELFNOTE_LOADER, b"generic"),
+        (XEN_ELFNOTE_PAE_MODE, b"yes"),
+        (XEN_ELFNOTE_BSD_SYMTAB, b"yes"),
+        (XEN_ELFNOTE_L1_MFN_VALID, b""),
+        (XEN_ELFNOTE_L1_MFN_VALID, &[1; 16]),
+        (XEN_ELFNOTE_MAX + 1, b"?"),
+    ] {
+        assert_eq!(read_notes(&note(kind, text)), Ok(()), "{kind}");
+    }
+    let beyond = 0xffff_9000_0000_0000_u64;
+    for (kind, desc, error) in [
+        (
+            XEN_ELFNOTE_HV_START_LOW,
+            &beyond.to_le_bytes()[..],
+            NoteError::HvStartLow(beyond),
+        ),
+        (XEN_ELFNOTE_XEN_VERSION, b"xen-4.0", NoteError::XenVersion),
+        (XEN_ELFNOTE_L1_MFN_VALID, &[1; 17], NoteError::OddPairs(17)),
+    ] {
+        assert_eq!(read_notes(&note(kind, desc)), Err(error));
+    }
 }
 
 #[test]

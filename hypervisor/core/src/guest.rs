@@ -75,6 +75,21 @@ impl<T: FromBytes + IntoBytes + Immutable> GuestSlice<T> {
         read_unchecked(m, self.address(index))
     }
 
+    /// Copies elements from `first` on in, all at once, into `buffer`, as many as it holds. Gives
+    /// how many could be read: fewer when one is not mapped, or there are no more.
+    #[inline]
+    pub fn read_many<M: Machine>(&self, m: &M, first: u64, buffer: &mut [T]) -> usize {
+        let count = (buffer.len() as u64).min(self.len.saturating_sub(first)) as usize;
+        let Some(buffer) = buffer.get_mut(..count) else {
+            return 0;
+        };
+        let va = self.address(first);
+        match m.copy_from_guest(va, buffer.as_mut_bytes()) {
+            Ok(()) => count,
+            Err(fault) => (fault.0.saturating_sub(va) as usize / size_of::<T>()).min(count),
+        }
+    }
+
     /// Copies an element out.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use super::proof::{Flushed, Locked};
+use super::table::FrameInfo;
 use super::word::{Kind, Owner, Refusal, Word};
 use crate::addr::Mfn;
 use crate::domain::Domain;
@@ -35,40 +36,40 @@ impl<M: Machine> Hypervisor<M> {
         }
     }
 
-    /// Takes a reference to a frame of `dom`.
+    /// Takes a reference to a frame of `owner`.
     ///
     /// # Errors
-    /// `EINVAL` unless `dom` owns it; `ENOSPC` when its count is full.
+    /// `EINVAL` unless it owns it; `ENOSPC` when its count is full.
     #[inline]
-    pub fn page_get(&self, dom: &Domain, mfn: Mfn) -> Result<()> {
-        let owner = Owner::domain(dom.slot);
+    pub fn page_get(&self, owner: impl Into<Owner>, mfn: Mfn) -> Result<()> {
+        let owner = owner.into();
         self.frames.change(mfn, |w| w.get(owner))?;
         Ok(())
     }
 
-    /// Gives a reference up; frees the frame with the last.
-    #[inline]
-    pub fn page_put(&self, mfn: Mfn) {
-        match self.frames.change(mfn, Word::put) {
-            Ok(w) if w.refs() == 0 => self.free_frame(mfn, w),
-            Ok(_) => {}
-            Err(_) => debug_assert!(false, "put of {mfn:?} without a reference"),
-        }
-    }
-
-    /// Takes a reference and a writable use of a frame of `dom`.
+    /// Takes a reference and a writable use of a frame of `owner`.
     ///
     /// # Errors
-    /// `EINVAL` unless `dom` owns it and it is no table or descriptor page; `ENOSPC` when a count
-    /// is full.
-    #[inline]
-    pub fn page_get_writable(&self, dom: &Domain, mfn: Mfn) -> Result<()> {
-        let owner = Owner::domain(dom.slot);
+    /// `EINVAL` unless it owns it and it is no table or descriptor page; `ENOSPC` when a count is
+    /// full.
+    pub fn page_get_writable(&self, owner: impl Into<Owner>, mfn: Mfn) -> Result<()> {
+        let owner = owner.into();
         match self.frames.change(mfn, |w| w.get_writable(owner)) {
             Ok(_) => Ok(()),
             Err(Refusal::NeedsFlush) => self.get_former_table(owner, mfn),
             Err(refusal) => Err(refusal.into()),
         }
+    }
+
+    /// Takes what a mapping needs, at the first attempt and in the usual case; says whether it did.
+    #[inline(always)]
+    pub(crate) fn try_get(&self, owner: Owner, mfn: Mfn, writable: bool) -> bool {
+        let taken = if writable {
+            self.frames.try_change(mfn, |_, w| w.get_writable(owner))
+        } else {
+            self.frames.try_change(mfn, |_, w| w.get(owner))
+        };
+        taken.is_some()
     }
 
     /// A writable use of what was a table: nothing may remember it as one.
@@ -80,24 +81,60 @@ impl<M: Machine> Hypervisor<M> {
         Ok(())
     }
 
-    /// Gives up a writable use and its reference.
-    #[inline]
-    pub fn page_put_writable(&self, mfn: Mfn) {
-        let put = |w: Word| {
-            let next = w.put_writable()?;
-            if next.types() <= 1 {
-                // Stamped before the word can show the end of the last use. What ended earlier is
-                // covered: its entry was gone before its count was. The last use but one stamps
-                // too: it may begin and end between another's stamp and its compare-and-swap,
-                // which would find the word as it was.
-                self.frames.set_stamp(mfn, self.tlb.stamp());
-            }
-            Ok(next)
+    /// Gives a reference up; frees the frame with the last. Device frames have none.
+    #[inline(always)]
+    pub fn page_put(&self, mfn: Mfn) {
+        let put = |_: &FrameInfo, w: Word| w.put();
+        let Some(word) = self.frames.try_change(mfn, put) else {
+            return self.page_put_slowly(mfn, put);
         };
-        match self.frames.change(mfn, put) {
+        if word.refs() == 0 {
+            self.free_frame(mfn, word);
+        }
+    }
+
+    /// Gives up a writable use and its reference. Device frames have none.
+    #[inline(always)]
+    pub fn page_put_writable(&self, mfn: Mfn) {
+        let many = |_: &FrameInfo, w: Word| w.put_one_of_many_writable().ok_or(Refusal::BadState);
+        if self.frames.try_change(mfn, many).is_none() {
+            self.page_put_one_of_few_writable(mfn);
+        }
+    }
+
+    #[inline]
+    fn page_put_one_of_few_writable(&self, mfn: Mfn) {
+        let put = |info: &FrameInfo, w: Word| {
+            // Stamped before the word can show the end of the last use. What ended earlier is
+            // covered: its entry was gone before its count was. The last use but one stamps too: it
+            // may begin and end between another's stamp and its compare-and-swap, which would find
+            // the word as it was.
+            info.set_stamp(self.tlb.stamp());
+            w.put_writable()
+        };
+        let Some(word) = self.frames.try_change(mfn, put) else {
+            return self.page_put_slowly(mfn, put);
+        };
+        if word.refs() == 0 {
+            self.free_frame(mfn, word);
+        }
+    }
+
+    /// A put that met interference, or of what has no count.
+    #[cold]
+    #[inline(never)]
+    fn page_put_slowly(
+        &self,
+        mfn: Mfn,
+        put: impl Fn(&FrameInfo, Word) -> core::result::Result<Word, Refusal>,
+    ) {
+        match self.frames.change_with(mfn, put) {
             Ok(w) if w.refs() == 0 => self.free_frame(mfn, w),
             Ok(_) => {}
-            Err(_) => debug_assert!(false, "put of {mfn:?} without a writable use"),
+            Err(_) => {
+                let owner = self.frames.owner(mfn);
+                debug_assert!(owner == Owner::IO, "put of {mfn:?} without such a use");
+            }
         }
     }
 
@@ -160,6 +197,7 @@ impl<M: Machine> Hypervisor<M> {
 
     /// A frame without references goes back to the allocator.
     #[cold]
+    #[inline(never)]
     fn free_frame(&self, mfn: Mfn, last: Word) {
         let owner = last.owner().slot().map(|slot| self.domains.slot(slot));
         if let Some(dom) = owner {

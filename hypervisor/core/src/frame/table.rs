@@ -21,6 +21,34 @@ pub struct FrameInfo {
 
 const _: () = assert!(size_of::<FrameInfo>() == 16);
 
+impl FrameInfo {
+    /// A typed use ends at `stamp`. Called before the word shows it. A stamp never goes back: of two
+    /// CPUs that end a use each, the one that read the clock earlier may be the later to come here.
+    #[inline]
+    pub(super) fn set_stamp(&self, stamp: u32) {
+        // The clock stands still between flushes.
+        if self.history.load(Ordering::Acquire) as u32 != stamp {
+            self.advance_stamp(stamp);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn advance_stamp(&self, stamp: u32) {
+        let mut old = self.history.load(Ordering::Acquire);
+        while (stamp.wrapping_sub(old as u32) as i32) > 0 {
+            let new = old & !0xffff_ffff | u64::from(stamp);
+            match self
+                .history
+                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
+        }
+    }
+}
+
 /// The words of all frames, and which frames are free.
 pub struct FrameTable {
     info: &'static [FrameInfo],
@@ -108,6 +136,23 @@ impl FrameTable {
         self.word(mfn).owner()
     }
 
+    /// Applies a transition if it is allowed and nobody interferes; gives the new word. `None` may
+    /// mean either, or a frame beyond the table: [`Self::change`] tells.
+    #[inline(always)]
+    pub(crate) fn try_change(
+        &self,
+        mfn: Mfn,
+        transition: impl FnOnce(&FrameInfo, Word) -> Result<Word, Refusal>,
+    ) -> Option<Word> {
+        let info = self.info.get(mfn.0 as usize)?;
+        let seen = info.word.load(Ordering::Relaxed);
+        let next = transition(info, Word(seen)).ok()?;
+        let changed = info
+            .word
+            .compare_exchange(seen, next.0, Ordering::SeqCst, Ordering::Relaxed);
+        changed.is_ok().then_some(next)
+    }
+
     /// Applies a transition until it succeeds without interference; gives the new word.
     ///
     /// # Errors
@@ -118,12 +163,21 @@ impl FrameTable {
         mfn: Mfn,
         transition: impl Fn(Word) -> Result<Word, Refusal>,
     ) -> Result<Word, Refusal> {
+        self.change_with(mfn, |_, word| transition(word))
+    }
+
+    /// The same for a transition that looks at the frame's history.
+    pub(super) fn change_with(
+        &self,
+        mfn: Mfn,
+        transition: impl Fn(&FrameInfo, Word) -> Result<Word, Refusal>,
+    ) -> Result<Word, Refusal> {
         let Some(info) = self.info.get(mfn.0 as usize) else {
             return Err(Refusal::NotOwner);
         };
         let mut seen = info.word.load(Ordering::Relaxed);
         loop {
-            let next = transition(Word(seen))?;
+            let next = transition(info, Word(seen))?;
             match info
                 .word
                 .compare_exchange_weak(seen, next.0, Ordering::SeqCst, Ordering::Relaxed)
@@ -150,24 +204,11 @@ impl FrameTable {
             .map_or(0, |i| i.history.load(Ordering::Acquire) as u32)
     }
 
-    /// Stamps `mfn`: a typed use ends at `stamp`. Called before the word shows it. A stamp never
-    /// goes back: of two CPUs that end a use each, the one that read the clock earlier may be the
-    /// later to come here.
+    /// Stamps `mfn`: see [`FrameInfo::set_stamp`].
     #[inline]
     pub(super) fn set_stamp(&self, mfn: Mfn, stamp: u32) {
-        let Some(info) = self.info.get(mfn.0 as usize) else {
-            return;
-        };
-        let mut old = info.history.load(Ordering::Acquire);
-        while (stamp.wrapping_sub(old as u32) as i32) > 0 {
-            let new = old & !0xffff_ffff | u64::from(stamp);
-            match info
-                .history
-                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => return,
-                Err(now) => old = now,
-            }
+        if let Some(info) = self.info.get(mfn.0 as usize) {
+            info.set_stamp(stamp);
         }
     }
 

@@ -1,8 +1,8 @@
 //! The frame word: owner, type, counts and flags of one frame in one atomic 64-bit word.
 //!
 //! ```text
-//! 63     53 52       51  49 48          47          46       45      44    24 23       0
-//! | owner  | COUNTED | kind | ALLOCATED | VALIDATED | PINNED | STALE | types | references |
+//! 63   55 54  51 50      49          48       47          46        45   23 22        0
+//! | owner | kind | STALE | VALIDATED | PINNED | ALLOCATED | COUNTED | types | references |
 //! ```
 //! Every transition is a pure function from word to word here; the table applies it with one
 //! compare-and-swap, so that there is no state of a frame outside its word.
@@ -14,9 +14,10 @@
 //! - `types` counts those references that rely on the kind. `kind` is `None` exactly when it is 0.
 //! - A page-table kind without `VALIDATED` is locked: one walk is working on it.
 //! - `STALE`: was a page table since the last flush that counted; see [`super::proof`].
-//! - A count is full at half its range, so that one mask tells for both.
+//! - Each of the `types` is one of the `references`, so that where these have room those have.
 
 use super::proof::Flushed;
+use crate::domain::Domain;
 
 /// The use that a frame is typed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +36,18 @@ pub enum Kind {
     /// Descriptor page of a GDT or LDT.
     Descriptors = 5,
     /// Mapped writable somewhere, or shared with the hypervisor for writing.
-    Writable = 6,
+    Writable = 8,
 }
 
 impl Kind {
     const fn from_bits(bits: u64) -> Self {
-        match bits & 7 {
+        match bits & 15 {
             1 => Self::L1,
             2 => Self::L2,
             3 => Self::L3,
             4 => Self::L4,
             5 => Self::Descriptors,
-            6 => Self::Writable,
+            8 => Self::Writable,
             _ => Self::None,
         }
     }
@@ -76,11 +77,12 @@ impl Owner {
     /// The hypervisor; what a zeroed table says.
     pub const HYPERVISOR: Self = Self(0);
     /// Free.
-    pub const FREE: Self = Self(0x7ff);
+    pub const FREE: Self = Self(0x1ff);
     /// Not memory: firmware or device.
-    pub const IO: Self = Self(0x7fe);
+    pub const IO: Self = Self(0x1fe);
 
     /// The domain in table slot `slot`.
+    #[inline]
     #[must_use]
     pub const fn domain(slot: u16) -> Self {
         Self(slot + 1)
@@ -90,9 +92,16 @@ impl Owner {
     #[must_use]
     pub const fn slot(self) -> Option<u16> {
         match self.0 {
-            0 | 0x7fe | 0x7ff => None,
+            0 | 0x1fe | 0x1ff => None,
             n => Some(n - 1),
         }
+    }
+}
+
+impl From<&Domain> for Owner {
+    #[inline]
+    fn from(dom: &Domain) -> Self {
+        Self::domain(dom.slot)
     }
 }
 
@@ -118,21 +127,23 @@ pub enum Refusal {
 pub struct Word(pub u64);
 
 const REF_ONE: u64 = 1;
-const REF_MASK: u64 = (1 << 24) - 1;
-const TYPE_ONE: u64 = 1 << 24;
-const TYPE_MASK: u64 = ((1 << 21) - 1) << 24;
-/// The top bits of both counts.
-const FULL: u64 = 1 << 23 | 1 << 44;
-const STALE: u64 = 1 << 45;
-const PINNED: u64 = 1 << 46;
-const VALIDATED: u64 = 1 << 47;
-const ALLOCATED: u64 = 1 << 48;
-const KIND_SHIFT: u32 = 49;
-const KIND_MASK: u64 = 7 << KIND_SHIFT;
-const COUNTED: u64 = 1 << 52;
-const OWNER_SHIFT: u32 = 53;
-const OWNER_MASK: u64 = 0x7ff << OWNER_SHIFT;
-const _: () = assert!(crate::domain::MAX_DOMAINS < 0x7fe);
+const REF_MASK: u64 = (1 << 23) - 1;
+/// As many references as there may be.
+const FULL: u64 = 1 << 22;
+const TYPE_ONE: u64 = 1 << 23;
+const TYPE_MASK: u64 = REF_MASK << 23;
+const COUNTED: u64 = 1 << 46;
+const ALLOCATED: u64 = 1 << 47;
+const PINNED: u64 = 1 << 48;
+const VALIDATED: u64 = 1 << STATE_SHIFT;
+const STALE: u64 = 1 << 50;
+const KIND_SHIFT: u32 = 51;
+const KIND_MASK: u64 = 15 << KIND_SHIFT;
+const OWNER_SHIFT: u32 = 55;
+const OWNER_MASK: u64 = 0x1ff << OWNER_SHIFT;
+/// From here on: the bits that decide what a frame may be used for.
+const STATE_SHIFT: u32 = 49;
+const _: () = assert!(crate::domain::MAX_DOMAINS < 0x1fe);
 
 const fn owner_bits(owner: Owner) -> u64 {
     (owner.0 as u64) << OWNER_SHIFT
@@ -140,6 +151,11 @@ const fn owner_bits(owner: Owner) -> u64 {
 
 const fn kind_bits(kind: Kind) -> u64 {
     (kind as u64) << KIND_SHIFT
+}
+
+/// [`Word::state`] of a frame of `owner` used as `kind`, neither stale nor validated.
+const fn state_of(owner: Owner, kind: Kind) -> u64 {
+    (owner_bits(owner) | kind_bits(kind)) >> STATE_SHIFT
 }
 
 impl Word {
@@ -161,13 +177,21 @@ impl Word {
         Self(owner_bits(owner) | kind_bits(Kind::Writable) | TYPE_ONE | REF_ONE)
     }
 
+    /// Owner, kind, and whether it is stale or validated.
+    #[inline]
+    const fn state(self) -> u64 {
+        self.0 >> STATE_SHIFT
+    }
+
     /// Whose it is.
+    #[inline]
     #[must_use]
     pub const fn owner(self) -> Owner {
         Owner((self.0 >> OWNER_SHIFT) as u16)
     }
 
     /// What it is typed for.
+    #[inline]
     #[must_use]
     pub const fn kind(self) -> Kind {
         Kind::from_bits(self.0 >> KIND_SHIFT)
@@ -225,6 +249,13 @@ impl Word {
             && level <= 4
     }
 
+    /// Whether this is a whole page table of level 1 that `owner` uses.
+    #[inline]
+    #[must_use]
+    pub const fn is_live_l1(self, owner: Owner) -> bool {
+        self.state() == state_of(owner, Kind::L1) | VALIDATED >> STATE_SHIFT
+    }
+
     /// One more reference, for a read-only mapping or the like.
     ///
     /// # Errors
@@ -247,16 +278,18 @@ impl Word {
     /// `NotOwner`, `WrongKind`, `Full`, `NeedsFlush`.
     #[inline]
     pub const fn get_writable(self, owner: Owner) -> Result<Self, Refusal> {
-        const STATE: u64 = OWNER_MASK | KIND_MASK | STALE;
-        const WRITABLE: u64 = kind_bits(Kind::Writable);
-        let state = self.0 & STATE;
-        if state == owner_bits(owner) | WRITABLE && self.0 & FULL == 0 {
-            return Ok(Self(self.0 + (REF_ONE + TYPE_ONE)));
+        let state = self.state();
+        let step = if state == state_of(owner, Kind::Writable) {
+            REF_ONE + TYPE_ONE
+        } else if state == state_of(owner, Kind::None) && self.0 & REF_MASK != 0 {
+            REF_ONE + TYPE_ONE + kind_bits(Kind::Writable)
+        } else {
+            return Err(self.why_not_writable(owner));
+        };
+        if self.0 & FULL != 0 {
+            return Err(Refusal::Full);
         }
-        if state == owner_bits(owner) && self.0 & FULL == 0 && self.0 & REF_MASK != 0 {
-            return Ok(Self(self.0 + (REF_ONE + TYPE_ONE + WRITABLE)));
-        }
-        Err(self.why_not_writable(owner))
+        Ok(Self(self.0 + step))
     }
 
     #[cold]
@@ -357,15 +390,29 @@ impl Word {
     /// `BadState` if there is none.
     #[inline]
     pub const fn put_writable(self) -> Result<Self, Refusal> {
-        if self.0 & KIND_MASK != kind_bits(Kind::Writable) {
+        // A kind of its own bit.
+        if self.0 & kind_bits(Kind::Writable) == 0 {
             return Err(Refusal::BadState);
         }
         // With a kind there is a use, and with a use a reference.
         let next = self.0 - (REF_ONE + TYPE_ONE);
-        if next & TYPE_MASK == 0 {
-            return Ok(Self(next & !KIND_MASK));
+        Ok(Self(if next & TYPE_MASK == 0 {
+            next & !KIND_MASK
+        } else {
+            next
+        }))
+    }
+
+    /// Gives up one of more than two writable uses and its reference; `None` for other words.
+    #[inline]
+    #[must_use]
+    pub const fn put_one_of_many_writable(self) -> Option<Self> {
+        let many = self.0 & TYPE_MASK > 2 * TYPE_ONE;
+        if many && self.0 & kind_bits(Kind::Writable) != 0 {
+            Some(Self(self.0 - (REF_ONE + TYPE_ONE)))
+        } else {
+            None
         }
-        Ok(Self(next))
     }
 
     /// Gives up one of several uses of a validated table or descriptor page.
@@ -541,10 +588,10 @@ mod tests {
     #[test]
     fn counts_do_not_overflow() {
         let mut w = Word::allocated(ME, &PROOF).get_writable(ME).unwrap();
-        w.0 |= FULL & TYPE_MASK;
+        w.0 += FULL - 1;
         assert_eq!(w.get_writable(ME), Err(Refusal::Full));
         let mut w = Word::allocated(ME, &PROOF);
-        w.0 |= FULL & REF_MASK;
+        w.0 += FULL - 1;
         assert_eq!(w.get(ME), Err(Refusal::Full));
         assert_eq!(w.get_first(ME, Kind::L1), Err(Refusal::Full));
         assert_eq!(Word(owner_bits(ME)).put(), Err(Refusal::BadState));

@@ -39,6 +39,13 @@ impl Budget {
         left
     }
 
+    /// How many operations of `units` each it is good for.
+    #[inline]
+    #[must_use]
+    pub const fn good_for(&self, units: u32) -> u32 {
+        self.0 / units
+    }
+
     /// Whether nothing is left.
     #[must_use]
     pub const fn is_spent(&self) -> bool {

@@ -3,7 +3,7 @@
 use hypercall_abi::xen::{
     DOMID_IO, DOMID_SELF, DOMID_XEN, MMU_MACHPHYS_UPDATE, MMU_NORMAL_PT_UPDATE,
     MMU_PT_UPDATE_NO_TRANSLATE, MMU_PT_UPDATE_PRESERVE_AD, UVMF_ALL, UVMF_FLUSHTYPE_MASK,
-    UVMF_INVLPG, UVMF_LOCAL, UVMF_NONE, UVMF_TLB_FLUSH,
+    UVMF_INVLPG, UVMF_LOCAL, UVMF_NONE, UVMF_TLB_FLUSH, mmu_update as Request,
 };
 
 use super::update::{AccessedDirty, Parties};
@@ -15,14 +15,8 @@ use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::frame::word::Owner;
 use crate::guest::{GuestSlice, copy_in, copy_out};
 use crate::hypercall::Cx;
+use crate::hypervisor::Hypervisor;
 use crate::platform::{CpuMask, Machine};
-
-/// One request of `mmu_update`: two words, read once.
-#[derive(Clone, Copy)]
-struct Request {
-    ptr: u64,
-    val: u64,
-}
 
 impl<'a, M: Machine> Cx<'a, M> {
     /// The domain that the caller means by `domid`, if it may act on it.
@@ -62,6 +56,11 @@ pub(super) fn page_owner<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<O
     }
 }
 
+/// The same for the pages that entries map.
+fn mapped_owner<M: Machine>(cx: &Cx<'_, M>, domid: u16) -> Result<Owner> {
+    Ok(page_owner(cx, domid)?.map_or(Owner::IO, Owner::from))
+}
+
 /// `mmu_update(ureqs, count, pdone, foreigndom)`.
 ///
 /// # Errors
@@ -83,11 +82,11 @@ pub fn mmu_update<M: Machine>(
         };
         Parties {
             table,
-            pages: page_owner(cx, foreign as u16)?,
+            pages: mapped_owner(cx, foreign as u16)?,
             devices: cx.dom.is_privileged(),
         }
     };
-    let slice = operations::<hypercall_abi::xen::mmu_update, M>(cx, requests, count, pdone)?;
+    let slice = operations::<Request, M>(cx, requests, count, pdone)?;
     let start = cx.resume_at();
     let guard = parties.table.lock();
     let (done, result) = run(cx, parties, slice, start);
@@ -122,62 +121,167 @@ pub(super) fn tell_done<M: Machine>(cx: &Cx<'_, M>, pdone: u64, done: u64) {
     }
 }
 
+/// Requests that are copied in at once.
+const BATCH: usize = 16;
+/// Units of budget for one request.
+const UNITS: u32 = 2;
+
 /// Runs requests from `start` on; gives how many are finished, and why it stopped.
 fn run<M: Machine>(
     cx: &mut Cx<'_, M>,
     parties: Parties<'_>,
-    requests: GuestSlice<hypercall_abi::xen::mmu_update>,
+    requests: GuestSlice<Request>,
     start: u64,
 ) -> (u64, Result<(), Stop>) {
-    for done in start..requests.len() {
-        if !cx.budget.take(2) {
+    let mut done = start;
+    while done < requests.len() {
+        let affordable = cx.budget.good_for(UNITS) as usize;
+        if affordable == 0 {
             return (done, Err(Stop::Retry));
         }
-        let at = requests.address(done);
-        let read = |at| cx.hv.machine.read_guest_u64(at);
-        let (Ok(ptr), Ok(val)) = (read(at), read(at + 8)) else {
-            return (done, Err(Errno::EFAULT.into()));
+        let (count, result) = if requests.len() - done == 1 {
+            match requests.read(cx.m(), done) {
+                Ok(request) => several(cx, parties, &[request]),
+                Err(errno) => (0, Err(errno.into())),
+            }
+        } else {
+            batch(cx, parties, requests, done, affordable)
         };
-        if let Err(stop) = one(cx, parties, Request { ptr, val }) {
-            return (done, Err(stop));
-        }
-        if !cx.vcpu.walk.is_idle()
-            && let Err(stop) = walk::finish(cx.hv, parties.table, &mut cx.vcpu.walk, &mut cx.budget)
-        {
-            return (done + 1, Err(stop));
+        done += count as u64;
+        if result.is_err() {
+            return (done, result);
         }
     }
-    (requests.len(), Ok(()))
+    (done, Ok(()))
 }
 
-#[inline]
-fn one<M: Machine>(cx: &mut Cx<'_, M>, parties: Parties<'_>, request: Request) -> Result<(), Stop> {
-    let address = request.ptr & !7;
-    let ad = match request.ptr & 7 {
-        MMU_NORMAL_PT_UPDATE | MMU_PT_UPDATE_NO_TRANSLATE => AccessedDirty::Overwrite,
-        MMU_PT_UPDATE_PRESERVE_AD => AccessedDirty::Keep,
-        MMU_MACHPHYS_UPDATE => return machphys(cx, parties, address, request.val),
-        _ => return Err(Errno::ENOSYS.into()),
-    };
-    let work = (&mut cx.vcpu.walk, &mut cx.budget);
-    cx.hv.update_entry(parties, address, request.val, ad, work)
-}
-
-#[cold]
-fn machphys<M: Machine>(
-    cx: &Cx<'_, M>,
+/// Copies up to [`BATCH`] requests in at once and runs them; the same result as `run`.
+fn batch<M: Machine>(
+    cx: &mut Cx<'_, M>,
     parties: Parties<'_>,
-    address: u64,
-    pfn: u64,
-) -> Result<(), Stop> {
-    let mfn = Mfn::containing(address);
-    let owner = parties
-        .pages
-        .map_or(Owner::IO, |dom| Owner::domain(dom.slot));
-    if cx.hv.frames.owner(mfn) != owner {
-        return Err(Errno::EINVAL.into());
+    requests: GuestSlice<Request>,
+    first: u64,
+    affordable: usize,
+) -> (usize, Result<(), Stop>) {
+    let mut buffer = [const { Request { ptr: 0, val: 0 } }; BATCH];
+    let wanted = BATCH.min(affordable);
+    let read = requests.read_many(cx.m(), first, &mut buffer[..wanted]);
+    if read == 0 {
+        return (0, Err(Errno::EFAULT.into()));
     }
-    cx.hv.set_m2p(mfn, pfn);
+    several(cx, parties, &buffer[..read])
+}
+
+/// Runs requests up to the first that fails or that is no update of a level-1 table: after that one
+/// the rest is to be copied in anew, for it may have changed them.
+#[inline]
+fn several<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    parties: Parties<'_>,
+    requests: &[Request],
+) -> (usize, Result<(), Stop>) {
+    let done = level_one(cx.hv, parties, requests);
+    cx.budget.take(done as u32 * UNITS);
+    match requests.get(done) {
+        Some(request) => {
+            let (finished, result) = other(cx, parties, request);
+            (done + usize::from(finished), result)
+        }
+        None => (done, Ok(())),
+    }
+}
+
+/// How a request treats accessed and dirty bits, if it is an update of an entry.
+#[inline]
+const fn update_of(request: &Request) -> Option<AccessedDirty> {
+    match request.ptr & 7 {
+        MMU_NORMAL_PT_UPDATE | MMU_PT_UPDATE_NO_TRANSLATE => Some(AccessedDirty::Overwrite),
+        MMU_PT_UPDATE_PRESERVE_AD => Some(AccessedDirty::Keep),
+        _ => None,
+    }
+}
+
+/// Runs requests as long as they are usual updates of level-1 tables; how many. The next one
+/// changed nothing.
+#[inline(never)]
+fn level_one<M: Machine>(hv: &Hypervisor<M>, parties: Parties<'_>, requests: &[Request]) -> usize {
+    let owner = Owner::from(parties.table);
+    // Updates of level-1 tables end no table's life, and the lock keeps others from it.
+    let mut live = Mfn(u64::MAX);
+    let mut left = requests;
+    while let [request, rest @ ..] = left {
+        let table = Mfn::containing(request.ptr);
+        if live != table {
+            if !hv.frames.word(table).is_live_l1(owner) {
+                break;
+            }
+            live = table;
+        }
+        let finished = match update_of(request) {
+            Some(AccessedDirty::Overwrite) => {
+                let index = (request.ptr as usize >> 3) & 511;
+                hv.try_update_l1(parties.pages, table, index, request.val)
+            }
+            Some(ad) => keeping(hv, parties, request, ad),
+            None => false,
+        };
+        if !finished {
+            break;
+        }
+        left = rest;
+    }
+    requests.len() - left.len()
+}
+
+/// An update of a live level-1 table that keeps what the processor noted; whether it succeeded.
+#[inline(never)]
+fn keeping<M: Machine>(
+    hv: &Hypervisor<M>,
+    parties: Parties<'_>,
+    request: &Request,
+    ad: AccessedDirty,
+) -> bool {
+    let slot = (
+        Mfn::containing(request.ptr),
+        (request.ptr as usize >> 3) & 511,
+    );
+    hv.update_l1(parties, slot, request.val, ad).is_ok()
+}
+
+/// Any request: whether it is finished, and what to return.
+#[cold]
+#[inline(never)]
+fn other<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    parties: Parties<'_>,
+    request: &Request,
+) -> (bool, Result<(), Stop>) {
+    cx.budget.take(UNITS);
+    if request.ptr & 7 == MMU_MACHPHYS_UPDATE {
+        let result = machphys(cx.hv, parties, request);
+        return (result.is_ok(), result.map_err(Stop::from));
+    }
+    let Some(ad) = update_of(request) else {
+        return (false, Err(Errno::ENOSYS.into()));
+    };
+    let (walk, budget) = (&mut cx.vcpu.walk, &mut cx.budget);
+    let address = request.ptr & !7;
+    let result = cx
+        .hv
+        .update_entry(parties, address, request.val, ad, (walk, budget));
+    if result.is_err() || walk.is_idle() {
+        return (result.is_ok(), result);
+    }
+    // What the old entry left behind.
+    (true, walk::finish(cx.hv, parties.table, walk, budget))
+}
+
+fn machphys<M: Machine>(hv: &Hypervisor<M>, parties: Parties<'_>, request: &Request) -> Result<()> {
+    let mfn = Mfn::containing(request.ptr);
+    if hv.frames.owner(mfn) != parties.pages {
+        return Err(Errno::EINVAL);
+    }
+    hv.set_m2p(mfn, request.val);
     Ok(())
 }
 
@@ -207,7 +311,7 @@ pub fn update_va_mapping_otherdomain<M: Machine>(
 ) -> HypercallResult {
     let parties = Parties {
         table: cx.dom,
-        pages: page_owner(cx, domid as u16)?,
+        pages: mapped_owner(cx, domid as u16)?,
         devices: cx.dom.is_privileged(),
     };
     update_va(cx, parties, va, raw, flags)
@@ -224,9 +328,12 @@ fn update_va<M: Machine>(
     let guard = parties.table.lock();
     let root = cx.vcpu.arch.kernel_root.ok_or(Errno::EINVAL)?;
     let (table, index) = cx.hv.l1_slot(root, va).ok_or(Errno::EINVAL)?;
-    let updated = cx
-        .hv
-        .update_l1(parties, table, index, raw, AccessedDirty::Overwrite);
+    let updated = if cx.hv.try_update_l1(parties.pages, table, index, raw) {
+        Ok(())
+    } else {
+        let ad = AccessedDirty::Overwrite;
+        cx.hv.update_l1(parties, (table, index), raw, ad)
+    };
     drop(guard);
     if flags != UVMF_NONE {
         flush_after(cx, va, flags)?;

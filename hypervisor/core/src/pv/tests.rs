@@ -193,7 +193,7 @@ impl World {
             } => {
                 let parties = Parties {
                     table: self.doms[0],
-                    pages: Some(self.doms[1]),
+                    pages: self.doms[1].into(),
                     devices: true,
                 };
                 let target = self.pages[1][target];

@@ -2,7 +2,7 @@
 //! update_va_mapping, trapped writes and walks meet.
 
 use super::entry::{
-    CHOSEN_CACHE, Claim, HARMLESS, PRESENT, RW, UNCACHED, ValidEntry, adjust, claim, frame,
+    CACHE, CHOSEN_CACHE, Claim, HARMLESS, PRESENT, RW, UNCACHED, ValidEntry, adjust, claim, frame,
 };
 use super::walk::{self, Walk};
 use crate::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
@@ -18,8 +18,8 @@ use crate::platform::Machine;
 pub struct Parties<'a> {
     /// Owner of the table that is changed; its lock is held.
     pub table: &'a Domain,
-    /// Owner of the pages that level-1 entries map; `None` when only device frames are meant.
-    pub pages: Option<&'a Domain>,
+    /// Owner of the pages that level-1 entries map; [`Owner::IO`] when only device frames are meant.
+    pub pages: Owner,
     /// Whether device frames may be mapped: the caller is privileged.
     pub devices: bool,
 }
@@ -30,7 +30,7 @@ impl<'a> Parties<'a> {
     pub fn own(dom: &'a Domain) -> Self {
         Self {
             table: dom,
-            pages: Some(dom),
+            pages: Owner::domain(dom.slot),
             devices: dom.is_privileged(),
         }
     }
@@ -48,12 +48,19 @@ pub enum AccessedDirty {
 }
 
 impl<M: Machine> Hypervisor<M> {
-    /// Takes what a present level-1 entry claims; gives the entry as it may be stored.
+    /// Takes what a level-1 entry claims, at the first attempt and in the usual case: a page of the
+    /// owner's, cached. Says whether it did; the entry is then stored as it is.
+    #[inline(always)]
+    pub(super) fn try_grant_page(&self, pages: Owner, raw: u64) -> bool {
+        raw & PRESENT == 0 || raw & CACHE == 0 && self.try_get(pages, frame(raw), raw & RW != 0)
+    }
+
+    /// Takes what a level-1 entry claims; gives the entry as it may be stored.
     ///
     /// # Errors
     /// `EINVAL` for forbidden bits and frames beyond the address width; `EBUSY` for frames of
     /// others and tables mapped writable; `EPERM` for device frames without the right.
-    #[inline]
+    #[inline(never)]
     pub(super) fn grant_page(&self, parties: Parties<'_>, raw: u64) -> Result<u64> {
         let Claim::Page {
             mfn,
@@ -66,10 +73,10 @@ impl<M: Machine> Hypervisor<M> {
         if uncached && !parties.devices {
             return Err(Errno::EINVAL);
         }
-        let taken = match parties.pages {
-            Some(dom) if writable => self.page_get_writable(dom, mfn),
-            Some(dom) => self.page_get(dom, mfn),
-            None => Err(Errno::EINVAL),
+        let taken = if writable {
+            self.page_get_writable(parties.pages, mfn)
+        } else {
+            self.page_get(parties.pages, mfn)
         };
         match taken {
             Ok(()) => Ok(raw),
@@ -81,7 +88,6 @@ impl<M: Machine> Hypervisor<M> {
     /// A page that its supposed owner does not own: a device frame, which needs no counting. It is
     /// mapped uncached unless the guest chose another way than caching, and read-only where the hypervisor itself
     /// drives the device.
-    #[cold]
     fn grant_odd_page(&self, parties: Parties<'_>, raw: u64, mfn: Mfn) -> Result<u64> {
         if mfn.0 >= self.config.max_mfn {
             return Err(Errno::EINVAL);
@@ -102,54 +108,62 @@ impl<M: Machine> Hypervisor<M> {
     }
 
     /// Gives back what a level-1 entry that was granted held.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ungrant_page(&self, raw: u64) {
         if raw & PRESENT == 0 {
             return;
         }
-        let mfn = frame(raw);
-        if self.frames.owner(mfn) == Owner::IO {
-            return;
-        }
         if raw & RW != 0 {
-            self.page_put_writable(mfn);
+            self.page_put_writable(frame(raw));
         } else {
-            self.page_put(mfn);
+            self.page_put(frame(raw));
         }
+    }
+
+    /// Overwrites entry `index` of the live level-1 table `table` in the usual case, and says
+    /// whether it did; otherwise nothing is changed, and [`Self::update_l1`] tells why.
+    #[inline(always)]
+    pub(crate) fn try_update_l1(&self, pages: Owner, table: Mfn, index: usize, raw: u64) -> bool {
+        let old = self.machine.read_entry(table, index);
+        let mut new = raw;
+        let mut same_claim = false;
+        if raw & PRESENT != 0 {
+            new = adjust(1, raw);
+            same_claim = (old ^ new) & !HARMLESS == 0;
+            if !same_claim && !self.try_grant_page(pages, new) {
+                return false;
+            }
+        }
+        self.machine
+            .write_entry(table, index, ValidEntry::granted(new));
+        if !same_claim {
+            self.ungrant_page(old);
+        }
+        true
     }
 
     /// Changes entry `index` of the live level-1 table `table`.
     ///
     /// # Errors
-    /// As [`Self::grant_page`]; nothing is changed then.
-    #[inline]
+    /// As [`Self::grant_page`], and `EAGAIN`; nothing is changed then.
     pub(crate) fn update_l1(
         &self,
         parties: Parties<'_>,
-        table: Mfn,
-        index: usize,
+        (table, index): (Mfn, usize),
         raw: u64,
         ad: AccessedDirty,
     ) -> Result<()> {
         let old = self.machine.read_entry(table, index);
-        let new = adjust(1, raw);
-        let changed = old ^ new;
-        if changed & !HARMLESS == 0 || (old | new) & PRESENT == 0 {
-            return self
-                .store(table, index, old, ValidEntry::granted(new), ad)
-                .map(|_| ());
+        let mut new = adjust(1, raw);
+        let same_claim = (old ^ new) & !HARMLESS == 0;
+        if !same_claim && !self.try_grant_page(parties.pages, new) {
+            new = self.grant_page(parties, new)?;
         }
-        let new = self.grant_page(parties, new)?;
-        match self.store(table, index, old, ValidEntry::granted(new), ad) {
-            Ok(replaced) => {
-                self.ungrant_page(replaced);
-                Ok(())
-            }
-            Err(e) => {
-                self.ungrant_page(new);
-                Err(e)
-            }
+        let replaced = self.store(table, index, old, ValidEntry::granted(new), ad);
+        if !same_claim {
+            self.ungrant_page(replaced.unwrap_or(new));
         }
+        replaced.map(|_| ())
     }
 
     /// Stores over `old`, which only the processor may have changed since it was read; gives what
@@ -258,13 +272,13 @@ impl<M: Machine> Hypervisor<M> {
         let word = self.frames.word(table);
         if word.is_live_table(owner) {
             return match word.kind() {
-                Kind::L1 => Ok(self.update_l1(parties, table, index, raw, ad)?),
+                Kind::L1 => Ok(self.update_l1(parties, (table, index), raw, ad)?),
                 kind => {
                     self.update_upper(parties, kind as u8, (table, index), raw, ad, (walk, budget))
                 }
             };
         }
-        self.update_plain(owner, parties.table, word, (table, index), raw)
+        self.update_plain(owner, word, (table, index), raw)
     }
 
     /// A store into a page that is no live table: plain data, if it is or may become writable.
@@ -272,7 +286,6 @@ impl<M: Machine> Hypervisor<M> {
     fn update_plain(
         &self,
         owner: Owner,
-        dom: &Domain,
         word: Word,
         (page, index): (Mfn, usize),
         raw: u64,
@@ -281,7 +294,7 @@ impl<M: Machine> Hypervisor<M> {
             // Another vCPU's walk holds it.
             return Err(Stop::Retry);
         }
-        self.page_get_writable(dom, page)?;
+        self.page_get_writable(owner, page)?;
         self.machine.store_u64(page, index * 8, raw);
         self.page_put_writable(page);
         Ok(())

@@ -19,8 +19,13 @@ use crate::hypercall::Budget;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 
-/// Entries examined for one unit of budget.
-const ENTRIES_PER_UNIT: usize = 2;
+/// Groups of eight absent entries that are passed over for one unit of budget; a level-1 entry is
+/// one unit.
+const EMPTY_GROUPS_PER_UNIT: usize = 4;
+/// Units for an entry of a higher level.
+const TABLE_ENTRY: u32 = 2;
+/// Units for a table that is begun or ended.
+const TABLE: u32 = 4;
 
 /// What a walk does with one table.
 #[derive(Debug)]
@@ -228,10 +233,12 @@ fn advance<M: Machine>(
         _ => release_tables(hv, top, budget)?,
     };
     match child {
-        Next::Again => {}
+        Next::Again => return Ok(()),
         Next::Child(step) => walk.stack.push(step),
         Next::End => end_of_table(hv, walk),
     }
+    // The work is done: if that was all there was to spend, what follows waits.
+    budget.take(TABLE);
     Ok(())
 }
 
@@ -244,12 +251,52 @@ enum Next {
     End,
 }
 
-fn charge(budget: &mut Budget) -> Result<(), Stop> {
-    if budget.take(1) {
+#[inline]
+fn charge(budget: &mut Budget, units: u32) -> Result<(), Stop> {
+    if budget.take(units) {
         Ok(())
     } else {
         Err(Stop::Retry)
     }
+}
+
+/// The first entry from `index` on whose group of eight is not all absent.
+#[inline(always)]
+fn skip_up<M: Machine>(hv: &Hypervisor<M>, table: Mfn, index: usize, budget: &mut Budget) -> usize {
+    let mut to = index;
+    let begins = index.is_multiple_of(8) && index < ENTRIES;
+    if begins && hv.machine.read_entry(table, index) & PRESENT == 0 {
+        while to < ENTRIES && hv.machine.eight_absent(table, to) {
+            to += 8;
+        }
+        budget.take(((to - index) / (8 * EMPTY_GROUPS_PER_UNIT)) as u32);
+    }
+    to
+}
+
+/// The first entry from `end` downwards whose group of eight is not all absent, and one more.
+#[inline(always)]
+fn skip_down<M: Machine>(hv: &Hypervisor<M>, table: Mfn, end: usize, budget: &mut Budget) -> usize {
+    let mut to = end;
+    let ends = end.is_multiple_of(8) && end > 0;
+    if ends && hv.machine.read_entry(table, end - 1) & PRESENT == 0 {
+        while to > 0 && hv.machine.eight_absent(table, to - 8) {
+            to -= 8;
+        }
+        budget.take(((end - to) / (8 * EMPTY_GROUPS_PER_UNIT)) as u32);
+    }
+    to
+}
+
+/// How many of `wanted` level-1 entries the budget is good for.
+///
+/// # Errors
+/// `Retry` when that is none.
+#[inline(always)]
+fn affordable(wanted: usize, budget: &mut Budget) -> Result<usize, Stop> {
+    let count = wanted.min(budget.good_for(1) as usize);
+    charge(budget, count as u32)?;
+    Ok(count)
 }
 
 fn validate_pages<M: Machine>(
@@ -259,36 +306,42 @@ fn validate_pages<M: Machine>(
     budget: &mut Budget,
 ) -> Result<Next, Stop> {
     let parties = Parties::own(dom);
-    let mut index = usize::from(step.index);
-    while index < ENTRIES {
-        if index.is_multiple_of(8) && hv.machine.eight_absent(step.table, index) {
-            index += 8;
-            continue;
+    loop {
+        let first = skip_up(hv, step.table, usize::from(step.index), budget);
+        step.index = first as u16;
+        if first >= ENTRIES {
+            return Ok(Next::End);
         }
-        if index.is_multiple_of(ENTRIES_PER_UNIT)
-            && let Err(stop) = charge(budget)
-        {
+        let end = first + affordable(8 - first % 8, budget)?;
+        if let Err((index, errno)) = validate_some(hv, parties, step.table, first..end) {
             step.index = index as u16;
-            return Err(stop);
+            step.task = Task::Fail(errno);
+            return Ok(Next::Again);
         }
-        let raw = hv.machine.read_entry(step.table, index);
-        if raw & PRESENT != 0 {
-            let new = match hv.grant_page(parties, adjust(1, raw)) {
-                Ok(new) => new,
-                Err(e) => {
-                    step.index = index as u16;
-                    step.task = Task::Fail(e);
-                    return Ok(Next::Again);
-                }
-            };
-            if new != raw {
-                hv.machine
-                    .write_entry(step.table, index, ValidEntry::granted(new));
-            }
-        }
-        index += 1;
+        step.index = end as u16;
     }
-    Ok(Next::End)
+}
+
+/// Grants a range of level-1 entries; the first that fails, and how, if one does.
+#[inline]
+fn validate_some<M: Machine>(
+    hv: &Hypervisor<M>,
+    parties: Parties<'_>,
+    table: Mfn,
+    range: core::ops::Range<usize>,
+) -> Result<(), (usize, Errno)> {
+    for index in range {
+        let raw = hv.machine.read_entry(table, index);
+        let mut new = adjust(1, raw);
+        if !hv.try_grant_page(parties.pages, new) {
+            new = hv.grant_page(parties, new).map_err(|e| (index, e))?;
+        }
+        if new != raw {
+            hv.machine
+                .write_entry(table, index, ValidEntry::granted(new));
+        }
+    }
+    Ok(())
 }
 
 fn release_pages<M: Machine>(
@@ -296,22 +349,19 @@ fn release_pages<M: Machine>(
     step: &mut Step,
     budget: &mut Budget,
 ) -> Result<Next, Stop> {
-    let mut index = usize::from(step.index);
-    while index > 0 {
-        if index.is_multiple_of(8) && hv.machine.eight_absent(step.table, index - 8) {
-            index -= 8;
-            continue;
+    let table = step.table;
+    loop {
+        let end = skip_down(hv, table, usize::from(step.index), budget);
+        step.index = end as u16;
+        if end == 0 {
+            return Ok(Next::End);
         }
-        if index.is_multiple_of(ENTRIES_PER_UNIT)
-            && let Err(stop) = charge(budget)
-        {
-            step.index = index as u16;
-            return Err(stop);
+        let first = end - affordable((end - 1) % 8 + 1, budget)?;
+        for index in first..end {
+            hv.ungrant_page(hv.machine.read_entry(table, index));
         }
-        index -= 1;
-        hv.ungrant_page(hv.machine.read_entry(step.table, index));
+        step.index = first as u16;
     }
-    Ok(Next::End)
 }
 
 fn is_hypervisor_slot(level: u8, index: usize) -> bool {
@@ -324,15 +374,13 @@ fn validate_tables<M: Machine>(
     step: &mut Step,
     budget: &mut Budget,
 ) -> Result<Next, Stop> {
-    while usize::from(step.index) < ENTRIES {
-        let index = usize::from(step.index);
-        if index.is_multiple_of(8) && hv.machine.eight_absent(step.table, index) {
-            step.index += 8;
-            continue;
+    loop {
+        let index = skip_up(hv, step.table, usize::from(step.index), budget);
+        step.index = index as u16;
+        if index >= ENTRIES {
+            return Ok(Next::End);
         }
-        if index.is_multiple_of(ENTRIES_PER_UNIT) {
-            charge(budget)?;
-        }
+        charge(budget, TABLE_ENTRY)?;
         let raw = hv.machine.read_entry(step.table, index);
         if raw & PRESENT == 0 || is_hypervisor_slot(step.level, index) {
             step.index += 1;
@@ -368,7 +416,6 @@ fn validate_tables<M: Machine>(
             Err(stop) => return Err(stop),
         }
     }
-    Ok(Next::End)
 }
 
 fn release_tables<M: Machine>(
@@ -376,15 +423,13 @@ fn release_tables<M: Machine>(
     step: &mut Step,
     budget: &mut Budget,
 ) -> Result<Next, Stop> {
-    while step.index > 0 {
-        let index = usize::from(step.index);
-        if index.is_multiple_of(8) && hv.machine.eight_absent(step.table, index - 8) {
-            step.index -= 8;
-            continue;
+    loop {
+        let index = skip_down(hv, step.table, usize::from(step.index), budget);
+        step.index = index as u16;
+        if index == 0 {
+            return Ok(Next::End);
         }
-        if index.is_multiple_of(ENTRIES_PER_UNIT) {
-            charge(budget)?;
-        }
+        charge(budget, TABLE_ENTRY)?;
         step.index -= 1;
         let raw = hv.machine.read_entry(step.table, index - 1);
         if raw & PRESENT == 0 || is_hypervisor_slot(step.level, index - 1) {
@@ -399,7 +444,6 @@ fn release_tables<M: Machine>(
             }));
         }
     }
-    Ok(Next::End)
 }
 
 /// The top of the stack is done: pops it and tells who waits for it.

@@ -5,7 +5,8 @@
 //! real machine and [`testkit`] for a fake one that records every write.
 //!
 //! Lock order, outermost first: domain-table creation lock → domain locks in domid order →
-//! scheduler lock → a vCPU's home slot → frame allocator → log.
+//! scheduler lock → a vCPU's home slot → frame allocator → log. On the host, every domain lock that
+//! is taken is checked against those that are held.
 #![no_std]
 #![forbid(unsafe_code)]
 #![allow(
@@ -14,7 +15,7 @@
 )]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "testkit"))]
 extern crate std;
 
 pub mod addr;

@@ -3,19 +3,22 @@
 pub mod context;
 mod exchange;
 pub mod lifecycle;
+mod lock;
 pub mod memory_op;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
-use spin::{Mutex, MutexGuard};
+use spin::Mutex;
 
 use crate::addr::Mfn;
 use crate::error::{Errno, Result};
 use crate::evtchn::EventChannels;
 use crate::grant::GrantTable;
 use crate::vcpu::{InfoArea, VcpuBox};
+
+pub use lock::{DomainGuard, lock_pair};
 
 /// Slots of the domain table; a domain's slot is its id modulo this.
 pub const MAX_DOMAINS: usize = 256;
@@ -219,39 +222,11 @@ impl Domain {
         self.privileged.load(Ordering::Relaxed)
     }
 
-    /// Takes the domain's lock.
-    pub fn lock(&self) -> MutexGuard<'_, DomainState> {
-        self.state.lock()
-    }
-
     pub(crate) fn set_identity(&self, id: u16, generation: u32, phase: Phase) {
         self.id.store(id, Ordering::Relaxed);
         self.generation.store(generation, Ordering::Relaxed);
         self.phase.store(phase as u8, Ordering::Release);
         fence(Ordering::SeqCst);
-    }
-}
-
-/// Takes two domains' locks in domid order, whatever the order of the arguments; one lock if both
-/// are the same domain. Returned in the order of the arguments.
-pub fn lock_pair<'a>(
-    a: &'a Domain,
-    b: &'a Domain,
-) -> (
-    MutexGuard<'a, DomainState>,
-    Option<MutexGuard<'a, DomainState>>,
-) {
-    if a.slot == b.slot {
-        return (a.lock(), None);
-    }
-    if a.id() < b.id() {
-        let first = a.lock();
-        let second = b.lock();
-        (first, Some(second))
-    } else {
-        let second = b.lock();
-        let first = a.lock();
-        (first, Some(second))
     }
 }
 

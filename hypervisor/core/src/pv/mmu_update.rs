@@ -2,21 +2,20 @@
 
 use hypercall_abi::xen::{
     DOMID_IO, DOMID_SELF, DOMID_XEN, MMU_MACHPHYS_UPDATE, MMU_NORMAL_PT_UPDATE,
-    MMU_PT_UPDATE_NO_TRANSLATE, MMU_PT_UPDATE_PRESERVE_AD, UVMF_ALL, UVMF_FLUSHTYPE_MASK,
-    UVMF_INVLPG, UVMF_LOCAL, UVMF_NONE, UVMF_TLB_FLUSH, mmu_update as Request,
+    MMU_PT_UPDATE_NO_TRANSLATE, MMU_PT_UPDATE_PRESERVE_AD, UVMF_NONE, mmu_update as Request,
 };
 
 use super::update::{AccessedDirty, Parties};
-use super::walk;
+use super::{scope, walk};
 use crate::addr::Mfn;
 use crate::addr::guest_range;
 use crate::domain::Domain;
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::frame::word::Owner;
-use crate::guest::{GuestSlice, copy_in, copy_out};
+use crate::guest::{GuestSlice, copy_out};
 use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
-use crate::platform::{CpuMask, Machine};
+use crate::platform::Machine;
 
 impl<'a, M: Machine> Cx<'a, M> {
     /// The domain that the caller means by `domid`, if it may act on it.
@@ -335,66 +334,10 @@ fn update_va<M: Machine>(
         cx.hv.update_l1(parties, (table, index), raw, ad)
     };
     drop(guard);
+    // Like real Xen, also after a refused update.
     if flags != UVMF_NONE {
-        flush_after(cx, va, flags)?;
+        scope::flush_as_flags_say(cx, va, flags)?;
     }
     updated?;
     Ok(0)
-}
-
-/// The flush that `flags` asks for; like real Xen, also after a refused update.
-fn flush_after<M: Machine>(cx: &mut Cx<'_, M>, va: u64, flags: u64) -> Result<()> {
-    let pointer = flags & !UVMF_FLUSHTYPE_MASK & !UVMF_ALL;
-    let mask = if flags & UVMF_ALL != 0 {
-        CpuMask::MAX
-    } else if pointer == 0 {
-        UVMF_LOCAL_MASK
-    } else {
-        vcpus_to_cpus(cx, pointer)?
-    };
-    match flags & UVMF_FLUSHTYPE_MASK {
-        UVMF_TLB_FLUSH => flush(cx, mask),
-        UVMF_INVLPG => invlpg(cx, mask, va),
-        // The fourth type flushes nothing.
-        _ => {}
-    }
-    Ok(())
-}
-
-/// No CPU named: this one only. (`UVMF_LOCAL` is the absence of the other scopes.)
-const UVMF_LOCAL_MASK: CpuMask = UVMF_LOCAL;
-
-/// Flushes this CPU, or those in `mask`, of guest translations.
-pub(super) fn flush<M: Machine>(cx: &Cx<'_, M>, mask: CpuMask) {
-    if mask == UVMF_LOCAL_MASK {
-        cx.hv.flush_local();
-    } else {
-        cx.hv.flush_mask(mask);
-    }
-}
-
-/// Invalidates one page on this CPU, or flushes those in `mask`.
-pub(super) fn invlpg<M: Machine>(cx: &Cx<'_, M>, mask: CpuMask, va: u64) {
-    let me = 1_u64 << (cx.m().cpu() % 64);
-    if crate::addr::guest_range(va, 1) {
-        cx.m().invlpg_local(va);
-    }
-    if mask & !me != 0 {
-        cx.hv.flush_mask(mask & !me);
-    }
-}
-
-/// The CPUs on which vCPUs of the bitmap at `pointer` may have translations: without a record of
-/// each vCPU's CPUs, all of them when any vCPU but the caller is named.
-pub(super) fn vcpus_to_cpus<M: Machine>(cx: &Cx<'_, M>, pointer: u64) -> Result<CpuMask> {
-    let bits: u64 = copy_in(cx.m(), pointer)?;
-    let mine = 1_u64 << (cx.vcpu.id.index % 64);
-    if bits & !mine != 0 {
-        return Ok(CpuMask::MAX);
-    }
-    Ok(if bits & mine != 0 {
-        1 << (cx.m().cpu() % 64)
-    } else {
-        UVMF_LOCAL_MASK
-    })
 }

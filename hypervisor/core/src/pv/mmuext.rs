@@ -9,15 +9,15 @@ use hypercall_abi::xen::{
     mmuext_op as Op,
 };
 
-use super::mmu_update::{flush, invlpg, operations, page_owner, tell_done, vcpus_to_cpus};
-use super::{root, walk};
+use super::mmu_update::{operations, page_owner, tell_done};
+use super::{root, scope, walk};
 use crate::addr::Mfn;
 use crate::domain::Domain;
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::frame::word::{Owner, Word};
 use crate::guest::GuestSlice;
 use crate::hypercall::Cx;
-use crate::platform::{CpuMask, Machine};
+use crate::platform::Machine;
 
 /// `mmuext_op(uops, count, pdone, foreigndom)`.
 ///
@@ -99,21 +99,17 @@ fn one<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: Op) -> Result<(), Stop>
 
 fn others<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: Op) -> Result<()> {
     match op.cmd {
-        MMUEXT_TLB_FLUSH_LOCAL => cx.hv.flush_local(),
-        MMUEXT_INVLPG_LOCAL => invlpg(cx, 0, op.arg1),
-        MMUEXT_TLB_FLUSH_ALL => flush(cx, CpuMask::MAX),
-        MMUEXT_INVLPG_ALL => invlpg(cx, CpuMask::MAX, op.arg1),
+        MMUEXT_TLB_FLUSH_LOCAL => scope::flush_here(cx),
+        MMUEXT_INVLPG_LOCAL => scope::invlpg_here(cx, op.arg1),
+        MMUEXT_TLB_FLUSH_ALL => scope::flush(cx, scope::all(cx)),
+        MMUEXT_INVLPG_ALL => scope::invlpg(cx, scope::all(cx), op.arg1),
         MMUEXT_TLB_FLUSH_MULTI => {
-            let mask = vcpus_to_cpus(cx, op.arg2).map_err(|_| Errno::EINVAL)?;
-            if mask != 0 {
-                flush(cx, mask);
-            }
+            let mask = scope::listed(cx, op.arg2).map_err(|_| Errno::EINVAL)?;
+            scope::flush(cx, mask);
         }
         MMUEXT_INVLPG_MULTI => {
-            let mask = vcpus_to_cpus(cx, op.arg2).map_err(|_| Errno::EINVAL)?;
-            if mask != 0 {
-                invlpg(cx, mask, op.arg1);
-            }
+            let mask = scope::listed(cx, op.arg2).map_err(|_| Errno::EINVAL)?;
+            scope::invlpg(cx, mask, op.arg1);
         }
         MMUEXT_SET_LDT => crate::trap::calls::set_ldt(cx.hv, cx.vcpu, op.arg1, op.arg2)?,
         MMUEXT_CLEAR_PAGE => {

@@ -1,0 +1,129 @@
+//! The one lock of a domain. Where two domains are locked at once, they are locked in the order of
+//! their ids; on the host, where tests run, every lock taken is checked against those held.
+
+use core::ops::{Deref, DerefMut};
+
+use spin::MutexGuard;
+
+use super::{Domain, DomainState};
+
+/// A domain's lock, held.
+pub struct DomainGuard<'a> {
+    state: MutexGuard<'a, DomainState>,
+    #[cfg(any(test, feature = "testkit"))]
+    _held: order::Held,
+}
+
+impl Deref for DomainGuard<'_> {
+    type Target = DomainState;
+    #[inline]
+    fn deref(&self) -> &DomainState {
+        &self.state
+    }
+}
+
+impl DerefMut for DomainGuard<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut DomainState {
+        &mut self.state
+    }
+}
+
+impl Domain {
+    /// Takes the domain's lock.
+    #[inline]
+    pub fn lock(&self) -> DomainGuard<'_> {
+        #[cfg(any(test, feature = "testkit"))]
+        let held = order::Held::new(self.id());
+        DomainGuard {
+            state: self.state.lock(),
+            #[cfg(any(test, feature = "testkit"))]
+            _held: held,
+        }
+    }
+}
+
+/// Takes two domains' locks in domid order, whatever the order of the arguments; one lock if both
+/// are the same domain. Returned in the order of the arguments.
+pub fn lock_pair<'a>(a: &'a Domain, b: &'a Domain) -> (DomainGuard<'a>, Option<DomainGuard<'a>>) {
+    if a.slot == b.slot {
+        return (a.lock(), None);
+    }
+    if a.id() < b.id() {
+        let first = a.lock();
+        let second = b.lock();
+        (first, Some(second))
+    } else {
+        let second = b.lock();
+        let first = a.lock();
+        (first, Some(second))
+    }
+}
+
+#[cfg(any(test, feature = "testkit"))]
+mod order {
+    use alloc::vec::Vec;
+    use core::cell::RefCell;
+
+    std::thread_local! {
+        /// Ids of the domains that this thread has locked.
+        static HELD: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// An entry in the list of locks held.
+    pub(super) struct Held(u16);
+
+    impl Held {
+        /// A lock is about to be taken.
+        pub(super) fn new(id: u16) -> Self {
+            HELD.with_borrow_mut(|held| {
+                let last = held.iter().max();
+                assert!(
+                    last.is_none_or(|&last| last < id),
+                    "domain {id} is locked after domain {last:?}"
+                );
+                held.push(id);
+            });
+            Self(id)
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            HELD.with_borrow_mut(|held| held.retain(|&id| id != self.0));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit;
+
+    #[test]
+    fn pairs_are_locked_in_domid_order() {
+        let hv = testkit::hypervisor(64, 1);
+        let [a, b] = [3, 5].map(|id| testkit::domain(hv, id, 1, 4));
+        drop(lock_pair(a, b));
+        drop(lock_pair(b, a));
+        assert!(lock_pair(a, a).1.is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "domain 3 is locked after domain Some(5)")]
+    fn the_other_order_is_found() {
+        let hv = testkit::hypervisor(64, 1);
+        let [a, b] = [3, 5].map(|id| testkit::domain(hv, id, 1, 4));
+        let _second = b.lock();
+        let _first = a.lock();
+    }
+
+    #[test]
+    #[should_panic(expected = "domain 3 is locked after domain Some(3)")]
+    fn a_lock_taken_twice_is_found() {
+        let hv = testkit::hypervisor(64, 1);
+        let dom = testkit::domain(hv, 3, 1, 4);
+        let _once = dom.lock();
+        let _twice = dom.lock();
+    }
+}

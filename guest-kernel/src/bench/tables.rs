@@ -1,14 +1,15 @@
 //! Page tables: entries by both calls, pins, roots.
 
-use super::measure::{Call, Pair, ROUNDS};
+use super::measure::{Call, Pair, ROUNDS, least};
 use super::{Bench, Figures};
 use crate::check::page::{Page, address};
 use crate::hypercall::mmuext_frame;
 use crate::mm::p2m;
-use crate::mm::paging::{self, ENTRIES, pte};
+use crate::mm::paging::{self, ENTRIES, index, pte};
+use core::arch::naked_asm;
 use hypercall_abi::xen::*;
 
-pub(super) const BENCHES: &[Bench] = &[updates, va_mappings, pins, roots];
+pub(super) const BENCHES: &[Bench] = &[updates, va_mappings, stores, pins, roots];
 
 /// Entries per call.
 const BATCH: usize = 32;
@@ -66,6 +67,55 @@ fn va_mappings(f: &mut Figures) {
     }
 }
 
+/// Defines loops of [`ROUNDS`] stores, in turns of two values; returns the ticks that went by.
+macro_rules! stores {
+    ($($name:ident: $first:literal, $second:literal;)*) => { $(
+        #[unsafe(naked)]
+        extern "C" fn $name(_address: u64, _first: u64, _second: u64) -> u64 {
+            naked_asm!(
+                "mov r8, rdx",
+                "mov ecx, {turns}",
+                "rdtsc",
+                "shl rdx, 32",
+                "or rax, rdx",
+                "mov r9, rax",
+                "2:",
+                $first,
+                $second,
+                "dec ecx",
+                "jnz 2b",
+                "rdtsc",
+                "shl rdx, 32",
+                "or rax, rdx",
+                "sub rax, r9",
+                "ret",
+                turns = const ROUNDS / 2,
+            )
+        }
+    )* };
+}
+
+stores! {
+    storing: "mov [rdi], rsi", "mov [rdi], r8";
+    not_storing: "nop", "nop";
+}
+
+/// A kernel that writes to its tables as if they were memory.
+fn stores(f: &mut Figures) {
+    let (page, other) = (Page::new(), Page::new());
+    let slot = page.own_table().0.va() + index(page.va(), 1) as u64 * 8;
+    let [usual, flipped] = [&page, &other].map(|behind| behind.entry(pte::RW));
+    // Nothing is stored in the spare page, whose mapping changes and is as before at the end.
+    let ticks = least(|| {
+        let own = not_storing(slot, flipped, usual);
+        Ok(storing(slot, flipped, usual).saturating_sub(own))
+    });
+    match ticks {
+        Ok(ticks) => f.ticks("table_store_frame", ticks, ROUNDS),
+        Err(result) => f.refused("table_store_frame", result),
+    }
+}
+
 /// A call of `mmuext_op` with one operation.
 fn extended(op: &mut mmuext_op) -> Call {
     let args = [address(op), 1, 0, u64::from(DOMID_SELF), 0];
@@ -91,8 +141,24 @@ fn pins(f: &mut Figures) {
 
 fn roots(f: &mut Figures) {
     let root = p2m::mfn(paging::boot_root().0).0;
-    let mut same = mmuext_frame(MMUEXT_NEW_BASEPTR, root);
-    let call = extended(&mut same);
+    let mut boot = mmuext_frame(MMUEXT_NEW_BASEPTR, root);
+    let call = extended(&mut boot);
     // SAFETY: the root stays the same.
     unsafe { f.pair("new_baseptr_same", [call; 2], ROUNDS, 1) };
+    let copy = Page::new();
+    // The kernel's half.
+    for i in 272..ENTRIES {
+        copy.write(i, paging::boot_root().read(i));
+    }
+    copy.protect();
+    let pinned = crate::check::page::extended(MMUEXT_PIN_L4_TABLE, copy.mfn(), 0);
+    if let Err(errno) = pinned {
+        return f.refused("new_baseptr_other", -errno.0);
+    }
+    let mut other = mmuext_frame(MMUEXT_NEW_BASEPTR, copy.mfn());
+    let pair: Pair = [extended(&mut other), call];
+    // SAFETY: both roots map the same, and the boot root is the last.
+    unsafe { f.pair("new_baseptr_other", pair, ROUNDS, 1) };
+    crate::check::page::extended(MMUEXT_UNPIN_TABLE, copy.mfn(), 0)
+        .expect("nothing uses the copy any more");
 }

@@ -264,6 +264,9 @@ pub struct Vcpu {
     pub info: Option<InfoArea>,
     /// Unfinished hypercalls: the outer one (multicall) and the one in it.
     pub continuation: [Option<Continuation>; 2],
+    /// Requests of `mmu_update` that were copied in last; kept here, for a local would be zeroed on
+    /// every call.
+    pub requests: [hypercall_abi::xen::mmu_update; crate::pv::mmu_update::BATCH],
     /// Page-table work in progress (see [`crate::pv::walk`]).
     pub walk: crate::pv::walk::WalkState,
     /// The frame of the `iret` in progress.
@@ -372,6 +375,8 @@ impl Vcpu {
             },
             info: None,
             continuation: [None; 2],
+            requests: [const { hypercall_abi::xen::mmu_update { ptr: 0, val: 0 } };
+                crate::pv::mmu_update::BATCH],
             walk: crate::pv::walk::WalkState::default(),
             iret_frame: iret_context::new_zeroed(),
             entry: multicall_entry::new_zeroed(),

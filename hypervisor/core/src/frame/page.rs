@@ -64,12 +64,11 @@ impl<M: Machine> Hypervisor<M> {
     /// Takes what a mapping needs, at the first attempt and in the usual case; says whether it did.
     #[inline(always)]
     pub(crate) fn try_get(&self, owner: Owner, mfn: Mfn, writable: bool) -> bool {
-        let taken = if writable {
-            self.frames.try_change(mfn, |_, w| w.get_writable(owner))
+        if writable {
+            self.frames.try_change(mfn, |w| w.get_writable(owner))
         } else {
-            self.frames.try_change(mfn, |_, w| w.get(owner))
-        };
-        taken.is_some()
+            self.frames.try_change(mfn, |w| w.get(owner))
+        }
     }
 
     /// A writable use of what was a table: nothing may remember it as one.
@@ -84,27 +83,24 @@ impl<M: Machine> Hypervisor<M> {
     /// Gives a reference up; frees the frame with the last. Device frames have none.
     #[inline(always)]
     pub fn page_put(&self, mfn: Mfn) {
-        let put = |_: &FrameInfo, w: Word| w.put();
-        let Some(word) = self.frames.try_change(mfn, put) else {
-            return self.page_put_slowly(mfn, put);
-        };
-        if word.refs() == 0 {
-            self.free_frame(mfn, word);
+        if let Some(info) = self.frames.info(mfn) {
+            let seen = info.word();
+            if let Ok(next) = seen.put()
+                && info.try_replace(seen, next)
+            {
+                if next.refs() == 0 {
+                    self.free_frame(mfn, next);
+                }
+                return;
+            }
         }
+        self.page_put_slowly(mfn, |_, w| w.put());
     }
 
     /// Gives up a writable use and its reference. Device frames have none.
     #[inline(always)]
     pub fn page_put_writable(&self, mfn: Mfn) {
-        let many = |_: &FrameInfo, w: Word| w.put_one_of_many_writable().ok_or(Refusal::BadState);
-        if self.frames.try_change(mfn, many).is_none() {
-            self.page_put_one_of_few_writable(mfn);
-        }
-    }
-
-    #[inline]
-    fn page_put_one_of_few_writable(&self, mfn: Mfn) {
-        let put = |info: &FrameInfo, w: Word| {
+        let put_one_of_few = |info: &FrameInfo, w: Word| {
             // Stamped before the word can show the end of the last use. What ended earlier is
             // covered: its entry was gone before its count was. The last use but one stamps too: it
             // may begin and end between another's stamp and its compare-and-swap, which would find
@@ -112,12 +108,22 @@ impl<M: Machine> Hypervisor<M> {
             info.set_stamp(self.tlb.stamp());
             w.put_writable()
         };
-        let Some(word) = self.frames.try_change(mfn, put) else {
-            return self.page_put_slowly(mfn, put);
-        };
-        if word.refs() == 0 {
-            self.free_frame(mfn, word);
+        if let Some(info) = self.frames.info(mfn) {
+            let seen = info.word();
+            if let Some(next) = seen.put_one_of_many_writable() {
+                if info.try_replace(seen, next) {
+                    return;
+                }
+            } else if let Ok(next) = put_one_of_few(info, seen)
+                && info.try_replace(seen, next)
+            {
+                if next.refs() == 0 {
+                    self.free_frame(mfn, next);
+                }
+                return;
+            }
         }
+        self.page_put_slowly(mfn, put_one_of_few);
     }
 
     /// A put that met interference, or of what has no count.

@@ -22,6 +22,20 @@ pub struct FrameInfo {
 const _: () = assert!(size_of::<FrameInfo>() == 16);
 
 impl FrameInfo {
+    /// The word.
+    #[inline(always)]
+    pub(super) fn word(&self) -> Word {
+        Word(self.word.load(Ordering::Relaxed))
+    }
+
+    /// Replaces the word if it still is `seen`.
+    #[inline(always)]
+    pub(super) fn try_replace(&self, seen: Word, next: Word) -> bool {
+        self.word
+            .compare_exchange(seen.0, next.0, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+    }
+
     /// A typed use ends at `stamp`. Called before the word shows it. A stamp never goes back: of two
     /// CPUs that end a use each, the one that read the clock earlier may be the later to come here.
     #[inline]
@@ -136,21 +150,25 @@ impl FrameTable {
         self.word(mfn).owner()
     }
 
-    /// Applies a transition if it is allowed and nobody interferes; gives the new word. `None` may
-    /// mean either, or a frame beyond the table: [`Self::change`] tells.
+    /// What the table keeps for `mfn`, if it covers it.
+    #[inline(always)]
+    pub(super) fn info(&self, mfn: Mfn) -> Option<&FrameInfo> {
+        self.info.get(mfn.0 as usize)
+    }
+
+    /// Applies a transition if it is allowed and nobody interferes, and says whether it did. If not,
+    /// [`Self::change`] tells why.
     #[inline(always)]
     pub(crate) fn try_change(
         &self,
         mfn: Mfn,
-        transition: impl FnOnce(&FrameInfo, Word) -> Result<Word, Refusal>,
-    ) -> Option<Word> {
-        let info = self.info.get(mfn.0 as usize)?;
-        let seen = info.word.load(Ordering::Relaxed);
-        let next = transition(info, Word(seen)).ok()?;
-        let changed = info
-            .word
-            .compare_exchange(seen, next.0, Ordering::SeqCst, Ordering::Relaxed);
-        changed.is_ok().then_some(next)
+        transition: impl FnOnce(Word) -> Result<Word, Refusal>,
+    ) -> bool {
+        let Some(info) = self.info(mfn) else {
+            return false;
+        };
+        let seen = info.word();
+        transition(seen).is_ok_and(|next| info.try_replace(seen, next))
     }
 
     /// Applies a transition until it succeeds without interference; gives the new word.

@@ -121,7 +121,7 @@ pub(super) fn tell_done<M: Machine>(cx: &Cx<'_, M>, pdone: u64, done: u64) {
 }
 
 /// Requests that are copied in at once.
-const BATCH: usize = 16;
+pub const BATCH: usize = 32;
 /// Units of budget for one request.
 const UNITS: u32 = 2;
 
@@ -138,14 +138,11 @@ fn run<M: Machine>(
         if affordable == 0 {
             return (done, Err(Stop::Retry));
         }
-        let (count, result) = if requests.len() - done == 1 {
-            match requests.read(cx.m(), done) {
-                Ok(request) => several(cx, parties, &[request]),
-                Err(errno) => (0, Err(errno.into())),
-            }
-        } else {
-            batch(cx, parties, requests, done, affordable)
-        };
+        let read = copy_in(cx, requests, done, affordable);
+        if read == 0 {
+            return (done, Err(Errno::EFAULT.into()));
+        }
+        let (count, result) = several(cx, parties, read);
         done += count as u64;
         if result.is_err() {
             return (done, result);
@@ -154,40 +151,43 @@ fn run<M: Machine>(
     (done, Ok(()))
 }
 
-/// Copies up to [`BATCH`] requests in at once and runs them; the same result as `run`.
-fn batch<M: Machine>(
+/// Copies requests from `first` on in, as many as are affordable and readable, and gives how many.
+#[inline(always)]
+fn copy_in<M: Machine>(
     cx: &mut Cx<'_, M>,
-    parties: Parties<'_>,
     requests: GuestSlice<Request>,
     first: u64,
     affordable: usize,
-) -> (usize, Result<(), Stop>) {
-    let mut buffer = [const { Request { ptr: 0, val: 0 } }; BATCH];
-    let wanted = BATCH.min(affordable);
-    let read = requests.read_many(cx.m(), first, &mut buffer[..wanted]);
-    if read == 0 {
-        return (0, Err(Errno::EFAULT.into()));
+) -> usize {
+    let (m, buffer) = (cx.hv.machine, &mut cx.vcpu.requests);
+    if requests.len() - first > 1 {
+        return requests.read_many(m, first, &mut buffer[..BATCH.min(affordable)]);
     }
-    several(cx, parties, &buffer[..read])
+    match requests.read(m, first) {
+        Ok(request) => {
+            buffer[0] = request;
+            1
+        }
+        Err(_) => 0,
+    }
 }
 
-/// Runs requests up to the first that fails or that is no update of a level-1 table: after that one
-/// the rest is to be copied in anew, for it may have changed them.
+/// Runs the requests that were copied in up to the first that fails or that is no update of a
+/// level-1 table: after that one the rest is to be copied in anew, for it may have changed them.
 #[inline]
 fn several<M: Machine>(
     cx: &mut Cx<'_, M>,
     parties: Parties<'_>,
-    requests: &[Request],
+    count: usize,
 ) -> (usize, Result<(), Stop>) {
-    let done = level_one(cx.hv, parties, requests);
+    let done = level_one(cx.hv, parties, &cx.vcpu.requests[..count]);
     cx.budget.take(done as u32 * UNITS);
-    match requests.get(done) {
-        Some(request) => {
-            let (finished, result) = other(cx, parties, request);
-            (done + usize::from(finished), result)
-        }
-        None => (done, Ok(())),
+    if done == count {
+        return (done, Ok(()));
     }
+    let request = cx.vcpu.requests[done];
+    let (finished, result) = other(cx, parties, &request);
+    (done + usize::from(finished), result)
 }
 
 /// How a request treats accessed and dirty bits, if it is an update of an entry.

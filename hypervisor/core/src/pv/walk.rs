@@ -14,7 +14,7 @@ use crate::addr::{ENTRIES, HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
 use crate::domain::Domain;
 use crate::error::{Errno, Result, Stop};
 use crate::frame::proof::Flushed;
-use crate::frame::word::{Kind, Owner, Refusal};
+use crate::frame::word::{Kind, Owner, Refusal, Word};
 use crate::hypercall::Budget;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
@@ -82,7 +82,24 @@ impl Walk {
 /// # Errors
 /// `EINVAL` when it cannot be one; `Retry` when the budget ran out or another vCPU's walk holds
 /// it. After a `Retry`, the same request made again picks up the result.
+#[inline]
 pub(crate) fn get_table<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    (table, level): (Mfn, u8),
+    walk: &mut Walk,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    let (owner, kind) = (Owner::from(dom), Kind::table(level));
+    let live = |word: Word| word.get_validated(owner, kind);
+    if walk.is_idle() && hv.frames.try_change(table, live) {
+        return Ok(());
+    }
+    make_table(hv, dom, (table, level), walk, budget)
+}
+
+/// The same for a table that may have to be validated first.
+fn make_table<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     (table, level): (Mfn, u8),
@@ -118,7 +135,15 @@ pub(crate) fn get_table<M: Machine>(
 }
 
 /// Gives up a use of a live table. The last use queues its release.
+#[inline]
 pub(crate) fn put_table<M: Machine>(hv: &Hypervisor<M>, table: Mfn, walk: &mut Walk) {
+    let fewer = |word: Word| word.put_validated()?.ok_or(Refusal::BadState);
+    if !hv.frames.try_change(table, fewer) {
+        put_last(hv, table, walk);
+    }
+}
+
+fn put_last<M: Machine>(hv: &Hypervisor<M>, table: Mfn, walk: &mut Walk) {
     let Some(level) = drop_use(hv, table) else {
         return;
     };

@@ -53,6 +53,7 @@ const CEILINGS: &[(&str, u64)] = &[
     ("fpu_taskswitch", 60),
     ("yield", 200),
     ("multicall_32_per_entry", 80),
+    ("mov_from_cr3", 350),
 ];
 const BENCH: &str = "BENCH ";
 const BENCH_DONE: &str = "BENCH DONE ";

@@ -145,7 +145,6 @@ fn test(workspace: &Workspace, program: &Path, profiles: &Path) -> Result<()> {
         .current_dir(workspace.root().join("hypervisor/core"))
         .env("LLVM_PROFILE_FILE", profiles.join("%p-%m.profraw"))
         .env("PROPTEST_RNG_SEED", "417")
-        .env("TRACE_OPERATIONS", "10000")
         .stdin(Stdio::null())
         .output()?;
     if !output.status.success() {

@@ -51,6 +51,7 @@ const CEILINGS: &[(&str, u64)] = &[
     ("unknown_hypercall", 60),
     ("stack_switch", 60),
     ("fpu_taskswitch", 60),
+    ("set_timer_op", 120),
     ("yield", 200),
     ("multicall_32_per_entry", 80),
     ("mov_from_cr3", 350),

@@ -27,7 +27,7 @@ const RESET_GOES_ON: u32 = 14;
 /// # Errors
 /// As each operation's in event_channel.h; `ENOSYS` for an unknown one and for those of the FIFO
 /// ABI, which makes guests fall back to the two-level one.
-#[inline]
+#[inline(always)]
 pub fn event_channel_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
     match cmd as u32 {
         EVTCHNOP_send => {

@@ -203,6 +203,7 @@ fn pin_override<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
 ///
 /// # Errors
 /// None.
+#[inline(always)]
 pub fn set_timer_op<M: Machine>(cx: &mut Cx<'_, M>, timeout: u64) -> HypercallResult {
     if timeout == 0 {
         cx.vcpu.timers.singleshot = Nanos::MAX;

@@ -26,7 +26,7 @@ const MAX_PERIOD: Nanos = u64::MAX >> 2;
 /// # Errors
 /// `ENOENT` for a vCPU that was never created, then as each operation's in vcpu.h; `ENOSYS` for an
 /// unknown one.
-#[inline]
+#[inline(always)]
 pub fn vcpu_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, vcpuid: u64, arg: u64) -> HypercallResult {
     let index = vcpu_index(cx, vcpuid)?;
     // What guests ask for all the time.

@@ -119,9 +119,10 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
         Ok(clocks) => {
             let mode = apic::start_timer(clocks.apic_khz);
             info!(
-                "TSC: {} kHz ({}); APIC timer {} kHz, {mode}",
+                "TSC: {} kHz ({}); {} timer {} kHz, {mode}",
                 time::khz(),
                 clocks.source,
+                apic::mode(),
                 clocks.apic_khz
             );
         }

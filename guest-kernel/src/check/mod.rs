@@ -27,6 +27,7 @@ pub(crate) mod page;
 pub(crate) mod probe;
 mod sched;
 mod smp;
+mod smp_affinity;
 mod smp_writes;
 mod state;
 mod tables;

@@ -53,43 +53,54 @@ const ENABLE: u32 = 1 << 8;
 const DIVIDE_BY_1: u32 = 0b1011;
 const BASE_ENABLE: u64 = 1 << 11;
 const BASE_X2APIC: u64 = 1 << 10;
+const CPUID_X2APIC: u32 = 1 << 21;
 const CPUID_TSC_DEADLINE: u32 = 1 << 24;
 const CPUID_APIC: u32 = 1 << 9;
 
-/// Whether the firmware left the APIC in x2APIC mode, which cannot be left again.
+/// Whether the APICs are in x2APIC mode: where the processor has it, or the firmware chose it.
 static X2APIC: AtomicBool = AtomicBool::new(false);
 /// Whether the timer takes deadlines in TSC ticks.
 static DEADLINE: AtomicBool = AtomicBool::new(false);
 /// Timer ticks per nanosecond, times 2^32.
 static TICKS: AtomicU64 = AtomicU64::new(0);
 
-/// The machine address of the local APIC's registers, to be mapped at [`LOCAL_PAGE`]; `None` in
-/// x2APIC mode, where there are none.
+/// Chooses the APICs' mode and enables this CPU's. Gives the machine address of its registers, to be
+/// mapped at [`LOCAL_PAGE`]; `None` in x2APIC mode, where there are none.
 ///
 /// # Errors
 /// There is no APIC.
 pub(crate) fn find() -> Result<Option<u64>, &'static str> {
-    let (_, _, _, features) = cpu::cpuid(1, 0);
+    let (_, _, more, features) = cpu::cpuid(1, 0);
     if features & CPUID_APIC == 0 {
         return Err("the processor has no local APIC");
     }
     let base = cpu::rdmsr(msr::APIC_BASE);
-    // SAFETY: enables the APIC where the firmware left it.
-    unsafe { cpu::wrmsr(msr::APIC_BASE, base | BASE_ENABLE) };
-    let x2 = base & BASE_X2APIC != 0;
+    // A mode that the firmware chose cannot be left again.
+    let x2 = more & CPUID_X2APIC != 0 || base & BASE_X2APIC != 0;
     X2APIC.store(x2, Ordering::Relaxed);
+    follow();
     Ok((!x2).then_some(base & 0x000f_ffff_ffff_f000))
 }
 
-/// Switches this CPU's APIC on in the mode of the boot CPU's, which [`find`] learnt.
+/// Switches this CPU's APIC on in the mode that [`find`] chose.
 pub(crate) fn follow() {
-    let mode = if X2APIC.load(Ordering::Relaxed) {
-        BASE_ENABLE | BASE_X2APIC
-    } else {
-        BASE_ENABLE
-    };
+    let base = cpu::rdmsr(msr::APIC_BASE) | BASE_ENABLE;
     // SAFETY: enables the APIC, at the address it has in all CPUs.
-    unsafe { cpu::wrmsr(msr::APIC_BASE, cpu::rdmsr(msr::APIC_BASE) | mode) };
+    unsafe { cpu::wrmsr(msr::APIC_BASE, base) };
+    if X2APIC.load(Ordering::Relaxed) {
+        // From off to x2APIC there is no direct way.
+        // SAFETY: from here on the registers are used as MSRs.
+        unsafe { cpu::wrmsr(msr::APIC_BASE, base | BASE_X2APIC) };
+    }
+}
+
+/// The name of the APICs' mode.
+pub(crate) fn mode() -> &'static str {
+    if X2APIC.load(Ordering::Relaxed) {
+        "x2APIC"
+    } else {
+        "xAPIC"
+    }
 }
 
 fn write(register: u32, value: u32) {

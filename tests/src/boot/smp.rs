@@ -1,5 +1,6 @@
 //! Contract: on a machine with several processors all of them are brought up, domains
-//! run on several of them at once, and the guests' story is the same as on one.
+//! run on several of them at once, and the guests' story is the same as on one; with the APIC in
+//! either mode.
 
 use std::collections::BTreeSet;
 
@@ -32,16 +33,22 @@ xl destroy spin2
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     for processors in [2, 4, 8] {
-        on(lab, processors, report)?;
+        on(lab, processors, false, report)?;
     }
+    on(lab, 4, true, report)?;
     Ok(())
 }
 
-fn on(lab: &Lab, processors: u32, report: &mut Report) -> Checked<()> {
+fn on(lab: &Lab, processors: u32, x2apic: bool, report: &mut Report) -> Checked<()> {
     let script = format!("{SPINNERS}{SCRIPT}");
     let mut config = lab.paravane(Some(&script))?;
     config.smp = processors;
-    let mut machine = lab.start(&config, &format!("paravane-{processors}"))?;
+    if x2apic {
+        config.cpu = "max".into();
+    }
+    let apic = if x2apic { "x2APIC" } else { "xAPIC" };
+    let mut machine = lab.start(&config, &format!("paravane-{processors}-{apic}"))?;
+    machine.expect(&format!("; {apic} timer "))?;
     let line = machine.expect_line("(PVN) Brought up ")?;
     let wanted = format!("Brought up {processors} CPUs (of {processors} present)");
     require!(line.contains(&wanted), "{line}");
@@ -56,7 +63,7 @@ fn on(lab: &Lab, processors: u32, report: &mut Report) -> Checked<()> {
         "with {processors} processors no more than {most} domains ever ran at once"
     );
     report.note(format!(
-        "{processors} processors: up to {most} of {} domains ran at once",
+        "{processors} processors, {apic}: up to {most} of {} domains ran at once",
         DOMAINS.len()
     ));
     Ok(())

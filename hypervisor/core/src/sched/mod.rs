@@ -140,6 +140,8 @@ pub struct VcpuSched {
     pub cap: u16,
     /// CPUs it may run on.
     pub affinity: CpuMask,
+    /// CPUs it had better run on, of those it may (soft affinity).
+    pub preference: CpuMask,
     /// What [`Self::affinity`] was before `SCHEDOP_pin_override`.
     pub pinned_over: Option<CpuMask>,
     /// Deadlines while it does not run.
@@ -178,6 +180,7 @@ impl Default for VcpuSched {
             weight: DEFAULT_WEIGHT,
             cap: 0,
             affinity: CpuMask::MAX,
+            preference: CpuMask::MAX,
             pinned_over: None,
             timers: Timers::default(),
             timer_cpu: None,

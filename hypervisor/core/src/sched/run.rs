@@ -67,12 +67,14 @@ pub(super) fn may_run_on(s: &VcpuSched, cpu: CpuId) -> bool {
     s.affinity >> cpu & 1 != 0
 }
 
-/// The CPU that a vCPU shall wait for: the one it ran on, unless another allowed one is idle.
+/// The CPU that a vCPU shall wait for: the one it ran on, unless another allowed one is idle; in
+/// both cases rather one that it prefers.
 fn choose_cpu(sched: &Scheduler, s: &VcpuSched) -> CpuId {
     let allowed = s.affinity & sched.all();
     let allowed = if allowed == 0 { sched.all() } else { allowed };
     let idle = allowed & sched.idle.load(Ordering::Relaxed);
-    for set in [idle, allowed] {
+    let liked = s.preference;
+    for set in [idle & liked, idle, allowed & liked, allowed] {
         if set >> s.cpu & 1 != 0 {
             return s.cpu;
         }

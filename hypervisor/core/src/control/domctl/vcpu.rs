@@ -2,9 +2,8 @@
 
 use hypercall_abi::domctl::{
     XEN_DOMCTL_SCHEDOP_getinfo, XEN_DOMCTL_SCHEDOP_putinfo, XEN_SCHEDULER_CREDIT2,
-    XEN_VCPUAFFINITY_FORCE, XEN_VCPUAFFINITY_HARD, XEN_VCPUAFFINITY_SOFT, xen_domctl_getvcpuinfo,
-    xen_domctl_nodeaffinity, xen_domctl_sched_credit2, xen_domctl_scheduler_op,
-    xen_domctl_vcpuaffinity,
+    XEN_VCPUAFFINITY_HARD, XEN_VCPUAFFINITY_SOFT, xen_domctl_getvcpuinfo, xen_domctl_nodeaffinity,
+    xen_domctl_sched_credit2, xen_domctl_scheduler_op, xen_domctl_vcpuaffinity,
 };
 
 use super::Answer;
@@ -34,55 +33,60 @@ pub(super) fn info<M: Machine>(
     Ok(Answer::Written)
 }
 
-const AFFINITY_FLAGS: u32 = XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT | XEN_VCPUAFFINITY_FORCE;
 const HARD_OR_SOFT: u32 = XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT;
 
-/// `XEN_DOMCTL_setvcpuaffinity`. Hard affinity is obeyed; soft affinity, a hint, is accepted: all
-/// CPUs are alike.
+/// `XEN_DOMCTL_setvcpuaffinity`. Hard affinity is obeyed, soft affinity where there is a choice of
+/// idle CPUs. What comes back is where the vCPU can run, and where it will rather run.
 pub(super) fn set_affinity<M: Machine>(
     cx: &Cx<'_, M>,
     dom: &Domain,
     request: &xen_domctl_vcpuaffinity,
 ) -> Result<Answer> {
     let flags = request.flags;
-    if flags & HARD_OR_SOFT == 0 || flags & !AFFINITY_FLAGS != 0 {
+    if flags & HARD_OR_SOFT == 0 {
         return Err(Errno::EINVAL);
     }
     let (m, online) = (cx.m(), cx.hv.sched.all());
-    let mut hard = None;
-    if flags & XEN_VCPUAFFINITY_HARD != 0 {
-        let set = bitmap::read(m, &request.cpumap_hard)?;
-        if set & online == 0 {
-            return Err(Errno::EINVAL);
-        }
-        hard = Some(set);
-    }
-    if flags & XEN_VCPUAFFINITY_SOFT != 0 && bitmap::read(m, &request.cpumap_soft)? == 0 {
+    let read = |flag, map| match flags & flag {
+        0 => Ok(None),
+        _ => bitmap::read(m, map).map(Some),
+    };
+    let hard = read(XEN_VCPUAFFINITY_HARD, &request.cpumap_hard)?;
+    if hard.is_some_and(|set| set & online == 0) {
         return Err(Errno::EINVAL);
     }
-    let effective = set_hard(cx, dom, request.vcpu, hard)?;
+    let soft = read(XEN_VCPUAFFINITY_SOFT, &request.cpumap_soft)?;
+    let (hard, soft) = change_affinity(cx, dom, request.vcpu, hard, soft)?;
     if flags & XEN_VCPUAFFINITY_HARD != 0 {
-        bitmap::write(m, &request.cpumap_hard, effective & online)?;
+        bitmap::write(m, &request.cpumap_hard, hard & online)?;
     }
     if flags & XEN_VCPUAFFINITY_SOFT != 0 {
-        bitmap::write(m, &request.cpumap_soft, effective & online)?;
+        bitmap::write(m, &request.cpumap_soft, hard & soft & online)?;
     }
     Ok(Answer::Written)
 }
 
-/// Sets a vCPU's hard affinity, if there is a new one; gives the one in force.
-fn set_hard<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, vcpu: u32, hard: Option<u64>) -> Result<u64> {
+/// Changes a vCPU's hard and soft affinity where there are new ones; gives those in force.
+fn change_affinity<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    vcpu: u32,
+    hard: Option<u64>,
+    soft: Option<u64>,
+) -> Result<(u64, u64)> {
     let mut state = dom.lock();
     let shared = state.vcpus.get_mut(vcpu as usize).ok_or(Errno::EINVAL)?;
-    let Some(hard) = hard else {
-        return Ok(shared.sched.affinity);
-    };
-    if shared.sched.pinned_over.is_some() {
+    let s = &mut shared.sched;
+    if hard.is_some() && s.pinned_over.is_some() {
         return Err(Errno::EBUSY);
     }
-    shared.sched.affinity = hard;
-    sched::settle(cx.hv, dom, &mut state, vcpu as u16);
-    Ok(hard)
+    s.affinity = hard.unwrap_or(s.affinity);
+    s.preference = soft.unwrap_or(s.preference);
+    let both = (s.affinity, s.preference);
+    if hard.is_some() {
+        sched::settle(cx.hv, dom, &mut state, vcpu as u16);
+    }
+    Ok(both)
 }
 
 /// `XEN_DOMCTL_getvcpuaffinity`.
@@ -92,15 +96,16 @@ pub(super) fn get_affinity<M: Machine>(
     request: &xen_domctl_vcpuaffinity,
 ) -> Result<Answer> {
     let flags = request.flags;
-    if flags & HARD_OR_SOFT == 0 || flags & !HARD_OR_SOFT != 0 {
+    if flags & HARD_OR_SOFT == 0 {
         return Err(Errno::EINVAL);
     }
-    let hard = set_hard(cx, dom, request.vcpu, None)?;
+    let (m, online) = (cx.m(), cx.hv.sched.all());
+    let (hard, soft) = change_affinity(cx, dom, request.vcpu, None, None)?;
     if flags & XEN_VCPUAFFINITY_HARD != 0 {
-        bitmap::write(cx.m(), &request.cpumap_hard, hard)?;
+        bitmap::write(m, &request.cpumap_hard, hard & online)?;
     }
     if flags & XEN_VCPUAFFINITY_SOFT != 0 {
-        bitmap::write(cx.m(), &request.cpumap_soft, u64::MAX)?;
+        bitmap::write(m, &request.cpumap_soft, soft & online)?;
     }
     Ok(Answer::Written)
 }

@@ -228,6 +228,31 @@ fn affinity_is_kept_and_pin_override_is_dom0s() {
     assert_eq!(bench.sched_op(cpu, cmd, &pin(0)), errno(Errno::EPERM));
 }
 
+#[test]
+fn of_idle_cpus_the_preferred_one_is_woken() {
+    for preferred in 0..4 {
+        let mut bench = Bench::new(4);
+        let dom = bench.domain(1, 1);
+        (0..4).for_each(|_| bench.start());
+        let mut state = dom.lock();
+        let s = &mut state.vcpus[0].sched;
+        assert!(s.running.is_some() || s.queued);
+        s.preference = 1 << preferred;
+        // Away from all but two, so that it has to move.
+        let allowed = 1 << preferred | 1 << ((preferred + 1) % 4);
+        s.affinity = allowed;
+        drop(state);
+        bench.hv.machine.run_on(0);
+        crate::sched::pause_domain(bench.hv, dom).unwrap();
+        bench.answer_kicks();
+        bench.start();
+        crate::sched::unpause_domain(bench.hv, dom).unwrap();
+        let state = dom.lock();
+        let s = &state.vcpus[0].sched;
+        assert_eq!((s.queued, s.cpu), (true, preferred));
+    }
+}
+
 /// Nothing is in a queue that should not be, and nothing that should be is missing.
 fn check_queues(bench: &Bench, doms: &[&'static Domain]) {
     let mut queued = 0;

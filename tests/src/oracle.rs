@@ -14,7 +14,7 @@ const PREFIX: &str = "CHECK ";
 const CLOSING: &str = "CHECKS DONE";
 /// What only Xen is told: page tables that refer to themselves are refused, as Paravane always
 /// refuses them.
-const XEN_OPTIONS: &str = "pv-linear-pt=false";
+pub(crate) const XEN_OPTIONS: &str = "pv-linear-pt=false";
 
 /// What a self-check run printed: the answer of each check, in the order run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Vector registers: one domain fills them and stays, another looks for what is left of it.
+//! FPU and vector registers: one domain fills them and stays, another looks for what is left of it.
 
 use super::*;
 use core::arch::naked_asm;
@@ -57,6 +57,23 @@ registers! { store_ymm,
     "vmovaps [rdi+480], ymm15"
 }
 
+registers! { load_x87,
+    "fninit", "fldpi", "fldl2e", "fldlg2", "fldln2", "fld1", "fldpi", "fldl2t", "fldpi",
+    "fstp qword ptr [rdi]", "fldpi",
+    "push 0x5f80", "ldmxcsr [rsp]", "add rsp, 8"
+}
+registers! { store_x87, "fxsave64 [rdi]" }
+
+/// What a register image of an FPU that nobody used holds before its vector registers: control
+/// word, MXCSR and the mask of its bits; no status, no tags, no pointers, no registers.
+fn is_initial(image: &[u8; 512]) -> bool {
+    let zero = |range: core::ops::Range<usize>| image[range].iter().all(|&b| b == 0);
+    image[..2] == [0x7f, 0x03]
+        && zero(2..24)
+        && image[24..28] == [0x80, 0x1f, 0, 0]
+        && zero(32..160)
+}
+
 /// Lets the vector registers be used, all their bits if they have more than 128.
 fn allow() {
     assert_eq!(call(__HYPERVISOR_fpu_taskswitch, [0; 5]), 0);
@@ -74,6 +91,8 @@ fn fpu_fill() {
         if wide { 256 } else { 128 }
     );
     loop {
+        let _ = vector_of(load_x87, at);
+        area.0[..8].fill(0x5a);
         let _ = vector_of(if wide { load_ymm } else { load_xmm }, at);
         hypercall::sched_yield();
     }
@@ -91,6 +110,15 @@ fn fpu_read() {
         (store_xmm as Code, 16)
     };
     for _ in 0..2000 {
+        if let Some(vector) = vector_of(store_x87, at) {
+            panic!("FPU registers cannot be read: vector {vector}");
+        }
+        // SAFETY: the area is this function's; the assembly just wrote its 512 bytes.
+        let image = unsafe { core::ptr::read_volatile(&raw const area) };
+        if !is_initial(&image.0) {
+            breach!("FPU registers hold something: {:x?}", &image.0[..64]);
+            break;
+        }
         if let Some(vector) = vector_of(store, at) {
             panic!("vector registers cannot be read: vector {vector}");
         }

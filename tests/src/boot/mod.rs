@@ -8,6 +8,7 @@ mod linux_dom0;
 mod numbers;
 mod prompt;
 mod rogues;
+mod rogues_on_xen;
 mod sensitive;
 mod smp;
 mod two_sides;
@@ -32,12 +33,13 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 15] = [
+pub const ALL: [BootTest; 16] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,
     rogues::TEST,
+    rogues_on_xen::TEST,
     guests::TEST,
     guests::TEST_ON_XEN,
     bad_input::TEST,

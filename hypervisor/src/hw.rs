@@ -66,6 +66,18 @@ fn exchange(mfn: Mfn, offset: usize, old: u64, new: u64) -> Result<(), u64> {
     if found == old { Ok(()) } else { Err(found) }
 }
 
+/// The same for a word of 32 bits.
+#[inline(always)]
+fn exchange_u32(mfn: Mfn, offset: usize, old: u32, new: u32) -> Result<(), u32> {
+    let at = frame_at::<u32>(mfn, offset);
+    let found: u32;
+    // SAFETY: as in `store`.
+    unsafe {
+        asm!("lock cmpxchg dword ptr [{at}], {new:e}", at = in(reg) at, new = in(reg) new, inout("eax") old => found, options(nostack))
+    };
+    if found == old { Ok(()) } else { Err(found) }
+}
+
 /// Replaces an aligned word by what `change` makes of it; returns the old value.
 #[inline(always)]
 fn modify(mfn: Mfn, offset: usize, change: impl Fn(u64) -> u64) -> u64 {
@@ -230,6 +242,11 @@ impl Machine for Hw {
     #[inline]
     fn fetch_and_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64 {
         modify(mfn, offset, |old| old & bits)
+    }
+
+    #[inline]
+    fn exchange_u32(&self, mfn: Mfn, offset: usize, old: u32, new: u32) -> Result<(), u32> {
+        exchange_u32(mfn, offset, old, new)
     }
 
     #[inline]

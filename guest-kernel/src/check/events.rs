@@ -23,11 +23,11 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// An event-channel operation with its structure.
-fn op<T: zerocopy::FromBytes + zerocopy::IntoBytes>(cmd: u32, arg: &mut T) -> HvResult {
+pub(super) fn op<T: zerocopy::FromBytes + zerocopy::IntoBytes>(cmd: u32, arg: &mut T) -> HvResult {
     hypercall::event_channel_op(cmd, arg)
 }
 
-fn alloc(dom: u16, remote_dom: u16) -> HvResult<u32> {
+pub(super) fn alloc(dom: u16, remote_dom: u16) -> HvResult<u32> {
     let mut arg = evtchn_alloc_unbound {
         dom,
         remote_dom,
@@ -46,7 +46,7 @@ fn bind(remote_dom: u16, remote_port: u32) -> HvResult<u32> {
     op(EVTCHNOP_bind_interdomain, &mut arg).map(|_| arg.local_port)
 }
 
-fn bind_ipi(vcpu: u32) -> HvResult<u32> {
+pub(super) fn bind_ipi(vcpu: u32) -> HvResult<u32> {
     let mut arg = evtchn_bind_ipi { vcpu, port: 0 };
     op(EVTCHNOP_bind_ipi, &mut arg).map(|_| arg.port)
 }
@@ -60,17 +60,17 @@ fn bind_virq(virq: u32, vcpu: u32) -> HvResult<u32> {
     op(EVTCHNOP_bind_virq, &mut arg).map(|_| arg.port)
 }
 
-fn close(port: u32) -> HvResult {
+pub(super) fn close(port: u32) -> HvResult {
     let result = op(EVTCHNOP_close, &mut evtchn_close { port });
     event::forget(port);
     result
 }
 
-fn send(port: u32) -> HvResult {
+pub(super) fn send(port: u32) -> HvResult {
     op(EVTCHNOP_send, &mut evtchn_send { port })
 }
 
-fn unmask(port: u32) -> HvResult {
+pub(super) fn unmask(port: u32) -> HvResult {
     op(EVTCHNOP_unmask, &mut evtchn_unmask { port })
 }
 
@@ -79,7 +79,7 @@ fn bind_vcpu(port: u32, vcpu: u32) -> HvResult {
 }
 
 /// A result without the port it names.
-fn outcome<T>(result: HvResult<T>) -> Shown {
+pub(super) fn outcome<T>(result: HvResult<T>) -> Shown {
     Shown(result.map(|_| 0))
 }
 
@@ -115,7 +115,7 @@ fn bit(offset: usize, port: u32) -> bool {
     word.load(Ordering::SeqCst) & 1 << (port % 64) != 0
 }
 
-fn pending(port: u32) -> bool {
+pub(super) fn pending(port: u32) -> bool {
     bit(offset_of!(shared_info, evtchn_pending), port)
 }
 
@@ -128,6 +128,20 @@ fn clear_pending(port: u32) {
     shared::word(offset).fetch_and(!(1 << (port % 64)), Ordering::SeqCst);
 }
 
+/// Forgets the events of all ports.
+pub(super) fn clear_all_pending() {
+    for port in (0..EVTCHN_2L_NR_CHANNELS as u32).step_by(64) {
+        let offset = offset_of!(shared_info, evtchn_pending) + port as usize / 8;
+        shared::word(offset).store(0, Ordering::SeqCst);
+    }
+}
+
+/// The upcall flag.
+pub(super) fn upcall_flag() -> u8 {
+    let flag = shared::byte(shared::VCPU0 + offset_of!(vcpu_info, evtchn_upcall_pending));
+    flag.load(Ordering::SeqCst)
+}
+
 /// The upcall flag and whether the selector names the word of `port`.
 fn upcall(port: u32) -> (u8, bool) {
     let flag = shared::byte(shared::VCPU0 + offset_of!(vcpu_info, evtchn_upcall_pending));
@@ -136,7 +150,7 @@ fn upcall(port: u32) -> (u8, bool) {
     (flag.load(Ordering::SeqCst), named)
 }
 
-fn clear_upcall() {
+pub(super) fn clear_upcall() {
     event::deliver();
 }
 

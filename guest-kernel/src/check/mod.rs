@@ -17,6 +17,7 @@ mod control;
 mod descriptors;
 mod events;
 mod exceptions;
+mod fifo;
 pub(crate) mod instructions;
 mod mappings;
 mod memory;
@@ -60,6 +61,7 @@ const GROUPS: &[&[Check]] = &[
     advisories::entries::CHECKS,
     advisories::leaving::CHECKS,
     advisories::memory::CHECKS,
+    fifo::CHECKS,
 ];
 
 /// Where a check reports what it saw.

@@ -1,6 +1,6 @@
 //! Closing ports: one, or all of a domain's, a few at a time.
 
-use super::{Binding, Port, two_level};
+use super::{Binding, Port, fifo, pending};
 use crate::domain::lifecycle::Progress;
 use crate::domain::{Domain, DomainState, lock_pair};
 use crate::error::{Errno, Result};
@@ -85,11 +85,11 @@ fn close_pair<M: Machine>(
 }
 
 fn free<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: Port) {
-    two_level::clear_pending(hv, state, port);
+    pending::clear(hv, state, port);
     state.events.bind(port, Binding::Free, 0);
 }
 
-/// Closes all ports of a domain, as many as the budget allows: call until `Done`. Nobody may open
+/// Closes all ports of a domain and ends the FIFO form, as far as the budget allows: call until `Done`. Nobody may open
 /// any meanwhile, or those are closed or kept as it comes.
 pub fn close_all<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
     loop {
@@ -97,6 +97,9 @@ pub fn close_all<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budg
             let mut state = dom.lock();
             let port = state.events.closing;
             if !state.events.is_valid(port) {
+                if !fifo::release(hv, &mut state, budget) {
+                    return Progress::More;
+                }
                 state.events.closing = 0;
                 return Progress::Done;
             }

@@ -5,12 +5,13 @@ use hypercall_abi::event_channel::*;
 use hypercall_abi::xen::NR_VIRQS;
 
 use super::close::{close, close_all};
-use super::{Binding, Port, two_level, virq};
+use super::{Binding, Port, fifo_ops, pending, virq};
 use crate::domain::lifecycle::Progress;
 use crate::domain::{DOMID_SELF, Domain, DomainState, Phase, lock_pair};
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::{copy_in, copy_out};
 use crate::hypercall::Cx;
+use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 
 /// Physical interrupts that a domain without devices may name before it is told that it may not
@@ -25,8 +26,7 @@ const RESET_GOES_ON: u32 = 14;
 /// `HYPERVISOR_event_channel_op(cmd, arg)`.
 ///
 /// # Errors
-/// As each operation's in event_channel.h; `ENOSYS` for an unknown one and for those of the FIFO
-/// ABI, which makes guests fall back to the two-level one.
+/// As each operation's in event_channel.h; `ENOSYS` for an unknown one.
 #[inline(always)]
 pub fn event_channel_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
     match cmd as u32 {
@@ -38,7 +38,7 @@ pub fn event_channel_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> H
             let op: evtchn_unmask = copy_in(cx.m(), arg)?;
             let mut state = cx.dom.lock();
             let vcpu = state.events.get(op.port)?.vcpu;
-            two_level::unmask(cx.hv, cx.dom, &mut state, op.port, vcpu);
+            pending::unmask(cx.hv, cx.dom, &mut state, op.port, vcpu);
         }
         _ => return other(cx, cmd, arg),
     }
@@ -61,6 +61,9 @@ fn other<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult 
             close(cx.hv, cx.dom, op.port)?;
         }
         EVTCHNOP_reset => return reset(cx, arg),
+        EVTCHNOP_init_control => return fifo_ops::init_control(cx, arg),
+        EVTCHNOP_expand_array => return fifo_ops::expand_array(cx, arg),
+        EVTCHNOP_set_priority => return fifo_ops::set_priority(cx, arg),
         RESET_GOES_ON => {
             let op: evtchn_reset = copy_in(cx.m(), arg)?;
             named(cx, op.dom)?;
@@ -89,13 +92,32 @@ fn allow<M: Machine>(cx: &Cx<'_, M>, dom: &Domain) -> Result<()> {
     }
 }
 
-/// A free port of a domain that may still get one.
-fn free_port(dom: &Domain, state: &mut DomainState) -> Result<Port> {
+/// The lowest free port of a domain that may still get one; it stays free until it is
+/// [bound](super::EventChannels::bind). One that its last user left in a queue of the FIFO form is
+/// passed over.
+fn free_port<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &mut DomainState,
+) -> Result<Port> {
     if dom.phase() == Phase::Dying {
         return Err(Errno::EINVAL);
     }
-    state.events.find_free()
+    let events = &mut state.events;
+    events.first_free = events.next_free(events.first_free);
+    let mut port = events.first_free;
+    for _ in 0..MOST_PASSED_OVER {
+        events.provide(port)?;
+        match &events.fifo {
+            Some(fifo) if fifo.is_linked(hv, port) => port = events.next_free(port + 1),
+            _ => return Ok(port),
+        }
+    }
+    Err(Errno::EBUSY)
 }
+
+/// A guest that leaves more free ports than this in its queues is told to see to them first.
+const MOST_PASSED_OVER: u32 = 512;
 
 #[inline]
 pub(super) fn send<M: Machine>(cx: &mut Cx<'_, M>, port: Port) -> Result<()> {
@@ -107,11 +129,11 @@ pub(super) fn send<M: Machine>(cx: &mut Cx<'_, M>, port: Port) -> Result<()> {
             Binding::Interdomain { remote, port } if remote != dom.id() => (remote, port),
             Binding::Interdomain { port, .. } => {
                 let vcpu = state.events.get(port)?.vcpu;
-                two_level::set_pending(hv, dom, &mut state, port, vcpu);
+                pending::set(hv, dom, &mut state, port, vcpu);
                 return Ok(());
             }
             Binding::Ipi => {
-                two_level::set_pending(hv, dom, &mut state, port, channel.vcpu);
+                pending::set(hv, dom, &mut state, port, channel.vcpu);
                 return Ok(());
             }
             // Nobody is there to hear it yet; whoever binds finds the port pending.
@@ -131,7 +153,7 @@ pub(super) fn send<M: Machine>(cx: &mut Cx<'_, M>, port: Port) -> Result<()> {
     if let Ok(channel) = state.events.get(remote_port)
         && channel.binding == me
     {
-        two_level::set_pending(hv, other, &mut state, remote_port, channel.vcpu);
+        pending::set(hv, other, &mut state, remote_port, channel.vcpu);
     }
     Ok(())
 }
@@ -187,7 +209,7 @@ pub(super) fn alloc_unbound_in<M: Machine>(
         remote
     };
     let mut state = dom.lock();
-    let port = free_port(dom, &mut state)?;
+    let port = free_port(cx.hv, dom, &mut state)?;
     state.events.bind(port, Binding::Unbound { remote }, 0);
     Ok(port)
 }
@@ -206,7 +228,7 @@ pub(super) fn bind_pair<M: Machine>(
     let (hv, dom) = (cx.hv, cx.dom);
     let other = named(cx, remote)?;
     let (mut state, mut other_state) = lock_pair(dom, other);
-    let local = free_port(dom, &mut state)?;
+    let local = free_port(hv, dom, &mut state)?;
     {
         let there = other_state.as_deref_mut().unwrap_or(&mut state);
         let waiting = there.events.get(remote_port)?.binding;
@@ -226,12 +248,12 @@ pub(super) fn bind_pair<M: Machine>(
     state.events.bind(local, binding, 0);
     drop(other_state);
     // The other side may have sent before there was anybody to hear it.
-    two_level::set_pending(hv, dom, &mut state, local, 0);
+    pending::set(hv, dom, &mut state, local, 0);
     Ok(local)
 }
 
 /// The index of a vCPU that a guest names.
-fn vcpu_of(state: &DomainState, vcpu: u32) -> Result<u16> {
+pub(super) fn vcpu_of(state: &DomainState, vcpu: u32) -> Result<u16> {
     if vcpu as usize >= state.vcpus.len() {
         return Err(Errno::ENOENT);
     }
@@ -252,7 +274,7 @@ fn bind_virq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
         if bound(&state) != Some(0) {
             return Err(Errno::EEXIST);
         }
-        op.port = free_port(cx.dom, &mut state)?;
+        op.port = free_port(cx.hv, cx.dom, &mut state)?;
         state.events.bind(op.port, Binding::Virq(op.virq), vcpu);
         if let Some(shared) = state.vcpus.get_mut(usize::from(vcpu)) {
             shared.virqs[slot] = op.port;
@@ -266,7 +288,7 @@ fn bind_ipi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     {
         let mut state = cx.dom.lock();
         let vcpu = vcpu_of(&state, op.vcpu)?;
-        op.port = free_port(cx.dom, &mut state)?;
+        op.port = free_port(cx.hv, cx.dom, &mut state)?;
         state.events.bind(op.port, Binding::Ipi, vcpu);
     }
     copy_out(cx.m(), arg, &op)

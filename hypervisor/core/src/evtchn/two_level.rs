@@ -6,21 +6,18 @@
 
 use core::mem::offset_of;
 
+use hypercall_abi::event_channel::EVTCHN_2L_NR_CHANNELS;
 use hypercall_abi::xen::{shared_info, vcpu_info};
 
-use super::Port;
+use super::{Port, pending};
 use crate::addr::Mfn;
 use crate::domain::{Domain, DomainState};
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
-use crate::sched::{self, Poll};
 
 const PENDING: usize = offset_of!(shared_info, evtchn_pending);
 const MASK: usize = offset_of!(shared_info, evtchn_mask);
 const SELECTOR: usize = offset_of!(vcpu_info, evtchn_pending_sel);
-
-// The upcall flag is the first byte of a word that is changed as a whole.
-const _: () = assert!(offset_of!(vcpu_info, evtchn_upcall_pending) == 0);
 
 /// Byte offset of the port's word in a bitmap, and its bit.
 #[inline]
@@ -28,39 +25,28 @@ const fn word(bitmap: usize, port: Port) -> (usize, u64) {
     (bitmap + (port as usize / 64) * 8, 1 << (port % 64))
 }
 
-/// Makes a port pending, and notifies its vCPU unless it was pending before or is masked.
+/// Makes a port pending, and notifies its vCPU unless it was pending before or is masked. True if
+/// it was not pending.
 #[inline]
-pub fn set_pending<M: Machine>(
+pub(super) fn set_pending<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     state: &mut DomainState,
     port: Port,
     vcpu: u16,
-) {
+) -> bool {
     let Some(page) = state.shared_info else {
-        return;
+        return false;
     };
     let (offset, bit) = word(PENDING, port);
-    if hv.machine.fetch_or_u64(page, offset, bit) & bit == 0 {
-        became_pending(hv, dom, state, page, port, vcpu);
+    if hv.machine.fetch_or_u64(page, offset, bit) & bit != 0 {
+        return false;
     }
-}
-
-fn became_pending<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    state: &mut DomainState,
-    page: Mfn,
-    port: Port,
-    vcpu: u16,
-) {
     let (offset, bit) = word(MASK, port);
     if hv.machine.load_u64(page, offset) & bit == 0 {
         select(hv, dom, state, port, vcpu);
     }
-    if state.events.pollers != 0 {
-        wake_pollers(hv, dom, state, port);
-    }
+    true
 }
 
 /// Sets the port's bit in the vCPU's selector, and the upcall flag if that is news.
@@ -80,30 +66,11 @@ fn select<M: Machine>(
     if hv.machine.fetch_or_u64(info.mfn, at + SELECTOR, bit) & bit != 0 {
         return;
     }
-    if hv.machine.fetch_or_u64(info.mfn, at, 1) & 0xff == 0 {
-        sched::run::notify(hv, dom, state, vcpu);
-    }
-}
-
-/// Ends the polls that wait for `port`, masked or not.
-#[cold]
-fn wake_pollers<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainState, port: Port) {
-    let mut left = state.events.pollers;
-    while left != 0 {
-        let index = left.trailing_zeros() as u16;
-        left &= left - 1;
-        let poll = state
-            .vcpus
-            .get(usize::from(index))
-            .and_then(|v| v.sched.poll);
-        if poll == Some(Poll::Any) || poll == Some(Poll::Port(port)) {
-            sched::run::wake_locked(hv, dom, state, index);
-        }
-    }
+    pending::mark(hv, dom, state, info, vcpu);
 }
 
 /// Unmasks a port; if it is pending, its vCPU is notified as if it became so now.
-pub fn unmask<M: Machine>(
+pub(super) fn unmask<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     state: &mut DomainState,
@@ -120,8 +87,7 @@ pub fn unmask<M: Machine>(
 }
 
 /// Whether a port is pending.
-#[must_use]
-pub fn is_pending<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, port: Port) -> bool {
+pub(super) fn is_pending<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, port: Port) -> bool {
     let (offset, bit) = word(PENDING, port);
     state
         .shared_info
@@ -129,8 +95,7 @@ pub fn is_pending<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, port: Por
 }
 
 /// Whether a port is masked.
-#[must_use]
-pub fn is_masked<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, port: Port) -> bool {
+pub(super) fn is_masked<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, port: Port) -> bool {
     let (offset, bit) = word(MASK, port);
     state
         .shared_info
@@ -143,4 +108,15 @@ pub(super) fn clear_pending<M: Machine>(hv: &Hypervisor<M>, state: &DomainState,
     if let Some(page) = state.shared_info {
         hv.machine.fetch_and_u64(page, offset, !bit);
     }
+}
+
+/// Words of the bitmap of pending ports in the shared page, with the numbers of their first ports.
+pub(super) fn pending_words<M: Machine>(
+    hv: &Hypervisor<M>,
+    page: Option<Mfn>,
+) -> impl Iterator<Item = (Port, u64)> {
+    (0..EVTCHN_2L_NR_CHANNELS as Port / 64).filter_map(move |index| {
+        let word = hv.machine.load_u64(page?, PENDING + index as usize * 8);
+        Some((index * 64, word))
+    })
 }

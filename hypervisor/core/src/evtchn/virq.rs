@@ -3,7 +3,7 @@
 
 use hypercall_abi::xen::{VIRQ_DEBUG, VIRQ_TIMER, VIRQ_XENOPROF, VIRQ_XENPMU};
 
-use super::{Binding, two_level};
+use super::{Binding, pending};
 use crate::domain::{Domain, DomainState};
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
@@ -39,7 +39,7 @@ pub fn send_locked<M: Machine>(
     if let Ok(channel) = state.events.get(port)
         && channel.binding == Binding::Virq(virq)
     {
-        two_level::set_pending(hv, dom, state, port, channel.vcpu);
+        pending::set(hv, dom, state, port, channel.vcpu);
     }
 }
 

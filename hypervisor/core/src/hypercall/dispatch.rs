@@ -143,7 +143,7 @@ hypercalls! { cx, a;
         => sched_ops::sched_op(cx, a[0], a[1]),
     callback_op __HYPERVISOR_callback_op Whole Plain "all types"
         => calls::callback_op(cx, a[0], a[1]),
-    event_channel_op __HYPERVISOR_event_channel_op Part Plain "two-level ABI whole; no FIFO"
+    event_channel_op __HYPERVISOR_event_channel_op Part Plain "two-level and FIFO ABI; no physical interrupts"
         => evtchn::event_channel_op(cx, a[0], a[1]),
     physdev_op __HYPERVISOR_physdev_op Part Tables "what a dom0 asks while it boots"
         => physdev::physdev_op(cx, a[0], a[1]),

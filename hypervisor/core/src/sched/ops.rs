@@ -9,7 +9,7 @@ use super::run::poke;
 use super::timer::{arm_by, park_watchdogs};
 use super::{Poll, stop, upcall_due};
 use crate::error::{Errno, HypercallResult, Result};
-use crate::evtchn::{two_level, virq};
+use crate::evtchn::{pending, virq};
 use crate::guest::{GuestSlice, copy_in};
 use crate::hypercall::Cx;
 use crate::platform::{CpuId, CpuMask, Machine, Nanos};
@@ -107,7 +107,7 @@ fn poll<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         if !state.events.is_valid(port) {
             return Err(Errno::EINVAL.into());
         }
-        if two_level::is_pending(cx.hv, &state, port) {
+        if pending::is_set(cx.hv, &state, port) {
             return Ok(0);
         }
     }

@@ -129,6 +129,19 @@ impl Machine for FakeMachine {
             .fetch_and(bits, Ordering::SeqCst)
     }
 
+    fn exchange_u32(&self, mfn: Mfn, offset: usize, old: u32, new: u32) -> Result<(), u32> {
+        assert_eq!(offset % 4, 0, "misaligned");
+        let shift = offset % 8 * 8;
+        let change = |w: u64| {
+            ((w >> shift) as u32 == old)
+                .then_some(w & !(0xffff_ffff << shift) | u64::from(new) << shift)
+        };
+        self.guest_word(mfn, offset & !7)
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change)
+            .map(|_| ())
+            .map_err(|w| (w >> shift) as u32)
+    }
+
     fn copy_from_guest(&self, va: u64, buf: &mut [u8]) -> Result<(), CopyFault> {
         if let Some(at) = self.in_window(va, buf.len()) {
             self.fetch_window(at, buf);

@@ -11,7 +11,7 @@ use crate::evtchn::ops::{alloc_unbound_in, bind_pair, send};
 /// Both ends of every pair name each other; every bound virtual interrupt's port knows it.
 fn check_symmetry(guests: &[Guest]) {
     for guest in guests {
-        let channels: Vec<Channel> = guest.dom.lock().events.channels.clone();
+        let channels = channels(guest);
         let virqs: Vec<_> = guest.dom.lock().vcpus.iter().map(|v| v.virqs).collect();
         for (port, channel) in channels.iter().enumerate() {
             match channel.binding {
@@ -76,8 +76,8 @@ proptest! {
         }
         check_symmetry(&guests);
         for g in &guests {
-            let events = &g.dom.lock().events;
-            let open = events.channels[1..]
+            let channels = channels(g);
+            let open = channels[1..]
                 .iter()
                 .filter(|c| !matches!(c.binding, Binding::Free | Binding::Unbound { .. }));
             prop_assert_eq!(open.count(), 0);

@@ -171,7 +171,7 @@ impl Bench {
 /// Binds a virtual interrupt, as the guest would, without a hypercall.
 fn bind_virq(dom: &Domain, vcpu: u16, virq: u32) -> u32 {
     let mut state = dom.lock();
-    let port = state.events.find_free().unwrap();
+    let port = state.events.next_free(1);
     state
         .events
         .bind(port, crate::evtchn::Binding::Virq(virq), vcpu);
@@ -183,7 +183,7 @@ fn bind_virq(dom: &Domain, vcpu: u16, virq: u32) -> u32 {
 fn take_pending(hv: &Hypervisor<FakeMachine>, dom: &Domain, port: u32) -> bool {
     let state = dom.lock();
     let page = state.shared_info.unwrap();
-    let pending = crate::evtchn::two_level::is_pending(hv, &state, port);
+    let pending = crate::evtchn::pending::is_set(hv, &state, port);
     let words = core::mem::offset_of!(hypercall_abi::xen::shared_info, evtchn_pending);
     for word in 0..64 {
         hv.machine.store_u64(page, words + word * 8, 0);

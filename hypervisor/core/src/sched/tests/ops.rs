@@ -7,7 +7,7 @@ use hypercall_abi::xen::*;
 
 use super::*;
 use crate::error::Errno;
-use crate::evtchn::two_level;
+use crate::evtchn::pending;
 use crate::sched::ops::sched_op;
 
 /// A domain on a one-CPU machine, running, with an IPI port.
@@ -16,7 +16,7 @@ fn with_port() -> (Bench, &'static Domain, u32) {
     let dom = bench.domain(1, 1);
     let port = {
         let mut state = dom.lock();
-        let port = state.events.find_free().unwrap();
+        let port = state.events.next_free(1);
         state.events.bind(port, crate::evtchn::Binding::Ipi, 0);
         port
     };
@@ -25,7 +25,7 @@ fn with_port() -> (Bench, &'static Domain, u32) {
 }
 
 fn raise(bench: &mut Bench, dom: &Domain, port: u32) {
-    two_level::set_pending(bench.hv, dom, &mut dom.lock(), port, 0);
+    pending::set(bench.hv, dom, &mut dom.lock(), port, 0);
     let _ = bench.leave(0);
 }
 

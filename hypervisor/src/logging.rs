@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use arrayvec::ArrayVec;
 use hypervisor_core::cmdline::LogLevel;
 use log::{LevelFilter, Log, Metadata, Record};
 use spin::Mutex;
@@ -50,17 +51,27 @@ impl Ring {
     }
 }
 
-/// Writes lines to both, inserting the prefix at each line's start.
+/// Writes lines to both, inserting the prefix at each line's start. Up to [`PIECE`] bytes of a line
+/// go to the console at once, so that guests on other CPUs do not write into it.
 struct Lines<'a> {
     ring: Option<&'a mut Ring>,
     at_start: bool,
+    held: ArrayVec<u8, PIECE>,
 }
+
+const PIECE: usize = 256;
 
 impl Lines<'_> {
     fn emit(&mut self, bytes: &[u8]) {
-        console::write(bytes);
         if let Some(ring) = self.ring.as_mut() {
             ring.push(bytes);
+        }
+        for &byte in bytes {
+            self.held.push(byte);
+            if byte == b'\n' || self.held.is_full() {
+                console::write(&self.held);
+                self.held.clear();
+            }
         }
     }
 }
@@ -88,6 +99,7 @@ pub(crate) fn line(args: fmt::Arguments<'_>) {
     let mut lines = Lines {
         ring: guard.as_deref_mut(),
         at_start: true,
+        held: ArrayVec::new(),
     };
     // Writing to `Lines` cannot fail; a formatting error only shortens the line.
     let _ = lines.write_fmt(args);

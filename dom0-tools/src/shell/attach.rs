@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use hypercall_abi::xen::domid_t;
 
+use super::builtin::parse_seconds;
 use super::command::{Failure, Outcome};
 use super::{Host, Shell, TICK};
 
@@ -43,6 +44,30 @@ fn show_log<S: Host>(shell: &mut Shell<S>, domain: domid_t) -> Outcome {
     }
     shell.system.write(&contents);
     Ok(())
+}
+
+/// Waits, for so many seconds at most, until a guest's kept output has a text in it.
+pub(super) fn expect<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let [name, seconds, text @ ..] = args else {
+        return Err(Failure::Usage);
+    };
+    let text = text.join(" ");
+    let (domain, patience) = (shell.find(name)?, parse_seconds(seconds));
+    let end = patience
+        .ok_or(Failure::Usage)?
+        .saturating_add(shell.system.now());
+    loop {
+        shell.attend_guests();
+        let guest = shell.domains.guest(domain)?;
+        if String::from_utf8_lossy(&guest.log.contents()).contains(&text) {
+            return Ok(());
+        }
+        if shell.system.now() >= end {
+            let why = format!("{name} did not say `{text}` within {seconds} s");
+            return Err(Failure::refused(why));
+        }
+        shell.system.sleep(TICK);
+    }
 }
 
 /// Connects terminal and console until `^]` or the end of the guest.

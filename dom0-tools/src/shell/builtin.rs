@@ -74,7 +74,7 @@ pub(super) fn sleep<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 /// Reads seconds with up to nine decimals as nanoseconds.
-fn parse_seconds(text: &str) -> Option<u64> {
+pub(super) fn parse_seconds(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;

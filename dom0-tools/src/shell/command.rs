@@ -109,6 +109,8 @@ pub(super) fn shell_commands<S: Host>() -> &'static [Command<S>] {
         "cat" "FILE" "show a file" "cat /etc/xen/guest1.cfg" => builtin::cat;
         "echo" "[TEXT...]" "print text" "echo hello" => builtin::echo;
         "sleep" "SECONDS" "wait (fractions allowed)" "sleep 0.5" => builtin::sleep;
+        "expect" "NAME SECONDS TEXT..." "wait until a domain's console has said TEXT"
+            "expect guest1 60 all is well" => attach::expect;
         "help" "" "show this" "help" => builtin::help;
         "exit" "[STATUS]" "leave the shell or the script" "exit 0" => builtin::exit;
         "poweroff" "" "end the machine" "poweroff" => builtin::poweroff;

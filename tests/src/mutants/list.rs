@@ -53,8 +53,8 @@ pub(super) const ALL: &[Mutant] = &[
         TypeCount,
         Unit("frame::word"),
         (
-            "return Ok(Self(next & !KIND_MASK));",
-            "return Ok(Self(next));",
+            "Ok(Self(if next & TYPE_MASK == 0 {\n            next & !KIND_MASK\n",
+            "Ok(Self(if next & TYPE_MASK == 0 {\n            next\n",
         ),
     ),
     seed(
@@ -212,7 +212,10 @@ pub(super) const ALL: &[Mutant] = &[
         "frame/page.rs",
         WritableOrTable,
         Unit("pv::tests::a_writable"),
-        ("if next.types() <= 1 {", "if false {"),
+        (
+            "            info.set_stamp(self.tlb.stamp());\n            w.put_writable()",
+            "            w.put_writable()",
+        ),
     ),
     seed(
         "a table's end leaves no stamp",
@@ -301,8 +304,8 @@ pub(super) const ALL: &[Mutant] = &[
         WritableOrTable,
         Unit("pv::tests"),
         (
-            "Some(dom) if writable => self.page_get_writable(dom, mfn),",
-            "Some(dom) if writable => self.page_get(dom, mfn),",
+            "self.try_get(pages, frame(raw), raw & RW != 0)",
+            "self.try_get(pages, frame(raw), false)",
         ),
     ),
     seed(
@@ -310,7 +313,10 @@ pub(super) const ALL: &[Mutant] = &[
         "pv/update.rs",
         References,
         Unit("pv::tests"),
-        ("                self.ungrant_page(replaced);\n", ""),
+        (
+            "            self.ungrant_page(replaced.unwrap_or(new));\n",
+            "",
+        ),
     ),
     seed(
         "the hypervisor's slots can be replaced",
@@ -376,8 +382,8 @@ pub(super) const ALL: &[Mutant] = &[
         References,
         Faults("refusals"),
         (
-            "            index += 8;\n            continue;",
-            "            index += 16;\n            continue;",
+            "validate_some(hv, parties, step.table, first..end)",
+            "validate_some(hv, parties, step.table, first..end - 1)",
         ),
     ),
     seed(
@@ -386,8 +392,8 @@ pub(super) const ALL: &[Mutant] = &[
         References,
         Unit("pv::tests"),
         (
-            "                    step.index = index as u16;\n                    step.task = Task::Fail(e);",
-            "                    step.index = index as u16 + 1;\n                    step.task = Task::Fail(e);",
+            "            step.index = index as u16;\n            step.task = Task::Fail(errno);",
+            "            step.index = index as u16 + 1;\n            step.task = Task::Fail(errno);",
         ),
     ),
     seed(
@@ -426,7 +432,7 @@ pub(super) const ALL: &[Mutant] = &[
         "pv/mmu_update.rs",
         OneOwner,
         Faults("refusals"),
-        ("if cx.hv.frames.owner(mfn) != owner {", "if false {"),
+        ("if hv.frames.owner(mfn) != parties.pages {", "if false {"),
     ),
     seed(
         "an update flushes nothing",

@@ -70,6 +70,35 @@ impl<M: Machine> Hypervisor<M> {
         }
     }
 
+    /// #UD from the guest that runs on `cpu`, with all registers saved. True if an instruction was
+    /// emulated: then all registers are to be loaded; else those that compiled code preserves are as
+    /// they were. Afterwards as for [`Self::on_iret`].
+    #[inline(always)]
+    pub fn on_invalid_opcode(&self, cpu: &mut Cpu) -> bool {
+        match cpu.current.as_mut() {
+            Some(vcpu) => trap::invalid_opcode(self, vcpu),
+            None => false,
+        }
+    }
+
+    /// #GP, likewise.
+    #[inline(always)]
+    pub fn on_general_protection(&self, cpu: &mut Cpu, error: u32) -> bool {
+        match cpu.current.as_mut() {
+            Some(vcpu) => trap::general_protection(self, vcpu, error),
+            None => false,
+        }
+    }
+
+    /// #PF at `cr2`, likewise.
+    #[inline(always)]
+    pub fn on_page_fault(&self, cpu: &mut Cpu, error: u32, cr2: u64) -> bool {
+        match cpu.current.as_mut() {
+            Some(vcpu) => trap::page_fault(self, vcpu, error, cr2),
+            None => false,
+        }
+    }
+
     /// Something is due before the guest runs on. All its registers are saved.
     pub fn on_attention(&self, cpu: &mut Cpu) -> Resume {
         if let Some(vcpu) = cpu.current.as_mut()

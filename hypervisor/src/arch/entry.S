@@ -44,9 +44,8 @@
 
 # To the guest behind its `syscall`, rax loaded, by way of the vCPU's `Regs`. `sysretq` takes rip from
 # rcx and rflags from r11, and sets flat selectors. In ring 0 a rip that is not canonical would fault:
-# the two shifts make it canonical (a guest whose code ends where the addresses end faults on the
-# other side of the hole).
-.macro SYSRET rsp
+# with one (a guest's code ends where the addresses end) it goes on at `wild`, rcx and r11 in use.
+.macro SYSRET rsp, wild
     movq {RDI}(%rsp), %rdi
     movq {RSI}(%rsp), %rsi
     movq {RDX}(%rsp), %rdx
@@ -57,6 +56,8 @@
     movq {RFLAGS}(%rsp), %r11
     shlq $16, %rcx
     sarq $16, %rcx
+    cmpq {RIP}(%rsp), %rcx
+    jne \wild
     movq \rsp, %rsp
     swapgs
     sysretq
@@ -157,7 +158,11 @@ something_due:
     callq {on_attention}
     jmp resume_guest
 1:  movq %gs:{REGS}, %rsp
-    SYSRET %gs:{SCRATCH}
+    SYSRET %gs:{SCRATCH}, to_wild
+to_wild:
+    movq %rax, {RAX}(%rsp)
+    FRAME_OF_SYSCALL
+    jmp resume_volatile
 
 # The iret hypercall, called as the others are. Behind it nothing is as it was but what compiled code
 # preserves.
@@ -202,7 +207,7 @@ resume_loaded:
     cmpq ${SYSCALL}, {ERROR_VECTOR}(%rsp)
     jne resume_volatile
     movq {RAX}(%rsp), %rax
-    SYSRET {RSP}(%rsp)
+    SYSRET {RSP}(%rsp), resume_volatile
 
 resume_volatile:
     movq {RAX}(%rsp), %rax
@@ -253,6 +258,38 @@ save_and_handle:
     movq %gs:{SELF}, %rdi
     callq {from_guest}
     jmp resume_guest
+
+# The exceptions that guests take all the time, with a way out of their own: `function` says whether
+# an instruction was emulated, which may have changed any register.
+.macro FREQUENT_EXCEPTION name, vector, function, has_error
+.balign 16
+.global \name
+\name:
+    .if \has_error == 0
+    pushq $0
+    .endif
+    movl $\vector, 4(%rsp)
+    testb $3, 16(%rsp)
+    jz from_ring0
+    swapgs
+    cld
+    CLAC
+    SAVE_REGISTERS
+    movl {ERROR_VECTOR}(%rsp), %esi
+    movq %gs:{STACK}, %rsp
+    movq %gs:{SELF}, %rdi
+    callq \function
+    testb %al, %al
+    jz resume_changed
+    jmp resume_emulated
+.endm
+resume_emulated:
+    movq %gs:{REGS}, %rsp
+    RESTORE_PRESERVED
+    jmp resume_changed
+FREQUENT_EXCEPTION invalid_opcode_entry, 6, {from_invalid_opcode}, 0
+FREQUENT_EXCEPTION general_protection_entry, 13, {from_general_protection}, 1
+FREQUENT_EXCEPTION page_fault_entry, 14, {from_page_fault}, 1
 
 from_ring0:
     pushq %rax

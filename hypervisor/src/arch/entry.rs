@@ -63,6 +63,9 @@ global_asm!(
     from_user_syscall = sym from_user_syscall,
     on_attention = sym on_attention,
     from_guest = sym from_guest,
+    from_invalid_opcode = sym from_invalid_opcode,
+    from_general_protection = sym from_general_protection,
+    from_page_fault = sym from_page_fault,
     from_hypervisor = sym from_hypervisor,
     fatal_exception = sym fatal_exception,
     options(att_syntax)
@@ -75,6 +78,9 @@ unsafe extern "C" {
     safe fn vector_stubs();
     safe fn debug_entry();
     safe fn nmi_entry();
+    safe fn invalid_opcode_entry();
+    safe fn general_protection_entry();
+    safe fn page_fault_entry();
     safe fn double_fault_entry();
     safe fn machine_check_entry();
     /// Waits, with interrupts on, until one was noted by [`from_hypervisor`].
@@ -97,7 +103,10 @@ pub(crate) fn vector_entry(vector: u8) -> u64 {
     let entry = match vector {
         1 => debug_entry as *const (),
         2 => nmi_entry as *const (),
+        6 => invalid_opcode_entry as *const (),
         8 => double_fault_entry as *const (),
+        13 => general_protection_entry as *const (),
+        14 => page_fault_entry as *const (),
         18 => machine_check_entry as *const (),
         _ => return vector_stubs as *const () as u64 + 16 * u64::from(vector),
     };
@@ -182,6 +191,25 @@ extern "C" fn on_attention(own: &'static PerCpu) {
     }
 }
 
+extern "C" fn from_invalid_opcode(own: &'static PerCpu) -> bool {
+    // SAFETY: as in `hypercall`.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    own.hypervisor().on_invalid_opcode(cpu)
+}
+
+extern "C" fn from_general_protection(own: &'static PerCpu, error: u32) -> bool {
+    // SAFETY: as in `hypercall`.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    own.hypervisor().on_general_protection(cpu, error)
+}
+
+extern "C" fn from_page_fault(own: &'static PerCpu, error: u32) -> bool {
+    // SAFETY: as in `hypercall`.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    own.hypervisor().on_page_fault(cpu, error, read_cr2())
+}
+
+/// Interrupts and all other exceptions; and a return to the guest that faulted, whatever the vector.
 extern "C" fn from_guest(own: &'static PerCpu) {
     let (vector, error) = own.exception();
     // SAFETY: as in `hypercall`.

@@ -55,6 +55,9 @@ const CEILINGS: &[(&str, u64)] = &[
     ("yield", 200),
     ("multicall_32_per_entry", 80),
     ("mov_from_cr3", 350),
+    ("rdmsr_efer", 300),
+    ("out_0x80", 350),
+    ("forced_cpuid_0", 200),
 ];
 const BENCH: &str = "BENCH ";
 const BENCH_DONE: &str = "BENCH DONE ";

@@ -118,6 +118,7 @@ fn end_of_addresses(r: &mut Report) {
         let user = User::new();
         report(r, "user", LAST, iret(&user.frame(code)));
     }
+    report(r, "kernel", LAST, attempt(code, 0, true));
     r.result("unlink", update(slot, 0, DOMID_SELF));
     extended(MMUEXT_TLB_FLUSH_LOCAL, 0, 0).expect("a flush is always right");
 }

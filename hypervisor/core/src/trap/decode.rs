@@ -104,26 +104,19 @@ const REX_B: u8 = 1;
 #[inline]
 pub(crate) fn decode(bytes: &[u8]) -> Option<Insn> {
     match bytes {
-        [first, second, third, ..] => match frequent([*first, *second, *third]) {
-            Some((op, len)) => Some(Insn {
-                op,
-                len,
-                rep: false,
-                address32: false,
-                segment: None,
-            }),
-            None => general(bytes),
-        },
+        [first, second, third, ..] => {
+            frequent([*first, *second, *third]).or_else(|| general(bytes))
+        }
         _ => general(bytes),
     }
 }
 
 /// The forms that kernels execute all the time, which have no prefix: a few comparisons.
-#[inline]
-fn frequent([first, second, third]: [u8; 3]) -> Option<(Op, u8)> {
+#[inline(always)]
+pub(crate) fn frequent([first, second, third]: [u8; 3]) -> Option<Insn> {
     let (special, reg) = (third >> 3 & 7, third & 7);
     let size = if first & 1 == 0 { 1 } else { 4 };
-    Some(match first {
+    let (op, len) = match first {
         0x0f => match second {
             0x32 => (Op::Rdmsr, 2),
             0x30 => (Op::Wrmsr, 2),
@@ -163,6 +156,13 @@ fn frequent([first, second, third]: [u8; 3]) -> Option<(Op, u8)> {
         0xfa => (Op::Cli, 1),
         0xfb => (Op::Sti, 1),
         _ => return None,
+    };
+    Some(Insn {
+        op,
+        len,
+        rep: false,
+        address32: false,
+        segment: None,
     })
 }
 

@@ -2,7 +2,7 @@
 //! they run on Xen. The set is closed: whatever the decoder does not know is the guest's #GP.
 
 use super::bounce::Interrupted;
-use super::decode::{Based, Insn, Op, PortOperand, decode};
+use super::decode::{Based, Insn, Op, PortOperand, decode, frequent};
 use super::frame::{ExitFrame, RF};
 use super::{GP, UD, bounce, cpuid, inject, inject_at, msr, port, registers, tables};
 use crate::addr::{Mfn, PAGE_SIZE, guest_range};
@@ -17,6 +17,8 @@ use hypercall_abi::arch_x86_64::{FLAT_RING3_CS32, FLAT_RING3_CS64};
 
 /// `ud2`, then "xen", then `cpuid`: how a PV guest asks for CPUID as it is to see it.
 const FORCED_CPUID: [u8; 7] = [0x0f, 0x0b, b'x', b'e', b'n', 0x0f, 0xa2];
+/// The same in the low seven bytes of a word.
+const FORCED_CPUID_WORD: u64 = u64::from_le_bytes([0x0f, 0x0b, b'x', b'e', b'n', 0x0f, 0xa2, 0]);
 /// Direction flag.
 const DF: u64 = 1 << 10;
 /// Bit of a 64-bit code segment's descriptor.
@@ -52,9 +54,12 @@ fn done(result: Result<(), Errno>) -> Outcome {
 /// Emulates the forced `cpuid` at rip, if there is one; in either mode.
 #[inline]
 pub(crate) fn forced_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
-    let mut code = Code::new(vcpu.regs.rip);
-    code.capture(hv);
-    if !code.bytes().starts_with(&FORCED_CPUID) {
+    let forced = match word_at(hv, vcpu.regs.rip) {
+        // Seven of the eight bytes.
+        Some(word) => word << 8 == FORCED_CPUID_WORD << 8,
+        None => is_forced_at_end(hv, vcpu.regs.rip),
+    };
+    if !forced {
         return false;
     }
     let (leaf, subleaf) = (vcpu.regs.rax as u32, vcpu.regs.rcx as u32);
@@ -69,9 +74,41 @@ pub(crate) fn forced_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> b
     true
 }
 
+/// The eight bytes of code at `rip`; `None` if they are not all there.
+#[inline(always)]
+fn word_at<M: Machine>(hv: &Hypervisor<M>, rip: u64) -> Option<u64> {
+    if !guest_range(rip, 8) {
+        return None;
+    }
+    hv.machine.read_guest_u64(rip).ok()
+}
+
+/// Whether the forced `cpuid` is at `rip`, near the end of what is mapped.
+#[cold]
+#[inline(never)]
+fn is_forced_at_end<M: Machine>(hv: &Hypervisor<M>, rip: u64) -> bool {
+    let mut code = Code::new(rip);
+    code.capture(hv);
+    code.bytes().starts_with(&FORCED_CPUID)
+}
+
 /// Emulates the instruction at rip, which the processor refused; false if it is not known, or not
 /// for the guest: then #GP is due.
+#[inline]
 pub(crate) fn privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
+    if vcpu.regs.cs as u16 == FLAT_RING3_CS64
+        && let Some(word) = word_at(hv, vcpu.regs.rip)
+        && let [first, second, third, ..] = word.to_le_bytes()
+        && let Some(insn) = frequent([first, second, third])
+    {
+        return carry_out(hv, vcpu, &insn);
+    }
+    any_privileged(hv, vcpu)
+}
+
+/// The same for all code there is.
+#[inline(never)]
+fn any_privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
     let mut code = Code::new(vcpu.regs.rip);
     code.capture(hv);
     let flat = matches!(vcpu.regs.cs as u16, FLAT_RING3_CS64 | FLAT_RING3_CS32);
@@ -94,7 +131,12 @@ pub(crate) fn privileged<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> boo
             }
         }
     };
-    match run(hv, vcpu, &insn) {
+    carry_out(hv, vcpu, &insn)
+}
+
+#[inline]
+fn carry_out<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, insn: &Insn) -> bool {
+    match run(hv, vcpu, insn) {
         Outcome::Done => advance(hv, vcpu, insn.len),
         Outcome::Again => {}
         Outcome::Gp => return false,

@@ -61,12 +61,14 @@ pub fn exception<M: Machine>(
     cr2: u64,
 ) {
     match vector {
-        PF => page_fault(hv, vcpu, error, cr2),
-        GP => general_protection(hv, vcpu, error),
+        PF => {
+            page_fault(hv, vcpu, error, cr2);
+        }
+        GP => {
+            general_protection(hv, vcpu, error);
+        }
         UD => {
-            if !emulate::forced_cpuid(hv, vcpu) {
-                inject(hv, vcpu, UD, None);
-            }
+            invalid_opcode(hv, vcpu);
         }
         NM => device_not_available(hv, vcpu),
         DB => debug(hv, vcpu),
@@ -86,17 +88,33 @@ const fn has_error_code(vector: u8) -> bool {
     matches!(vector, 8 | 10..=14 | 17 | 21)
 }
 
+/// #UD: true if it was the forced `cpuid`.
 #[inline]
-fn page_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, error: u32, cr2: u64) {
+pub(crate) fn invalid_opcode<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
+    let emulated = emulate::forced_cpuid(hv, vcpu);
+    if !emulated {
+        inject(hv, vcpu, UD, None);
+    }
+    emulated
+}
+
+/// #PF: true if it is settled, which may have been the emulation of a store.
+#[inline]
+pub(crate) fn page_fault<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    error: u32,
+    cr2: u64,
+) -> bool {
     let mut cr2 = cr2;
     if let Some(offset) = hv.machine.ldt_offset(cr2) {
         if calls::ldt_fault(hv, vcpu, offset) {
-            return;
+            return true;
         }
         // The table's page is not there, or no descriptor page: a fault where the guest has it.
         cr2 = vcpu.arch.ldt_base.wrapping_add(u64::from(offset));
     } else if fault::page_fault(hv, vcpu, error, cr2) {
-        return;
+        return true;
     }
     bounce::set_cr2(hv, vcpu, cr2);
     // The kernel runs at level 3 as well, and shall not notice.
@@ -105,14 +123,25 @@ fn page_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, error: u32, cr2: 
         Mode::User => error,
     };
     inject(hv, vcpu, PF, Some(shown));
+    false
 }
 
-fn general_protection<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, error: u32) {
+/// #GP: true if it was an instruction that is emulated.
+#[inline]
+pub(crate) fn general_protection<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    error: u32,
+) -> bool {
+    if error == 0 && emulate::privileged(hv, vcpu) {
+        return true;
+    }
     if error & (ERROR_IDT | ERROR_EXTERNAL) == ERROR_IDT {
         software_interrupt(hv, vcpu, (error >> 3) as u8);
-    } else if error != 0 || !emulate::privileged(hv, vcpu) {
+    } else {
         inject(hv, vcpu, GP, Some(error));
     }
+    false
 }
 
 /// `int n` at rip: to the guest's gate, if there is one that this mode may use. Vector 0x80, the

@@ -265,11 +265,19 @@ impl Word {
         if self.0 & OWNER_MASK != owner_bits(owner) {
             return Err(Refusal::NotOwner);
         }
-        // A frame without references is on its way to the free list.
         if self.0 & FULL != 0 || self.0 & REF_MASK == 0 {
-            return Err(Refusal::Full);
+            return Err(self.why_no_more());
         }
         Ok(Self(self.0 + REF_ONE))
+    }
+
+    /// A frame without references is on its way to the free list, or a device's, and has no counts.
+    #[cold]
+    const fn why_no_more(self) -> Refusal {
+        match self.refs() {
+            0 => Refusal::NotOwner,
+            _ => Refusal::Full,
+        }
     }
 
     /// One more reference and one more writable use.
@@ -301,7 +309,7 @@ impl Word {
         } else if self.0 & STALE != 0 {
             Refusal::NeedsFlush
         } else {
-            Refusal::Full
+            self.why_no_more()
         }
     }
 

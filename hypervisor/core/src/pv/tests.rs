@@ -1,6 +1,8 @@
 //! Random sequences of page-table operations by two domains, with every frame's counts checked
 //! against memory after every step.
 
+mod decision;
+
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;

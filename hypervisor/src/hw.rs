@@ -273,6 +273,38 @@ impl Machine for Hw {
         unsafe { guest_copy::write_u64(va, value) }
     }
 
+    #[inline(always)]
+    fn read_guest_frame(&self, va: u64) -> Result<[u64; 9], CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::read_frame(va) }
+    }
+
+    #[inline(always)]
+    fn write_guest_frame(&self, va: u64, words: [u64; 7]) -> Result<(), CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::write_frame(va, words) }
+    }
+
+    #[inline(always)]
+    fn write_guest_error_frame(&self, va: u64, words: [u64; 8]) -> Result<(), CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::write_error_frame(va, words) }
+    }
+
+    #[inline(always)]
+    fn load_info(&self, _: InfoArea, at: usize) -> u8 {
+        let at = PerCpu::current().info_byte(at);
+        // SAFETY: in the running vCPU's `vcpu_info`, in the direct map; volatile, as in `load`.
+        unsafe { at.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn store_info(&self, _: InfoArea, at: usize, value: u8) {
+        let at = PerCpu::current().info_byte(at);
+        // SAFETY: as in `load_info`; no Rust object lies there.
+        unsafe { at.write_volatile(value) };
+    }
+
     #[inline]
     fn load_root(&self, root: Mfn) {
         // SAFETY: a validated L4 table, whose hypervisor slots `install_hypervisor_slots` filled.

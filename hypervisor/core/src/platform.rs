@@ -8,6 +8,7 @@ use crate::addr::Mfn;
 use crate::hypercall::Budget;
 use crate::pv::entry::ValidEntry;
 use crate::vcpu::{InfoArea, Regs, Vcpu};
+use zerocopy::IntoBytes;
 
 /// Nanoseconds since the hypervisor started.
 pub type Nanos = u64;
@@ -110,6 +111,33 @@ pub trait Machine: Sync + Sized + 'static {
     fn read_guest_u64(&self, va: u64) -> Result<u64, CopyFault>;
     /// One 8-byte store into the current address space; same precondition.
     fn write_guest_u64(&self, va: u64, value: u64) -> Result<(), CopyFault>;
+    /// Loads a frame of nine words, as `iret` takes it; same precondition.
+    #[inline]
+    fn read_guest_frame(&self, va: u64) -> Result<[u64; 9], CopyFault> {
+        let mut words = [0; 9];
+        self.copy_from_guest(va, words.as_mut_bytes())?;
+        Ok(words)
+    }
+    /// Stores a frame of seven words, as handlers find it; same precondition.
+    #[inline]
+    fn write_guest_frame(&self, va: u64, words: [u64; 7]) -> Result<(), CopyFault> {
+        self.copy_to_guest(va, words.as_bytes())
+    }
+    /// The same for vectors with an error code.
+    #[inline]
+    fn write_guest_error_frame(&self, va: u64, words: [u64; 8]) -> Result<(), CopyFault> {
+        self.copy_to_guest(va, words.as_bytes())
+    }
+    /// Byte `at` of the running vCPU's `vcpu_info`, which is in `area`.
+    #[inline]
+    fn load_info(&self, area: InfoArea, at: usize) -> u8 {
+        self.load_u8(area.mfn, usize::from(area.offset) + at)
+    }
+    /// Stores it.
+    #[inline]
+    fn store_info(&self, area: InfoArea, at: usize, value: u8) {
+        self.store_u8(area.mfn, usize::from(area.offset) + at, value);
+    }
 
     // ---- address spaces and the TLB of this CPU and others ------------------------------------
     /// Loads CR3 with `root`, flushing this CPU's TLB (all but the hypervisor's global entries).

@@ -6,7 +6,6 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
-use hypercall_abi::arch_x86_64::iret_context;
 use hypercall_abi::xen::multicall_entry;
 use zerocopy::FromZeros;
 
@@ -269,8 +268,6 @@ pub struct Vcpu {
     pub requests: [hypercall_abi::xen::mmu_update; crate::pv::mmu_update::BATCH],
     /// Page-table work in progress (see [`crate::pv::walk`]).
     pub walk: crate::pv::walk::WalkState,
-    /// The frame of the `iret` in progress.
-    pub iret_frame: iret_context,
     /// The multicall entry in progress.
     pub entry: multicall_entry,
     /// Set by a handler that wants to give up the CPU once the hypercall is done; see
@@ -378,7 +375,6 @@ impl Vcpu {
             requests: [const { hypercall_abi::xen::mmu_update { ptr: 0, val: 0 } };
                 crate::pv::mmu_update::BATCH],
             walk: crate::pv::walk::WalkState::default(),
-            iret_frame: iret_context::new_zeroed(),
             entry: multicall_entry::new_zeroed(),
             reschedule: false,
             all_saved: false,

@@ -126,7 +126,7 @@ pub(crate) unsafe fn copy_from(va: u64, buf: &mut [u8]) -> Result<(), CopyFault>
     if buf.len().is_multiple_of(8) && buf.len() <= SHORT {
         // SAFETY: the target is a live buffer, the source the caller's.
         let copied = unsafe { copy_words(buf.as_mut_ptr() as u64, va, buf.len() / 8) };
-        return copied.map_err(|(_, at)| first_fault(at));
+        return copied.map_err(|(_, at)| first_fault(at, 8));
     }
     // SAFETY: the target is a live buffer; reading the caller's range can only fault, which is met.
     let left = unsafe { copy_faultable(buf.as_mut_ptr(), va as *const u8, buf.len() as u64) };
@@ -146,7 +146,7 @@ pub(crate) unsafe fn copy_to(va: u64, bytes: &[u8]) -> Result<(), CopyFault> {
     if bytes.len().is_multiple_of(8) && bytes.len() <= SHORT {
         // SAFETY: the source is a live buffer, the target the caller's.
         let copied = unsafe { copy_words(va, bytes.as_ptr() as u64, bytes.len() / 8) };
-        return copied.map_err(|(at, _)| first_fault(at));
+        return copied.map_err(|(at, _)| first_fault(at, 8));
     }
     // SAFETY: guest memory holds no Rust object; a fault is met.
     let left = unsafe { copy_faultable(va as *mut u8, bytes.as_ptr(), bytes.len() as u64) };
@@ -185,7 +185,7 @@ unsafe fn read_u32(va: u64) -> Result<u32, CopyFault> {
     if failed == 0 {
         Ok(value)
     } else {
-        Err(first_fault(va))
+        Err(first_fault(va, 8))
     }
 }
 
@@ -212,7 +212,7 @@ pub(crate) unsafe fn read_u64(va: u64) -> Result<u64, CopyFault> {
     if failed == 0 {
         Ok(value)
     } else {
-        Err(first_fault(va))
+        Err(first_fault(va, 8))
     }
 }
 
@@ -239,18 +239,126 @@ pub(crate) unsafe fn write_u64(va: u64, value: u64) -> Result<(), CopyFault> {
     if failed == 0 {
         Ok(())
     } else {
-        Err(first_fault(va))
+        Err(first_fault(va, 8))
     }
 }
 
-/// The first byte of the word at `va` that faulted: the page that CR2 names.
+/// Stores the seven words of a handler's frame.
+///
+/// # Safety
+/// As for [`copy_from`].
+#[inline(always)]
+pub(crate) unsafe fn write_frame(va: u64, words: [u64; 7]) -> Result<(), CopyFault> {
+    let [w0, w1, w2, w3, w4, w5, w6] = words;
+    // SAFETY: stores outside the hypervisor's range; a fault goes on at 772, then behind.
+    unsafe {
+        asm!(
+            "770: .byte 0x0f, 0x1f, 0x00",
+            "781: mov [{at} + 0], {w0}",
+            "791: mov [{at} + 8], {w1}",
+            "801: mov [{at} + 16], {w2}",
+            "811: mov [{at} + 24], {w3}",
+            "821: mov [{at} + 32], {w4}",
+            "831: mov [{at} + 40], {w5}",
+            "841: mov [{at} + 48], {w6}",
+            "773: .byte 0x0f, 0x1f, 0x00",
+            ".pushsection .fixup, \"ax\"", "772: .byte 0x0f, 0x1f, 0x00", "jmp {fault}", ".popsection",
+            ".pushsection .ex_table, \"a\"",
+            ".long 781b - ., 772b - .", ".long 791b - ., 772b - .", ".long 801b - ., 772b - .", ".long 811b - ., 772b - .", ".long 821b - ., 772b - .", ".long 831b - ., 772b - .", ".long 841b - ., 772b - .",
+            ".popsection",
+            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 772b - ., 0x00ca010f",
+            ".long 773b - ., 0x00ca010f", ".popsection",
+            at = in(reg) va, w0 = in(reg) w0, w1 = in(reg) w1, w2 = in(reg) w2, w3 = in(reg) w3, w4 = in(reg) w4, w5 = in(reg) w5, w6 = in(reg) w6,
+            fault = label { return Err(first_fault(va, 56)) }, options(nostack)
+        );
+    }
+    Ok(())
+}
+
+/// Stores the eight words of a handler's frame with an error code.
+///
+/// # Safety
+/// As for [`copy_from`].
+#[inline(always)]
+pub(crate) unsafe fn write_error_frame(va: u64, words: [u64; 8]) -> Result<(), CopyFault> {
+    let [w0, w1, w2, w3, w4, w5, w6, w7] = words;
+    // SAFETY: stores outside the hypervisor's range; a fault goes on at 772, then behind.
+    unsafe {
+        asm!(
+            "770: .byte 0x0f, 0x1f, 0x00",
+            "781: mov [{at} + 0], {w0}",
+            "791: mov [{at} + 8], {w1}",
+            "801: mov [{at} + 16], {w2}",
+            "811: mov [{at} + 24], {w3}",
+            "821: mov [{at} + 32], {w4}",
+            "831: mov [{at} + 40], {w5}",
+            "841: mov [{at} + 48], {w6}",
+            "851: mov [{at} + 56], {w7}",
+            "773: .byte 0x0f, 0x1f, 0x00",
+            ".pushsection .fixup, \"ax\"", "772: .byte 0x0f, 0x1f, 0x00", "jmp {fault}", ".popsection",
+            ".pushsection .ex_table, \"a\"",
+            ".long 781b - ., 772b - .", ".long 791b - ., 772b - .", ".long 801b - ., 772b - .", ".long 811b - ., 772b - .", ".long 821b - ., 772b - .", ".long 831b - ., 772b - .", ".long 841b - ., 772b - .", ".long 851b - ., 772b - .",
+            ".popsection",
+            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 772b - ., 0x00ca010f",
+            ".long 773b - ., 0x00ca010f", ".popsection",
+            at = in(reg) va, w0 = in(reg) w0, w1 = in(reg) w1, w2 = in(reg) w2, w3 = in(reg) w3, w4 = in(reg) w4, w5 = in(reg) w5, w6 = in(reg) w6, w7 = in(reg) w7,
+            fault = label { return Err(first_fault(va, 64)) }, options(nostack)
+        );
+    }
+    Ok(())
+}
+
+/// Loads the nine words of a frame for `iret`, each once.
+///
+/// # Safety
+/// As for [`copy_from`].
+#[inline(always)]
+pub(crate) unsafe fn read_frame(va: u64) -> Result<[u64; 9], CopyFault> {
+    let (w0, w1, w2, w3, w4, w5, w6, w7, w8): (u64, u64, u64, u64, u64, u64, u64, u64, u64);
+    let failed: u32;
+    // SAFETY: loads outside the hypervisor's range; a fault goes on at 772.
+    unsafe {
+        asm!(
+            "xor {f:e}, {f:e}",
+            "770: .byte 0x0f, 0x1f, 0x00",
+            "781: mov {w0}, [{at} + 0]",
+            "791: mov {w1}, [{at} + 8]",
+            "801: mov {w2}, [{at} + 16]",
+            "811: mov {w3}, [{at} + 24]",
+            "821: mov {w4}, [{at} + 32]",
+            "831: mov {w5}, [{at} + 40]",
+            "841: mov {w6}, [{at} + 48]",
+            "851: mov {w7}, [{at} + 56]",
+            "861: mov {w8}, [{at} + 64]",
+            "773: .byte 0x0f, 0x1f, 0x00",
+            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "jmp 773b", ".popsection",
+            ".pushsection .ex_table, \"a\"",
+            ".long 781b - ., 772b - .", ".long 791b - ., 772b - .", ".long 801b - ., 772b - .", ".long 811b - ., 772b - .", ".long 821b - ., 772b - .", ".long 831b - ., 772b - .", ".long 841b - ., 772b - .", ".long 851b - ., 772b - .", ".long 861b - ., 772b - .",
+            ".popsection",
+            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
+            at = in(reg) va, f = out(reg) failed, w0 = out(reg) w0, w1 = out(reg) w1, w2 = out(reg) w2, w3 = out(reg) w3, w4 = out(reg) w4, w5 = out(reg) w5, w6 = out(reg) w6, w7 = out(reg) w7, w8 = out(reg) w8,
+            options(nostack)
+        );
+    }
+    if failed == 0 {
+        Ok([w0, w1, w2, w3, w4, w5, w6, w7, w8])
+    } else {
+        Err(first_fault(va, 72))
+    }
+}
+
+/// The first byte of the `len` bytes at `va` that faulted: the page that CR2 names.
 #[cold]
-fn first_fault(va: u64) -> CopyFault {
+fn first_fault(va: u64, len: u64) -> CopyFault {
     let cr2: u64;
     // SAFETY: reading has no effect.
     unsafe { asm!("mov {}, cr2", out(reg) cr2, options(nomem, nostack, preserves_flags)) };
-    // A word across two pages may have failed in the second; a #GP leaves an older CR2.
-    CopyFault(if (va..va + 8).contains(&cr2) { cr2 } else { va })
+    // A word or frame across two pages may have failed in the second; a #GP leaves an older CR2.
+    CopyFault(if (va..va + len).contains(&cr2) {
+        cr2
+    } else {
+        va
+    })
 }
 
 /// Reads a model-specific register that may not exist.

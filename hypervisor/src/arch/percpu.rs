@@ -217,6 +217,12 @@ impl PerCpu {
         self.entry.info.set(at.unwrap_or(&raw const NONE as u64));
     }
 
+    /// Where byte `at` of the running vCPU's `vcpu_info` is; only for a vCPU that has one.
+    #[inline(always)]
+    pub(crate) fn info_byte(&self, at: usize) -> *mut u8 {
+        (self.entry.info.get() as *mut u8).wrapping_add(at)
+    }
+
     /// Ties the CPU to the hypervisor.
     pub(crate) fn set_hypervisor(&self, hypervisor: &'static Hypervisor<Hw>) {
         self.hypervisor.set(Some(hypervisor));

@@ -11,7 +11,6 @@ use core::sync::atomic::Ordering;
 
 use hypercall_abi::arch_x86_64::arch_vcpu_info;
 use hypercall_abi::xen::{VMASST_TYPE_architectural_iopl, vcpu_info};
-use zerocopy::IntoBytes;
 
 use super::frame::{ExitFrame, IF, IOPL, IOPL_SHIFT};
 use super::{UD, kill, mode};
@@ -72,19 +71,15 @@ pub(crate) struct Handler {
 /// Whether events are masked; they are while the vCPU has no `vcpu_info`.
 #[inline]
 pub(crate) fn upcall_mask<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu) -> bool {
-    vcpu.info.is_none_or(|area| {
-        hv.machine
-            .load_u8(area.mfn, usize::from(area.offset) + UPCALL_MASK)
-            != 0
-    })
+    vcpu.info
+        .is_none_or(|area| hv.machine.load_info(area, UPCALL_MASK) != 0)
 }
 
 /// Masks or unmasks events.
 #[inline]
 pub(crate) fn set_upcall_mask<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu, masked: bool) {
     if let Some(area) = vcpu.info {
-        let at = usize::from(area.offset) + UPCALL_MASK;
-        hv.machine.store_u8(area.mfn, at, u8::from(masked));
+        hv.machine.store_info(area, UPCALL_MASK, u8::from(masked));
     }
 }
 
@@ -116,7 +111,7 @@ pub(crate) fn shows_iopl<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu) -> bool {
 ///
 /// # Errors
 /// When the frame cannot be written or the handler's address is no address: the domain dies.
-#[inline]
+#[inline(always)]
 pub(crate) fn enter<M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,
@@ -139,18 +134,26 @@ pub(crate) fn enter<M: Machine>(
         rflags |= u64::from(vcpu.arch.iopl & 3) << IOPL_SHIFT;
     }
     let (rcx, r11) = (vcpu.regs.rcx, vcpu.regs.r11);
-    let [first, second, third] = match handler.error {
-        Some(error) => [rcx, r11, u64::from(error)],
-        None => [0, rcx, r11],
-    };
     let cs = u64::from(cs) | u64::from(masked) << 32;
     let ss = u64::from(from.ss);
-    let words = [first, second, third, from.rip, cs, rflags, from.rsp, ss];
-    let bytes = words[usize::from(handler.error.is_none())..].as_bytes();
-    let rsp = (top & !15).wrapping_sub(bytes.len() as u64);
+    let length = if handler.error.is_some() { 64 } else { 56 };
+    let rsp = (top & !15).wrapping_sub(length);
     let exit = ExitFrame::handler(handler.address, from.rflags, rsp)
         .map_err(|_| Crash("handler address is not canonical"))?;
-    if !guest_range(rsp, bytes.len() as u64) || hv.machine.copy_to_guest(rsp, bytes).is_err() {
+    let (rip, sp) = (from.rip, from.rsp);
+    let written = guest_range(rsp, length)
+        && match handler.error {
+            Some(error) => {
+                let words = [rcx, r11, u64::from(error), rip, cs, rflags, sp, ss];
+                hv.machine.write_guest_error_frame(rsp, words)
+            }
+            None => {
+                let words = [rcx, r11, rip, cs, rflags, sp, ss];
+                hv.machine.write_guest_frame(rsp, words)
+            }
+        }
+        .is_ok();
+    if !written {
         vcpu.regs.rsp = rsp;
         return Err(Crash("bounce frame cannot be written"));
     }
@@ -162,6 +165,7 @@ pub(crate) fn enter<M: Machine>(
 }
 
 /// Enters a registered callback, or ends the domain.
+#[inline]
 fn call_back<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, to: Callback) {
     let handler = Handler {
         address: to.address,
@@ -170,9 +174,16 @@ fn call_back<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, to: Callback) {
     };
     let from = Interrupted::from_regs(vcpu);
     if let Err(crash) = enter(hv, vcpu, handler, from) {
-        let sp = vcpu.regs.rsp;
-        kill(hv, vcpu, crash, Some(sp));
+        no_frame(hv, vcpu, crash);
     }
+}
+
+/// Ends the domain, whose handler cannot be entered.
+#[cold]
+#[inline(never)]
+pub(crate) fn no_frame<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, crash: Crash) {
+    let sp = vcpu.regs.rsp;
+    kill(hv, vcpu, crash, Some(sp));
 }
 
 /// `syscall` from guest user: to the registered handler, or #UD when there is none. The entry code

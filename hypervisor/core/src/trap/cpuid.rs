@@ -128,7 +128,8 @@ pub(crate) fn xcr0<M: Machine>(hv: &Hypervisor<M>) -> u32 {
     hardware(hv, 0xd, 0).a & XCR0
 }
 
-/// What `vcpu` of `dom` sees.
+/// What `vcpu` of `dom` sees. The first two leaves, which every 64-bit processor has, take one look at
+/// the processor: in a virtual machine each is an exit.
 pub(crate) fn cpuid<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
@@ -137,6 +138,14 @@ pub(crate) fn cpuid<M: Machine>(
     subleaf: u32,
 ) -> Answer {
     match leaf {
+        0 => {
+            let real = hardware(hv, 0, 0);
+            Answer {
+                a: real.a.min(MAX_BASIC),
+                ..real
+            }
+        }
+        1 => leaf_1(dom, vcpu, hardware(hv, 1, 0)),
         HYPERVISOR..0x4000_0100 => own(hv, leaf, subleaf),
         EXTENDED..=MAX_EXTENDED => {
             if leaf > hardware(hv, EXTENDED, 0).a {
@@ -144,25 +153,14 @@ pub(crate) fn cpuid<M: Machine>(
             }
             extended(hv, dom, vcpu, leaf)
         }
-        0..=MAX_BASIC if leaf <= hardware(hv, 0, 0).a => basic(hv, dom, vcpu, leaf, subleaf),
+        0..=MAX_BASIC if leaf <= hardware(hv, 0, 0).a => basic(hv, vcpu, leaf, subleaf),
         _ => Answer::default(),
     }
 }
 
-fn basic<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    vcpu: &Vcpu,
-    leaf: u32,
-    subleaf: u32,
-) -> Answer {
+fn basic<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu, leaf: u32, subleaf: u32) -> Answer {
     let real = hardware(hv, leaf, subleaf);
     match leaf {
-        0 => Answer {
-            a: real.a.min(MAX_BASIC),
-            ..real
-        },
-        1 => leaf_1(hv, dom, vcpu, real),
         // Caches and their geometry.
         2 | 4 => real,
         7 => match subleaf {
@@ -192,11 +190,12 @@ fn leaf_1_edx(dom: &Domain, vcpu: &Vcpu) -> u32 {
     bits
 }
 
-fn leaf_1<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &Vcpu, real: Answer) -> Answer {
+fn leaf_1(dom: &Domain, vcpu: &Vcpu, real: Answer) -> Answer {
     let mut c = real.c & F1C | F1C_HYPERVISOR;
     // The kernel that has the hardware sees that XSAVE is on, as plain CPUID shows it.
     let enabled = cr4(vcpu) & CR4_OSXSAVE != 0 || is_hardware_kernel(dom, vcpu);
-    if xcr0(hv) != 0 && enabled {
+    // Where there is XSAVE, it has the x87 state at least.
+    if real.c & F1C_XSAVE != 0 && enabled {
         c |= F1C_OSXSAVE;
     }
     let d = real.d & leaf_1_edx(dom, vcpu);

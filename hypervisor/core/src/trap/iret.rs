@@ -14,7 +14,6 @@ use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::vcpu::Vcpu;
-use zerocopy::IntoBytes;
 
 /// `iret()`. The registers are all in place afterwards, rax among them.
 ///
@@ -23,10 +22,9 @@ use zerocopy::IntoBytes;
 #[inline(never)]
 pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     let rsp = cx.vcpu.regs.rsp;
-    if !read(cx.hv, cx.vcpu, rsp) {
+    let Some(frame) = read(cx.hv, rsp) else {
         return Err(Crash("iret frame cannot be read").into());
-    }
-    let frame = cx.vcpu.iret_frame;
+    };
     let mut to = target(&frame);
     prepare(cx.hv, cx.vcpu, &frame)?;
     match exit(&frame, &to) {
@@ -41,14 +39,14 @@ pub fn iret<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     Ok(0)
 }
 
-/// The same, the guest's stack pointer being `rsp`, if nothing is wrong with the frame; else false, and nothing done: then the whole
-/// hypercall is to be run, for which all of the guest's registers must be saved.
+/// The same, the guest's stack pointer being `rsp`, if nothing is wrong with the frame; else false,
+/// and nothing done: then the whole hypercall is to be run, for which all of the guest's registers
+/// must be saved.
 #[inline]
 pub(crate) fn quick<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, rsp: u64) -> bool {
-    if !read(hv, vcpu, rsp) {
+    let Some(frame) = read(hv, rsp) else {
         return false;
-    }
-    let frame = vcpu.iret_frame;
+    };
     let Ok(exit) = exit(&frame, &target(&frame)) else {
         return false;
     };
@@ -61,9 +59,12 @@ pub(crate) fn quick<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, rsp: u64) -
 
 /// Copies the frame at `rsp` in, once.
 #[inline(always)]
-fn read<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, rsp: u64) -> bool {
-    let frame = vcpu.iret_frame.as_mut_bytes();
-    guest_range(rsp, frame.len() as u64) && hv.machine.copy_from_guest(rsp, frame).is_ok()
+fn read<M: Machine>(hv: &Hypervisor<M>, rsp: u64) -> Option<iret_context> {
+    if !guest_range(rsp, size_of::<iret_context>() as u64) {
+        return None;
+    }
+    let words = hv.machine.read_guest_frame(rsp).ok()?;
+    Some(zerocopy::transmute!(words))
 }
 
 /// Where the frame says to go on.

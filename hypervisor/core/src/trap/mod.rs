@@ -93,7 +93,7 @@ const fn has_error_code(vector: u8) -> bool {
 pub(crate) fn invalid_opcode<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
     let emulated = emulate::forced_cpuid(hv, vcpu);
     if !emulated {
-        inject(hv, vcpu, UD, None);
+        inject_in_line(hv, vcpu, UD, None);
     }
     emulated
 }
@@ -122,7 +122,7 @@ pub(crate) fn page_fault<M: Machine>(
         Mode::Kernel => error & !PF_USER,
         Mode::User => error,
     };
-    inject(hv, vcpu, PF, Some(shown));
+    inject_in_line(hv, vcpu, PF, Some(shown));
     false
 }
 
@@ -182,19 +182,37 @@ fn debug<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
 }
 
 /// Enters the guest's handler of `vector`, with `error` pushed.
-#[inline]
+#[inline(never)]
 pub(crate) fn inject<M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,
     vector: u8,
     error: Option<u32>,
 ) {
+    inject_in_line(hv, vcpu, vector, error);
+}
+
+/// The same, for the vectors that guests take all the time.
+#[inline(always)]
+fn inject_in_line<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, vector: u8, error: Option<u32>) {
     let from = Interrupted::from_regs(vcpu);
-    inject_at(hv, vcpu, vector, error, from);
+    through_gate(hv, vcpu, vector, error, from);
 }
 
 /// Enters the guest's handler of `vector` as if it had interrupted `from`.
+#[inline(never)]
 pub(crate) fn inject_at<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    vector: u8,
+    error: Option<u32>,
+    from: Interrupted,
+) {
+    through_gate(hv, vcpu, vector, error, from);
+}
+
+#[inline(always)]
+fn through_gate<M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,
     vector: u8,
@@ -203,15 +221,7 @@ pub(crate) fn inject_at<M: Machine>(
 ) {
     let gate = vcpu.arch.traps[usize::from(vector)];
     if gate.address == 0 {
-        log::warn!(
-            "d{}v{} Unhandled: vec {vector}, {}[{:04x}]",
-            vcpu.id.domain,
-            vcpu.id.index,
-            name(vector),
-            error.unwrap_or(0),
-        );
-        let at = (vector == PF).then(|| bounce::cr2(hv, vcpu));
-        kill(hv, vcpu, Crash("exception without a handler"), at);
+        no_handler(hv, vcpu, vector, error);
         return;
     }
     let handler = Handler {
@@ -220,9 +230,23 @@ pub(crate) fn inject_at<M: Machine>(
         error,
     };
     if let Err(crash) = bounce::enter(hv, vcpu, handler, from) {
-        let sp = vcpu.regs.rsp;
-        kill(hv, vcpu, crash, Some(sp));
+        bounce::no_frame(hv, vcpu, crash);
     }
+}
+
+/// Ends the domain, which has no handler of `vector`.
+#[cold]
+#[inline(never)]
+fn no_handler<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, vector: u8, error: Option<u32>) {
+    log::warn!(
+        "d{}v{} Unhandled: vec {vector}, {}[{:04x}]",
+        vcpu.id.domain,
+        vcpu.id.index,
+        name(vector),
+        error.unwrap_or(0),
+    );
+    let at = (vector == PF).then(|| bounce::cr2(hv, vcpu));
+    kill(hv, vcpu, Crash("exception without a handler"), at);
 }
 
 /// Ends the domain on the way out: registers, the walk of `va`, then the crash itself.

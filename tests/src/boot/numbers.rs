@@ -58,7 +58,8 @@ const CEILINGS: &[(&str, u64)] = &[
     ("rdmsr_efer", 300),
     ("out_0x80", 350),
     ("forced_cpuid_0", 200),
-    ("invalid_opcode_and_iret", 350),
+    ("forced_cpuid_1", 200),
+    ("invalid_opcode_and_iret", 330),
     ("page_fault_and_iret", 370),
     ("user_syscall_and_iret", 380),
 ];

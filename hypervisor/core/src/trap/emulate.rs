@@ -59,9 +59,14 @@ pub(crate) fn forced_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> b
         Some(word) => word << 8 == FORCED_CPUID_WORD << 8,
         None => is_forced_at_end(hv, vcpu.regs.rip),
     };
-    if !forced {
-        return false;
+    if forced {
+        answer_cpuid(hv, vcpu);
     }
+    forced
+}
+
+#[inline(never)]
+fn answer_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
     let (leaf, subleaf) = (vcpu.regs.rax as u32, vcpu.regs.rcx as u32);
     let dom = hv.domains.slot(vcpu.slot);
     let answer = cpuid::cpuid(hv, dom, vcpu, leaf, subleaf);
@@ -71,7 +76,6 @@ pub(crate) fn forced_cpuid<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> b
     r.rcx = u64::from(answer.c);
     r.rdx = u64::from(answer.d);
     advance(hv, vcpu, FORCED_CPUID.len() as u8);
-    true
 }
 
 /// The eight bytes of code at `rip`; `None` if they are not all there.

@@ -239,6 +239,18 @@ fn forget<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
 /// Gives up what the vCPUs hold: roots, descriptor tables, registered areas, unfinished walks.
 fn release_vcpus<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
     let mut homes = dom.homes.lock();
+    // One vCPU's walk may wait for another's: first those that wait for nobody.
+    let unfinished = |vcpu: &&mut VcpuBox| !vcpu.walk.is_idle();
+    while let Some(vcpu) = homes
+        .iter_mut()
+        .flatten()
+        .filter(unfinished)
+        .min_by_key(|vcpu| vcpu.walk.level())
+    {
+        if finish_walk(hv, vcpu, budget) == Progress::More {
+            return Progress::More;
+        }
+    }
     for vcpu in homes.iter_mut().flatten() {
         if !budget.take(1) || finish_walk(hv, vcpu, budget) == Progress::More {
             return Progress::More;

@@ -454,3 +454,30 @@ fn a_dead_domain_takes_no_frames_and_no_pins() {
         "its last frame is gone"
     );
 }
+
+/// The walk of one vCPU waits for another's; neither vCPU runs any more.
+#[test]
+fn a_domain_dies_while_its_vcpus_wait_for_one_another() {
+    let hv = testkit::hypervisor(64, 1);
+    let dom = testkit::domain(hv, 1, 2, 24);
+    let free = hv.frames.free_frames();
+    let [l1, l2] = [(); 2].map(|()| hv.alloc_domain_page(dom).expect("a frame is free"));
+    hv.machine.store_u64(l1, 0, l1.addr() | PRESENT);
+    hv.machine.store_u64(l2, 0, l1.addr() | PRESENT);
+    for (vcpu, (table, level)) in [(1, (l1, 1)), (0, (l2, 2))] {
+        let mut homes = dom.homes.lock();
+        let walk = &mut homes[vcpu].as_mut().expect("it does not run").walk;
+        for _ in 0..4 {
+            let begun = if level == 1 { 0 } else { Budget::FULL };
+            let got = walk::get_table(hv, dom, (table, level), walk, &mut Budget::new(begun));
+            assert_eq!(got, Err(Stop::Retry), "level {level}");
+        }
+    }
+    let mut turns = 0..1000;
+    while crate::domain::lifecycle::destroy(hv, dom, &mut Budget::new(8)).unwrap()
+        == crate::domain::lifecycle::Progress::More
+    {
+        assert!(turns.next().is_some(), "no end");
+    }
+    assert_eq!(hv.frames.free_frames(), free + 1, "its shared info too");
+}

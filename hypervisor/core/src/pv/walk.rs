@@ -75,6 +75,13 @@ impl Walk {
     pub fn is_idle(&self) -> bool {
         self.stack.is_empty() && self.queue.is_empty() && self.verdict.is_none()
     }
+
+    /// Level of the table that is worked on, 0 if none is: of several walks, the one with the lowest
+    /// waits for none of the others.
+    #[must_use]
+    pub fn level(&self) -> u8 {
+        self.stack.last().map_or(0, |step| step.level)
+    }
 }
 
 /// Takes a use of `table` as a live page table of its level, validating it first if need be.

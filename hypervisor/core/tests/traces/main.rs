@@ -1,7 +1,8 @@
 //! Random traces of all memory operations against a reference model; see [`trace`].
 //!
 //! `cargo test` runs a few; the long run prints rates and what was done:
-//! `TRACE_STEPS=10000000 cargo test --profile checked -p hypervisor-core --test traces long -- --nocapture`.
+//! `cargo test --profile checked -p hypervisor-core --test traces long -- --ignored --nocapture`.
+//! `TRACE_OPERATIONS` says how many operations at least (ten million unless it is given),
 //! `TRACE_SEED` is where it begins; `TRACE_FILE` names a trace to run alone.
 
 #[allow(

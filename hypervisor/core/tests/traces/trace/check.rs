@@ -8,7 +8,7 @@ use hypervisor_core::frame::word::Word;
 
 use super::format::CPUS;
 use super::model::{
-    DOMAINS, FRAMES, Owner, RESERVED, Set, Use, VCPUS, bit, hypervisors_slot, target,
+    ALL, DOMAINS, FRAMES, Owner, RESERVED, Set, Use, VCPUS, bit, hypervisors_slot, members, target,
 };
 use super::world::{World, owner, usage};
 
@@ -24,7 +24,16 @@ pub struct Watch {
     words: [Word; FRAMES],
     /// When each frame was last given to somebody.
     given: [u64; FRAMES],
+    /// The present entries of each frame, by index, as they were when it was last looked through.
+    present: Vec<Vec<(usize, u64)>>,
+    /// Frames that were written since.
+    stale: Set,
+    /// Checks so far.
+    checks: u32,
 }
+
+/// Every so many checks all of memory is looked through, and nothing may have escaped.
+const WHOLE: u32 = 256;
 
 impl Watch {
     /// From now on.
@@ -32,7 +41,15 @@ impl Watch {
         Self {
             words: words(world),
             given: [0; FRAMES],
+            present: vec![Vec::new(); FRAMES],
+            stale: ALL,
+            checks: 0,
         }
+    }
+
+    /// Frames that were written.
+    pub fn written(&mut self, set: Set) {
+        self.stale |= set;
     }
 
     /// Checks everything; `busy` frames are those that unfinished operations work on.
@@ -54,8 +71,24 @@ impl Watch {
             }
         }
         self.words = now;
-        counts(world, &now, busy)?;
+        self.look_through(world)?;
+        counts(world, &now, &self.present, busy)?;
         self.tlbs(world, written)
+    }
+
+    /// Looks for present entries where memory was written, and now and then everywhere.
+    fn look_through(&mut self, world: &World) -> Result<(), String> {
+        self.checks += 1;
+        let whole = self.checks.is_multiple_of(WHOLE);
+        for f in members(if whole { ALL } else { self.stale }) {
+            let now = present(world, f);
+            if self.stale & bit(f as u64) == 0 && now != self.present[f] {
+                return Err(format!("frame {f:x} was written, and nobody noticed"));
+            }
+            self.present[f] = now;
+        }
+        self.stale = 0;
+        Ok(())
     }
 
     /// No CPU remembers a way to a frame that is somebody else's now, to write a table or
@@ -104,7 +137,12 @@ fn words(world: &World) -> [Word; FRAMES] {
 /// Type counts are entries, pins and holders; reference counts are mappings, claims and holders; a
 /// free frame is referenced by nothing; nothing of the hypervisor's is mapped; all frames are
 /// accounted for. For busy frames the words may say more than can be seen, never less.
-fn counts(world: &mut World, words: &[Word; FRAMES], busy: Set) -> Result<(), String> {
+fn counts(
+    world: &mut World,
+    words: &[Word; FRAMES],
+    present: &[Vec<(usize, u64)>],
+    busy: Set,
+) -> Result<(), String> {
     let mut counts = [Count::default(); FRAMES];
     let mut add = |mfn: u64, typed: bool| {
         if let Some(count) = counts.get_mut(mfn as usize) {
@@ -121,7 +159,7 @@ fn counts(world: &mut World, words: &[Word; FRAMES], busy: Set) -> Result<(), St
         }
         if let Use::Table(level) = usage(*word) {
             if word.is_validated() {
-                entries(world, words, f, level, &mut add)?;
+                entries(words, (f, level), &present[f], &mut add)?;
             } else if bit(f as u64) & busy == 0 {
                 return Err(format!("frame {f:x} is locked, and nobody works on it"));
             }
@@ -183,48 +221,53 @@ fn counts(world: &mut World, words: &[Word; FRAMES], busy: Set) -> Result<(), St
     Ok(())
 }
 
-/// The entries of a valid table.
-fn entries(
-    world: &World,
-    words: &[Word; FRAMES],
-    table: usize,
-    level: u8,
-    add: &mut impl FnMut(u64, bool),
-) -> Result<(), String> {
-    let memory = world.hv.machine.frame_words(Mfn(table as u64));
+/// The present entries of a frame, as if it were a table.
+fn present(world: &World, f: usize) -> Vec<(usize, u64)> {
+    let memory = world.hv.machine.frame_words(Mfn(f as u64));
+    let mut found = Vec::new();
     for (eight, chunk) in memory.chunks(8).enumerate() {
-        if chunk
+        let any = chunk
             .iter()
-            .fold(0, |all, e| all | e.load(Ordering::Relaxed))
-            & 1
-            == 0
-        {
+            .fold(0, |all, e| all | e.load(Ordering::Relaxed));
+        if any & 1 == 0 {
             continue;
         }
-        for (i, entry) in chunk.iter().enumerate() {
-            let (index, entry) = (eight * 8 + i, entry.load(Ordering::Relaxed));
-            if entry & 1 == 0 || hypervisors_slot(level, index) {
-                continue;
-            }
-            let mfn = target(entry);
-            let Some(child) = words.get(mfn as usize) else {
-                if level > 1 {
-                    return Err(format!(
-                        "{table:x}[{index}] = {entry:x} leads out of memory"
-                    ));
-                }
-                continue;
-            };
-            let writable = level == 1 && entry & 2 != 0;
-            let fits = match level {
-                1 => !writable || usage(*child) == Use::Writable,
-                _ => usage(*child) == Use::Table(level - 1),
-            };
-            if !fits || !matches!(owner(*child), Owner::Domain(_)) {
-                return Err(format!("{table:x}[{index}] = {entry:x} leads to {child:?}"));
-            }
-            add(mfn, writable || level > 1);
+        let entries = chunk.iter().map(|e| e.load(Ordering::Relaxed));
+        let numbered = entries.enumerate().map(|(i, e)| (eight * 8 + i, e));
+        found.extend(numbered.filter(|(_, e)| e & 1 != 0));
+    }
+    found
+}
+
+/// The entries of a valid table.
+fn entries(
+    words: &[Word; FRAMES],
+    (table, level): (usize, u8),
+    present: &[(usize, u64)],
+    add: &mut impl FnMut(u64, bool),
+) -> Result<(), String> {
+    for &(index, entry) in present {
+        if hypervisors_slot(level, index) {
+            continue;
         }
+        let mfn = target(entry);
+        let Some(child) = words.get(mfn as usize) else {
+            if level > 1 {
+                return Err(format!(
+                    "{table:x}[{index}] = {entry:x} leads out of memory"
+                ));
+            }
+            continue;
+        };
+        let writable = level == 1 && entry & 2 != 0;
+        let fits = match level {
+            1 => !writable || usage(*child) == Use::Writable,
+            _ => usage(*child) == Use::Table(level - 1),
+        };
+        if !fits || !matches!(owner(*child), Owner::Domain(_)) {
+            return Err(format!("{table:x}[{index}] = {entry:x} leads to {child:?}"));
+        }
+        add(mfn, writable || level > 1);
     }
     Ok(())
 }

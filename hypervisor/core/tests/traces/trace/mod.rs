@@ -218,7 +218,7 @@ impl Run {
                 if self.open.is_empty() && self.world.create(d) {
                     self.tally(Kind::Create).done += 1;
                     self.introduce(d);
-                    self.world.hv.machine.take_dirty();
+                    self.take_dirty();
                 }
                 self.check()
             }
@@ -304,7 +304,7 @@ impl Run {
                     Err(error) => {
                         present = error & 1 != 0;
                         // The walk set accessed bits before anything was asked.
-                        self.dirty |= self.world.hv.machine.take_dirty();
+                        self.dirty |= self.take_dirty();
                         let busy = self.busy();
                         judge::memories(&mut self.model, &self.world, busy, &mut self.dirty)?;
                         self.world.page_fault(cpu, who, error, *va, budget)
@@ -591,9 +591,16 @@ impl Run {
         Err(format!("no end of {left:?}"))
     }
 
+    /// The frames that were written since the last call.
+    fn take_dirty(&mut self) -> Set {
+        let dirty = self.world.hv.machine.take_dirty();
+        self.watch.written(dirty);
+        dirty
+    }
+
     /// Everything is as the model says, and as it must be.
     fn check(&mut self) -> Result<(), String> {
-        self.dirty |= self.world.hv.machine.take_dirty();
+        self.dirty |= self.take_dirty();
         let busy = self.busy();
         for d in 0..DOMAINS {
             let dom = self.world.domain(d);

@@ -506,9 +506,10 @@ fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
                 .mem
                 .get(mapped as usize)
                 .map_or(0, |m| m[(va >> 3 & 511) as usize]);
-            bit(mapped)
-                | model.closure(bit(target(*val)) | bit(target(old)))
-                | path(model, vcpu.kernel_root, *va)
+            // Which of the frames is named depends on how the two are combined.
+            let named = [old, *val, old | val, old & val, old ^ val];
+            let named = named.iter().fold(0, |set, e| set | bit(target(*e)));
+            bit(mapped) | model.closure(named) | path(model, vcpu.kernel_root, *va)
         }
         Call::MaxMem(domid, _) => charge(usize::from(*domid)),
         Call::Destroy(domid) => {

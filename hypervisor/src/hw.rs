@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use hypervisor_core::addr::Mfn;
+use hypervisor_core::addr::{ENTRIES, Mfn};
 use hypervisor_core::platform::{
     CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
 };
@@ -52,6 +52,25 @@ fn store<T: Copy>(mfn: Mfn, offset: usize, value: T) {
 #[inline(always)]
 const fn made_canonical(va: u64) -> u64 {
     ((va as i64) << 16 >> 16) as u64
+}
+
+/// Whether none of the eight entries from `index` (a multiple of 8 below 512) on is present.
+#[inline(always)]
+fn eight_absent(table: Mfn, index: usize) -> bool {
+    debug_assert!(index.is_multiple_of(8) && index < ENTRIES);
+    // No mask: callers go through a table's groups in a loop with constant bounds.
+    let first = frame_at::<u64>(table, 0).wrapping_add(index);
+    let any: u64;
+    // SAFETY: eight aligned words of one frame of the direct map, for `index` is as said, and no
+    // guest decides on it; a plain load of each.
+    unsafe {
+        asm!(
+            "mov {any}, [{at}]", "or {any}, [{at} + 8]", "or {any}, [{at} + 16]", "or {any}, [{at} + 24]",
+            "or {any}, [{at} + 32]", "or {any}, [{at} + 40]", "or {any}, [{at} + 48]", "or {any}, [{at} + 56]",
+            at = in(reg) first, any = out(reg) any, options(nostack, readonly)
+        );
+    }
+    any & 1 == 0
 }
 
 /// Compare and exchange of an aligned word; `Err` gives what was found.
@@ -141,18 +160,21 @@ impl Machine for Hw {
     }
 
     #[inline]
-    fn eight_absent(&self, table: Mfn, index: usize) -> bool {
-        let first = frame_at::<u64>(table, (index & 504) * 8);
-        let any: u64;
-        // SAFETY: eight aligned words of one frame of the direct map; a plain load of each.
-        unsafe {
-            asm!(
-                "mov {any}, [{at}]", "or {any}, [{at} + 8]", "or {any}, [{at} + 16]", "or {any}, [{at} + 24]",
-                "or {any}, [{at} + 32]", "or {any}, [{at} + 40]", "or {any}, [{at} + 48]", "or {any}, [{at} + 56]",
-                at = in(reg) first, any = out(reg) any, options(nostack, readonly)
-            );
+    fn absent_from(&self, table: Mfn, index: usize) -> usize {
+        let mut to = index.min(ENTRIES);
+        while to < ENTRIES && eight_absent(table, to) {
+            to += 8;
         }
-        any & 1 == 0
+        to
+    }
+
+    #[inline]
+    fn absent_before(&self, table: Mfn, end: usize) -> usize {
+        let mut groups = end.min(ENTRIES) / 8;
+        while groups > 0 && eight_absent(table, (groups - 1) * 8) {
+            groups -= 1;
+        }
+        groups * 8
     }
 
     #[inline]

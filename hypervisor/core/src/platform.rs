@@ -62,8 +62,12 @@ pub trait Machine: Sync + Sized + 'static {
     // ---- frames, through the direct map -------------------------------------------------------
     /// Reads entry `index` of table `table` (one atomic 8-byte load).
     fn read_entry(&self, table: Mfn, index: usize) -> u64;
-    /// Whether none of the eight entries from `index` (a multiple of 8) on is present.
-    fn eight_absent(&self, table: Mfn, index: usize) -> bool;
+    /// The end of the absent entries from `index` (a multiple of 8) on, in whole groups of eight:
+    /// the first of a group with a present one, or 512.
+    fn absent_from(&self, table: Mfn, index: usize) -> usize;
+    /// The begin of the absent entries before `end` (a multiple of 8), likewise: the one behind a
+    /// group with a present one, or 0.
+    fn absent_before(&self, table: Mfn, end: usize) -> usize;
     /// Stores a validated entry (one atomic 8-byte store).
     fn write_entry(&self, table: Mfn, index: usize, entry: ValidEntry);
     /// Replaces an entry if it still is `old`, for updates that must keep accessed and dirty bits;

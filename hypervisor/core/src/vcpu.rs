@@ -11,6 +11,7 @@ use zerocopy::FromZeros;
 
 use crate::addr::Mfn;
 use crate::error::{Crash, Errno, Result};
+use crate::hypercall::dispatch::SYSCALL_LENGTH;
 
 /// Names a virtual CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -323,6 +324,17 @@ impl Vcpu {
     #[must_use]
     pub fn is_amid_call(&self) -> bool {
         self.continuation[0].is_some_and(|c| c.rip == self.regs.rip)
+    }
+
+    /// Records that `done` items of a call are finished: of a direct one (`depth` 0), or of one in a
+    /// multicall (1).
+    #[cold]
+    pub fn suspend_at(&mut self, depth: usize, call: (u64, [u64; 6]), done: u64) {
+        self.continuation[depth & 1] = Some(Continuation {
+            call,
+            done,
+            rip: self.regs.rip.wrapping_sub(SYSCALL_LENGTH),
+        });
     }
 
     /// A vCPU as it is before its context is set.

@@ -62,6 +62,15 @@ const CEILINGS: &[(&str, u64)] = &[
     ("invalid_opcode_and_iret", 330),
     ("page_fault_and_iret", 370),
     ("user_syscall_and_iret", 380),
+    ("mmu_update_1_frame", 300),
+    ("mmu_update_32_frame_per_entry", 110),
+    ("mmu_update_32_available_per_entry", 40),
+    ("update_va_mapping_none", 280),
+    ("update_va_mapping_invlpg", 320),
+    ("pin_unpin_l1_empty", 3_500),
+    // 60 for each entry.
+    ("pin_unpin_l1_512", 512 * 60),
+    ("new_baseptr_other", 200),
 ];
 const BENCH: &str = "BENCH ";
 const BENCH_DONE: &str = "BENCH DONE ";

@@ -494,8 +494,8 @@ pub(super) const ALL: &[Mutant] = &[
         TypeCount,
         Faults("every_operation"),
         (
-            "    load(cx.hv, new);\n    retire(cx, old);",
-            "    load(cx.hv, new);\n    let _ = (old, retire::<M>);",
+            "    load(hv, new);\n    retire(hv, dom, old, (&mut vcpu.walk, budget));",
+            "    load(hv, new);\n    let _ = (dom, old, budget, retire::<M>);",
         ),
     ),
     // ---- memory, domains, ports -----------------------------------------------------------------

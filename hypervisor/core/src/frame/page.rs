@@ -126,6 +126,52 @@ impl<M: Machine> Hypervisor<M> {
         self.page_put_slowly(mfn, put_one_of_few);
     }
 
+    /// Changes the words of frames in a row: of that which `named` says for each index from `index`
+    /// on, `step` by `step`, as long as it says one and the change succeeds at once. Gives the index
+    /// it came to. For loops over whole tables.
+    #[inline(always)]
+    fn change_row(
+        &self,
+        mut index: usize,
+        step: isize,
+        named: impl Fn(usize) -> Option<Mfn>,
+        change: impl Fn(Word) -> Option<Word>,
+    ) -> usize {
+        let all = self.frames.all();
+        while let Some(info) = named(index).and_then(|mfn| all.get(mfn.0 as usize)) {
+            let seen = info.word();
+            let Some(word) = change(seen) else { break };
+            if !info.try_replace(seen, word) {
+                break;
+            }
+            index = index.wrapping_add_signed(step);
+        }
+        index
+    }
+
+    /// Takes a writable use and its reference of each frame that `named` says for the indexes from
+    /// `index` up, to the first that is not mapped writable already; gives its index.
+    #[inline(always)]
+    pub(crate) fn get_row_writable(
+        &self,
+        owner: Owner,
+        index: usize,
+        named: impl Fn(usize) -> Option<Mfn>,
+    ) -> usize {
+        self.change_row(index, 1, named, |w| w.get_writable_again(owner))
+    }
+
+    /// Gives up a writable use and its reference of each frame that `named` says for the indexes
+    /// from `index` down, to the first that has few of them; gives its index.
+    #[inline(always)]
+    pub(crate) fn put_row_writable(
+        &self,
+        index: usize,
+        named: impl Fn(usize) -> Option<Mfn>,
+    ) -> usize {
+        self.change_row(index, -1, named, Word::put_one_of_many_writable)
+    }
+
     /// A put that met interference, or of what has no count.
     #[cold]
     #[inline(never)]

@@ -150,6 +150,12 @@ impl FrameTable {
         self.word(mfn).owner()
     }
 
+    /// All words: a loop keeps this at hand.
+    #[inline(always)]
+    pub(super) fn all(&self) -> &'static [FrameInfo] {
+        self.info
+    }
+
     /// What the table keeps for `mfn`, if it covers it.
     #[inline(always)]
     pub(super) fn info(&self, mfn: Mfn) -> Option<&FrameInfo> {

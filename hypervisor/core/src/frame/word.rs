@@ -300,6 +300,19 @@ impl Word {
         Ok(Self(self.0 + step))
     }
 
+    /// One more reference and writable use of what is writable already; `None` for other words.
+    #[inline]
+    #[must_use]
+    pub const fn get_writable_again(self, owner: Owner) -> Option<Self> {
+        // State and room at one look.
+        const LOOK: u64 = u64::MAX << STATE_SHIFT | FULL;
+        if self.0 & LOOK == state_of(owner, Kind::Writable) << STATE_SHIFT {
+            Some(Self(self.0 + (REF_ONE + TYPE_ONE)))
+        } else {
+            None
+        }
+    }
+
     #[cold]
     const fn why_not_writable(self, owner: Owner) -> Refusal {
         if self.0 & OWNER_MASK != owner_bits(owner) {

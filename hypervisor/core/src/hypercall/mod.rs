@@ -11,7 +11,7 @@ mod tests;
 use crate::domain::Domain;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
-use crate::vcpu::{Continuation, Vcpu};
+use crate::vcpu::Vcpu;
 
 pub use dispatch::TABLE;
 
@@ -128,10 +128,8 @@ impl<'a, M: Machine> Cx<'a, M> {
 
     /// Records that `done` items are finished; the handler then returns `Stop::Retry`.
     pub fn suspend_at(&mut self, done: u64) {
-        self.vcpu.continuation[usize::from(self.depth & 1)] = Some(Continuation {
-            call: (self.number, self.args()),
-            done,
-            rip: self.vcpu.regs.rip.wrapping_sub(dispatch::SYSCALL_LENGTH),
-        });
+        let call = (self.number, self.args());
+        self.vcpu
+            .suspend_at(usize::from(self.depth & 1), call, done);
     }
 }

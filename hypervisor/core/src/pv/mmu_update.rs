@@ -2,8 +2,11 @@
 
 use hypercall_abi::xen::{
     DOMID_IO, DOMID_SELF, DOMID_XEN, MMU_MACHPHYS_UPDATE, MMU_NORMAL_PT_UPDATE,
-    MMU_PT_UPDATE_NO_TRANSLATE, MMU_PT_UPDATE_PRESERVE_AD, UVMF_NONE, mmu_update as Request,
+    MMU_PT_UPDATE_NO_TRANSLATE, MMU_PT_UPDATE_PRESERVE_AD, UVMF_INVLPG, UVMF_NONE,
+    mmu_update as Request,
 };
+
+use zerocopy::IntoBytes;
 
 use super::update::{AccessedDirty, Parties};
 use super::{scope, walk};
@@ -16,6 +19,7 @@ use crate::guest::{GuestSlice, copy_out};
 use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
+use crate::vcpu::Vcpu;
 
 impl<'a, M: Machine> Cx<'a, M> {
     /// The domain that the caller means by `domid`, if it may act on it.
@@ -58,6 +62,65 @@ pub(super) fn page_owner<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<O
 /// The same for the pages that entries map.
 fn mapped_owner<M: Machine>(cx: &Cx<'_, M>, domid: u16) -> Result<Owner> {
     Ok(page_owner(cx, domid)?.map_or(Owner::IO, Owner::from))
+}
+
+/// `mmu_update` of entries of level-1 tables, the caller's own; how many it did, from the first on.
+#[inline(always)]
+pub(crate) fn quick_update<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    dom: &Domain,
+    args: [u64; 6],
+) -> u64 {
+    let [at, count, pdone, foreign, ..] = args;
+    let count = count as u32;
+    if pdone != 0 || foreign as u32 != u32::from(DOMID_SELF) {
+        return 0;
+    }
+    if count != 1 {
+        return quick_list(hv, vcpu, dom, (at, count));
+    }
+    if !guest_range(at, size_of::<Request>() as u64) {
+        return 0;
+    }
+    let (Ok(ptr), Ok(val)) = (
+        hv.machine.read_guest_u64(at),
+        hv.machine.read_guest_u64(at.wrapping_add(8)),
+    ) else {
+        return 0;
+    };
+    let (owner, table) = (Owner::from(dom), Mfn::containing(ptr));
+    let _guard = dom.lock();
+    let done = ptr & 7 == MMU_NORMAL_PT_UPDATE
+        && hv.frames.word(table).is_live_l1(owner)
+        && hv.try_update_l1(owner, table, index_of(ptr), val);
+    u64::from(done)
+}
+
+/// The same of a list that fits into one batch.
+#[inline(never)]
+fn quick_list<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    dom: &Domain,
+    (at, count): (u64, u32),
+) -> u64 {
+    let bytes = u64::from(count) * size_of::<Request>() as u64;
+    if count > hv.machine.budget() / UNITS || !guest_range(at, bytes) {
+        return 0;
+    }
+    let Some(requests) = vcpu.requests.get_mut(..count as usize) else {
+        return 0;
+    };
+    if hv
+        .machine
+        .copy_from_guest(at, requests.as_mut_bytes())
+        .is_err()
+    {
+        return 0;
+    }
+    let _guard = dom.lock();
+    level_one(hv, Parties::own(dom), requests) as u64
 }
 
 /// `mmu_update(ureqs, count, pdone, foreigndom)`.
@@ -200,51 +263,62 @@ const fn update_of(request: &Request) -> Option<AccessedDirty> {
     }
 }
 
+/// The bits of an entry's machine address that say which of its table's entries it is.
+const INDEX: u64 = 0xff8;
+
+/// Which of its table's entries a request is about.
+#[inline(always)]
+const fn index_of(ptr: u64) -> usize {
+    (ptr & INDEX) as usize >> 3
+}
+
 /// Runs requests as long as they are usual updates of level-1 tables; how many. The next one
 /// changed nothing.
 #[inline(never)]
 fn level_one<M: Machine>(hv: &Hypervisor<M>, parties: Parties<'_>, requests: &[Request]) -> usize {
     let owner = Owner::from(parties.table);
-    // Updates of level-1 tables end no table's life, and the lock keeps others from it.
-    let mut live = Mfn(u64::MAX);
     let mut left = requests;
-    while let [request, rest @ ..] = left {
-        let table = Mfn::containing(request.ptr);
-        if live != table {
-            if !hv.frames.word(table).is_live_l1(owner) {
-                break;
-            }
-            live = table;
-        }
-        let finished = match update_of(request) {
-            Some(AccessedDirty::Overwrite) => {
-                let index = (request.ptr as usize >> 3) & 511;
-                hv.try_update_l1(parties.pages, table, index, request.val)
-            }
-            Some(ad) => keeping(hv, parties, request, ad),
-            None => false,
-        };
-        if !finished {
+    while let [next, rest @ ..] = left {
+        let table = Mfn::containing(next.ptr);
+        if !hv.frames.word(table).is_live_l1(owner) {
             break;
         }
-        left = rest;
+        match overwrite(hv, parties.pages, table, left) {
+            0 if update_of(next) == Some(AccessedDirty::Keep) && keep(hv, parties, next) => {
+                left = rest;
+            }
+            0 => break,
+            done => left = left.get(done..).unwrap_or_default(),
+        }
     }
     requests.len() - left.len()
 }
 
+/// Runs requests as long as they are plain updates of the live level-1 table `table` and succeed at
+/// once; how many. They end no table's life, and the lock keeps others from it.
+#[inline(always)]
+fn overwrite<M: Machine>(
+    hv: &Hypervisor<M>,
+    pages: Owner,
+    table: Mfn,
+    requests: &[Request],
+) -> usize {
+    let plain = table.addr() | MMU_NORMAL_PT_UPDATE;
+    let done = requests.iter().position(|request| {
+        // The same table, said in the way that needs no other register.
+        let table = Mfn::containing(request.ptr);
+        (request.ptr ^ plain) & !INDEX != 0
+            || !hv.try_update_l1(pages, table, index_of(request.ptr), request.val)
+    });
+    done.unwrap_or(requests.len())
+}
+
 /// An update of a live level-1 table that keeps what the processor noted; whether it succeeded.
 #[inline(never)]
-fn keeping<M: Machine>(
-    hv: &Hypervisor<M>,
-    parties: Parties<'_>,
-    request: &Request,
-    ad: AccessedDirty,
-) -> bool {
-    let slot = (
-        Mfn::containing(request.ptr),
-        (request.ptr as usize >> 3) & 511,
-    );
-    hv.update_l1(parties, slot, request.val, ad).is_ok()
+fn keep<M: Machine>(hv: &Hypervisor<M>, parties: Parties<'_>, request: &Request) -> bool {
+    let slot = (Mfn::containing(request.ptr), index_of(request.ptr));
+    hv.update_l1(parties, slot, request.val, AccessedDirty::Keep)
+        .is_ok()
 }
 
 /// Any request: whether it is finished, and what to return.
@@ -282,6 +356,35 @@ fn machphys<M: Machine>(hv: &Hypervisor<M>, parties: Parties<'_>, request: &Requ
     }
     hv.set_m2p(mfn, request.val);
     Ok(())
+}
+
+/// `update_va_mapping` without a flush or with that of one page here: whether it is done.
+#[inline(always)]
+pub(crate) fn quick_va_mapping<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &Vcpu,
+    dom: &Domain,
+    args: [u64; 6],
+) -> bool {
+    let [va, raw, flags, ..] = args;
+    let Some(root) = vcpu.arch.kernel_root else {
+        return false;
+    };
+    if flags & !UVMF_INVLPG != 0 {
+        return false;
+    }
+    let guard = dom.lock();
+    let Some((table, index)) = hv.l1_slot(root, va) else {
+        return false;
+    };
+    if !hv.try_update_l1(Owner::from(dom), table, index, raw) {
+        return false;
+    }
+    drop(guard);
+    if flags == UVMF_INVLPG {
+        hv.machine.invlpg_local(va);
+    }
+    true
 }
 
 /// `update_va_mapping(va, new_val, flags)`.

@@ -1,7 +1,7 @@
 //! `mmuext_op` (xen.h): pins, roots, flushes, descriptor tables, page copies.
 
 use hypercall_abi::xen::{
-    MMUEXT_CLEAR_PAGE, MMUEXT_COPY_PAGE, MMUEXT_FLUSH_CACHE, MMUEXT_FLUSH_CACHE_GLOBAL,
+    DOMID_SELF, MMUEXT_CLEAR_PAGE, MMUEXT_COPY_PAGE, MMUEXT_FLUSH_CACHE, MMUEXT_FLUSH_CACHE_GLOBAL,
     MMUEXT_INVLPG_ALL, MMUEXT_INVLPG_LOCAL, MMUEXT_INVLPG_MULTI, MMUEXT_MARK_SUPER,
     MMUEXT_NEW_BASEPTR, MMUEXT_NEW_USER_BASEPTR, MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE,
     MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE, MMUEXT_SET_LDT, MMUEXT_TLB_FLUSH_ALL,
@@ -11,13 +11,37 @@ use hypercall_abi::xen::{
 
 use super::mmu_update::{operations, page_owner, tell_done};
 use super::{root, scope, walk};
-use crate::addr::Mfn;
+use crate::addr::{Mfn, guest_range};
 use crate::domain::Domain;
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::frame::word::{Owner, Word};
 use crate::guest::GuestSlice;
 use crate::hypercall::Cx;
+use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
+use crate::vcpu::Vcpu;
+
+/// `mmuext_op` with one operation that loads a kernel root which is live: whether that was all, and
+/// done.
+#[inline(always)]
+pub(crate) fn quick<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    dom: &Domain,
+    args: [u64; 6],
+) -> bool {
+    let [at, count, pdone, foreign, ..] = args;
+    let usual = count as u32 == 1 && pdone == 0 && foreign as u16 == DOMID_SELF;
+    if !usual || !guest_range(at, size_of::<Op>() as u64) {
+        return false;
+    }
+    let word = |index: u64| hv.machine.read_guest_u64(at.wrapping_add(index * 8));
+    // The last one is not used, but has to be there.
+    let (Ok(cmd), Ok(arg), Ok(_)) = (word(0), word(1), word(2)) else {
+        return false;
+    };
+    cmd as u32 == MMUEXT_NEW_BASEPTR && root::quick_kernel_root(hv, vcpu, dom, Mfn(arg))
+}
 
 /// `mmuext_op(uops, count, pdone, foreigndom)`.
 ///

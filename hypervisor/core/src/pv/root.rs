@@ -4,28 +4,63 @@ use super::walk;
 use crate::addr::Mfn;
 use crate::domain::Domain;
 use crate::error::{Errno, Result, Stop};
-use crate::frame::word::{Owner, Word};
+use crate::frame::word::{Kind, Owner, Word};
 use crate::hypercall::{Budget, Cx};
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
+use crate::vcpu::Vcpu;
 
 /// `MMUEXT_NEW_BASEPTR`: the kernel root, loaded at once.
 ///
 /// # Errors
 /// `EINVAL` when it is no valid root; `Retry`.
 pub(crate) fn new_kernel_root<M: Machine>(cx: &mut Cx<'_, M>, new: Mfn) -> Result<(), Stop> {
-    let old = cx.vcpu.arch.kernel_root;
-    if old == Some(new) {
+    if cx.vcpu.arch.kernel_root == Some(new) {
         load(cx.hv, new);
         return Ok(());
     }
     let _guard = cx.dom.lock();
     let walk = &mut cx.vcpu.walk;
     walk::get_table(cx.hv, cx.dom, (new, 4), walk, &mut cx.budget)?;
-    cx.vcpu.arch.kernel_root = Some(new);
-    load(cx.hv, new);
-    retire(cx, old);
+    run_in(cx.hv, cx.dom, (cx.vcpu, new), &mut cx.budget);
     Ok(())
+}
+
+/// The same for a vCPU without page-table work in progress and a root that is live; says whether it
+/// is done, or else nothing has changed.
+#[inline(always)]
+pub(super) fn quick_kernel_root<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    dom: &Domain,
+    new: Mfn,
+) -> bool {
+    if vcpu.arch.kernel_root == Some(new) {
+        load(hv, new);
+        return true;
+    }
+    let _guard = dom.lock();
+    let owner = Owner::from(dom);
+    let live = |word: Word| word.get_validated(owner, Kind::L4);
+    if !hv.frames.try_change(new, live) {
+        return false;
+    }
+    let mut budget = Budget::new(hv.machine.budget());
+    run_in(hv, dom, (vcpu, new), &mut budget);
+    true
+}
+
+/// Has `vcpu` run in `new`, of which it holds a use, and gives up that of its old root.
+#[inline(always)]
+fn run_in<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    (vcpu, new): (&mut Vcpu, Mfn),
+    budget: &mut Budget,
+) {
+    let old = vcpu.arch.kernel_root.replace(new);
+    load(hv, new);
+    retire(hv, dom, old, (&mut vcpu.walk, budget));
 }
 
 /// `MMUEXT_NEW_USER_BASEPTR`: the user root, loaded at the next return to user mode; 0 for none.
@@ -44,17 +79,23 @@ pub(crate) fn new_user_root<M: Machine>(cx: &mut Cx<'_, M>, new: Mfn) -> Result<
         walk::get_table(cx.hv, cx.dom, (new, 4), walk, &mut cx.budget)?;
     }
     cx.vcpu.arch.user_root = new;
-    retire(cx, old);
+    retire(cx.hv, cx.dom, old, (&mut cx.vcpu.walk, &mut cx.budget));
     Ok(())
 }
 
 /// Gives up a root's use; what is left of its release ends before the vCPU's next call.
-fn retire<M: Machine>(cx: &mut Cx<'_, M>, old: Option<Mfn>) {
-    if let Some(old) = old {
-        walk::put_table(cx.hv, old, &mut cx.vcpu.walk);
-        if !cx.vcpu.walk.is_idle() {
-            let _ = walk::finish(cx.hv, cx.dom, &mut cx.vcpu.walk, &mut cx.budget);
-        }
+#[inline(always)]
+fn retire<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    old: Option<Mfn>,
+    (walk, budget): (&mut walk::Walk, &mut Budget),
+) {
+    if let Some(old) = old
+        && !walk::put_one_of_several(hv, old)
+    {
+        walk::put_table(hv, old, walk);
+        let _ = walk::finish(hv, dom, walk, budget);
     }
 }
 

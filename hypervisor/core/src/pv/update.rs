@@ -2,10 +2,11 @@
 //! update_va_mapping, trapped writes and walks meet.
 
 use super::entry::{
-    CACHE, CHOSEN_CACHE, Claim, HARMLESS, PRESENT, RW, UNCACHED, ValidEntry, adjust, claim, frame,
+    CACHE, CHOSEN_CACHE, Claim, GLOBAL, GUEST_KERNEL, HARMLESS, PRESENT, RW, UNCACHED, USER,
+    ValidEntry, adjust, claim, frame,
 };
 use super::walk::{self, Walk};
-use crate::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
+use crate::addr::{ENTRIES, HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
 use crate::domain::Domain;
 use crate::error::{Errno, Result, Stop};
 use crate::frame::word::{Kind, Owner, Word};
@@ -118,6 +119,38 @@ impl<M: Machine> Hypervisor<M> {
         } else {
             self.page_put(frame(raw));
         }
+    }
+
+    /// Takes what the entries `from` to `to` of a level-1 table claim, up to the first that is not of
+    /// the commonest sort: a page that is mapped writable elsewhere, in an entry that stays as it is.
+    /// Gives that entry's index, or `to`.
+    #[inline(never)]
+    pub(super) fn grant_row(&self, pages: Owner, table: Mfn, from: usize, to: usize) -> usize {
+        const SORT: u64 = PRESENT | RW | USER;
+        let to = to.min(ENTRIES);
+        self.get_row_writable(pages, from, |index| {
+            if index >= to {
+                return None;
+            }
+            let raw = self.machine.read_entry(table, index);
+            let stays = raw & (GUEST_KERNEL | GLOBAL) != 0;
+            (raw & (SORT | CACHE) == SORT && stays).then_some(frame(raw))
+        })
+    }
+
+    /// Gives back what the entries `from` to `to` of a level-1 table hold, from the last on down to
+    /// the first that is not of the commonest sort: a page that stays mapped writable elsewhere.
+    /// Gives the index behind that entry, or `from`.
+    #[inline(never)]
+    pub(super) fn ungrant_row(&self, table: Mfn, from: usize, to: usize) -> usize {
+        const SORT: u64 = PRESENT | RW;
+        self.put_row_writable(to, |behind| {
+            if behind <= from {
+                return None;
+            }
+            let raw = self.machine.read_entry(table, behind - 1);
+            (raw & SORT == SORT).then_some(frame(raw))
+        })
     }
 
     /// Overwrites entry `index` of the live level-1 table `table` in the usual case, and says

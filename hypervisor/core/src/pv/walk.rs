@@ -144,10 +144,16 @@ fn make_table<M: Machine>(
 /// Gives up a use of a live table. The last use queues its release.
 #[inline]
 pub(crate) fn put_table<M: Machine>(hv: &Hypervisor<M>, table: Mfn, walk: &mut Walk) {
-    let fewer = |word: Word| word.put_validated()?.ok_or(Refusal::BadState);
-    if !hv.frames.try_change(table, fewer) {
+    if !put_one_of_several(hv, table) {
         put_last(hv, table, walk);
     }
+}
+
+/// Gives up a use of a live table if it is not the last, at the first attempt; whether it did.
+#[inline(always)]
+pub(crate) fn put_one_of_several<M: Machine>(hv: &Hypervisor<M>, table: Mfn) -> bool {
+    let fewer = |word: Word| word.put_validated()?.ok_or(Refusal::BadState);
+    hv.frames.try_change(table, fewer)
 }
 
 fn put_last<M: Machine>(hv: &Hypervisor<M>, table: Mfn, walk: &mut Walk) {
@@ -295,28 +301,24 @@ fn charge(budget: &mut Budget, units: u32) -> Result<(), Stop> {
 /// The first entry from `index` on whose group of eight is not all absent.
 #[inline(always)]
 fn skip_up<M: Machine>(hv: &Hypervisor<M>, table: Mfn, index: usize, budget: &mut Budget) -> usize {
-    let mut to = index;
     let begins = index.is_multiple_of(8) && index < ENTRIES;
-    if begins && hv.machine.read_entry(table, index) & PRESENT == 0 {
-        while to < ENTRIES && hv.machine.eight_absent(table, to) {
-            to += 8;
-        }
-        budget.take(((to - index) / (8 * EMPTY_GROUPS_PER_UNIT)) as u32);
+    if !begins || hv.machine.read_entry(table, index) & PRESENT != 0 {
+        return index;
     }
+    let to = hv.machine.absent_from(table, index);
+    budget.take(((to - index) / (8 * EMPTY_GROUPS_PER_UNIT)) as u32);
     to
 }
 
 /// The first entry from `end` downwards whose group of eight is not all absent, and one more.
 #[inline(always)]
 fn skip_down<M: Machine>(hv: &Hypervisor<M>, table: Mfn, end: usize, budget: &mut Budget) -> usize {
-    let mut to = end;
     let ends = end.is_multiple_of(8) && end > 0;
-    if ends && hv.machine.read_entry(table, end - 1) & PRESENT == 0 {
-        while to > 0 && hv.machine.eight_absent(table, to - 8) {
-            to -= 8;
-        }
-        budget.take(((end - to) / (8 * EMPTY_GROUPS_PER_UNIT)) as u32);
+    if !ends || hv.machine.read_entry(table, end - 1) & PRESENT != 0 {
+        return end;
     }
+    let to = hv.machine.absent_before(table, end);
+    budget.take(((end - to) / (8 * EMPTY_GROUPS_PER_UNIT)) as u32);
     to
 }
 
@@ -343,6 +345,13 @@ fn validate_pages<M: Machine>(
         step.index = first as u16;
         if first >= ENTRIES {
             return Ok(Next::End);
+        }
+        let to = ENTRIES.min(first + budget.good_for(1) as usize);
+        let row = hv.grant_row(parties.pages, step.table, first, to);
+        if row > first {
+            budget.take((row - first) as u32);
+            step.index = row as u16;
+            continue;
         }
         let end = first + affordable(8 - first % 8, budget)?;
         if let Err((index, errno)) = validate_some(hv, parties, step.table, first..end) {
@@ -387,6 +396,13 @@ fn release_pages<M: Machine>(
         step.index = end as u16;
         if end == 0 {
             return Ok(Next::End);
+        }
+        let from = end.saturating_sub(budget.good_for(1) as usize);
+        let row = hv.ungrant_row(table, from, end);
+        if row < end {
+            budget.take((end - row) as u32);
+            step.index = row as u16;
+            continue;
         }
         let first = end - affordable((end - 1) % 8 + 1, budget)?;
         for index in first..end {

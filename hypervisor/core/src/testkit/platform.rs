@@ -17,9 +17,17 @@ impl Machine for FakeMachine {
         self.word(table, index * 8).load(Ordering::SeqCst)
     }
 
-    fn eight_absent(&self, table: Mfn, index: usize) -> bool {
-        assert!(index.is_multiple_of(8));
-        (index..index + 8).all(|i| self.read_entry(table, i) & PRESENT == 0)
+    fn absent_from(&self, table: Mfn, index: usize) -> usize {
+        let absent =
+            |from: &usize| (*from..from + 8).all(|i| self.read_entry(table, i) & PRESENT == 0);
+        let mut groups = (index..512).step_by(8);
+        groups.find(|from| !absent(from)).unwrap_or(512)
+    }
+
+    fn absent_before(&self, table: Mfn, end: usize) -> usize {
+        let absent = |to: &usize| (to - 8..*to).all(|i| self.read_entry(table, i) & PRESENT == 0);
+        let mut groups = (8..=end).rev().step_by(8);
+        groups.find(|to| !absent(to)).unwrap_or(0)
     }
 
     fn write_entry(&self, table: Mfn, index: usize, entry: ValidEntry) {

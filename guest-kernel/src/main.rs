@@ -22,6 +22,7 @@ mod random;
 mod rogue;
 mod sensitive;
 mod smp;
+mod stretch;
 mod syscall;
 mod task;
 mod trap;
@@ -70,7 +71,11 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     if table {
         sensitive::run();
     }
-    if (checks || benches || table) && boot.option("init").is_none() {
+    let long = boot.has_word("stretches");
+    if long {
+        stretch::run();
+    }
+    if (checks || benches || table || long) && boot.option("init").is_none() {
         power_off();
     }
     if let Some(name) = boot.option("rogue") {

@@ -16,7 +16,7 @@ use crate::arch::percpu::PerCpu;
 use crate::arch::{descriptors, fpu, guest_copy, ipi};
 use crate::layout::{DIRECT_MAP, PAGE};
 use crate::logging::Panic;
-use crate::{console, dump, logging, own, power, time};
+use crate::{console, dump, logging, own, power, stretches, time};
 
 /// The hardware. Its state is in per-CPU data and in the modules that own it.
 pub(crate) struct Hw;
@@ -601,6 +601,7 @@ impl Machine for Hw {
     }
 
     fn shutdown(&self, how: Shutdown) -> ! {
+        stretches::print();
         match how {
             Shutdown::Poweroff => {
                 info!("Powering off");

@@ -19,6 +19,7 @@ mod panic;
 mod power;
 mod smp;
 mod start;
+mod stretches;
 mod time;
 
 use core::sync::atomic::Ordering;

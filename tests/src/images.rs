@@ -13,7 +13,8 @@ use crate::setup::TARGET;
 use crate::workspace::Workspace;
 
 /// The packages that hold images.
-const PACKAGES: [&str; 4] = ["hypervisor", "guest-kernel", "guest-user", "xl"];
+const PACKAGES: [&str; 4] = [HYPERVISOR_PACKAGE, "guest-kernel", "guest-user", "xl"];
+const HYPERVISOR_PACKAGE: &str = "hypervisor";
 const HYPERVISOR: &str = "paravane";
 const GUEST_KERNEL: &str = "guest-kernel";
 const TOOLSTACK: &str = "xl";
@@ -66,6 +67,20 @@ pub fn build(workspace: &Workspace) -> Result<Images> {
             .join(HYPERVISOR),
         root: workspace.root().to_owned(),
     })
+}
+
+/// The hypervisor that notes how long it keeps interrupts off, in an output directory of its own.
+///
+/// # Errors
+/// It does not compile.
+pub fn build_noting_stretches(workspace: &Workspace, to: &Path) -> Result<PathBuf> {
+    let mut command = cargo_build(workspace, &[HYPERVISOR_PACKAGE]);
+    command
+        .args(["--features", "stretches", "--target-dir"])
+        .arg(workspace.target().join("stretches"));
+    let built = executables_of(command)?;
+    let image = built.get(HYPERVISOR);
+    strip(image.context("cargo built no hypervisor")?, to)
 }
 
 impl Images {
@@ -141,6 +156,11 @@ impl Images {
 
 /// Compiles the packages; returns the executables by name.
 fn compile(workspace: &Workspace) -> Result<BTreeMap<String, PathBuf>> {
+    executables_of(cargo_build(workspace, &PACKAGES))
+}
+
+/// The build of some packages for the bare machine.
+fn cargo_build(workspace: &Workspace, packages: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace.root())
@@ -151,9 +171,14 @@ fn compile(workspace: &Workspace) -> Result<BTreeMap<String, PathBuf>> {
             TARGET,
             "--message-format=json-render-diagnostics",
         ])
-        .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
+        .args(packages.iter().flat_map(|package| ["--package", package]))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
+    command
+}
+
+/// Runs a build; the executables by name.
+fn executables_of(mut command: Command) -> Result<BTreeMap<String, PathBuf>> {
     let output = command.output().context("cannot run cargo")?;
     ensure!(output.status.success(), "the images do not compile");
     Ok(executables(&String::from_utf8_lossy(&output.stdout)))

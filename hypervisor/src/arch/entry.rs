@@ -10,6 +10,7 @@ use hypervisor_core::vcpu::{Mode, Regs, Vcpu};
 
 use super::percpu::{EntryArea, PerCpu, Requests};
 use super::{apic, guest_copy};
+use crate::stretches::{self, Entry};
 use crate::{console, layout, panic};
 
 /// entry.S finds a vCPU's registers from the first one that it saves.
@@ -162,25 +163,32 @@ const fn handler<const NUMBER: u64>() -> Handler {
 }
 
 extern "C" fn hypercall<const NUMBER: u64>(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64 {
+    stretches::begin(Entry::Hypercall(NUMBER, a));
     let own = PerCpu::current();
     // SAFETY: entry points do not nest: the hypervisor runs with interrupts off, and its own
     // exceptions never come here. So this is the only reference to the CPU's state.
     let cpu = unsafe { &mut *own.cpu.get() };
-    own.hypervisor()
-        .on_hypercall::<NUMBER>(cpu, [a, b, c, d, e, f])
+    let result = (own.hypervisor()).on_hypercall::<NUMBER>(cpu, [a, b, c, d, e, f]);
+    stretches::end();
+    result
 }
 
 /// True if all registers that are saved are to be loaded; false if the rest is to be saved.
 extern "C" fn from_iret(own: &'static PerCpu, rsp: u64) -> bool {
+    stretches::begin(Entry::Hypercall(IRET, 0));
     // SAFETY: as in `hypercall`.
     let cpu = unsafe { &mut *own.cpu.get() };
-    own.hypervisor().on_iret(cpu, rsp)
+    let done = own.hypervisor().on_iret(cpu, rsp);
+    stretches::end();
+    done
 }
 
 extern "C" fn from_user_syscall(own: &'static PerCpu) {
+    stretches::begin(Entry::UserSyscall);
     // SAFETY: as in `hypercall`.
     let cpu = unsafe { &mut *own.cpu.get() };
     own.hypervisor().on_user_syscall(cpu);
+    stretches::end();
 }
 
 extern "C" fn on_attention(own: &'static PerCpu) {
@@ -189,29 +197,40 @@ extern "C" fn on_attention(own: &'static PerCpu) {
     if own.hypervisor().on_attention(cpu) == Resume::Idle {
         idle(own);
     }
+    stretches::end();
 }
 
 extern "C" fn from_invalid_opcode(own: &'static PerCpu) -> bool {
+    stretches::begin(Entry::Vector(6));
     // SAFETY: as in `hypercall`.
     let cpu = unsafe { &mut *own.cpu.get() };
-    own.hypervisor().on_invalid_opcode(cpu)
+    let done = own.hypervisor().on_invalid_opcode(cpu);
+    stretches::end();
+    done
 }
 
 extern "C" fn from_general_protection(own: &'static PerCpu, error: u32) -> bool {
+    stretches::begin(Entry::Vector(13));
     // SAFETY: as in `hypercall`.
     let cpu = unsafe { &mut *own.cpu.get() };
-    own.hypervisor().on_general_protection(cpu, error)
+    let done = own.hypervisor().on_general_protection(cpu, error);
+    stretches::end();
+    done
 }
 
 extern "C" fn from_page_fault(own: &'static PerCpu, error: u32) -> bool {
+    stretches::begin(Entry::Vector(14));
     // SAFETY: as in `hypercall`.
     let cpu = unsafe { &mut *own.cpu.get() };
-    own.hypervisor().on_page_fault(cpu, error, read_cr2())
+    let done = own.hypervisor().on_page_fault(cpu, error, read_cr2());
+    stretches::end();
+    done
 }
 
 /// Interrupts and all other exceptions; and a return to the guest that faulted, whatever the vector.
 extern "C" fn from_guest(own: &'static PerCpu) {
     let (vector, error) = own.exception();
+    stretches::begin(Entry::Vector(vector));
     // SAFETY: as in `hypercall`.
     let cpu = unsafe { &mut *own.cpu.get() };
     let hypervisor = own.hypervisor();
@@ -228,6 +247,7 @@ extern "C" fn from_guest(own: &'static PerCpu) {
     if resume == Resume::Idle {
         idle(own);
     }
+    stretches::end();
 }
 
 fn read_cr2() -> u64 {
@@ -242,7 +262,9 @@ fn read_cr2() -> u64 {
 fn idle(own: &'static PerCpu) {
     own.leave_guest_space();
     loop {
+        stretches::end();
         let pending = wait(own);
+        stretches::begin(Entry::Wait);
         let mut resume = Resume::Idle;
         for irq in [Irq::Timer, Irq::Kick, Irq::Console, Irq::Spurious] {
             if pending & 1 << irq as u8 != 0 {

@@ -5,6 +5,7 @@ mod command_line;
 mod grub_iso;
 mod guests;
 mod linux_dom0;
+mod longest_path;
 mod numbers;
 mod prompt;
 mod rogues;
@@ -33,7 +34,7 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 16] = [
+pub const ALL: [BootTest; 17] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     two_sides::TEST,
@@ -44,6 +45,7 @@ pub const ALL: [BootTest; 16] = [
     guests::TEST_ON_XEN,
     bad_input::TEST,
     grub_iso::TEST,
+    longest_path::TEST,
     numbers::TEST,
     sensitive::TEST,
     prompt::TEST,

@@ -54,7 +54,7 @@ pub(super) fn exchange<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallRes
     for index in first..chunks {
         if !cx
             .budget
-            .take((8 << order).min(crate::hypercall::Budget::FULL / 2))
+            .take((8 << order).min(crate::hypercall::Budget::FULL))
         {
             cx.suspend_at(index);
             return Err(Stop::Retry);

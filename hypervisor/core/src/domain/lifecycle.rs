@@ -336,8 +336,13 @@ fn release_frames<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Bud
     Progress::Done
 }
 
-/// The next frame from `at` on that `owner` claims or has pinned; `None` when there is none, or the budget is
-/// spent (then `at` is where to go on).
+/// Frames that are passed over for one unit of budget.
+const FRAMES_PER_UNIT: u64 = 4;
+/// Units for a frame that is given up.
+const HELD: u32 = 14;
+
+/// The next frame from `at` on that `owner` claims or has pinned; `None` when there is none, or the
+/// budget is spent (then `at` is where to go on).
 fn next_held<M: Machine>(
     hv: &Hypervisor<M>,
     owner: Owner,
@@ -345,12 +350,14 @@ fn next_held<M: Machine>(
     budget: &mut Budget,
 ) -> Option<Mfn> {
     while *at < hv.frames.len() {
-        if at.is_multiple_of(16) && !budget.take(1) {
+        if at.is_multiple_of(FRAMES_PER_UNIT) && !budget.take(1) {
             return None;
         }
         let word = hv.frames.word(Mfn(*at));
         if word.owner() == owner && (word.is_allocated() || word.is_pinned()) {
-            return budget.take(1).then_some(Mfn(*at));
+            // Those of one unit come with it, or a small budget would never get to them.
+            budget.take(HELD);
+            return Some(Mfn(*at));
         }
         *at += 1;
     }

@@ -133,7 +133,7 @@ fn extent<M: Machine>(
     order: u32,
 ) -> Result<(), Stop> {
     // A large extent may exceed what is left, but never a whole budget's patience by much.
-    let units = (8_u32 << order).min(crate::hypercall::Budget::FULL / 2);
+    let units = (12_u32 << order).min(crate::hypercall::Budget::FULL);
     if !cx.budget.take(units) {
         return Err(Stop::Retry);
     }

@@ -89,8 +89,13 @@ fn free<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: Port) {
     state.events.bind(port, Binding::Free, 0);
 }
 
-/// Closes all ports of a domain and ends the FIFO form, as far as the budget allows: call until `Done`. Nobody may open
-/// any meanwhile, or those are closed or kept as it comes.
+/// Units for looking at a port.
+const PORT: u32 = 2;
+/// Further units for one that was bound.
+const BOUND_PORT: u32 = 4;
+
+/// Closes all ports of a domain and ends the FIFO form, as far as the budget allows: call until
+/// `Done`. Nobody may open any meanwhile, or those are closed or kept as it comes.
 pub fn close_all<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
     loop {
         let port = {
@@ -103,13 +108,15 @@ pub fn close_all<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budg
                 state.events.closing = 0;
                 return Progress::Done;
             }
-            if !budget.take(1) {
+            if !budget.take(PORT) {
                 return Progress::More;
             }
             state.events.closing = port + 1;
             port
         };
         // Free ones refuse.
-        let _ = close(hv, dom, port);
+        if close(hv, dom, port).is_ok() {
+            budget.take(BOUND_PORT);
+        }
     }
 }

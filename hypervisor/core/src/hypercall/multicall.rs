@@ -10,6 +10,8 @@ use crate::guest::GuestSlice;
 use crate::platform::Machine;
 use crate::trap::iret;
 
+/// Units of budget for an entry, besides what its call takes by itself.
+const UNITS: u32 = 12;
 /// Byte offset of `result` in a `multicall_entry`.
 const RESULT: u64 = core::mem::offset_of!(multicall_entry, result) as u64;
 
@@ -69,7 +71,7 @@ fn run<M: Machine>(
             Err(stop) => return Err(stop),
         };
         put_result(cx, at, value as u64)?;
-        cx.budget.take(2);
+        cx.budget.take(UNITS);
         *next += 1;
     }
     Ok(0)

@@ -187,6 +187,8 @@ pub(super) fn tell_done<M: Machine>(cx: &Cx<'_, M>, pdone: u64, done: u64) {
 pub const BATCH: usize = 32;
 /// Units of budget for one request.
 const UNITS: u32 = 2;
+/// The same where the next requests are copied in anew behind it.
+const UNITS_OF_OTHERS: u32 = 8;
 
 /// Runs requests from `start` on; gives how many are finished, and why it stopped.
 fn run<M: Machine>(
@@ -329,7 +331,7 @@ fn other<M: Machine>(
     parties: Parties<'_>,
     request: &Request,
 ) -> (bool, Result<(), Stop>) {
-    cx.budget.take(UNITS);
+    cx.budget.take(UNITS_OF_OTHERS);
     if request.ptr & 7 == MMU_MACHPHYS_UPDATE {
         let result = machphys(cx.hv, parties, request);
         return (result.is_ok(), result.map_err(Stop::from));

@@ -19,6 +19,9 @@ const MAX_LDT_ENTRIES: u64 = 8192;
 /// Bytes of a descriptor.
 const DESCRIPTOR: u64 = 8;
 
+/// Units of budget for taking a page of descriptors and giving one up.
+const UNITS_OF_PAGE: u32 = 20;
+
 /// `set_gdt(frames, entries)`: the frames of the guest's part of the GDT.
 ///
 /// # Errors
@@ -31,6 +34,7 @@ pub fn set_gdt<M: Machine>(cx: &mut Cx<'_, M>, frames: u64, entries: u64) -> Hyp
     }
     let count = u64::from(entries).div_ceil(PER_PAGE);
     let list = GuestSlice::<u64>::new(frames, count)?;
+    cx.budget.take(count as u32 * UNITS_OF_PAGE);
     let mut named = ArrayVec::<Mfn, 14>::new();
     for index in 0..count {
         named.push(Mfn(list.read(cx.m(), index)?));

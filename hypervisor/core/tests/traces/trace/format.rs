@@ -14,7 +14,7 @@ pub const STEP: usize = 8;
 pub const CPUS: u8 = 3;
 
 /// Budgets of one entry into the hypervisor that a step chooses from.
-const BUDGETS: [u32; 8] = [1, 1, 2, 3, 8, 64, 1024, 1024];
+const BUDGETS: [u32; 8] = [1, 1, 2, 3, 8, 64, 512, 512];
 
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

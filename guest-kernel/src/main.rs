@@ -25,6 +25,7 @@ mod smp;
 mod stretch;
 mod syscall;
 mod task;
+mod trace;
 mod trap;
 
 use boot::BootInfo;
@@ -76,6 +77,10 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
         stretch::run();
     }
     if (checks || benches || table || long) && boot.option("init").is_none() {
+        power_off();
+    }
+    if let Some(seed) = boot.option("trace") {
+        trace::run(seed);
         power_off();
     }
     if let Some(name) = boot.option("rogue") {

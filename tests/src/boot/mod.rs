@@ -12,6 +12,7 @@ mod rogues;
 mod rogues_on_xen;
 mod sensitive;
 mod smp;
+mod traces;
 mod two_sides;
 mod write_xor_execute;
 mod xen_peer;
@@ -34,13 +35,14 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 17] = [
+pub const ALL: [BootTest; 18] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,
     rogues::TEST,
     rogues_on_xen::TEST,
+    traces::TEST,
     guests::TEST,
     guests::TEST_ON_XEN,
     bad_input::TEST,

@@ -2,6 +2,8 @@
 #![no_main]
 #![allow(dead_code, unreachable_pub)]
 
+extern crate alloc;
+
 #[path = "../../tests/traces/trace/mod.rs"]
 mod trace;
 

@@ -48,6 +48,9 @@ pub enum AccessedDirty {
     Unchanged(u64),
 }
 
+/// The frame number with all bits that an entry has room for: not even a device's.
+const NO_FRAME: Mfn = Mfn((1 << 40) - 1);
+
 impl<M: Machine> Hypervisor<M> {
     /// Takes what a level-1 entry claims, at the first attempt and in the usual case: a page of the
     /// owner's, cached. Says whether it did; the entry is then stored as it is.
@@ -59,8 +62,8 @@ impl<M: Machine> Hypervisor<M> {
     /// Takes what a level-1 entry claims; gives the entry as it may be stored.
     ///
     /// # Errors
-    /// `EINVAL` for forbidden bits and frames beyond the address width; `EBUSY` for frames of
-    /// others and tables mapped writable; `EPERM` for device frames without the right.
+    /// `EINVAL` for forbidden bits and the frame of all ones; `EBUSY` for frames of others and tables
+    /// mapped writable; `EPERM` for device frames without the right, and beyond the address width.
     #[inline(never)]
     pub(super) fn grant_page(&self, parties: Parties<'_>, raw: u64) -> Result<u64> {
         let Claim::Page {
@@ -90,7 +93,7 @@ impl<M: Machine> Hypervisor<M> {
     /// mapped uncached unless the guest chose another way than caching, and read-only where the hypervisor itself
     /// drives the device.
     fn grant_odd_page(&self, parties: Parties<'_>, raw: u64, mfn: Mfn) -> Result<u64> {
-        if mfn.0 >= self.config.max_mfn {
+        if mfn == NO_FRAME {
             return Err(Errno::EINVAL);
         }
         if self.frames.owner(mfn) != Owner::IO {

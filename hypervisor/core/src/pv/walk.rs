@@ -212,9 +212,6 @@ fn acquire<M: Machine>(
         .map_err(Errno::from)?;
     // Writable mappings that ended may still be in a TLB.
     let flushed = hv.flush_former_use(locked);
-    if level == 4 {
-        hv.machine.install_hypervisor_slots(table);
-    }
     Ok(Acquired::Locked(flushed))
 }
 
@@ -441,15 +438,8 @@ fn validate_tables<M: Machine>(
             Err(e) => Err(e.into()),
         };
         match acquired {
-            Ok((acquired, child)) => {
-                if new != raw {
-                    hv.machine
-                        .write_entry(step.table, index, ValidEntry::granted(new));
-                }
-                let Acquired::Locked(proof) = acquired else {
-                    step.index += 1;
-                    continue;
-                };
+            Ok((Acquired::Live, _)) => step.entry_is_good(hv),
+            Ok((Acquired::Locked(proof), child)) => {
                 return Ok(Next::Child(Step {
                     table: child,
                     level: step.level - 1,
@@ -463,6 +453,21 @@ fn validate_tables<M: Machine>(
             }
             Err(stop) => return Err(stop),
         }
+    }
+}
+
+impl Step {
+    /// The entry at hand holds what it claims: it is stored as the processor is to see it. One that
+    /// fails stays as the guest wrote it.
+    fn entry_is_good<M: Machine>(&mut self, hv: &Hypervisor<M>) {
+        let index = usize::from(self.index);
+        let raw = hv.machine.read_entry(self.table, index);
+        let new = adjust(self.level, raw);
+        if new != raw {
+            hv.machine
+                .write_entry(self.table, index, ValidEntry::granted(new));
+        }
+        self.index += 1;
     }
 }
 
@@ -501,6 +506,9 @@ fn end_of_table<M: Machine>(hv: &Hypervisor<M>, walk: &mut Walk) {
     };
     let result = match done.task {
         Task::Validate(proof) => {
+            if done.level == 4 {
+                hv.machine.install_hypervisor_slots(done.table);
+            }
             let made = hv.frames.set_validated(&proof);
             debug_assert!(made.is_ok(), "{:?} was not locked", done.table);
             Ok(())
@@ -515,7 +523,7 @@ fn end_of_table<M: Machine>(hv: &Hypervisor<M>, walk: &mut Walk) {
         }
     };
     match (walk.stack.last_mut(), result) {
-        (Some(parent), Ok(())) => parent.index += 1,
+        (Some(parent), Ok(())) => parent.entry_is_good(hv),
         (Some(parent), Err(e)) => parent.task = Task::Fail(e),
         (None, result) => {
             walk.verdict = Some(Verdict {

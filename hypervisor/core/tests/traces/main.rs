@@ -5,6 +5,8 @@
 //! `TRACE_OPERATIONS` says how many operations at least (ten million unless it is given),
 //! `TRACE_SEED` is where it begins; `TRACE_FILE` names a trace to run alone.
 
+extern crate alloc;
+
 #[allow(
     unreachable_pub,
     clippy::needless_range_loop,

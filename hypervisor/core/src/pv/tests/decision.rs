@@ -163,7 +163,8 @@ fn oracle(who: Who, level: u8, raw: u64, target: Target) -> Verdict {
         };
         let owned = matches!(target.whose, Whose::Domain(d) if Some(d) == who.page_owner());
         return match (target.whose, target.state) {
-            (Whose::BeyondWidth, _) => error(Errno::EINVAL),
+            (Whose::BeyondWidth, _) if target.mfn.0 == 0xff_ffff_ffff => error(Errno::EINVAL),
+            (Whose::BeyondWidth, _) => error(Errno::EPERM),
             (Whose::Device(_) | Whose::DeniedDevice, _) if who == Who::Guest => error(Errno::EPERM),
             (Whose::DeniedDevice, _) => error(Errno::EPERM),
             (Whose::Device(_), _) => Ok(Granted {

@@ -6,7 +6,8 @@
 //! byte 2-7 operands: they choose among what there is when the step runs
 //! ```
 
-use std::fmt;
+use alloc::vec::Vec;
+use core::fmt;
 
 /// Bytes of one step.
 pub const STEP: usize = 8;

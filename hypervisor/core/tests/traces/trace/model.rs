@@ -476,11 +476,11 @@ impl Model {
                 return Ok(entry);
             }
         }
-        if mfn >= NO_SUCH_FRAME {
+        if mfn == 0xff_ffff_ffff {
             Err(Errno::EINVAL)
         } else if mfn < FRAMES as u64 {
             Err(Errno::EBUSY)
-        } else if !parties.privileged {
+        } else if !parties.privileged || mfn >= NO_SUCH_FRAME {
             Err(Errno::EPERM)
         } else if entry & (1 << 4 | 1 << 7) == 0 {
             // A device is not cached unless its driver chose how.

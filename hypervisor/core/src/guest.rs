@@ -90,6 +90,25 @@ impl<T: FromBytes + IntoBytes + Immutable> GuestSlice<T> {
         }
     }
 
+    /// Copies elements out from `index` on; how many could be. All at once where they fit.
+    pub fn write_some<M: Machine>(&self, m: &M, index: u64, from: &[T]) -> usize {
+        if self.contains(index, from.len())
+            && m.copy_to_guest(self.address(index), from.as_bytes())
+                .is_ok()
+        {
+            return from.len();
+        }
+        let each = (index..).zip(from);
+        each.take_while(|&(at, value)| self.write(m, at, value).is_ok())
+            .count()
+    }
+
+    fn contains(&self, index: u64, count: usize) -> bool {
+        index
+            .checked_add(count as u64)
+            .is_some_and(|end| end <= self.len)
+    }
+
     /// Copies an element out.
     ///
     /// # Errors

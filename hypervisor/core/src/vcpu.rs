@@ -10,6 +10,7 @@ use hypercall_abi::xen::multicall_entry;
 use zerocopy::FromZeros;
 
 use crate::addr::Mfn;
+use crate::domain::unfinished::Unfinished;
 use crate::error::{Crash, Errno, Result};
 use crate::hypercall::dispatch::SYSCALL_LENGTH;
 
@@ -267,6 +268,8 @@ pub struct Vcpu {
     /// Requests of `mmu_update` that were copied in last; kept here, for a local would be zeroed on
     /// every call.
     pub requests: [hypercall_abi::xen::mmu_update; crate::pv::mmu_update::BATCH],
+    /// What an interrupted memory operation has in hand.
+    pub(crate) unfinished: Option<Unfinished>,
     /// Page-table work in progress (see [`crate::pv::walk`]).
     pub walk: crate::pv::walk::WalkState,
     /// The multicall entry in progress.
@@ -386,6 +389,7 @@ impl Vcpu {
             continuation: [None; 2],
             requests: [const { hypercall_abi::xen::mmu_update { ptr: 0, val: 0 } };
                 crate::pv::mmu_update::BATCH],
+            unfinished: None,
             walk: crate::pv::walk::WalkState::default(),
             entry: multicall_entry::new_zeroed(),
             reschedule: false,

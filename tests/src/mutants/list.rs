@@ -178,10 +178,7 @@ pub(super) const ALL: &[Mutant] = &[
         "frame/page.rs",
         Guard,
         Faults("refusals"),
-        (
-            "if scrub && self.frames.content_of(mfn) != dom.generation() {",
-            "if false {",
-        ),
+        ("        if scrub {\n", "        if false {\n"),
     ),
     seed(
         "what could not be allocated stays charged",
@@ -501,12 +498,12 @@ pub(super) const ALL: &[Mutant] = &[
     // ---- memory, domains, ports -----------------------------------------------------------------
     seed(
         "frames that the guest cannot be told of stay",
-        "domain/memory_op.rs",
+        "domain/reservation.rs",
         Sum,
         Faults("refusals"),
         (
-            "    for i in 0..1 << order {\n        let _ = cx.hv.release_domain_page(dom, Mfn(first.0 + i));\n    }\n    Err(Errno::EFAULT.into())",
-            "    Err(Errno::EFAULT.into())",
+            "        cx.hv.give_up_frames(dom, &list[told..], &mut cx.budget);\n",
+            "        let _ = &list;\n",
         ),
     ),
     seed(
@@ -531,10 +528,7 @@ pub(super) const ALL: &[Mutant] = &[
         "domain/exchange.rs",
         Sum,
         Faults("refusals"),
-        (
-            "                for first in made {\n                    give_back(cx, dom, first, chunk.out_order);\n                }\n",
-            "",
-        ),
+        ("self.stage = Stage::Undo(e);", "return Err(e);"),
     ),
     seed(
         "a destroyed domain's pins stay",

@@ -3,11 +3,14 @@
 
 use alloc::vec::Vec;
 
+use arrayvec::ArrayVec;
 use hypercall_abi::memory as abi;
 
-use super::Domain;
+use super::lifecycle::Progress;
+use super::unfinished::{Job, keep, take};
 use crate::addr::Mfn;
 use crate::error::{Errno, HypercallResult, Result, Stop};
+use crate::frame::extent::{BATCH, Extent};
 use crate::frame::word::Owner;
 use crate::guest::{GuestSlice, copy_in, copy_out};
 use crate::hypercall::Cx;
@@ -38,34 +41,39 @@ pub(super) fn exchange<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallRes
     if cx.subject(input.domid)?.slot != cx.dom.slot {
         return Err(Errno::EPERM.into());
     }
-    let ins = GuestSlice::new(input.extent_start, input.nr_extents)?;
-    let outs = GuestSlice::new(output.extent_start, output.nr_extents)?;
-    let order = input.extent_order.max(output.extent_order);
-    let chunk = Chunk {
-        ins,
-        outs,
+    let lists = Lists {
+        ins: GuestSlice::new(input.extent_start, input.nr_extents)?,
+        outs: GuestSlice::new(output.extent_start, output.nr_extents)?,
         in_order: input.extent_order,
         out_order: output.extent_order,
-        order,
     };
-    let per_chunk = 1_u64 << (order - input.extent_order);
+    let per_chunk = 1_u64 << (lists.order() - input.extent_order);
     let chunks = input.nr_extents / per_chunk;
-    let first = cx.resume_at().max(request.nr_exchanged / per_chunk);
-    for index in first..chunks {
-        if !cx
-            .budget
-            .take((8 << order).min(crate::hypercall::Budget::FULL))
-        {
-            cx.suspend_at(index);
-            return Err(Stop::Retry);
-        }
-        let result = one(cx, &chunk, index);
-        request.nr_exchanged = if result.is_ok() { index + 1 } else { index } * per_chunk;
-        copy_out(
-            cx.m(),
-            arg.wrapping_add(NR_EXCHANGED),
-            &request.nr_exchanged,
-        )?;
+    let mut index = cx.resume_at().max(request.nr_exchanged / per_chunk);
+    let mut begun = match take(cx) {
+        Some(Job::Chunk(chunk)) => Some(chunk),
+        _ => None,
+    };
+    while index < chunks {
+        let mut chunk = match begun.take() {
+            Some(chunk) => chunk,
+            None => Chunk::new(&lists)?,
+        };
+        let result = match chunk.go_on(cx, &lists, index) {
+            Ok(Progress::More) => {
+                keep(cx, Some(Job::Chunk(chunk)));
+                cx.suspend_at(index);
+                return Err(Stop::Retry);
+            }
+            Ok(Progress::Done) => {
+                index += 1;
+                Ok(())
+            }
+            Err(e) => Err(e),
+        };
+        request.nr_exchanged = index * per_chunk;
+        let at = arg.wrapping_add(NR_EXCHANGED);
+        copy_out(cx.m(), at, &request.nr_exchanged)?;
         result?;
     }
     Ok(0)
@@ -81,81 +89,179 @@ fn frames(r: &abi::xen_memory_reservation) -> Result<u64> {
         .ok_or(Errno::EINVAL)
 }
 
-struct Chunk {
+/// The guest's lists.
+struct Lists {
     ins: GuestSlice<u64>,
     outs: GuestSlice<u64>,
     in_order: u32,
     out_order: u32,
-    order: u32,
 }
 
-fn one<M: Machine>(cx: &Cx<'_, M>, chunk: &Chunk, index: u64) -> Result<()> {
-    let dom = cx.dom;
-    let ins = 1_u64 << (chunk.order - chunk.in_order);
-    let outs = 1_u64 << (chunk.order - chunk.out_order);
-    // Both lists as they are read or written now: the guest may change them any time.
-    let mut given = room(ins)?;
-    for i in 0..ins {
-        let first = chunk.ins.read(cx.m(), index * ins + i)?;
-        unused(cx, dom, first, chunk.in_order)?;
-        given.push(first);
+impl Lists {
+    /// Size of a chunk.
+    fn order(&self) -> u32 {
+        self.in_order.max(self.out_order)
     }
-    // New frames first: a domain never has less than it had.
-    let mut made = room(outs)?;
-    for i in 0..outs {
-        match replace(cx, chunk, index * outs + i) {
-            Ok(first) => made.push(first),
-            Err(e) => {
-                for first in made {
-                    give_back(cx, dom, first, chunk.out_order);
+
+    /// Input extents of a chunk.
+    fn ins(&self) -> u64 {
+        1 << (self.order() - self.in_order)
+    }
+
+    /// Output extents of a chunk.
+    fn outs(&self) -> u64 {
+        1 << (self.order() - self.out_order)
+    }
+}
+
+/// What is being done with a chunk. Both lists are kept as they were read or written: the guest may
+/// change its own any time.
+pub(crate) struct Chunk {
+    stage: Stage,
+    /// First frames of the extents that go.
+    given: Vec<u64>,
+    /// First frames of the extents that come: before the others go, so that a domain never has less
+    /// than it had.
+    made: Vec<u64>,
+    /// The one that is coming.
+    coming: Option<Extent>,
+    /// Frames of `given`, or of `made` if it failed, that are given up.
+    gone: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    /// The frames that go are looked at.
+    Look,
+    /// The frames that come are taken.
+    Make,
+    /// The frames that go are given up.
+    GiveUp,
+    /// It failed: the frames that came are given up.
+    Undo(Errno),
+}
+
+/// Frames whose words are looked at for one unit of budget.
+const LOOKS_PER_UNIT: u32 = 2;
+
+impl Chunk {
+    fn new(lists: &Lists) -> Result<Self> {
+        let room = |count: u64| -> Result<Vec<u64>> {
+            let mut list = Vec::new();
+            list.try_reserve_exact(count as usize)
+                .map_err(|_| Errno::ENOMEM)?;
+            Ok(list)
+        };
+        Ok(Self {
+            stage: Stage::Look,
+            given: room(lists.ins())?,
+            made: room(lists.outs())?,
+            coming: None,
+            gone: 0,
+        })
+    }
+
+    /// The extent in hand.
+    pub(super) fn into_extent(self) -> Option<Extent> {
+        self.coming
+    }
+
+    /// As [`Self::into_extent`], to look at.
+    #[cfg(any(test, feature = "testkit"))]
+    pub(super) fn extent(&self) -> Option<&Extent> {
+        self.coming.as_ref()
+    }
+
+    /// Goes on with chunk number `index` as far as the budget allows: call until `Done`.
+    fn go_on<M: Machine>(
+        &mut self,
+        cx: &mut Cx<'_, M>,
+        lists: &Lists,
+        index: u64,
+    ) -> Result<Progress> {
+        while !cx.budget.is_spent() {
+            match self.stage {
+                Stage::Look if (self.given.len() as u64) < lists.ins() => {
+                    self.look(cx, lists, index)?;
                 }
-                return Err(e);
+                Stage::Look => self.stage = Stage::Make,
+                Stage::Make if self.coming.is_some() => self.receive(cx),
+                Stage::Make if (self.made.len() as u64) < lists.outs() => {
+                    if let Err(e) = self.begin(cx, lists, index) {
+                        self.stage = Stage::Undo(e);
+                    }
+                }
+                Stage::Make => self.stage = Stage::GiveUp,
+                Stage::GiveUp => {
+                    if give_up(cx, &self.given, lists.in_order, &mut self.gone) {
+                        return Ok(Progress::Done);
+                    }
+                }
+                Stage::Undo(e) => {
+                    if give_up(cx, &self.made, lists.out_order, &mut self.gone) {
+                        return Err(e);
+                    }
+                }
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// Reads the next input extent: the domain owns all its frames, and nothing uses any.
+    fn look<M: Machine>(&mut self, cx: &mut Cx<'_, M>, lists: &Lists, index: u64) -> Result<()> {
+        let size = 1 << lists.in_order;
+        cx.budget.take(size / LOOKS_PER_UNIT + 2);
+        let at = index * lists.ins() + self.given.len() as u64;
+        let first = lists.ins.read(cx.m(), at)?;
+        let end = first.checked_add(size.into()).ok_or(Errno::EINVAL)?;
+        for mfn in (first..end).map(Mfn) {
+            let w = cx.hv.frames.word(mfn);
+            if w.owner() != Owner::domain(cx.dom.slot) || !w.is_allocated() || w.refs() != 1 {
+                return Err(Errno::EINVAL);
+            }
+        }
+        self.given.push(first);
+        Ok(())
+    }
+
+    /// Takes the next output extent; the guest put its pseudo-physical number where the frame
+    /// number goes.
+    fn begin<M: Machine>(&mut self, cx: &mut Cx<'_, M>, lists: &Lists, index: u64) -> Result<()> {
+        let at = index * lists.outs() + self.made.len() as u64;
+        let gpfn = lists.outs.read(cx.m(), at)?;
+        let extra = 1 << lists.order();
+        let extent = cx
+            .hv
+            .begin_extent(cx.dom, lists.out_order, Some(gpfn), extra)?;
+        if let Err(e) = lists.outs.write(cx.m(), at, &extent.first().0) {
+            cx.hv.abandon_extent(extent);
+            return Err(e);
+        }
+        self.coming = Some(extent);
+        Ok(())
+    }
+
+    /// Makes frames of the extent in hand the domain's.
+    fn receive<M: Machine>(&mut self, cx: &mut Cx<'_, M>) {
+        if let Some(mut extent) = self.coming.take() {
+            match cx.hv.give_extent(cx.dom, &mut extent, &mut cx.budget) {
+                Progress::More => self.coming = Some(extent),
+                Progress::Done => self.made.push(extent.first().0),
             }
         }
     }
-    for first in given {
-        give_back(cx, dom, first, chunk.in_order);
-    }
-    Ok(())
 }
 
-fn room(count: u64) -> Result<Vec<u64>> {
-    let mut list = Vec::new();
-    list.try_reserve_exact(count as usize)
-        .map_err(|_| Errno::ENOMEM)?;
-    Ok(list)
-}
-
-/// Whether the domain owns all frames of an extent, and nothing uses any.
-fn unused<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, first: u64, order: u32) -> Result<()> {
-    let end = first.checked_add(1 << order).ok_or(Errno::EINVAL)?;
-    for mfn in (first..end).map(Mfn) {
-        let w = cx.hv.frames.word(mfn);
-        if w.owner() != Owner::domain(dom.slot) || !w.is_allocated() || w.refs() != 1 {
-            return Err(Errno::EINVAL);
-        }
-    }
-    Ok(())
-}
-
-/// Allocates one output extent and gives its first frame; the guest put the pseudo-physical number
-/// where the frame number goes.
-fn replace<M: Machine>(cx: &Cx<'_, M>, chunk: &Chunk, index: u64) -> Result<u64> {
-    let gpfn = chunk.outs.read(cx.m(), index)?;
-    let first = cx.hv.alloc_domain_pages(cx.dom, chunk.out_order)?;
-    for i in 0..1 << chunk.out_order {
-        cx.hv.set_m2p(Mfn(first.0 + i), gpfn.wrapping_add(i));
-    }
-    if let Err(e) = chunk.outs.write(cx.m(), index, &first.0) {
-        give_back(cx, cx.dom, first.0, chunk.out_order);
-        return Err(e);
-    }
-    Ok(first.0)
-}
-
-fn give_back<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, first: u64, order: u32) {
-    for i in 0..1 << order {
-        // Refused only for frames that the guest meanwhile gave away itself.
-        let _ = cx.hv.release_domain_page(dom, Mfn(first.wrapping_add(i)));
-    }
+/// Gives up a few frames of the extents in `list`, `gone` of which are; whether that was all.
+fn give_up<M: Machine>(cx: &mut Cx<'_, M>, list: &[u64], order: u32, gone: &mut u64) -> bool {
+    let size = 1 << order;
+    let Some(&first) = list.get((*gone >> order) as usize) else {
+        return true;
+    };
+    let at = *gone & (size - 1);
+    let frames: ArrayVec<u64, BATCH> = (at..size).map(|i| first + i).take(BATCH).collect();
+    let done = cx.hv.give_up_frames(cx.dom, &frames, &mut cx.budget);
+    // Refused only for a frame that the guest meanwhile gave away itself.
+    *gone += done.max(1) as u64;
+    false
 }

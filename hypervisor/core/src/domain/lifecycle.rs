@@ -238,6 +238,14 @@ fn forget<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
 
 /// Gives up what the vCPUs hold: roots, descriptor tables, registered areas, unfinished walks.
 fn release_vcpus<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
+    // Not with the vCPUs locked: giving up takes the lock of creation, which comes before.
+    let unfinished = || {
+        let mut homes = dom.homes.lock();
+        homes.iter_mut().flatten().find_map(|v| v.unfinished.take())
+    };
+    while let Some(unfinished) = unfinished() {
+        super::unfinished::abandon(hv, Some(unfinished));
+    }
     let mut homes = dom.homes.lock();
     // One vCPU's walk may wait for another's: first those that wait for nobody.
     let unfinished = |vcpu: &&mut VcpuBox| !vcpu.walk.is_idle();
@@ -252,7 +260,13 @@ fn release_vcpus<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budg
         }
     }
     for vcpu in homes.iter_mut().flatten() {
-        if !budget.take(1) || finish_walk(hv, vcpu, budget) == Progress::More {
+        if finish_walk(hv, vcpu, budget) == Progress::More {
+            return Progress::More;
+        }
+        if holds_nothing(vcpu) {
+            continue;
+        }
+        if !budget.take(VCPU_UNITS) {
             return Progress::More;
         }
         for mfn in vcpu.arch.gdt.drain(..) {
@@ -284,6 +298,17 @@ fn release_vcpus<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budg
         }
     }
     Progress::Done
+}
+
+/// Units of budget for giving up what one vCPU holds, without its page tables.
+const VCPU_UNITS: u32 = 32;
+
+fn holds_nothing(vcpu: &Vcpu) -> bool {
+    let arch = &vcpu.arch;
+    arch.kernel_root.is_none()
+        && arch.user_root.is_none()
+        && arch.gdt.is_empty()
+        && arch.ldt_pages.iter().all(Option::is_none)
 }
 
 fn finish_walk<M: Machine>(

@@ -6,17 +6,13 @@ use hypercall_abi::memory as abi;
 use hypercall_abi::xen::DOMID_SELF;
 
 use super::Domain;
-use crate::addr::{HYPERVISOR_START, Mfn};
+use super::reservation::{Change, reservation};
+use crate::addr::HYPERVISOR_START;
 use crate::error::{Errno, HypercallResult, Result, Stop};
-use crate::frame::word::Owner;
 use crate::guest::{GuestSlice, copy_in, copy_out, copy_out_bytes};
 use crate::hypercall::Cx;
 use crate::platform::Machine;
 
-/// Largest extent a domain may ask for: 2 MiB, or 1 GiB for the control domain.
-const MAX_ORDER: u32 = 9;
-/// As above, privileged.
-const MAX_ORDER_PRIVILEGED: u32 = crate::frame::alloc::MAX_ORDER;
 /// Bits of the command word that carry the sub-operation (the rest is a continuation's on real
 /// Xen; here progress stays in the hypervisor).
 const COMMAND_MASK: u64 = 0x3f;
@@ -26,6 +22,15 @@ const COMMAND_MASK: u64 = 0x3f;
 /// # Errors
 /// As the sub-operation; reservations answer with the number of extents done instead.
 pub fn memory_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
+    let result = operation(cx, cmd, arg);
+    if cx.vcpu.unfinished.is_some() && !matches!(result, Err(Stop::Retry)) {
+        // Nobody goes on with it: the call was refused when it was made again.
+        super::unfinished::abandon(cx.hv, cx.vcpu.unfinished.take());
+    }
+    result
+}
+
+fn operation<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
     match (cmd & COMMAND_MASK) as u32 {
         abi::XENMEM_increase_reservation => reservation(cx, arg, Change::Increase),
         abi::XENMEM_decrease_reservation => reservation(cx, arg, Change::Decrease),
@@ -65,124 +70,6 @@ fn maximum_gpfn<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
     let offset = core::mem::offset_of!(hypercall_abi::xen::shared_info, arch)
         + core::mem::offset_of!(hypercall_abi::arch_x86_64::arch_shared_info, max_pfn);
     Ok(cx.m().load_u64(shared, offset) as i64 - 1)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
-    Increase,
-    Decrease,
-    Populate,
-}
-
-/// The three operations on a `xen_memory_reservation`: each answers with the number of extents it
-/// did, stopping at the first that it could not.
-fn reservation<M: Machine>(cx: &mut Cx<'_, M>, arg: u64, change: Change) -> HypercallResult {
-    // Whatever is wrong with the request, real Xen says that nothing of it was done.
-    let Ok(request) = copy_in::<abi::xen_memory_reservation, M>(cx.m(), arg) else {
-        return Ok(0);
-    };
-    let Ok(extents) = GuestSlice::<u64>::new(request.extent_start, request.nr_extents) else {
-        return Ok(0);
-    };
-    let Ok(dom) = cx.subject(request.domid) else {
-        return Ok(0);
-    };
-    let max = if cx.dom.is_privileged() {
-        MAX_ORDER_PRIVILEGED
-    } else {
-        MAX_ORDER
-    };
-    if request.extent_order > max {
-        return Ok(0);
-    }
-    if change != Change::Decrease && !has_memory(request.mem_flags) {
-        return Ok(0);
-    }
-    let mut done = cx.resume_at();
-    while done < extents.len() {
-        let step = extent(cx, dom, change, (&extents, done), request.extent_order);
-        match step {
-            Ok(()) => done += 1,
-            Err(Stop::Retry) => {
-                cx.suspend_at(done);
-                return Err(Stop::Retry);
-            }
-            Err(Stop::Err(_)) => break,
-            Err(crash) => return Err(crash),
-        }
-    }
-    Ok(done as i64)
-}
-
-/// Whether there is memory of the node that `mem_flags` name (memory.h, `XENMEMF_node`): all is of
-/// the first, and another's number is a wish, unless nothing else will do or there cannot be such.
-const fn has_memory(mem_flags: u32) -> bool {
-    /// Nodes that Debian's Xen can have.
-    const NODES: u32 = 64;
-    match (mem_flags >> 8) & 0xff {
-        0 | 1 => true,
-        number => number <= NODES && mem_flags & abi::XENMEMF_exact_node_request == 0,
-    }
-}
-
-fn extent<M: Machine>(
-    cx: &mut Cx<'_, M>,
-    dom: &Domain,
-    change: Change,
-    (extents, index): (&GuestSlice<u64>, u64),
-    order: u32,
-) -> Result<(), Stop> {
-    // A large extent may exceed what is left, but never a whole budget's patience by much.
-    let units = (12_u32 << order).min(crate::hypercall::Budget::FULL);
-    if !cx.budget.take(units) {
-        return Err(Stop::Retry);
-    }
-    match change {
-        Change::Decrease => decrease(cx, dom, extents.read(cx.m(), index)?, order),
-        Change::Increase => {
-            let first = cx.hv.alloc_domain_pages(dom, order)?;
-            write_back(cx, dom, (extents, index), first, order)
-        }
-        Change::Populate => {
-            let gpfn = extents.read(cx.m(), index)?;
-            let first = cx.hv.alloc_domain_pages(dom, order)?;
-            for i in 0..1 << order {
-                cx.hv.set_m2p(Mfn(first.0 + i), gpfn.wrapping_add(i));
-            }
-            write_back(cx, dom, (extents, index), first, order)
-        }
-    }
-}
-
-/// Tells the guest which frames it got; takes them back if it cannot be told.
-fn write_back<M: Machine>(
-    cx: &Cx<'_, M>,
-    dom: &Domain,
-    (extents, index): (&GuestSlice<u64>, u64),
-    first: Mfn,
-    order: u32,
-) -> Result<(), Stop> {
-    if extents.address(index) == 0 || extents.write(cx.m(), index, &first.0).is_ok() {
-        return Ok(());
-    }
-    for i in 0..1 << order {
-        let _ = cx.hv.release_domain_page(dom, Mfn(first.0 + i));
-    }
-    Err(Errno::EFAULT.into())
-}
-
-/// Gives back `2^order` frames from `first` on; each is freed when nothing uses it any more.
-fn decrease<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, first: u64, order: u32) -> Result<(), Stop> {
-    let end = first.checked_add(1 << order).ok_or(Errno::EINVAL)?;
-    for mfn in (first..end).map(Mfn) {
-        let word = cx.hv.frames.word(mfn);
-        let owned = word.owner() == Owner::domain(dom.slot);
-        // Given up before and still in use: as given up as it can be.
-        if !(owned && word.is_counted() && !word.is_allocated()) {
-            cx.hv.release_domain_page(dom, mfn)?;
-        }
-    }
-    Ok(())
 }
 
 /// Where the machine-to-phys table is mapped, in every address space.

@@ -5,6 +5,8 @@ mod exchange;
 pub mod lifecycle;
 mod lock;
 pub mod memory_op;
+mod reservation;
+pub(crate) mod unfinished;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -153,7 +155,20 @@ impl Domain {
     /// # Errors
     /// `ENOMEM` when that would exceed its maximum.
     pub fn charge(&self, pages: u32) -> Result<()> {
-        let max = self.max_pages.load(Ordering::Relaxed);
+        self.charge_beyond(pages, 0)
+    }
+
+    /// Counts up to `pages` more as the domain's, as far as its maximum allows; how many.
+    pub(crate) fn charge_some(&self, pages: u32) -> u32 {
+        if self.charge(pages).is_ok() {
+            return pages;
+        }
+        (0..pages).take_while(|_| self.charge(1).is_ok()).count() as u32
+    }
+
+    /// As [`Self::charge`], with a maximum that is `extra` higher: for frames that replace others.
+    pub(crate) fn charge_beyond(&self, pages: u32, extra: u32) -> Result<()> {
+        let max = self.max_pages.load(Ordering::Relaxed).saturating_add(extra);
         self.tot_pages
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
                 now.checked_add(pages).filter(|&n| n <= max)
@@ -172,9 +187,14 @@ impl Domain {
         self.owned.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A frame lost the domain's mark; the last one of a destroyed domain frees its slot.
+    /// A frame lost the domain's mark.
     pub(crate) fn frame_unmarked(&self) {
-        if self.owned.fetch_sub(1, Ordering::AcqRel) == 1 {
+        self.frames_unmarked(1);
+    }
+
+    /// `count` frames lost the domain's mark; the last one of a destroyed domain frees its slot.
+    pub(crate) fn frames_unmarked(&self, count: u32) {
+        if count != 0 && self.owned.fetch_sub(count, Ordering::AcqRel) == count {
             self.lay_to_rest();
         }
     }

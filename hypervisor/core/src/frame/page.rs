@@ -268,11 +268,12 @@ impl<M: Machine> Hypervisor<M> {
     }
 
     /// Makes a frame that nobody can name fit for `dom`: nobody remembers a mapping of it, it holds
-    /// nobody else's data, and it bears the domain's mark.
-    fn prepare(&self, dom: &Domain, locked: Locked, scrub: bool) -> Flushed {
+    /// nobody else's data (if that is so already, `scrub` may be false), and it bears the domain's
+    /// mark.
+    pub(super) fn prepare(&self, dom: &Domain, locked: Locked, scrub: bool) -> Flushed {
         let flushed = self.flush_former_use(locked);
         let mfn = flushed.mfn();
-        if scrub && self.frames.content_of(mfn) != dom.generation() {
+        if scrub {
             self.machine.zero_frame(mfn);
         }
         self.frames.set_content(mfn, dom.generation());
@@ -311,9 +312,10 @@ impl<M: Machine> Hypervisor<M> {
             return Err(Errno::ENOMEM);
         };
         let owner = Owner::domain(dom.slot);
-        let first = taken.first();
+        let first = taken.next();
         for locked in taken.frames() {
-            let flushed = self.prepare(dom, locked, scrub);
+            let others = self.frames.content_of(locked.mfn()) != dom.generation();
+            let flushed = self.prepare(dom, locked, scrub && others);
             self.frames
                 .set_owned(&flushed, |proof| Word::allocated(owner, proof));
         }
@@ -350,7 +352,7 @@ impl<M: Machine> Hypervisor<M> {
     /// `ENOMEM`.
     pub fn alloc_shared_page(&self, dom: &Domain) -> Result<Mfn> {
         let taken = self.frames.take_free(0).ok_or(Errno::ENOMEM)?;
-        let (mfn, owner) = (taken.first(), Owner::domain(dom.slot));
+        let (mfn, owner) = (taken.next(), Owner::domain(dom.slot));
         for locked in taken.frames() {
             let flushed = self.prepare(dom, locked, false);
             self.machine.zero_frame(mfn);

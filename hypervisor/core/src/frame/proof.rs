@@ -7,6 +7,9 @@
 //! first step alone, [`Flushed`] from a [`Locked`] alone, and the transitions of the third step take
 //! a [`Flushed`]. Flushing before locking, which was XSA-401, does not compile.
 
+use arrayvec::ArrayVec;
+
+use super::extent::BATCH;
 use super::table::FrameTable;
 use super::word::{Kind, Owner, Refusal, Word};
 use crate::addr::Mfn;
@@ -39,23 +42,50 @@ impl Flushed {
     }
 }
 
-/// Frames taken out of the free map, all of them locked by that: nobody can name a free frame.
+impl Locked {
+    /// The frame.
+    pub(super) const fn mfn(&self) -> Mfn {
+        self.0
+    }
+}
+
+/// Consecutive frames taken out of the free map, all of them locked by that: nobody can name a free
+/// frame.
 #[must_use]
 pub(super) struct Taken {
-    first: Mfn,
-    order: u32,
+    next: u64,
+    end: u64,
 }
 
 impl Taken {
-    /// The first frame.
-    pub(super) const fn first(&self) -> Mfn {
-        self.first
+    /// The next frame.
+    pub(super) const fn next(&self) -> Mfn {
+        Mfn(self.next)
+    }
+
+    /// Number of frames left.
+    pub(super) const fn left(&self) -> u64 {
+        self.end - self.next
+    }
+
+    /// Whether none is left.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.left() == 0
+    }
+
+    /// The next frame leaves the extent.
+    #[inline]
+    pub(super) fn next_frame(&mut self) -> Option<Locked> {
+        if self.is_empty() {
+            return None;
+        }
+        self.next += 1;
+        Some(Locked(Mfn(self.next - 1)))
     }
 
     /// Each frame.
-    pub(super) fn frames(self) -> impl Iterator<Item = Locked> {
-        let first = self.first.0;
-        (first..first + (1 << self.order)).map(|mfn| Locked(Mfn(mfn)))
+    pub(super) fn frames(mut self) -> impl Iterator<Item = Locked> {
+        core::iter::from_fn(move || self.next_frame())
     }
 }
 
@@ -81,7 +111,24 @@ impl FrameTable {
     /// Takes `2^order` free frames, aligned to their size.
     pub(super) fn take_free(&self, order: u32) -> Option<Taken> {
         let first = self.free_map().take(order)?;
-        Some(Taken { first, order })
+        Some(Taken {
+            next: first.0,
+            end: first.0 + (1 << order),
+        })
+    }
+
+    /// Takes up to `count` free frames, one by one.
+    #[inline]
+    pub(super) fn take_some(&self, count: usize) -> ArrayVec<Locked, BATCH> {
+        let mut taken = ArrayVec::new();
+        self.free_map()
+            .take_some(count.min(BATCH), |mfn| taken.push(Locked(mfn)));
+        taken
+    }
+
+    /// Frames that nobody got are free again.
+    pub(super) fn put_back(&self, taken: Taken) {
+        self.free_map().release(taken.next(), taken.left());
     }
 
     /// A frame of the hypervisor's own, which no guest can name, at boot.

@@ -236,6 +236,23 @@ impl FrameTable {
         }
     }
 
+    /// Frames without references, of one domain, become free: its data stays in them, and whatever
+    /// mapping anybody remembers of them ended before `stamp`.
+    #[inline]
+    pub(super) fn free_frames_of(&self, mfns: &[Mfn], generation: u32, stamp: u32) {
+        if mfns.is_empty() {
+            return;
+        }
+        let history = u64::from(generation) << 32 | u64::from(stamp);
+        for &mfn in mfns {
+            if let Some(info) = self.info.get(mfn.0 as usize) {
+                info.history.store(history, Ordering::Relaxed);
+                info.word.store(Word::FREE.0, Ordering::Release);
+            }
+        }
+        self.free.lock().release_some(mfns);
+    }
+
     /// Generation of the domain whose data the frame holds.
     pub(super) fn content_of(&self, mfn: Mfn) -> u32 {
         self.info

@@ -233,6 +233,13 @@ impl Word {
         self.0 & ALLOCATED != 0
     }
 
+    /// Whether `owner` gave it up, and something uses it still.
+    #[must_use]
+    pub const fn is_given_up_by(self, owner: Owner) -> bool {
+        self.refs() != 0
+            && self.0 & (OWNER_MASK | COUNTED | ALLOCATED) == owner_bits(owner) | COUNTED
+    }
+
     /// Whether it was a page table since the last flush that counted.
     #[must_use]
     pub const fn is_stale(self) -> bool {

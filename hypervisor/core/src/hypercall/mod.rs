@@ -40,11 +40,12 @@ impl Budget {
         left
     }
 
-    /// How many operations of `units` each it is good for.
+    /// How many operations of `units` each it is good for; the last may exceed it, as in
+    /// [`Self::take`].
     #[inline]
     #[must_use]
     pub const fn good_for(&self, units: u32) -> u32 {
-        self.0 / units
+        self.0.div_ceil(units)
     }
 
     /// Whether nothing is left.

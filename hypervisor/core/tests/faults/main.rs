@@ -288,7 +288,7 @@ fn memory_that_changes_between_two_reads() {
 #[test]
 fn small_budgets_come_to_the_same() {
     let mut findings = Findings::default();
-    let budgets = [3, 4, 7, 64];
+    let budgets = [1, 2, 3, 4, 7, 64];
     for operation in all() {
         let whole = undisturbed(operation);
         for budget in budgets {

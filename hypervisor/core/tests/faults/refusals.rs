@@ -8,6 +8,7 @@ use hypercall_abi::xen::*;
 use hypervisor_core::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
 use hypervisor_core::frame::proof::Flushed;
 use hypervisor_core::frame::word::{Kind, Owner, Refusal, Word};
+use hypervisor_core::hypercall::Budget;
 use hypervisor_core::platform::Machine;
 use hypervisor_core::testkit::Happened;
 use zerocopy::FromZeros;
@@ -281,6 +282,29 @@ fn a_guest_has_the_frames_it_was_told_of() {
         failures += 1;
     }
     assert!(failures >= 4, "the request and three answers");
+}
+
+#[test]
+fn an_exchange_needs_no_room_under_the_maximum() {
+    for budget in [1, 5, Budget::FULL] {
+        let w = &mut World::new();
+        let dom = w.guest.dom;
+        let has = dom.tot_pages.load(Ordering::Relaxed);
+        dom.max_pages.store(has, Ordering::Relaxed);
+        w.hv.machine.set_budget(budget);
+        let singles = |w: &mut World| {
+            let frames = [spare(w, 0), spare(w, 1), spare(w, 2), spare(w, 3)];
+            exchange(w, &frames, 0, &[0x20, 0x22], 1)
+        };
+        assert_eq!(call(w, Guest, singles), 0, "budget {budget}");
+        assert_eq!(dom.tot_pages.load(Ordering::Relaxed), has);
+        // Nothing else may use the room that it had.
+        for order in 0..2 {
+            let more = |w: &mut World| reserve(w, XENMEM_increase_reservation, &[0], order);
+            // A reservation says how much was done.
+            refused(w, Guest, 0, more);
+        }
+    }
 }
 
 #[test]

@@ -206,6 +206,13 @@ fn counts(
             Owner::Hypervisor => {}
         }
     }
+    // Those that an unfinished operation has taken are nobody's, and charged to whom they are for.
+    for (d, frames) in world.frames_in_hand() {
+        free -= u64::from(frames);
+        if let Some(d) = d {
+            charged[d] += frames;
+        }
+    }
     if world.hv.frames.free_frames() != free {
         let said = world.hv.frames.free_frames();
         return Err(format!("{free} frames are free, {said} to be had"));

@@ -579,6 +579,21 @@ impl World {
         holdings.unwrap_or_default()
     }
 
+    /// Frames that unfinished operations have taken out of the free ones, and the domain each lot is
+    /// charged to, unless that is gone.
+    pub fn frames_in_hand(&mut self) -> Vec<(Option<usize>, u32)> {
+        let mut all = Vec::new();
+        for who in (0..DOMAINS).flat_map(|d| (0..VCPUS[d]).map(move |v| (d, v))) {
+            let hand = self.vcpu(who, |vcpu| vcpu.frames_in_hand()).flatten();
+            if let Some((slot, generation, frames)) = hand {
+                let d = usize::from(slot);
+                let same = self.domain(d).generation() == generation;
+                all.push((same.then_some(d), frames as u32));
+            }
+        }
+        all
+    }
+
     /// Whether a vCPU has page-table work left.
     pub fn working(&mut self, who: Who) -> bool {
         self.vcpu(who, |vcpu| !vcpu.walk.is_idle()).unwrap_or(false)

@@ -1,0 +1,175 @@
+//! Frames on their way from the free map to a domain and back, several at a time, in work that can
+//! be interrupted after every few of them.
+
+use arrayvec::ArrayVec;
+
+use super::proof::{Locked, Taken};
+use super::word::{Owner, Word};
+use crate::addr::Mfn;
+use crate::domain::Domain;
+use crate::domain::lifecycle::Progress;
+use crate::error::{Errno, Result};
+use crate::hypercall::Budget;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
+
+/// Most frames handled at once.
+pub(crate) const BATCH: usize = 8;
+/// Units of budget for giving a frame that needs no scrubbing, or taking one back.
+const FRAME_UNITS: u32 = 4;
+/// Units for scrubbing a frame: 512 stores.
+const SCRUB_UNITS: u32 = 14;
+
+/// `2^order` frames taken out of the free map for a domain and charged to it, of which those from
+/// the next one on are nobody's yet.
+pub(crate) struct Extent {
+    first: Mfn,
+    taken: Taken,
+    /// Pseudo-physical number of the first frame, if it gets one.
+    gpfn: Option<u64>,
+    /// Whom they are for: the slot, and the generation of the domain in it.
+    slot: u16,
+    generation: u32,
+}
+
+impl Extent {
+    /// The first frame.
+    pub(crate) const fn first(&self) -> Mfn {
+        self.first
+    }
+
+    /// Whom it is for, slot and generation, and how many of its frames are nobody's yet.
+    #[cfg(any(test, feature = "testkit"))]
+    pub(crate) const fn in_hand(&self) -> (u16, u32, u64) {
+        (self.slot, self.generation, self.taken.left())
+    }
+
+    /// Whether `dom` is the domain that it was taken for.
+    pub(crate) fn is_for(&self, dom: &Domain) -> bool {
+        (self.slot, self.generation) == (dom.slot, dom.generation())
+    }
+}
+
+impl<M: Machine> Hypervisor<M> {
+    /// Takes an extent for `dom`, which may have `extra` frames more than its maximum meanwhile.
+    ///
+    /// # Errors
+    /// `ENOMEM` when there is none or the domain would own too much.
+    pub(crate) fn begin_extent(
+        &self,
+        dom: &Domain,
+        order: u32,
+        gpfn: Option<u64>,
+        extra: u32,
+    ) -> Result<Extent> {
+        dom.charge_beyond(1 << order, extra)?;
+        let Some(taken) = self.frames.take_free(order) else {
+            dom.uncharge(1 << order);
+            return Err(Errno::ENOMEM);
+        };
+        Ok(Extent {
+            first: taken.next(),
+            taken,
+            gpfn,
+            slot: dom.slot,
+            generation: dom.generation(),
+        })
+    }
+
+    /// Makes the extent's frames the domain's, as many as the budget allows: call until `Done`.
+    pub(crate) fn give_extent(
+        &self,
+        dom: &Domain,
+        extent: &mut Extent,
+        budget: &mut Budget,
+    ) -> Progress {
+        while !budget.is_spent() {
+            let Some(locked) = extent.taken.next_frame() else {
+                return Progress::Done;
+            };
+            let index = locked.mfn().0 - extent.first.0;
+            let gpfn = extent.gpfn.map(|first| first.wrapping_add(index));
+            self.give_frame(dom, locked, gpfn, budget);
+        }
+        if extent.taken.is_empty() {
+            Progress::Done
+        } else {
+            Progress::More
+        }
+    }
+
+    /// Gives the extent up: what is the domain's already stays so.
+    pub(crate) fn abandon_extent(&self, extent: Extent) {
+        // No domain comes or goes meanwhile.
+        let _creation = self.domains.creation.lock();
+        let dom = self.domains.slot(extent.slot);
+        if dom.generation() == extent.generation {
+            dom.uncharge(extent.taken.left() as u32);
+        }
+        self.frames.put_back(extent.taken);
+    }
+
+    /// Makes a frame, charged already, `dom`'s.
+    #[inline]
+    fn give_frame(&self, dom: &Domain, locked: Locked, gpfn: Option<u64>, budget: &mut Budget) {
+        let mfn = locked.mfn();
+        let scrub = self.frames.content_of(mfn) != dom.generation();
+        budget.take(if scrub { SCRUB_UNITS } else { FRAME_UNITS });
+        let flushed = self.prepare(dom, locked, scrub);
+        if let Some(gpfn) = gpfn {
+            self.set_m2p(mfn, gpfn);
+        }
+        let owner = Owner::domain(dom.slot);
+        self.frames
+            .set_owned(&flushed, |proof| Word::allocated(owner, proof));
+    }
+
+    /// Gives `dom` single frames, one for each number in `gpfns`; those it got, fewer if memory or
+    /// the domain's maximum is reached. In an increase there are no numbers to remember.
+    pub(crate) fn give_frames(
+        &self,
+        dom: &Domain,
+        gpfns: &[u64],
+        numbered: bool,
+        budget: &mut Budget,
+    ) -> ArrayVec<Mfn, BATCH> {
+        let wanted = gpfns.len().min(BATCH);
+        let room = dom.charge_some(wanted as u32);
+        let taken = self.frames.take_some(room as usize);
+        dom.uncharge(room - taken.len() as u32);
+        let mut given = ArrayVec::new();
+        for (locked, &gpfn) in taken.into_iter().zip(gpfns) {
+            given.push(locked.mfn());
+            self.give_frame(dom, locked, numbered.then_some(gpfn), budget);
+        }
+        given
+    }
+
+    /// `dom` gives up frames, which are freed when nothing uses them any more. Returns how many,
+    /// up to the first that it cannot give up.
+    pub(crate) fn give_up_frames(&self, dom: &Domain, mfns: &[u64], budget: &mut Budget) -> usize {
+        let owner = Owner::domain(dom.slot);
+        let mut freed = ArrayVec::<Mfn, BATCH>::new();
+        let mut done = 0;
+        for mfn in mfns.iter().take(BATCH).map(|&mfn| Mfn(mfn)) {
+            budget.take(FRAME_UNITS);
+            match self.frames.change(mfn, |w| w.give_up(owner)) {
+                Ok(w) => {
+                    self.set_m2p(mfn, super::page::INVALID_M2P);
+                    if w.refs() == 0 {
+                        freed.push(mfn);
+                    }
+                }
+                // Given up before and still in use: as given up as it can be.
+                Err(_) if self.frames.word(mfn).is_given_up_by(owner) => {}
+                Err(_) => break,
+            }
+            done += 1;
+        }
+        self.frames
+            .free_frames_of(&freed, dom.generation(), self.tlb.stamp());
+        dom.uncharge(freed.len() as u32);
+        dom.frames_unmarked(freed.len() as u32);
+        done
+    }
+}

@@ -165,6 +165,8 @@ fn failures_say_who_refused_what_and_why() {
         ("xl pause 0", 1, "cannot pause itself"),
         ("xl mem-set guest1 99", 1, "its maxmem is 8 MiB"),
         ("xl mem-set guest1 much", 2, "usage"),
+        ("xl mem-max guest1 2", 1, "it has 8 MiB"),
+        ("xl mem-max guest1 99999999999999g", 2, "usage"),
         ("xl ping Domain-0", 1, "domain 0 was not created here"),
         ("xl frobnicate", 1, "no such command: frobnicate"),
         ("frobnicate", 127, "frobnicate: no such command"),
@@ -197,6 +199,8 @@ fn guests_are_asked_and_believed_only_when_it_is_true() {
     );
     assert!(ok(&mut shell, "xl list guest1").contains("     6     1"));
     ok(&mut shell, "xl mem-set guest1 8192k");
+    assert!(ok(&mut shell, "xl mem-max guest1 12").contains("may have 12 MiB"));
+    assert!(ok(&mut shell, "xl balloon-test guest1 9").contains("9 cycles moved"));
     assert!(ok(&mut shell, "xl ping guest1 3").contains("sent 3 events to dom0, 3 were answered"));
     assert!(ok(&mut shell, "xl checksum guest1").contains("0x0000000012345678"));
     assert!(ok(&mut shell, "xl balloon-test guest1").contains("its memory is unchanged"));

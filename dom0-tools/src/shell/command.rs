@@ -79,6 +79,8 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
         "reboot" "NAME" "ask a domain to reboot" "xl reboot guest1" => guests::reboot;
         "mem-set" "NAME SIZE" "have a domain grow or shrink to SIZE MiB (or with k, m, g)"
             "xl mem-set guest1 16" => guests::mem_set;
+        "mem-max" "NAME SIZE" "set how far a domain may grow, in MiB (or with k, m, g)"
+            "xl mem-max guest1 32" => guests::mem_max;
         "console" "[-l] NAME" "use a domain's console, leave with ^] (-l: only show its log)"
             "xl console guest1" => attach::console;
         "quiet" "[on|off]" "keep guest output off this terminal" "xl quiet" => attach::quiet;
@@ -86,7 +88,7 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
             "xl ping guest1 5" => demo::ping;
         "checksum" "NAME" "have a domain checksum its memory" "xl checksum guest1"
             => demo::checksum;
-        "balloon-test" "NAME" "shrink and regrow a domain while it checks its memory"
+        "balloon-test" "NAME [CYCLES]" "shrink and regrow a domain while it checks its memory"
             "xl balloon-test guest1" => demo::balloon_test;
         "status" "NAME" "show what a domain's kernel says of itself" "xl status guest1"
             => demo::status;

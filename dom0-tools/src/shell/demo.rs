@@ -9,6 +9,7 @@ use super::guests::mib;
 use super::{Host, Shell};
 use crate::control::{Protocol, Request, Status};
 use crate::domains::End;
+use crate::hyper::SysctlExt;
 
 /// Pings when the command does not say.
 const PINGS: u64 = 5;
@@ -50,31 +51,54 @@ pub(super) fn checksum<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome 
 }
 
 pub(super) fn balloon_test<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else {
-        return Err(Failure::Usage);
+    let (name, cycles) = match args {
+        [name] => (name, 1),
+        [name, cycles] => (name, cycles.parse().map_err(|_| Failure::Usage)?),
+        _ => return Err(Failure::Usage),
     };
     let domain = shell.find(name)?;
     let full = shell.info_of(domain)?.tot_pages;
-    // Three quarters: the kernel and its pattern stay, and the difference shows in `xl list`.
-    let small = full - full / 4;
+    let free = shell.system.physinfo()?.free_pages;
     let before = shell.ask(domain, Request::Checksum)?;
     shell.print(&format!(
         "{name} has {} MiB, checksum {before:#018x}\n",
         mib(full)
     ));
-    for (verb, pages) in [("shrank", small), ("grew back", full)] {
-        shell.balloon(domain, pages)?;
-        let sum = shell.ask(domain, Request::Checksum)?;
-        let size = mib(pages);
-        shell.print(&format!(
-            "{name} {verb} to {size} MiB, checksum {sum:#018x}\n"
-        ));
-        if sum != before {
-            return Err(Failure::refused(format!(
-                "{name}'s memory changed while it {verb}"
-            )));
+    let mut moved = 0;
+    for cycle in 0..cycles {
+        // One cycle takes a quarter: the kernel and its pattern stay, and the difference shows in
+        // `xl list`. Many take few pages each, never the same number twice in a row.
+        let gone = if cycles == 1 {
+            full / 4
+        } else {
+            1 + cycle * 67 % (full / 16).max(1)
+        };
+        for (verb, pages) in [("shrank", full - gone), ("grew back", full)] {
+            shell.balloon(domain, pages)?;
+            let sum = shell.ask(domain, Request::Checksum)?;
+            if sum != before {
+                return Err(Failure::refused(format!(
+                    "{name}'s memory changed while it {verb}, in cycle {cycle}"
+                )));
+            }
+            if cycles == 1 {
+                let size = mib(pages);
+                shell.print(&format!(
+                    "{name} {verb} to {size} MiB, checksum {sum:#018x}\n"
+                ));
+            }
         }
+        moved += gone;
     }
+    let now = shell.system.physinfo()?.free_pages;
+    if now != free {
+        return Err(Failure::refused(format!(
+            "{free} pages of the machine were free before, {now} are now"
+        )));
+    }
+    shell.print(&format!(
+        "{cycles} cycles moved {moved} pages each way; {now} pages are free as before\n"
+    ));
     shell.print(&format!(
         "{name} was ballooned down and up and its memory is unchanged\n"
     ));

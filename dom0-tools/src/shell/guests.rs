@@ -51,6 +51,25 @@ pub(super) fn mem_set<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     Ok(())
 }
 
+pub(super) fn mem_max<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let [name, size] = args else {
+        return Err(Failure::Usage);
+    };
+    let pages = parse_pages(size).ok_or(Failure::Usage)?;
+    let domain = shell.find(name)?;
+    let kib = pages.checked_mul(4).ok_or(Failure::Usage)?;
+    let has = shell.info_of(domain)?.tot_pages;
+    if pages < has {
+        let has = mib(has);
+        return Err(Failure::refused(format!(
+            "it has {has} MiB: shrink it with xl mem-set first"
+        )));
+    }
+    shell.system.set_max_memory(domain, kib)?;
+    shell.print(&format!("{name} may have {} MiB now\n", mib(pages)));
+    Ok(())
+}
+
 /// Reads a size as xl does: MiB, or with a suffix k, m, g.
 fn parse_pages(text: &str) -> Option<u64> {
     let (number, kib) = match text.char_indices().last()? {

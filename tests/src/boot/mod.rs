@@ -1,6 +1,7 @@
 //! The tests that boot a machine, one file each; its header states the contract.
 
 mod bad_input;
+mod balloon;
 mod command_line;
 mod grub_iso;
 mod guests;
@@ -35,7 +36,7 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 18] = [
+pub const ALL: [BootTest; 19] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     two_sides::TEST,
@@ -43,6 +44,7 @@ pub const ALL: [BootTest; 18] = [
     rogues::TEST,
     rogues_on_xen::TEST,
     traces::TEST,
+    balloon::TEST,
     guests::TEST,
     guests::TEST_ON_XEN,
     bad_input::TEST,

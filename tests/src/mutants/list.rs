@@ -371,7 +371,10 @@ pub(super) const ALL: &[Mutant] = &[
         "pv/walk.rs",
         HypervisorUnreachable,
         Faults("refusals"),
-        ("        hv.machine.install_hypervisor_slots(table);\n", ""),
+        (
+            "                hv.machine.install_hypervisor_slots(done.table);\n",
+            "",
+        ),
     ),
     seed(
         "entries are skipped with their neighbours",

@@ -286,6 +286,9 @@ enum Next {
     End,
 }
 
+/// Entries of a row of the commonest sort, about 30 instructions each, that one unit pays for.
+const ROW_ENTRIES_PER_UNIT: usize = 2;
+
 #[inline]
 fn charge(budget: &mut Budget, units: u32) -> Result<(), Stop> {
     if budget.take(units) {
@@ -330,6 +333,12 @@ fn affordable(wanted: usize, budget: &mut Budget) -> Result<usize, Stop> {
     Ok(count)
 }
 
+/// Takes the units of a row of entries of the commonest sort, which are done.
+#[inline(always)]
+fn charge_row(entries: usize, budget: &mut Budget) {
+    budget.take((entries / ROW_ENTRIES_PER_UNIT) as u32);
+}
+
 fn validate_pages<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
@@ -346,7 +355,7 @@ fn validate_pages<M: Machine>(
         let to = ENTRIES.min(first + budget.good_for(1) as usize);
         let row = hv.grant_row(parties.pages, step.table, first, to);
         if row > first {
-            budget.take((row - first) as u32);
+            charge_row(row - first, budget);
             step.index = row as u16;
             continue;
         }
@@ -397,7 +406,7 @@ fn release_pages<M: Machine>(
         let from = end.saturating_sub(budget.good_for(1) as usize);
         let row = hv.ungrant_row(table, from, end);
         if row < end {
-            budget.take((end - row) as u32);
+            charge_row(end - row, budget);
             step.index = row as u16;
             continue;
         }

@@ -84,7 +84,7 @@ const CASES: [Case; 16] = [
         good.with_word(good.entry_note, 0x1000)
     }),
     Case {
-        memory_mib: 4,
+        memory_mib: 5,
         ..case(
             "no-memory-for-the-hypervisor",
             "too little memory",
@@ -92,7 +92,7 @@ const CASES: [Case; 16] = [
         )
     },
     Case {
-        memory_mib: 7,
+        memory_mib: 8,
         ..case("little-memory", "needed to start the kernel", Good::whole)
     },
     Case {

@@ -71,6 +71,7 @@ const CEILINGS: &[(&str, u64)] = &[
     // 60 for each entry.
     ("pin_unpin_l1_512", 512 * 60),
     ("new_baseptr_other", 200),
+    ("table_store_frame", 600),
     // Together at most 300.
     ("decrease_64_per_page", 112),
     ("populate_64_per_page", 188),

@@ -2,15 +2,16 @@
 //! stores to its page tables.
 
 use super::entry::{NX, PRESENT, RW, USER, frame};
-use super::store::{Store, decode};
+use super::store::{Operation, Store, decode};
 use super::update::{AccessedDirty, Parties};
 use super::walk;
-use crate::addr::{Mfn, guest_range, table_index};
+use crate::addr::{ENTRIES, Mfn, table_index};
 use crate::error::{Errno, Stop};
-use crate::frame::word::{Kind, Owner};
+use crate::frame::word::Owner;
 use crate::hypercall::Budget;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
+use crate::trap::code::Code;
 use crate::vcpu::{Mode, Vcpu};
 
 /// Page-fault error code: the translation was present.
@@ -24,49 +25,58 @@ const PF_RESERVED: u32 = 1 << 3;
 /// It was an instruction fetch.
 const PF_FETCH: u32 = 1 << 4;
 
-/// Whether the guest's page fault at `cr2` is settled, so that the instruction can run again.
+/// Whether the guest's page fault at its address `cr2`, where there was a translation, is settled, so
+/// that the instruction can run again.
+#[inline(never)]
 pub fn page_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, error: u32, cr2: u64) -> bool {
-    if !guest_range(cr2, 1) {
-        return false;
-    }
     let protection_write = error & !PF_USER == PF_PRESENT | PF_WRITE;
     (protection_write && vcpu.mode == Mode::Kernel && table_store(hv, vcpu, cr2))
         || stale(hv, vcpu, error, cr2)
 }
 
-/// Longest instruction of the processor, bytes.
-const LONGEST: usize = 15;
-
 /// Carries out a guest kernel's store to one of its live page tables of level 1, as if it had asked
 /// for it with `mmu_update`. False when it is none, or is refused: then the guest gets its page
 /// fault, as it does on real Xen for tables above.
+#[inline(always)]
 fn table_store<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, cr2: u64) -> bool {
     let dom = hv.domains.slot(vcpu.slot);
     let Some((table, entry)) = hv.translate(vcpu, cr2) else {
         return false;
     };
-    let word = hv.frames.word(table);
-    let live = word.is_live_table(Owner::domain(dom.slot)) && word.kind() == Kind::L1;
-    if entry & RW != 0 || !live {
+    if entry & RW != 0 || !hv.frames.word(table).is_live_l1(Owner::from(dom)) {
         return false;
     }
-    let mut code = [0; LONGEST];
-    let fetched = fetch(hv, vcpu.regs.rip, &mut code);
-    let Some(store) = decode(&code[..fetched]) else {
+    let Some(store) = decode(&Code::whole(hv, vcpu.regs.rip)) else {
         return false;
     };
     if store.width == 8 && cr2 & 7 != 0 {
         return false;
     }
     let _guard = dom.lock();
-    let result = perform(hv, vcpu, &store, (table, cr2), Parties::own(dom));
-    match result {
+    if store.operation == Operation::Move && vcpu.walk.is_idle() {
+        // As the quick form of `mmu_update` does it.
+        let value = store.operand.value(&vcpu.regs);
+        let index = entry_index(cr2);
+        let owner = Owner::from(dom);
+        if hv.frames.word(table).is_live_l1(owner) && hv.try_update_l1(owner, table, index, value) {
+            store.advance(&mut vcpu.regs);
+            return true;
+        }
+    }
+    match perform(hv, vcpu, &store, (table, cr2), Parties::own(dom)) {
         // A retry runs the instruction again.
         Ok(()) | Err(Stop::Retry | Stop::Err(Errno::EAGAIN)) => true,
         Err(_) => false,
     }
 }
 
+/// Which entry of its table is at `va`.
+const fn entry_index(va: u64) -> usize {
+    (va as usize >> 3) & (ENTRIES - 1)
+}
+
+/// Any store, in whatever state the vCPU's page-table work is.
+#[inline(never)]
 fn perform<M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,
@@ -77,29 +87,18 @@ fn perform<M: Machine>(
     let mut budget = Budget::new(hv.machine.budget());
     let work = &mut vcpu.walk;
     walk::finish(hv, parties.table, work, &mut budget)?;
-    let index = (cr2 as usize >> 3) & 511;
-    let old = hv.machine.read_entry(table, index);
+    let old = hv.machine.read_entry(table, entry_index(cr2));
     let effect = store.effect(&vcpu.regs, old, (cr2 & 7) as u32);
     if let Some(new) = effect.value {
         let at = table.addr() | (cr2 & 0xff8);
         let exact = AccessedDirty::Unchanged(old);
         hv.update_entry(parties, at, new, exact, (work, &mut budget))?;
     }
-    effect.apply(&mut vcpu.regs, old, store.length);
+    effect.apply(&mut vcpu.regs, old);
+    store.advance(&mut vcpu.regs);
     // What the old entry leaves behind may outlast the budget; it ends before the next hypercall.
     let _ = walk::finish(hv, parties.table, work, &mut budget);
     Ok(())
-}
-
-/// Reads instruction bytes at `rip`, up to the end of what is mapped.
-fn fetch<M: Machine>(hv: &Hypervisor<M>, rip: u64, code: &mut [u8; LONGEST]) -> usize {
-    if !guest_range(rip, LONGEST as u64) {
-        return 0;
-    }
-    match hv.machine.copy_from_guest(rip, code) {
-        Ok(()) => LONGEST,
-        Err(fault) => (fault.0.saturating_sub(rip) as usize).min(LONGEST),
-    }
 }
 
 /// Whether the tables allow what faulted: then the TLB was behind them, as it may be after a

@@ -4,6 +4,8 @@
 //! the caller; the address is the one that faulted, so that only the length of the addressing form
 //! matters here, never its value.
 
+use crate::trap::code::Code;
+use crate::trap::frame::RF;
 use crate::vcpu::Regs;
 
 /// How the new value comes from the old one.
@@ -32,6 +34,17 @@ pub enum Operand {
     Immediate(u64),
 }
 
+impl Operand {
+    /// Its value.
+    #[inline]
+    pub(crate) fn value(self, regs: &Regs) -> u64 {
+        match self {
+            Self::Register(n) => regs.general(n),
+            Self::Immediate(value) => value,
+        }
+    }
+}
+
 /// A decoded store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Store {
@@ -45,36 +58,86 @@ pub struct Store {
     pub length: u8,
 }
 
-/// Decodes the store at the start of `code`; `None` for anything outside the set.
-#[must_use]
-pub fn decode(code: &[u8]) -> Option<Store> {
-    // A kernel on one processor turns its lock prefixes into DS overrides, which mean nothing here.
-    let (locked, mut at) = match code.first() {
-        Some(0xf0) => (true, 1),
-        Some(0x3e) => (false, 1),
-        _ => (false, 0),
-    };
-    let mut rex = 0;
-    if let Some(&byte) = code.get(at)
-        && byte & 0xf0 == 0x40
-    {
-        rex = byte;
-        at += 1;
+/// The bytes of an instruction up to its ModRM byte and the one behind, which all are in the first
+/// eight.
+struct Head {
+    rest: u64,
+    taken: u8,
+}
+
+impl Head {
+    #[inline(always)]
+    const fn peek(&self) -> u8 {
+        self.rest as u8
     }
-    let wide = rex & 8 != 0;
-    let opcode = *code.get(at)?;
-    at += 1;
-    let second = if opcode == 0x0f {
-        at += 1;
-        *code.get(at - 1)?
-    } else {
-        0
+
+    #[inline(always)]
+    const fn take(&mut self) -> u8 {
+        let byte = self.peek();
+        self.rest >>= 8;
+        self.taken += 1;
+        byte
+    }
+}
+
+/// Decodes the store at the start of `code`; `None` for anything outside the set.
+#[inline(always)]
+#[must_use]
+pub(crate) fn decode(code: &Code) -> Option<Store> {
+    let mut head = Head {
+        rest: code.first_word(),
+        taken: 0,
     };
-    let modrm = *code.get(at)?;
-    let after = at + address_length(code, at)?;
+    // A kernel on one processor turns its lock prefixes into DS overrides, which mean nothing here.
+    let mut locked = false;
+    if matches!(head.peek(), 0xf0 | 0x3e) {
+        locked = head.take() == 0xf0;
+    }
+    let mut rex = 0;
+    if head.peek() & 0xf0 == 0x40 {
+        rex = head.take();
+    }
+    let opcode = head.take();
+    let second = if opcode == 0x0f { head.take() } else { 0 };
+    let modrm = head.take();
+    let after = usize::from(head.taken) + address_length(modrm, head.peek())?;
     let field = (modrm >> 3) & 7;
-    let register = Operand::Register(field | (rex & 4) << 1);
-    let (operation, source) = match (opcode, second, field) {
+    let width = if opcode == 0x80 { 1 } else { 8 };
+    if (width == 8) != (rex & 8 != 0) {
+        return None;
+    }
+    let (operation, source) = form(opcode, second, field, locked)?;
+    let (operand, length) = match source {
+        Source::Register => (Operand::Register(field | (rex & 4) << 1), after),
+        Source::Byte => {
+            let byte = code.four_at(after) as i8;
+            (Operand::Immediate(i64::from(byte) as u64), after + 1)
+        }
+        Source::Word => {
+            let word = code.four_at(after) as i32;
+            (Operand::Immediate(i64::from(word) as u64), after + 4)
+        }
+    };
+    // What is not there was taken for zeros.
+    (length <= code.len()).then_some(Store {
+        operation,
+        operand,
+        width,
+        length: length as u8,
+    })
+}
+
+enum Source {
+    Register,
+    Byte,
+    Word,
+}
+
+/// What an opcode does, and where its operand is; `second` counts behind 0x0f, `field` is the ModRM
+/// byte's.
+#[inline(always)]
+const fn form(opcode: u8, second: u8, field: u8, locked: bool) -> Option<(Operation, Source)> {
+    Some(match (opcode, second, field) {
         (0x89, ..) if !locked => (Operation::Move, Source::Register),
         (0xc7, _, 0) if !locked => (Operation::Move, Source::Word),
         (0x87, ..) => (Operation::Exchange, Source::Register),
@@ -95,58 +158,21 @@ pub fn decode(code: &[u8]) -> Option<Store> {
             },
         ),
         _ => return None,
-    };
-    let width = if opcode == 0x80 { 1 } else { 8 };
-    if (width == 8) != wide {
-        return None;
-    }
-    let (operand, length) = match source {
-        Source::Register if after > code.len() => return None,
-        Source::Register => (register, after),
-        Source::Byte => {
-            let byte = *code.get(after)? as i8;
-            (Operand::Immediate(i64::from(byte) as u64), after + 1)
-        }
-        Source::Word => {
-            let bytes = code.get(after..after + 4)?;
-            let word = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-            (Operand::Immediate(i64::from(word) as u64), after + 4)
-        }
-    };
-    Some(Store {
-        operation,
-        operand,
-        width,
-        length: length as u8,
     })
 }
 
-enum Source {
-    Register,
-    Byte,
-    Word,
-}
-
-/// Bytes of ModRM, SIB and displacement at `code[at]`; `None` for a register destination.
-fn address_length(code: &[u8], at: usize) -> Option<usize> {
-    let modrm = *code.get(at)?;
+/// Bytes of SIB and displacement behind a ModRM byte, `next` being the byte there; `None` for a
+/// register destination.
+#[inline(always)]
+const fn address_length(modrm: u8, next: u8) -> Option<usize> {
     let (mode, rm) = (modrm >> 6, modrm & 7);
-    if mode == 3 {
-        return None;
+    let (sib, base) = if rm == 4 { (1, next & 7) } else { (0, rm) };
+    match (mode, base) {
+        (3, _) => None,
+        (0, 5) | (2, _) => Some(sib + 4),
+        (1, _) => Some(sib + 1),
+        _ => Some(sib),
     }
-    let mut length = 1;
-    let mut base = rm;
-    if rm == 4 {
-        base = *code.get(at + 1)? & 7;
-        length += 1;
-    }
-    length += match (mode, base) {
-        (0, 5) => 4,
-        (1, _) => 1,
-        (2, _) => 4,
-        _ => 0,
-    };
-    Some(length)
 }
 
 /// Carry, parity, adjust, zero, sign and overflow flags.
@@ -165,13 +191,17 @@ pub struct Effect {
 }
 
 impl Store {
+    /// Goes on behind it.
+    #[inline]
+    pub(crate) fn advance(&self, regs: &mut Regs) {
+        regs.rip = regs.rip.wrapping_add(u64::from(self.length));
+        regs.rflags &= !RF;
+    }
+
     /// What the store does to an entry that is `old`, when byte `byte` (0 to 7) of it is addressed.
     #[must_use]
     pub fn effect(&self, regs: &Regs, old: u64, byte: u32) -> Effect {
-        let operand = match self.operand {
-            Operand::Register(n) => regs.general(n),
-            Operand::Immediate(value) => value,
-        };
+        let operand = self.operand.value(regs);
         let combined = |value: u64| Effect {
             value: Some(value),
             loads: None,
@@ -236,15 +266,14 @@ fn compare_flags(left: u64, right: u64) -> u64 {
 }
 
 impl Effect {
-    /// Puts the register and flag results of a store of `length` bytes in place.
-    pub fn apply(&self, regs: &mut Regs, old: u64, length: u8) {
+    /// Puts the register and flag results of a store in place.
+    pub fn apply(&self, regs: &mut Regs, old: u64) {
         if let Some(register) = self.loads {
             *regs.general_mut(register) = old;
         }
         if let Some(flags) = self.flags {
             regs.rflags = regs.rflags & !ARITHMETIC | flags;
         }
-        regs.rip = regs.rip.wrapping_add(u64::from(length));
     }
 }
 
@@ -252,6 +281,10 @@ impl Effect {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn decode(code: &[u8]) -> Option<Store> {
+        super::decode(&code.into())
+    }
 
     #[test]
     fn forms_that_linux_uses() {
@@ -335,7 +368,8 @@ mod tests {
         assert_eq!(e.flags.unwrap() & ZERO, ZERO);
         let e = s.effect(&r, 6, 0);
         assert_eq!(e.value, None);
-        e.apply(&mut r, 6, s.length);
+        e.apply(&mut r, 6);
+        s.advance(&mut r);
         assert_eq!((r.rax, r.rip), (6, 5));
         assert_eq!(r.rflags & ZERO, 0);
         assert_eq!(r.rflags & 1, 1, "5 - 6 borrows");

@@ -219,7 +219,22 @@ fn acquire<M: Machine>(
 ///
 /// # Errors
 /// `Retry` when the budget ran out or another walk must end first.
+#[inline]
 pub(crate) fn finish<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    walk: &mut Walk,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    if walk.stack.is_empty() && walk.queue.is_empty() {
+        return Ok(());
+    }
+    finish_some(hv, dom, walk, budget)
+}
+
+/// The same where there is some.
+#[inline(never)]
+fn finish_some<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     walk: &mut Walk,

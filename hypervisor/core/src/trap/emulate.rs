@@ -2,10 +2,11 @@
 //! they run on Xen. The set is closed: whatever the decoder does not know is the guest's #GP.
 
 use super::bounce::Interrupted;
+use super::code::Code;
 use super::decode::{Based, Insn, Op, PortOperand, decode, frequent};
 use super::frame::{ExitFrame, RF};
 use super::{GP, UD, bounce, cpuid, inject, inject_at, msr, port, registers, tables};
-use crate::addr::{Mfn, PAGE_SIZE, guest_range};
+use crate::addr::{Mfn, guest_range};
 use crate::domain::Domain;
 use crate::error::{Errno, Stop};
 use crate::hypercall::Cx;
@@ -148,51 +149,6 @@ fn carry_out<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, insn: &Insn) -> bo
         Outcome::Page(va, write) => page_fault(hv, vcpu, va, write),
     }
     true
-}
-
-/// Bytes of code, each read once: what is decoded is what is carried out, whatever another CPU
-/// writes there meanwhile.
-struct Code {
-    at: u64,
-    bytes: [u8; 16],
-    have: usize,
-}
-
-impl Code {
-    const fn new(at: u64) -> Self {
-        Self {
-            at,
-            bytes: [0; 16],
-            have: 0,
-        }
-    }
-
-    /// Reads the next eight bytes; fewer at the end of what is mapped.
-    #[inline]
-    fn capture<M: Machine>(&mut self, hv: &Hypervisor<M>) {
-        let from = self.at.wrapping_add(self.have as u64);
-        let Some(room) = self.bytes.get_mut(self.have..self.have + 8) else {
-            return;
-        };
-        if guest_range(from, 8)
-            && let Ok(word) = hv.machine.read_guest_u64(from)
-        {
-            room.copy_from_slice(&word.to_le_bytes());
-            self.have += 8;
-            return;
-        }
-        let in_page = PAGE_SIZE - from as usize % PAGE_SIZE;
-        if let Some(room) = room.get_mut(..in_page)
-            && guest_range(from, in_page as u64)
-            && hv.machine.copy_from_guest(from, room).is_ok()
-        {
-            self.have += in_page;
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.have).unwrap_or(&[])
-    }
 }
 
 /// Goes on behind the instruction at rip, which is `len` bytes long; where the address space ends

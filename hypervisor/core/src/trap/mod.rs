@@ -2,6 +2,7 @@
 
 pub mod bounce;
 pub mod calls;
+pub(crate) mod code;
 mod cpuid;
 mod decode;
 pub mod descriptor;
@@ -15,6 +16,7 @@ mod port;
 pub mod registers;
 mod tables;
 
+use crate::addr::guest_range;
 use crate::error::Crash;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
@@ -40,6 +42,8 @@ const OLD_SYSCALL: u8 = 0x80;
 const ERROR_IDT: u32 = 1 << 1;
 /// Error code of #GP: the event came from outside the program.
 const ERROR_EXTERNAL: u32 = 1 << 0;
+/// Error code of #PF: there was a translation.
+const PF_PRESENT: u32 = 1 << 0;
 /// Error code of #PF: the access was made at privilege level 3.
 const PF_USER: u32 = 1 << 2;
 /// Length of `int n`.
@@ -107,14 +111,17 @@ pub(crate) fn page_fault<M: Machine>(
     cr2: u64,
 ) -> bool {
     let mut cr2 = cr2;
-    if let Some(offset) = hv.machine.ldt_offset(cr2) {
+    if guest_range(cr2, 1) {
+        // Where there is no translation, the guest has none.
+        if error & PF_PRESENT != 0 && fault::page_fault(hv, vcpu, error, cr2) {
+            return true;
+        }
+    } else if let Some(offset) = hv.machine.ldt_offset(cr2) {
         if calls::ldt_fault(hv, vcpu, offset) {
             return true;
         }
         // The table's page is not there, or no descriptor page: a fault where the guest has it.
         cr2 = vcpu.arch.ldt_base.wrapping_add(u64::from(offset));
-    } else if fault::page_fault(hv, vcpu, error, cr2) {
-        return true;
     }
     bounce::set_cr2(hv, vcpu, cr2);
     // The kernel runs at level 3 as well, and shall not notice.

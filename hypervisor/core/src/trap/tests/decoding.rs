@@ -274,7 +274,7 @@ fn refused(bytes: &[u8], (operation, _, width): &(Operation, store::Operand, u8)
 }
 
 fn compare_store(bytes: &[u8]) -> Result<bool, std::string::String> {
-    let (ours, theirs) = (store::decode(bytes), other(bytes));
+    let (ours, theirs) = (store::decode(&bytes.into()), other(bytes));
     let fail = |why: &str| {
         let text = theirs.map(|i| std::format!("{:?} {} bytes", i.opcode(), length(&i)));
         Err(std::format!("{why}: {bytes:02x?}: {ours:x?}, {text:?}"))

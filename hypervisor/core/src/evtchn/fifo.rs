@@ -353,3 +353,16 @@ pub(super) fn release<M: Machine>(
     }
     true
 }
+
+/// For checks of all frames' counts.
+#[cfg(any(test, feature = "testkit"))]
+impl super::EventChannels {
+    /// Each frame that is held by a writable use for the FIFO form, once for every such use.
+    #[must_use]
+    pub fn fifo_frames(&self) -> Vec<Mfn> {
+        let blocks = |fifo: &Fifo| fifo.queues.iter().flatten().map(|q| q.block.0).collect();
+        let mut frames: Vec<Mfn> = self.fifo.as_ref().map_or_else(Vec::new, blocks);
+        frames.extend(self.fifo.iter().flat_map(|fifo| &fifo.array));
+        frames
+    }
+}

@@ -1,6 +1,8 @@
 //! Operations that concern the machine, the schedule and the asker's own settings.
 
 use hypercall_abi::domctl::*;
+use hypercall_abi::memory::*;
+use hypercall_abi::physdev::*;
 use hypercall_abi::platform::*;
 use hypercall_abi::sched::*;
 use hypercall_abi::sysctl::*;
@@ -8,7 +10,7 @@ use hypercall_abi::vcpu::*;
 use hypercall_abi::xen::*;
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use super::operations::{OnError, Operation, domctl, op, operations, sysctl, vcpu};
+use super::operations::{OnError, Operation, domctl, made, op, operations, sysctl, vcpu};
 use super::world::{BASE, Call, Caller, World};
 use Caller::{Dom0, Guest};
 use OnError::{Prefix, Undone};
@@ -22,6 +24,16 @@ fn platform<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, member: T) -> Cal
 
 fn sched<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
     op(w, __HYPERVISOR_sched_op, cmd, arg)
+}
+
+/// A call whose arguments are numbers.
+fn plain(_: &mut World, number: u64, [first, second]: [u64; 2]) -> Call {
+    (number, [first, second, 0, 0, 0, 0])
+}
+
+/// A call about an interrupt line, of which there is none.
+fn physdev(w: &mut World, cmd: u32) -> Call {
+    op(w, __HYPERVISOR_physdev_op, cmd, &[0_u64; 8])
 }
 
 fn version(w: &mut World, cmd: u64) -> Call {
@@ -96,6 +108,7 @@ pub const CONTROL: &[Operation] = operations! {
     physdev_iobitmap Guest Undone |w| op(w, __HYPERVISOR_physdev_op, 7, &[BASE, 1024]);
     sched_yield Guest Undone |w| sched(w, SCHEDOP_yield, &0_u32);
     sched_block Guest Undone |w| sched(w, SCHEDOP_block, &0_u32);
+    sched_shutdown Guest Prefix |w| sched(w, SCHEDOP_shutdown, &SHUTDOWN_poweroff);
     sched_shutdown_code Guest Undone |w| sched(w, SCHEDOP_shutdown_code, &0_u32);
     sched_watchdog Guest Undone |w| sched(w, SCHEDOP_watchdog, &[0_u32, 30]);
     sched_pin_override Dom0 Undone |w| sched(w, SCHEDOP_pin_override, &1_i32);
@@ -116,25 +129,74 @@ pub const CONTROL: &[Operation] = operations! {
     version_features Guest Undone |w| version(w, 6);
     version_handle Guest Undone |w| version(w, 8);
     version_command_line Guest Undone |w| version(w, 9);
-    set_timer Guest Undone |w| {
-        let _ = w;
-        (__HYPERVISOR_set_timer_op, [1_000_000, 0, 0, 0, 0, 0])
-    };
-    set_debugreg Guest Undone |w| {
-        let _ = w;
-        (__HYPERVISOR_set_debugreg, [0, 0x1000, 0, 0, 0, 0])
-    };
-    set_segment_base Guest Undone |w| {
-        let _ = w;
-        (__HYPERVISOR_set_segment_base, [0, 0x1000, 0, 0, 0, 0])
-    };
-    vm_assist Guest Undone |w| {
-        let _ = w;
-        (__HYPERVISOR_vm_assist, [0, 2, 0, 0, 0, 0])
+    set_timer Guest Undone |w| plain(w, __HYPERVISOR_set_timer_op, [1_000_000, 0]);
+    stack_switch Guest Undone |w| plain(w, __HYPERVISOR_stack_switch, [0xe02b, 0x9000]);
+    fpu_taskswitch Guest Undone |w| plain(w, __HYPERVISOR_fpu_taskswitch, [1, 0]);
+    set_debugreg Guest Undone |w| plain(w, __HYPERVISOR_set_debugreg, [0, 0x1000]);
+    get_debugreg Guest Undone |w| plain(w, __HYPERVISOR_get_debugreg, [7, 0]);
+    set_segment_base Guest Undone |w| plain(w, __HYPERVISOR_set_segment_base, [0, 0x1000]);
+    vm_assist Guest Undone |w| plain(w, __HYPERVISOR_vm_assist, [0, 2]);
+    memory_maximum_ram_page Guest Undone |w| plain(w, __HYPERVISOR_memory_op, [2, 0]);
+    memory_sharing_freed Guest Undone |w| plain(w, __HYPERVISOR_memory_op, [18, 0]);
+    memory_sharing_shared Guest Undone |w| plain(w, __HYPERVISOR_memory_op, [19, 0]);
+    memory_map Guest Prefix |w| {
+        made(w, Dom0, |w| {
+            let mut request = xen_foreign_memory_map::new_zeroed();
+            (request.domid, request.map.nr_entries) = (1, 2);
+            request.map.buffer = w.put(&[0_u8; 40]);
+            op(w, __HYPERVISOR_memory_op, XENMEM_set_memory_map, &request)
+        });
+        let mut map = xen_memory_map::new_zeroed();
+        (map.nr_entries, map.buffer) = (4, w.put(&[0_u8; 80]));
+        op(w, __HYPERVISOR_memory_op, XENMEM_memory_map, &map)
     };
     console_read Dom0 Prefix |w| {
         w.hv.machine.type_in(b"typed");
         let at = w.put(&[0_u8; 16]);
         (__HYPERVISOR_console_io, [1, 16, at, 0, 0, 0])
     };
+    version_number Guest Undone |w| version(w, 0);
+    version_page_size Guest Undone |w| plain(w, __HYPERVISOR_xen_version, [7, 0]);
+    version_build_id Guest Undone |w| version(w, 10);
+    vcpu_up Guest Undone |w| {
+        // As `VCPUOP_initialise` leaves it.
+        w.guest.dom.lock().vcpus[1].initialised = true;
+        vcpu(w, VCPUOP_up, 1, &0_u32)
+    };
+    vcpu_physid Guest Undone |w| vcpu(w, VCPUOP_get_physid, 0, &[0_u64; 1]);
+    vcpu_send_nmi Guest Undone |w| {
+        plain(w, __HYPERVISOR_vcpu_op, [VCPUOP_send_nmi.into(), 0])
+    };
+    callback_unregister Guest Undone |w| {
+        let mut r = hypercall_abi::callback::callback_unregister::new_zeroed();
+        r.r#type = hypercall_abi::callback::CALLBACKTYPE_nmi;
+        op(w, __HYPERVISOR_callback_op, 1, &r)
+    };
+    platform_settime32 Dom0 Undone |w| platform(w, XENPF_settime32, [1_000_u32, 7, 5, 0]);
+    platform_firmware Dom0 Undone |w| platform(w, XENPF_firmware_info, [1_u32, 0]);
+    sysctl_levelling Dom0 Undone |w| sysctl(w, XEN_SYSCTL_get_cpu_levelling_caps, 0_u32);
+    physdev_unmask_notify Dom0 Undone |w| physdev(w, PHYSDEVOP_IRQ_UNMASK_NOTIFY);
+    physdev_irq_status Dom0 Undone |w| physdev(w, PHYSDEVOP_irq_status_query);
+    physdev_eoi Dom0 Undone |w| physdev(w, PHYSDEVOP_eoi);
+    physdev_map_pirq Dom0 Undone |w| physdev(w, PHYSDEVOP_map_pirq);
+    physdev_unmap_pirq Dom0 Undone |w| physdev(w, PHYSDEVOP_unmap_pirq);
+    physdev_vector Dom0 Undone |w| physdev(w, PHYSDEVOP_alloc_irq_vector);
+    physdev_apic_read Dom0 Undone |w| physdev(w, PHYSDEVOP_apic_read);
+    physdev_apic_write Dom0 Undone |w| physdev(w, PHYSDEVOP_apic_write);
+    physdev_gsi Dom0 Undone |w| physdev(w, PHYSDEVOP_setup_gsi);
 };
+
+/// Those whose untouched outcome is an error, because there is no such thing here.
+pub const NOTHING_THERE: &[&str] = &[
+    "version_build_id",
+    "vcpu_physid",
+    "platform_firmware",
+    "physdev_irq_status",
+    "physdev_eoi",
+    "physdev_map_pirq",
+    "physdev_unmap_pirq",
+    "physdev_vector",
+    "physdev_apic_read",
+    "physdev_apic_write",
+    "physdev_gsi",
+];

@@ -7,10 +7,8 @@ use hypercall_abi::arch_x86_64::{
     VGCF_in_kernel, VGCF_online, arch_shared_info, trap_info, vcpu_guest_context,
 };
 use hypercall_abi::domctl::*;
-use hypercall_abi::event_channel::*;
 use hypercall_abi::grant_table::*;
 use hypercall_abi::memory::*;
-use hypercall_abi::sched::*;
 use hypercall_abi::sysctl::*;
 use hypercall_abi::vcpu::*;
 use hypercall_abi::xen::*;
@@ -18,7 +16,7 @@ use hypervisor_core::addr::table_index;
 use hypervisor_core::platform::Machine;
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use super::world::{BASE, Call, Caller, MAPPED, World};
+use super::world::{BASE, Call, Caller, MAPPED, Way, World};
 use Caller::{Dom0, Guest};
 
 /// What is left after an error.
@@ -28,6 +26,8 @@ pub enum OnError {
     Undone,
     /// What was done before it, as the interface says (lists, reservations, answers in parts).
     Prefix,
+    /// The guest is in its handler, or dead: no frame is used otherwise than before.
+    Faults,
 }
 use OnError::{Prefix, Undone};
 
@@ -35,8 +35,8 @@ pub struct Operation {
     pub name: &'static str,
     pub caller: Caller,
     pub on_error: OnError,
-    /// Prepares the world and says what to call.
-    pub prepare: fn(&mut World) -> Call,
+    /// Prepares the world and says what the guest does.
+    pub prepare: fn(&mut World) -> Way,
 }
 
 pub const SELF: u64 = DOMID_SELF as u64;
@@ -56,7 +56,7 @@ pub fn hole(w: &World) -> u64 {
 }
 
 /// A call that a preparation makes, which succeeds.
-fn made(w: &mut World, who: Caller, build: impl FnOnce(&mut World) -> Call) -> i64 {
+pub fn made(w: &mut World, who: Caller, build: impl FnOnce(&mut World) -> Call) -> i64 {
     let call = build(w);
     w.deliver();
     let result = w.run(who, call);
@@ -112,10 +112,6 @@ pub fn spare_tree(w: &World) -> u64 {
 pub fn op<T: IntoBytes + Immutable>(w: &mut World, number: u64, cmd: u32, arg: &T) -> Call {
     let at = w.put(arg);
     (number, [cmd.into(), at, 0, 0, 0, 0])
-}
-
-fn event<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
-    op(w, __HYPERVISOR_event_channel_op, cmd, arg)
 }
 
 pub fn memory<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
@@ -193,28 +189,6 @@ fn set_context(w: &mut World) -> Call {
     domctl(w, XEN_DOMCTL_setvcpucontext, request)
 }
 
-/// A port of dom0's for the guest to bind to.
-fn offered(w: &mut World) -> u32 {
-    let offer = evtchn_alloc_unbound {
-        dom: DOMID_SELF,
-        remote_dom: 1,
-        port: 0,
-    };
-    made(w, Dom0, |w| event(w, EVTCHNOP_alloc_unbound, &offer));
-    1
-}
-
-fn bind(w: &mut World) -> Call {
-    let remote_port = offered(w);
-    let mut bind = evtchn_bind_interdomain::new_zeroed();
-    bind.remote_port = remote_port;
-    event(w, EVTCHNOP_bind_interdomain, &bind)
-}
-
-fn bound(w: &mut World) {
-    made(w, Guest, bind);
-}
-
 fn affinity(w: &mut World, cmd: u32) -> Call {
     let hard = w.put(&1_u64);
     let soft = w.put(&3_u64);
@@ -238,7 +212,7 @@ macro_rules! operations {
             name: stringify!($name),
             caller: $caller,
             on_error: $on_error,
-            prepare: |$w| $build,
+            prepare: |$w| $crate::world::Way::from($build),
         }),*]
     };
 }
@@ -246,7 +220,7 @@ macro_rules! operations {
 #[allow(unused_imports, reason = "for further tables")]
 pub(crate) use operations;
 
-pub const MEMORY_AND_EVENTS: &[Operation] = operations! {
+pub const MEMORY: &[Operation] = operations! {
     mmu_map_writable Guest Prefix |w| {
         let (at, page) = (hole(w), spare(w, 0));
         mmu(w, &[(at, page << 12 | PRESENT_RW_USER)], SELF)
@@ -451,52 +425,6 @@ pub const MEMORY_AND_EVENTS: &[Operation] = operations! {
         request.dom = DOMID_SELF;
         grant(w, GNTTABOP_get_version, &request)
     };
-    evtchn_alloc_unbound Guest Prefix |w| {
-        let offer = evtchn_alloc_unbound { dom: DOMID_SELF, remote_dom: 0, port: 0 };
-        event(w, EVTCHNOP_alloc_unbound, &offer)
-    };
-    evtchn_bind_interdomain Guest Prefix |w| bind(w);
-    evtchn_bind_virq Guest Prefix |w| {
-        event(w, EVTCHNOP_bind_virq, &evtchn_bind_virq { virq: VIRQ_TIMER, vcpu: 0, port: 0 })
-    };
-    evtchn_bind_ipi Guest Prefix |w| {
-        event(w, EVTCHNOP_bind_ipi, &evtchn_bind_ipi { vcpu: 1, port: 0 })
-    };
-    evtchn_many_ports Guest Prefix |w| {
-        // So many that the table grows with the next.
-        for _ in 0..63 {
-            made(w, Guest, |w| {
-                event(w, EVTCHNOP_bind_ipi, &evtchn_bind_ipi { vcpu: 0, port: 0 })
-            });
-        }
-        event(w, EVTCHNOP_bind_ipi, &evtchn_bind_ipi { vcpu: 1, port: 0 })
-    };
-    evtchn_send Guest Undone |w| {
-        bound(w);
-        event(w, EVTCHNOP_send, &evtchn_send { port: 1 })
-    };
-    evtchn_status Guest Undone |w| {
-        bound(w);
-        let mut request = evtchn_status::new_zeroed();
-        (request.dom, request.port) = (DOMID_SELF, 1);
-        event(w, EVTCHNOP_status, &request)
-    };
-    evtchn_unmask Guest Undone |w| {
-        bound(w);
-        event(w, EVTCHNOP_unmask, &evtchn_unmask { port: 1 })
-    };
-    evtchn_bind_vcpu Guest Undone |w| {
-        bound(w);
-        event(w, EVTCHNOP_bind_vcpu, &evtchn_bind_vcpu { port: 1, vcpu: 1 })
-    };
-    evtchn_close Guest Undone |w| {
-        bound(w);
-        event(w, EVTCHNOP_close, &evtchn_close { port: 1 })
-    };
-    evtchn_reset Guest Undone |w| {
-        bound(w);
-        event(w, EVTCHNOP_reset, &evtchn_reset { dom: DOMID_SELF })
-    };
     vcpu_initialise Guest Undone |w| {
         let mut c = vcpu_guest_context::new_zeroed();
         c.flags = VGCF_in_kernel;
@@ -534,14 +462,6 @@ pub const MEMORY_AND_EVENTS: &[Operation] = operations! {
     vcpu_periodic_timer Guest Undone |w| vcpu(w, VCPUOP_set_periodic_timer, 0, &1_000_000_u64);
     vcpu_singleshot_timer Guest Undone |w| {
         vcpu(w, VCPUOP_set_singleshot_timer, 0, &[1_000_000_u64, 0])
-    };
-    sched_poll Guest Undone |w| {
-        bound(w);
-        let ports = w.put(&[1_u32, 1]);
-        let mut poll = sched_poll::new_zeroed();
-        (poll.ports, poll.nr_ports, poll.timeout) = (ports, 2, 1);
-        let at = w.put(&poll);
-        (__HYPERVISOR_sched_op, [SCHEDOP_poll.into(), at, 0, 0, 0, 0])
     };
     set_callbacks Guest Undone |w| {
         let _ = w;
@@ -641,6 +561,10 @@ pub const REFUSED: &[&str] = &[
     "mmu_refused_in_the_middle",
     "mmuext_marks_refused",
     "pin_of_a_bad_tree",
+    "evtchn_bind_pirq",
+    "evtchn_reset_under_way",
+    "fifo_init_control_twice",
+    "fifo_expand_by_a_table",
     "set_gdt_refused",
     "vcpu_initialise_refused",
     "domctl_setvcpucontext_refused",

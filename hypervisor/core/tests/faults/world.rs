@@ -12,7 +12,8 @@ use hypervisor_core::hypervisor::Hypervisor;
 use hypervisor_core::platform::Machine;
 use hypervisor_core::pv::{census, root};
 use hypervisor_core::testkit::{self, FakeMachine};
-use hypervisor_core::vcpu::VcpuBox;
+use hypervisor_core::trap::{self, bounce};
+use hypervisor_core::vcpu::{Mode, Regs, VcpuBox};
 use zerocopy::{Immutable, IntoBytes};
 
 /// Frames of the machine: most of the time of these tests goes into looking at all of them.
@@ -48,6 +49,8 @@ pub struct World {
     pub target_pages: Vec<Mfn>,
     free_at_start: u64,
     args: Vec<u8>,
+    /// Mode and registers behind the last trap.
+    went_on: Option<(Mode, Regs)>,
 }
 
 /// Who makes a call.
@@ -59,6 +62,36 @@ pub enum Caller {
 
 /// A hypercall's number and arguments.
 pub type Call = (u64, [u64; 6]);
+
+/// How a guest comes into the hypervisor. For all but a call its registers are in place already.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    Call(Call),
+    /// An exception: vector, error code and, for a page fault, its address.
+    Exception(u8, u32, u64),
+    /// `syscall` in user mode.
+    Syscall,
+    /// An event is delivered.
+    Event,
+    /// An NMI is.
+    Nmi,
+}
+
+impl From<Call> for Way {
+    fn from(call: Call) -> Self {
+        Self::Call(call)
+    }
+}
+
+/// Where the guest's handler of vector 0 is, in traps; that of vector `n` is `n` bytes behind.
+pub const HANDLERS: u64 = 0x50_0000;
+/// What [`World::run`] gives where an instruction ended as a fault in the guest's handler: this,
+/// less the vector.
+pub const FAULTED: i64 = -1000;
+/// The vectors of faults.
+const FAULTS: [u64; 3] = [6, 13, 14];
+/// And where the domain died.
+pub const DIED: i64 = -2000;
 
 fn pages(hv: &Hypervisor<FakeMachine>, dom: &Domain, count: usize) -> Vec<Mfn> {
     let mut all: Vec<Mfn> = (0..count)
@@ -109,6 +142,57 @@ impl Guest {
     }
 }
 
+impl Guest {
+    fn call(&mut self, hv: &Hypervisor<FakeMachine>, (number, a): Call) -> i64 {
+        const START: u64 = 0x1000;
+        for _ in 0..MOST_ENTRIES {
+            let r = &mut self.vcpu.regs;
+            (r.rax, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9) =
+                (number, a[0], a[1], a[2], a[3], a[4], a[5]);
+            r.rip = START;
+            dispatch::hypercall(hv, &mut self.vcpu);
+            if self.vcpu.regs.rip != START - 2 {
+                return self.vcpu.regs.rax as i64;
+            }
+        }
+        panic!("hypercall {number} makes no progress");
+    }
+
+    fn trap(&mut self, hv: &Hypervisor<FakeMachine>, way: Way) -> i64 {
+        let vcpu = &mut self.vcpu;
+        let rip = vcpu.regs.rip;
+        for _ in 0..MOST_ENTRIES {
+            match way {
+                Way::Call(_) => unreachable!("it has no registers"),
+                Way::Exception(vector, error, cr2) => {
+                    trap::exception(hv, vcpu, vector, error, cr2);
+                }
+                Way::Syscall => bounce::syscall(hv, vcpu),
+                Way::Event => bounce::event(hv, vcpu),
+                Way::Nmi => bounce::nmi(hv, vcpu),
+            }
+            if vcpu.crash.is_some() || vcpu.regs.rip != rip || succeeds_now(hv, way) {
+                return 0;
+            }
+        }
+        panic!("{way:?} makes no progress");
+    }
+}
+
+/// Entries that one call or instruction may take.
+const MOST_ENTRIES: u32 = 100_000;
+
+/// Whether the access that faulted goes through when it is made once more.
+fn succeeds_now(hv: &Hypervisor<FakeMachine>, way: Way) -> bool {
+    let Way::Exception(14, error, cr2) = way else {
+        return false;
+    };
+    match cr2.checked_sub(testkit::FAKE_LDT) {
+        Some(offset) => hv.machine.cpu_state().ldt_pages[offset as usize / 4096].is_some(),
+        None => hv.machine.guest_access(cr2, error & 2 != 0).is_ok(),
+    }
+}
+
 impl World {
     pub fn new() -> Self {
         let hv = testkit::hypervisor_with(FRAMES, 2, |config| {
@@ -135,6 +219,7 @@ impl World {
             target_pages,
             free_at_start,
             args: Vec::new(),
+            went_on: None,
         }
     }
 
@@ -173,31 +258,50 @@ impl World {
         self.hv.machine.write_window(0, &window);
     }
 
-    /// What the calls left where the arguments were.
-    pub fn answer(&self) -> Vec<u8> {
+    /// The guest's memory where the arguments were.
+    pub fn window(&self) -> Vec<u8> {
         let mut window = vec![0; ARGS_SIZE];
         self.hv.machine.read_window(0, &mut window);
         window
     }
 
-    /// Runs a call to its end, however often it is continued; gives rax.
-    pub fn run(&mut self, who: Caller, (number, a): Call) -> i64 {
-        const START: u64 = 0x1000;
+    /// What was left there, and where the guest went on behind a trap.
+    pub fn answer(&self) -> Vec<u8> {
+        let mut answer = self.window();
+        answer.extend(format!("{:x?}", self.went_on).into_bytes());
+        answer
+    }
+
+    /// Goes one way into the hypervisor to its end, however often it is continued; gives rax of a
+    /// call, of other ways 0, and [`FAULTED`] or [`DIED`] where it came to that.
+    pub fn run(&mut self, who: Caller, way: impl Into<Way>) -> i64 {
         let hv = self.hv;
         let guest = self.caller(who);
-        let root = guest.vcpu.arch.kernel_root.expect("it runs");
-        hv.machine.load_root(root);
-        for _ in 0..100_000 {
-            let r = &mut guest.vcpu.regs;
-            (r.rax, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9) =
-                (number, a[0], a[1], a[2], a[3], a[4], a[5]);
-            r.rip = START;
-            dispatch::hypercall(hv, &mut guest.vcpu);
-            if guest.vcpu.regs.rip != START - 2 {
-                return guest.vcpu.regs.rax as i64;
-            }
+        let arch = &guest.vcpu.arch;
+        let root = match guest.vcpu.mode {
+            Mode::Kernel => arch.kernel_root,
+            Mode::User => arch.user_root,
+        };
+        hv.machine.load_root(root.expect("it runs"));
+        let way = way.into();
+        let result = match way {
+            Way::Call(call) => guest.call(hv, call),
+            way => guest.trap(hv, way),
+        };
+        let died = guest.vcpu.crash.is_some();
+        lifecycle::see_to_crash(hv, &mut guest.vcpu);
+        let went_on = (guest.vcpu.mode, guest.vcpu.regs);
+        if !matches!(way, Way::Call((number, _)) if number != dispatch::IRET) {
+            self.went_on = Some(went_on);
         }
-        panic!("hypercall {number} makes no progress");
+        let rip = went_on.1.rip;
+        if died {
+            DIED
+        } else if FAULTS.contains(&rip.wrapping_sub(HANDLERS)) {
+            FAULTED - (rip - HANDLERS) as i64
+        } else {
+            result
+        }
     }
 
     /// Ends page-table work that a call may leave for the next one.
@@ -212,6 +316,8 @@ impl World {
         for dom in self.hv.domains.iter() {
             let state = dom.lock();
             held.extend(state.shared_info.map(|mfn| (mfn, Kind::Writable)));
+            let fifo = state.events.fifo_frames();
+            held.extend(fifo.into_iter().map(|mfn| (mfn, Kind::Writable)));
             held.extend(state.grants.frames.iter().map(|&mfn| (mfn, Kind::Writable)));
             for shared in &state.vcpus {
                 let registered = shared.info.filter(|i| Some(i.mfn) != state.shared_info);
@@ -301,8 +407,9 @@ impl World {
                 .map(|v| (v.initialised, v.up, v.info, v.virqs))
                 .collect();
             let text = format!(
-                "{:?} {numbers:?} {:?} {:?} {:?} {events:?} {shared:?}",
+                "{:?} {numbers:?} {:?} {:?} {:?} {:?} {events:?} {shared:?}",
                 dom.phase(),
+                state.events.fifo_frames(),
                 state.handle,
                 state.grants.frames,
                 state.memory_map,

@@ -207,6 +207,7 @@ fn hypervisor(booted: &Booted, cpus: u32) -> Result<&'static Hypervisor<Hw>, &'s
     mark_devices(&frames, booted);
     let mut config = Config {
         cpus,
+        scheduler: booted.options.scheduler,
         command_line: booted.boot.command_line,
         noreboot: booted.options.noreboot,
         verbose_guests: booted.options.guest_loglvl >= LogLevel::Info,

@@ -27,6 +27,7 @@ mod multicall;
 pub(crate) mod page;
 pub(crate) mod probe;
 mod sched;
+mod shares;
 mod smp;
 mod smp_affinity;
 mod smp_writes;
@@ -55,6 +56,7 @@ const GROUPS: &[&[Check]] = &[
     multicall::CHECKS,
     events::CHECKS,
     sched::CHECKS,
+    shares::CHECKS,
     memory::CHECKS,
     descriptors::CHECKS,
     control::CHECKS,
@@ -103,7 +105,7 @@ pub(crate) fn run() {
 
 /// Runs the checks of several vCPUs.
 pub(crate) fn run_smp() {
-    run_groups(&[smp::CHECKS]);
+    run_groups(&[shares::CHECKS_OF_SEVERAL, smp::CHECKS]);
 }
 
 fn run_groups(groups: &[&[Check]]) {

@@ -7,6 +7,8 @@ use core::fmt;
 
 use arrayvec::{ArrayString, ArrayVec};
 
+use crate::sched::policy::Kind;
+
 /// Reports kept; further ones are only counted.
 pub const MAX_REPORTS: usize = 16;
 
@@ -149,6 +151,8 @@ pub struct Options {
     pub dom0_mem: Dom0Memory,
     /// `dom0_max_vcpus=`.
     pub dom0_vcpus: VcpuRange,
+    /// `sched=`: the scheduling policy.
+    pub scheduler: Kind,
     /// `noreboot`: a reboot request and a crash halt the machine.
     pub noreboot: bool,
     /// Options that were ignored.
@@ -166,6 +170,7 @@ impl Default for Options {
             guest_loglvl: LogLevel::Warning,
             dom0_mem: Dom0Memory::default(),
             dom0_vcpus: VcpuRange::default(),
+            scheduler: Kind::default(),
             noreboot: false,
             reports: ArrayVec::new_const(),
             reports_lost: 0,
@@ -212,13 +217,14 @@ impl Options {
             self.noreboot = boolean(value)? != negated;
             return Ok(());
         }
-        let known: [&[u8]; 6] = [
+        let known: [&[u8]; 7] = [
             b"console",
             b"com1",
             b"loglvl",
             b"guest_loglvl",
             b"dom0_mem",
             b"dom0_max_vcpus",
+            b"sched",
         ];
         if !known.contains(&name) {
             return Err("unknown option");
@@ -234,6 +240,7 @@ impl Options {
             b"com1" => self.com1 = serial(value)?,
             b"loglvl" => self.loglvl = log_level(value)?,
             b"guest_loglvl" => self.guest_loglvl = log_level(value)?,
+            b"sched" => self.scheduler = scheduler(value)?,
             b"dom0_mem" => self.dom0_mem = dom0_memory(value)?,
             _ => self.dom0_vcpus = vcpu_range(value)?,
         }
@@ -284,6 +291,13 @@ fn log_level(value: &[u8]) -> Parsed<LogLevel> {
         b"debug" | b"all" => Ok(LogLevel::All),
         _ => Err("no such level (none, error, warning, info, debug, all)"),
     }
+}
+
+fn scheduler(value: &[u8]) -> Parsed<Kind> {
+    [Kind::Credit2, Kind::Null]
+        .into_iter()
+        .find(|kind| kind.name().as_bytes() == value)
+        .ok_or("no such scheduler (credit2, null)")
 }
 
 fn serial(value: &[u8]) -> Parsed<Serial> {
@@ -491,7 +505,7 @@ mod tests {
     #[test]
     fn xen_s_usual_line() {
         let o = parse(
-            b"console=com1,vga com1=115200,8n1,0x2f8 loglvl=all guest_loglvl=error/debug dom0_max_vcpus=2-4 noreboot",
+            b"console=com1,vga com1=115200,8n1,0x2f8 loglvl=all guest_loglvl=error/debug dom0_max_vcpus=2-4 sched=null noreboot",
         );
         assert!(o.reports.is_empty(), "{:?}", o.reports);
         assert!(o.serial_console && o.noreboot);
@@ -500,6 +514,8 @@ mod tests {
         assert_eq!(o.dom0_vcpus, VcpuRange { min: 2, max: 4 });
         assert_eq!(o.dom0_vcpus.count(8, 64), 4);
         assert_eq!(o.dom0_vcpus.count(1, 64), 2);
+        assert_eq!(o.scheduler, Kind::Null);
+        assert_eq!(parse(b"sched=credit2").scheduler, Kind::Credit2);
         assert!(!parse(b"noreboot no-noreboot").noreboot);
         assert!(!parse(b"noreboot=off").noreboot);
         assert!(!parse(b"console=none").serial_console);
@@ -530,6 +546,7 @@ mod tests {
                 "loglvl=loud",
                 "no such level (none, error, warning, info, debug, all)",
             ),
+            ("sched=credit", "no such scheduler (credit2, null)"),
             ("noreboot=perhaps", "not a boolean"),
             ("no-dom0_mem=1G", "the option is not a boolean"),
             ("iommu=force", "unknown option"),

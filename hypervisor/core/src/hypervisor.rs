@@ -11,12 +11,15 @@ use crate::frame::table::FrameTable;
 use crate::frame::tlb::Tlb;
 use crate::platform::Machine;
 use crate::sched::Scheduler;
+use crate::sched::policy::Kind;
 
 /// What the command line and the boot code decided.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Physical CPUs brought up.
     pub cpus: u32,
+    /// The scheduling policy.
+    pub scheduler: Kind,
     /// The command line as given, for `XENVER_commandline`.
     pub command_line: CommandLine,
     /// Whether a domain's reboot request halts the machine instead.
@@ -96,7 +99,7 @@ impl<M: Machine> Hypervisor<M> {
             m2p,
             tlb: Tlb::new(config.cpus),
             domains: DomainTable::new()?,
-            sched: Scheduler::new(config.cpus)?,
+            sched: Scheduler::new(config.cpus, config.scheduler)?,
             config,
             wallclock: AtomicU64::new(machine.wallclock_at_boot()),
         })

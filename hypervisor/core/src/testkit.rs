@@ -55,6 +55,7 @@ pub fn hypervisor_with(
     table.release_boot_memory(Mfn(RESERVED_FRAMES), frames as u64 - RESERVED_FRAMES);
     let mut config = Config {
         cpus,
+        scheduler: Default::default(),
         command_line: Default::default(),
         noreboot: false,
         verbose_guests: false,

@@ -1,12 +1,12 @@
 //! Contract: on a machine with several processors all of them are brought up, domains
 //! run on several of them at once, and the guests' story is the same as on one; with the APIC in
-//! either mode.
+//! either mode, and with a processor for each vCPU (`sched=null`).
 
 use std::collections::BTreeSet;
 
 use super::BootTest;
 use super::guests::{SCRIPT, tell};
-use crate::lab::Lab;
+use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
 use crate::require;
 use crate::verdict::{Checked, Report};
 
@@ -33,21 +33,24 @@ xl destroy spin2
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     for processors in [2, 4, 8] {
-        on(lab, processors, false, report)?;
+        on(lab, processors, false, "credit2", report)?;
     }
-    on(lab, 4, true, report)?;
-    Ok(())
+    on(lab, 4, true, "credit2", report)?;
+    on(lab, 4, false, "null", report)
 }
 
-fn on(lab: &Lab, processors: u32, x2apic: bool, report: &mut Report) -> Checked<()> {
+fn on(lab: &Lab, processors: u32, x2apic: bool, sched: &str, report: &mut Report) -> Checked<()> {
     let script = format!("{SPINNERS}{SCRIPT}");
-    let mut config = lab.paravane(Some(&script))?;
+    let modules = lab.our_dom0(&format!("{DOM0_ARGS} script=/etc/script"), Some(&script))?;
+    let options = format!("{HYPERVISOR_OPTIONS} sched={sched}");
+    let mut config = lab.paravane_with(&options, modules);
     config.smp = processors;
     if x2apic {
         config.cpu = "max".into();
     }
     let apic = if x2apic { "x2APIC" } else { "xAPIC" };
-    let mut machine = lab.start(&config, &format!("paravane-{processors}-{apic}"))?;
+    let name = format!("paravane-{processors}-{apic}-{sched}");
+    let mut machine = lab.start(&config, &name)?;
     machine.expect(&format!("; {apic} timer "))?;
     let line = machine.expect_line("(PVN) Brought up ")?;
     let wanted = format!("Brought up {processors} CPUs (of {processors} present)");
@@ -63,7 +66,7 @@ fn on(lab: &Lab, processors: u32, x2apic: bool, report: &mut Report) -> Checked<
         "with {processors} processors no more than {most} domains ever ran at once"
     );
     report.note(format!(
-        "{processors} processors, {apic}: up to {most} of {} domains ran at once",
+        "{processors} processors, {apic}, {sched}: up to {most} of {} domains ran at once",
         DOMAINS.len()
     ));
     Ok(())

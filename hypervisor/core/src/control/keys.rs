@@ -42,7 +42,7 @@ fn domains<M: Machine>(hv: &Hypervisor<M>) {
                 dom.id(),
                 vcpu.up,
                 s.blocked,
-                s.cpu,
+                s.account.cpu,
                 s.running.is_some()
             );
         }

@@ -2,18 +2,17 @@
 
 use alloc::vec::Vec;
 
-use hypercall_abi::domctl::XEN_SCHEDULER_CREDIT2;
 use hypercall_abi::sysctl::{
     XEN_SYSCTL_CPUPOOL_OP_FREEINFO, XEN_SYSCTL_CPUPOOL_OP_INFO, XEN_SYSCTL_INTERFACE_VERSION,
     XEN_SYSCTL_PHYSCAP_gnttab_v1, XEN_SYSCTL_PHYSCAP_pv, XEN_SYSCTL_SCHEDOP_getinfo,
-    XEN_SYSCTL_availheap, XEN_SYSCTL_cpupool_op, XEN_SYSCTL_cputopoinfo, XEN_SYSCTL_debug_keys,
-    XEN_SYSCTL_get_cpu_featureset, XEN_SYSCTL_get_cpu_levelling_caps, XEN_SYSCTL_get_cpu_policy,
-    XEN_SYSCTL_getdomaininfolist, XEN_SYSCTL_numainfo, XEN_SYSCTL_physinfo, XEN_SYSCTL_readconsole,
-    XEN_SYSCTL_sched_id, XEN_SYSCTL_scheduler_op, xen_sysctl, xen_sysctl_availheap,
-    xen_sysctl_cpu_levelling_caps, xen_sysctl_cpupool_op, xen_sysctl_cputopo,
-    xen_sysctl_cputopoinfo, xen_sysctl_credit2_schedule, xen_sysctl_debug_keys,
-    xen_sysctl_getdomaininfolist, xen_sysctl_meminfo, xen_sysctl_numainfo, xen_sysctl_physinfo,
-    xen_sysctl_readconsole, xen_sysctl_sched_id, xen_sysctl_scheduler_op,
+    XEN_SYSCTL_SCHEDOP_putinfo, XEN_SYSCTL_availheap, XEN_SYSCTL_cpupool_op,
+    XEN_SYSCTL_cputopoinfo, XEN_SYSCTL_debug_keys, XEN_SYSCTL_get_cpu_featureset,
+    XEN_SYSCTL_get_cpu_levelling_caps, XEN_SYSCTL_get_cpu_policy, XEN_SYSCTL_getdomaininfolist,
+    XEN_SYSCTL_numainfo, XEN_SYSCTL_physinfo, XEN_SYSCTL_readconsole, XEN_SYSCTL_sched_id,
+    XEN_SYSCTL_scheduler_op, xen_sysctl, xen_sysctl_availheap, xen_sysctl_cpu_levelling_caps,
+    xen_sysctl_cpupool_op, xen_sysctl_cputopo, xen_sysctl_cputopoinfo, xen_sysctl_credit2_schedule,
+    xen_sysctl_debug_keys, xen_sysctl_getdomaininfolist, xen_sysctl_meminfo, xen_sysctl_numainfo,
+    xen_sysctl_physinfo, xen_sysctl_readconsole, xen_sysctl_sched_id, xen_sysctl_scheduler_op,
 };
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
@@ -25,6 +24,7 @@ use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::{GuestSlice, copy_in, copy_in_bytes, copy_out, copy_out_bytes};
 use crate::hypercall::Cx;
 use crate::platform::Machine;
+use crate::sched::policy::Chosen;
 
 /// NUMA nodes that there could be; there is one.
 const MAX_NODES: u32 = 64;
@@ -57,7 +57,7 @@ pub fn sysctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         XEN_SYSCTL_readconsole => with(&mut op, |a| read_console(cx, a))?,
         XEN_SYSCTL_physinfo => with(&mut op, |a| physinfo(cx, a))?,
         XEN_SYSCTL_sched_id => with(&mut op, |a: &mut xen_sysctl_sched_id| {
-            a.sched_id = XEN_SCHEDULER_CREDIT2;
+            a.sched_id = cx.hv.sched.policy().kind().id();
             Ok(())
         })?,
         XEN_SYSCTL_getdomaininfolist => with(&mut op, |a| domain_list(cx, a))?,
@@ -66,7 +66,7 @@ pub fn sysctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         XEN_SYSCTL_cputopoinfo => with(&mut op, |a| cpu_topology(cx, a))?,
         XEN_SYSCTL_numainfo => with(&mut op, |a| numa(cx, a))?,
         XEN_SYSCTL_cpupool_op => with(&mut op, |a| cpu_pool(cx, a))?,
-        XEN_SYSCTL_scheduler_op => with(&mut op, scheduler)?,
+        XEN_SYSCTL_scheduler_op => with(&mut op, |a| scheduler(cx, a))?,
         // CPUID is not levelled: what a PV guest sees is the same for all.
         XEN_SYSCTL_get_cpu_levelling_caps => {
             with(&mut op, |a: &mut xen_sysctl_cpu_levelling_caps| {
@@ -238,7 +238,7 @@ fn cpu_pool<M: Machine>(cx: &Cx<'_, M>, op: &mut xen_sysctl_cpupool_op) -> Resul
     match op.op {
         // The pool with this id or the next higher one.
         XEN_SYSCTL_CPUPOOL_OP_INFO if op.cpupool_id == POOL => {
-            op.sched_id = XEN_SCHEDULER_CREDIT2;
+            op.sched_id = cx.hv.sched.policy().kind().id();
             op.n_dom = cx.hv.domains.iter().count() as u32;
             bitmap::write(cx.m(), &op.cpumap, cx.hv.sched.all())?;
             Ok(())
@@ -252,19 +252,23 @@ fn cpu_pool<M: Machine>(cx: &Cx<'_, M>, op: &mut xen_sysctl_cpupool_op) -> Resul
     }
 }
 
-fn scheduler(op: &mut xen_sysctl_scheduler_op) -> Result<(), Stop> {
+fn scheduler<M: Machine>(cx: &Cx<'_, M>, op: &mut xen_sysctl_scheduler_op) -> Result<(), Stop> {
+    let policy = cx.hv.sched.policy();
     if op.cpupool_id != POOL {
         return Err(Errno::ESRCH.into());
     }
-    if op.sched_id != XEN_SCHEDULER_CREDIT2 {
+    if op.sched_id != policy.kind().id() {
         return Err(Errno::EINVAL.into());
     }
+    let Chosen::Credit2(credit2) = policy else {
+        return Err(Errno::EOPNOTSUPP.into());
+    };
+    let mut settings: xen_sysctl_credit2_schedule = op.u.get();
     match op.cmd {
-        XEN_SYSCTL_SCHEDOP_getinfo => {
-            // Wake-ups are not rate-limited.
-            op.u.set(xen_sysctl_credit2_schedule { ratelimit_us: 0 });
-            Ok(())
-        }
-        _ => Err(Errno::EOPNOTSUPP.into()),
+        XEN_SYSCTL_SCHEDOP_getinfo => settings.ratelimit_us = credit2.ratelimit_us(),
+        XEN_SYSCTL_SCHEDOP_putinfo => credit2.set_ratelimit_us(settings.ratelimit_us)?,
+        _ => return Err(Errno::EINVAL.into()),
     }
+    op.u.set(settings);
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use super::cost::step;
 use crate::error::{Errno, Result};
 
 /// The scheduler's own number for a vCPU or a domain's watchdog; dense, so that it can index.
@@ -22,23 +23,32 @@ pub struct Who {
 
 /// An element: the smallest key is first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<T> {
     /// What it is ordered by.
     pub key: u64,
     /// What it is found by.
     pub unit: Unit,
     /// What it stands for.
-    pub who: Who,
+    pub what: T,
 }
 
 /// The heap.
-#[derive(Debug, Default)]
-pub struct Heap {
-    entries: Vec<Entry>,
+#[derive(Debug)]
+pub struct Heap<T> {
+    entries: Vec<Entry<T>>,
     positions: Vec<u16>,
 }
 
-impl Heap {
+impl<T> Default for Heap<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            positions: Vec::new(),
+        }
+    }
+}
+
+impl<T: Copy> Heap<T> {
     /// Makes room for the units `0..units`.
     ///
     /// # Errors
@@ -71,13 +81,23 @@ impl Heap {
     /// The element with the smallest key.
     #[inline]
     #[must_use]
-    pub fn first(&self) -> Option<&Entry> {
+    pub fn first(&self) -> Option<&Entry<T>> {
         self.entries.first()
+    }
+
+    /// The first element if `suits` holds for it, else the one with the smallest key among those
+    /// that it holds for of the first `among` places, where small keys are.
+    pub fn front(&self, among: usize, suits: impl Fn(&T) -> bool) -> Option<&Entry<T>> {
+        let front = self.entries.iter().take(among).inspect(|_| step());
+        match self.entries.first() {
+            Some(first) if suits(&first.what) => Some(first),
+            _ => front.filter(|e| suits(&e.what)).min_by_key(|e| e.key),
+        }
     }
 
     /// Adds an element; takes the place of the unit's earlier one. A unit that no room was reserved
     /// for is left out.
-    pub fn insert(&mut self, entry: Entry) {
+    pub fn insert(&mut self, entry: Entry<T>) {
         let Some(&at) = self.positions.get(usize::from(entry.unit)) else {
             debug_assert!(false, "unit {} without room", entry.unit);
             return;
@@ -94,7 +114,7 @@ impl Heap {
     }
 
     /// Takes a unit's element out.
-    pub fn remove(&mut self, unit: Unit) -> Option<Entry> {
+    pub fn remove(&mut self, unit: Unit) -> Option<Entry<T>> {
         let at = *self.positions.get(usize::from(unit))?;
         if at == ABSENT {
             return None;
@@ -110,7 +130,7 @@ impl Heap {
     }
 
     /// Takes the first element out.
-    pub fn pop(&mut self) -> Option<Entry> {
+    pub fn pop(&mut self) -> Option<Entry<T>> {
         let unit = self.first()?.unit;
         self.remove(unit)
     }
@@ -122,6 +142,7 @@ impl Heap {
 
     fn up(&mut self, mut at: usize) -> usize {
         while at > 0 {
+            step();
             let parent = (at - 1) / 2;
             if self.entries[parent].key <= self.entries[at].key {
                 break;
@@ -140,6 +161,7 @@ impl Heap {
             let Some(first) = self.entries.get(left) else {
                 break;
             };
+            step();
             let smaller = match self.entries.get(left + 1) {
                 Some(right) if right.key < first.key => left + 1,
                 _ => left,
@@ -163,12 +185,12 @@ mod tests {
 
     const UNITS: u16 = 40;
 
-    fn entry(unit: Unit, key: u64) -> Entry {
-        let who = Who {
+    fn entry(unit: Unit, key: u64) -> Entry<Who> {
+        let what = Who {
             slot: unit / 3,
             index: unit % 3,
         };
-        Entry { key, unit, who }
+        Entry { key, unit, what }
     }
 
     proptest! {
@@ -202,6 +224,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_suits_is_found_in_front() {
+        let mut heap = Heap::default();
+        heap.reserve(100).unwrap();
+        (0..100).for_each(|unit| heap.insert(entry(unit, 1000 - u64::from(unit))));
+        let index = |wanted: u16| heap.front(8, |who: &Who| who.index == wanted).unwrap().unit;
+        assert_eq!(heap.front(1, |_| true).unwrap().unit, 99);
+        assert_eq!(index(99 % 3), 99);
+        assert!(index(98 % 3) > 90 && index(97 % 3) > 80);
+        assert!(heap.front(100, |_| false).is_none());
     }
 
     #[test]

@@ -1,15 +1,22 @@
-//! Who runs: run queues, blocking and waking, time slices, guest timers.
+//! Who runs: run queues, blocking and waking, shares and caps, guest timers.
 //!
 //! The state of a vCPU that decides whether it may run is under its domain's lock
-//! ([`VcpuSched`]); the order in which ready vCPUs run is under the lock of one CPU's queue. A vCPU
-//! is in at most one queue. It counts as running until its CPU has loaded something else, so that
-//! nothing it holds is freed under the CPU.
+//! ([`VcpuSched`]); the order in which ready vCPUs run is under the lock of one CPU's queue
+//! ([`queues`]), and decided by a policy ([`policy`]). A vCPU is in at most one queue. It counts as
+//! running until its CPU has loaded something else, so that nothing it holds is freed under the CPU.
 
+pub mod account;
 pub mod area;
+pub mod cap;
+pub mod cost;
+pub mod cpuset;
 pub mod heap;
 pub mod ops;
+pub mod policy;
 pub mod queue;
+pub mod queues;
 pub mod run;
+pub mod share;
 pub mod stop;
 pub mod switch;
 pub mod timer;
@@ -19,7 +26,7 @@ pub mod vcpu_op;
 mod tests;
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
 use hypercall_abi::vcpu::{
     RUNSTATE_blocked, RUNSTATE_offline, RUNSTATE_runnable, vcpu_runstate_info,
@@ -32,12 +39,15 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::{CpuId, CpuMask, Machine, Nanos, TscScale};
 use crate::vcpu::{Vcpu, VcpuBox};
 
+use account::Account;
+use cap::Cap;
 use heap::Unit;
-use queue::{DEFAULT_WEIGHT, Queue};
+use policy::{Chosen, Kind};
+use queues::{PerCpu, Queues};
 
 pub use run::{
-    pause_domain, pause_vcpu, settle, settle_domain, unpause_domain, unpause_vcpu, vcpu_created,
-    vcpu_destroyed, wake,
+    pause_domain, pause_vcpu, requeue, settle, settle_domain, unpause_domain, unpause_vcpu,
+    vcpu_created, vcpu_destroyed, wake,
 };
 pub use stop::{resume, shutdown, stop, stopped};
 
@@ -47,8 +57,8 @@ pub struct Cpu {
     pub id: CpuId,
     /// The vCPU it runs; its registers are where the entry code saves them.
     pub current: Option<VcpuBox>,
-    /// When the current vCPU's time slice ends.
-    slice_end: Nanos,
+    /// When its domain's cap lets the current vCPU run no longer without asking again.
+    cap_end: Nanos,
 }
 
 impl Cpu {
@@ -58,7 +68,7 @@ impl Cpu {
         Self {
             id,
             current: None,
-            slice_end: 0,
+            cap_end: Nanos::MAX,
         }
     }
 }
@@ -118,31 +128,19 @@ pub enum Poll {
 /// Scheduling state of one vCPU under its domain's lock.
 #[derive(Clone, Debug)]
 pub struct VcpuSched {
-    /// The scheduler's number for it; `None` before [`vcpu_created`].
-    pub unit: Option<Unit>,
+    /// What the policy keeps of it; it has a number from [`vcpu_created`] on.
+    pub account: Account,
     /// The CPU that runs it, or still holds its state.
     pub running: Option<CpuId>,
-    /// Whether it is in the ready queue of `cpu`.
-    pub queued: bool,
-    /// Where it ran last; its virtual time is in terms of this CPU's queue.
-    pub cpu: CpuId,
     /// Whether it waits for an event.
     pub blocked: bool,
     /// What it polls for, if that is how it waits.
     pub poll: Option<Poll>,
     /// Pauses of this vCPU alone.
     pub pauses: u32,
-    /// Virtual time, see [`queue`].
-    pub vtime: u64,
-    /// Share of CPU time in relation to others' (`xl sched-credit2 -w`).
-    pub weight: u16,
-    /// Most CPU time in percent of one CPU, 0 for no limit (`xl sched-credit2 -c`).
-    pub cap: u16,
-    /// CPUs it may run on.
-    pub affinity: CpuMask,
-    /// CPUs it had better run on, of those it may (soft affinity).
-    pub preference: CpuMask,
-    /// What [`Self::affinity`] was before `SCHEDOP_pin_override`.
+    /// Whether its domain's cap is used up.
+    pub capped: bool,
+    /// What its affinity was before `SCHEDOP_pin_override`.
     pub pinned_over: Option<CpuMask>,
     /// Deadlines while it does not run.
     pub timers: Timers,
@@ -169,18 +167,12 @@ pub struct VcpuSched {
 impl Default for VcpuSched {
     fn default() -> Self {
         Self {
-            unit: None,
+            account: Account::default(),
             running: None,
-            queued: false,
-            cpu: 0,
             blocked: false,
             poll: None,
             pauses: 0,
-            vtime: 0,
-            weight: DEFAULT_WEIGHT,
-            cap: 0,
-            affinity: CpuMask::MAX,
-            preference: CpuMask::MAX,
+            capped: false,
             pinned_over: None,
             timers: Timers::default(),
             timer_cpu: None,
@@ -209,9 +201,10 @@ impl VcpuSched {
         self.since = now;
     }
 
-    /// The state of a vCPU that does not run: blocked before anything else.
+    /// The state of a vCPU that does not run: blocked before anything else. One that waits for its
+    /// domain's cap could run.
     fn waiting_state(&self, ready: bool) -> i32 {
-        match (self.blocked, ready) {
+        match (self.blocked, ready || self.capped) {
             (true, _) => RUNSTATE_blocked,
             (false, true) => RUNSTATE_runnable,
             (false, false) => RUNSTATE_offline,
@@ -249,20 +242,10 @@ pub struct DomainSched {
     pub watchdogs: [Option<Nanos>; 2],
     /// The scheduler's number for the watchdogs, and whose queue they are in.
     pub watchdog_unit: Option<(Unit, CpuId)>,
-}
-
-/// What others may do to a CPU.
-#[derive(Debug)]
-pub struct PerCpu {
-    /// Whether it must think again before it runs its vCPU on.
-    resched: AtomicBool,
-    /// What its timer is armed for; changed by the CPU itself only.
-    armed: AtomicU64,
-    /// Number of ready vCPUs in its queue, for those who look without the lock.
-    waiting: AtomicU32,
-    /// Its queue's clock, likewise.
-    clock: AtomicU64,
-    queue: Mutex<Queue>,
+    /// Most CPU time it gets (`xl sched-credit2 -c`).
+    pub cap: Cap,
+    /// The scheduler's number for the cap, and whose queue it was in last.
+    pub cap_unit: Option<(Unit, CpuId)>,
 }
 
 /// Numbers for vCPUs, dense.
@@ -275,9 +258,8 @@ struct Units {
 /// The scheduler's shared state.
 #[derive(Debug)]
 pub struct Scheduler {
-    cpus: Vec<PerCpu>,
-    /// CPUs that run nothing; a hint.
-    idle: AtomicU64,
+    queues: Queues,
+    policy: Chosen,
     units: Mutex<Units>,
 }
 
@@ -286,23 +268,10 @@ impl Scheduler {
     ///
     /// # Errors
     /// `ENOMEM`; `EINVAL` for another number of CPUs.
-    pub fn new(cpus: u32) -> Result<Self> {
-        if !(1..=64).contains(&cpus) {
-            return Err(Errno::EINVAL);
-        }
-        let mut all = Vec::new();
-        all.try_reserve_exact(cpus as usize)
-            .map_err(|_| Errno::ENOMEM)?;
-        all.resize_with(cpus as usize, || PerCpu {
-            resched: AtomicBool::new(true),
-            armed: AtomicU64::new(Nanos::MAX),
-            waiting: AtomicU32::new(0),
-            clock: AtomicU64::new(0),
-            queue: Mutex::new(Queue::default()),
-        });
+    pub fn new(cpus: u32, kind: Kind) -> Result<Self> {
         Ok(Self {
-            cpus: all,
-            idle: AtomicU64::new(0),
+            queues: Queues::new(cpus)?,
+            policy: Chosen::new(kind, cpus),
             units: Mutex::new(Units::default()),
         })
     }
@@ -310,18 +279,24 @@ impl Scheduler {
     /// Number of CPUs.
     #[must_use]
     pub fn cpus(&self) -> u32 {
-        self.cpus.len() as u32
+        self.queues.cpus()
     }
 
     /// All CPUs, as a set.
     #[must_use]
     pub fn all(&self) -> CpuMask {
-        CpuMask::MAX >> (64 - self.cpus.len())
+        self.queues.all().mask()
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> &Chosen {
+        &self.policy
     }
 
     #[inline]
-    fn cpu(&self, id: CpuId) -> &PerCpu {
-        &self.cpus[id as usize]
+    fn cpu(&self, id: CpuId) -> &PerCpu<1> {
+        self.queues.of(id)
     }
 
     /// A number that no vCPU has, with room for it in every queue.
@@ -336,20 +311,14 @@ impl Scheduler {
             .free
             .try_reserve(usize::from(count))
             .map_err(|_| Errno::ENOMEM)?;
-        for cpu in &self.cpus {
-            let mut queue = cpu.queue.lock();
-            queue.ready.reserve(usize::from(count))?;
-            queue.timers.reserve(usize::from(count))?;
-        }
+        self.queues.reserve(usize::from(count))?;
         units.next = count;
         Ok(unit)
     }
 
     /// Gives a number back; room for it was reserved when it was made.
     fn give_unit(&self, unit: Unit) {
-        for cpu in &self.cpus {
-            cpu.queue.lock().forget(unit);
-        }
+        self.queues.forget(unit);
         self.units.lock().free.push(unit);
     }
 }

@@ -5,6 +5,7 @@ use core::mem::offset_of;
 use hypercall_abi::sched::*;
 use hypercall_abi::xen::vcpu_info;
 
+use super::cpuset::CpuSet;
 use super::run::poke;
 use super::timer::{arm_by, park_watchdogs};
 use super::{Poll, stop, upcall_due};
@@ -12,7 +13,7 @@ use crate::error::{Errno, HypercallResult, Result};
 use crate::evtchn::{pending, virq};
 use crate::guest::{GuestSlice, copy_in};
 use crate::hypercall::Cx;
-use crate::platform::{CpuId, CpuMask, Machine, Nanos};
+use crate::platform::{CpuId, Machine, Nanos};
 
 pub use super::vcpu_op::vcpu_op;
 
@@ -59,13 +60,11 @@ pub fn sched_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> Hypercall
 }
 
 fn do_yield<M: Machine>(cx: &mut Cx<'_, M>) {
-    let cpu = cx.hv.sched.cpu(cx.m().cpu());
-    if cpu.waiting.load(core::sync::atomic::Ordering::Relaxed) == 0 {
+    let (queues, cpu) = (&cx.hv.sched.queues, cx.m().cpu());
+    if queues.first(cpu).is_none() {
         return;
     }
-    if let Some(running) = cpu.queue.lock().running.as_mut() {
-        running.yielded = true;
-    }
+    queues.note_yield(cpu);
     cx.reschedule();
 }
 
@@ -181,7 +180,7 @@ fn pin_override<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     let index = usize::from(cx.vcpu.id.index);
     let s = &mut state.vcpus.get_mut(index).ok_or(Errno::EINVAL)?.sched;
     if asked.pcpu < 0 {
-        s.affinity = s.pinned_over.take().ok_or(Errno::EINVAL)?;
+        s.account.affinity = s.pinned_over.take().ok_or(Errno::EINVAL)?.into();
         return Ok(0);
     }
     let cpu = asked.pcpu as CpuId;
@@ -191,8 +190,8 @@ fn pin_override<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     if s.pinned_over.is_some() {
         return Err(Errno::EBUSY.into());
     }
-    let only: CpuMask = 1 << cpu;
-    s.pinned_over = Some(core::mem::replace(&mut s.affinity, only));
+    let before = core::mem::replace(&mut s.account.affinity, CpuSet::only(cpu));
+    s.pinned_over = Some(before.mask());
     poke(cx.hv, cx.m().cpu());
     Ok(0)
 }

@@ -2,9 +2,10 @@
 
 use core::sync::atomic::Ordering;
 
-use super::heap::{Entry, Who};
-use super::queue::{Queue, SLEEPER_BONUS};
-use super::{Scheduler, VcpuSched};
+use super::account::Account;
+use super::heap::Who;
+use super::policy::Policy;
+use super::{VcpuSched, share};
 use crate::domain::{Domain, DomainState, Phase, VcpuShared};
 use crate::error::{Errno, Result};
 use crate::hypervisor::Hypervisor;
@@ -20,7 +21,8 @@ pub fn is_ready(dom: &Domain, vcpu: &VcpuShared) -> bool {
         && vcpu.initialised
         && !vcpu.sched.blocked
         && vcpu.sched.pauses == 0
-        && vcpu.sched.unit.is_some()
+        && !vcpu.sched.capped
+        && vcpu.sched.account.unit.is_some()
         && dom.pauses.load(Ordering::Relaxed) == 0
         && dom.shutdown.load(Ordering::Relaxed) == 0
         && dom.phase() == Phase::Alive
@@ -44,6 +46,7 @@ pub fn settle<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainSt
         return;
     };
     let ready = is_ready(dom, vcpu);
+    let online = vcpu.up;
     let s = &mut vcpu.sched;
     if let Some(cpu) = s.running {
         // Its CPU looks at the flags itself once it is asked to.
@@ -54,99 +57,46 @@ pub fn settle<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainSt
     }
     let now = hv.machine.now();
     s.enter(s.waiting_state(ready), now);
-    if s.queued && !(ready && may_run_on(s, s.cpu)) {
-        dequeue(&hv.sched, s);
+    let account = &mut s.account;
+    account.slept |= !ready;
+    if !ready || !is_well_placed(hv, account) {
+        hv.sched.queues.dequeue(account);
     }
-    if ready && !s.queued {
-        enqueue(hv, dom, s, index, now);
+    let keeps_cpu = online && account.affinity.contains(account.cpu);
+    if !keeps_cpu && let Some(freed) = hv.sched.policy.released(account) {
+        poke(hv, freed);
     }
+    if ready && account.queued.is_none() {
+        let who = Who {
+            slot: dom.slot,
+            index,
+        };
+        let concerned = hv.sched.queues.enqueue(&hv.sched.policy, account, who, now);
+        if let Some(cpu) = concerned {
+            poke(hv, cpu);
+        }
+    }
+}
+
+/// Whether the queue that a vCPU waits in, if it does, is one of a CPU that it may run on, or of none.
+fn is_well_placed<M: Machine>(hv: &Hypervisor<M>, account: &Account) -> bool {
+    let homeless = hv.sched.queues.homeless();
+    account
+        .queued
+        .is_none_or(|at| at == homeless || account.affinity.contains(at))
+}
+
+/// Places a vCPU anew after its affinity changed. Its domain's lock is held.
+pub fn requeue<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainState, index: u16) {
+    if let Some(vcpu) = state.vcpus.get_mut(usize::from(index)) {
+        hv.sched.queues.dequeue(&mut vcpu.sched.account);
+    }
+    settle(hv, dom, state, index);
 }
 
 /// Whether the vCPU's affinity allows a CPU.
 pub(super) fn may_run_on(s: &VcpuSched, cpu: CpuId) -> bool {
-    s.affinity >> cpu & 1 != 0
-}
-
-/// The CPU that a vCPU shall wait for: the one it ran on, unless another allowed one is idle; in
-/// both cases rather one that it prefers.
-fn choose_cpu(sched: &Scheduler, s: &VcpuSched) -> CpuId {
-    let allowed = s.affinity & sched.all();
-    let allowed = if allowed == 0 { sched.all() } else { allowed };
-    let idle = allowed & sched.idle.load(Ordering::Relaxed);
-    let liked = s.preference;
-    for set in [idle & liked, idle, allowed & liked, allowed] {
-        if set >> s.cpu & 1 != 0 {
-            return s.cpu;
-        }
-        if set != 0 {
-            return set.trailing_zeros();
-        }
-    }
-    0
-}
-
-/// A virtual time of `from`'s queue in terms of `to`'s: as far from the clock there as here.
-pub(super) fn translate_vtime(sched: &Scheduler, vtime: u64, from: CpuId, to: CpuId) -> u64 {
-    if from == to {
-        return vtime;
-    }
-    let ahead = vtime.wrapping_sub(sched.cpu(from).clock.load(Ordering::Relaxed)) as i64;
-    let clock = sched.cpu(to).clock.load(Ordering::Relaxed);
-    clock.saturating_add_signed(ahead)
-}
-
-fn enqueue<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    s: &mut VcpuSched,
-    index: u16,
-    now: Nanos,
-) {
-    let Some(unit) = s.unit else { return };
-    let target = choose_cpu(&hv.sched, s);
-    let vtime = translate_vtime(&hv.sched, s.vtime, s.cpu, target);
-    let cpu = hv.sched.cpu(target);
-    let mut queue = cpu.queue.lock();
-    let clock = advance_clock(&hv.sched, target, &mut queue, now);
-    s.vtime = vtime.max(clock.saturating_sub(SLEEPER_BONUS));
-    s.cpu = target;
-    s.queued = true;
-    let who = Who {
-        slot: dom.slot,
-        index,
-    };
-    queue.ready.insert(Entry {
-        key: s.vtime,
-        unit,
-        who,
-    });
-    cpu.waiting
-        .store(queue.ready.len() as u32, Ordering::Relaxed);
-    let concerned = queue.concerns_cpu(s.vtime, now);
-    // The next one to look for an idle CPU finds another. One that stays idle says so again.
-    hv.sched.idle.fetch_and(!(1 << target), Ordering::Relaxed);
-    drop(queue);
-    if concerned {
-        poke(hv, target);
-    }
-}
-
-/// Advances a queue's clock, also for those who read it without the lock.
-pub(super) fn advance_clock(sched: &Scheduler, cpu: CpuId, queue: &mut Queue, now: Nanos) -> u64 {
-    let clock = queue.advance_clock(now);
-    sched.cpu(cpu).clock.store(clock, Ordering::Relaxed);
-    clock
-}
-
-fn dequeue(sched: &Scheduler, s: &mut VcpuSched) {
-    let cpu = sched.cpu(s.cpu);
-    let mut queue = cpu.queue.lock();
-    if let Some(unit) = s.unit {
-        queue.ready.remove(unit);
-    }
-    cpu.waiting
-        .store(queue.ready.len() as u32, Ordering::Relaxed);
-    s.queued = false;
+    s.account.affinity.contains(cpu)
 }
 
 /// An upcall became pending for a vCPU: wakes it if it waits, makes it look if it runs elsewhere.
@@ -257,21 +207,6 @@ fn change_pauses<M: Machine>(
     Ok(())
 }
 
-/// Gives a vCPU's weight and cap to all vCPUs of a domain.
-///
-/// # Errors
-/// `EINVAL` for a weight of 0.
-pub fn set_share(dom: &Domain, weight: u16, cap: u16) -> Result<()> {
-    if weight == 0 {
-        return Err(Errno::EINVAL);
-    }
-    for vcpu in &mut dom.lock().vcpus {
-        vcpu.sched.weight = weight;
-        vcpu.sched.cap = cap;
-    }
-    Ok(())
-}
-
 /// A vCPU was added to its domain: it can be scheduled once it is initialised and up.
 ///
 /// # Errors
@@ -288,9 +223,11 @@ pub fn vcpu_created<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, index: u16) ->
     // Spread over the CPUs, so that a new machine is busy everywhere.
     let cpu = CpuId::from(unit) % hv.sched.cpus();
     vcpu.sched = VcpuSched {
-        unit: Some(unit),
-        cpu,
-        vtime: hv.sched.cpu(cpu).clock.load(Ordering::Relaxed),
+        account: Account {
+            unit: Some(unit),
+            cpu,
+            ..Account::default()
+        },
         since: now,
         ..VcpuSched::default()
     };
@@ -310,15 +247,20 @@ pub fn vcpu_destroyed<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, index: u16) 
         state.sched.watchdogs = [None; 2];
         hv.sched.give_unit(unit);
     }
+    if index == 0 {
+        share::forget(hv, &mut state);
+    }
     let Some(vcpu) = state.vcpus.get_mut(usize::from(index)) else {
         return;
     };
     debug_assert!(vcpu.sched.running.is_none(), "it still runs");
-    if vcpu.sched.queued {
-        dequeue(&hv.sched, &mut vcpu.sched);
-    }
     vcpu.sched.timer_cpu = None;
-    if let Some(unit) = vcpu.sched.unit.take() {
+    let account = &mut vcpu.sched.account;
+    hv.sched.queues.dequeue(account);
+    if let Some(freed) = hv.sched.policy.released(account) {
+        poke(hv, freed);
+    }
+    if let Some(unit) = account.unit.take() {
         hv.sched.give_unit(unit);
     }
 }

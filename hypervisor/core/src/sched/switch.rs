@@ -4,11 +4,13 @@ use core::sync::atomic::Ordering;
 
 use hypercall_abi::vcpu::RUNSTATE_running;
 
-use super::heap::{Entry, Who};
-use super::queue::{Queue, Running, SLICE, virtual_time};
-use super::run::{advance_clock, is_ready, may_run_on, settle, translate_vtime};
+use super::heap::Who;
+use super::policy::Policy;
+use super::queue::Taken;
+use super::queues::Turn;
+use super::run::{is_ready, may_run_on, settle};
 use super::timer::{arm_at, fire_due, fire_own, park, unpark};
-use super::{Cpu, area, upcall_due};
+use super::{Cpu, area, share, upcall_due};
 use crate::domain::{Domain, DomainState, lifecycle};
 use crate::entry::Resume;
 use crate::hypervisor::Hypervisor;
@@ -17,16 +19,6 @@ use crate::vcpu::VcpuBox;
 
 /// Passes over the work that others sent meanwhile before a ready vCPU runs on regardless.
 const PASSES: u32 = 4;
-
-/// What a CPU does next.
-enum Next {
-    /// Runs on what it runs.
-    Same,
-    /// Runs what was taken from a queue.
-    Switch(Entry),
-    /// Runs nothing that it knows of.
-    Nothing,
-}
 
 /// The way out of the hypervisor when there is something to decide: fires timers, charges the
 /// current vCPU for its time, switches if another shall run, arms the timer, delivers events.
@@ -83,12 +75,12 @@ fn one_pass<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu, now: Nanos) {
     let dom = hv.domains.slot(current.slot);
     fire_own(hv, dom, &mut current, now);
     let next = match decide(hv, cpu, dom, &mut current, now) {
-        Next::Same => {
+        Turn::Same => {
             cpu.current = Some(current);
             return;
         }
-        Next::Switch(entry) => pick(hv, cpu.id, Some(entry), now),
-        Next::Nothing => pick(hv, cpu.id, None, now),
+        Turn::Switch(taken) => pick(hv, cpu.id, Some(taken), now),
+        Turn::Next => pick(hv, cpu.id, None, now),
     };
     hv.machine.save_vcpu(&mut current);
     match next {
@@ -109,12 +101,19 @@ fn decide<M: Machine>(
     dom: &Domain,
     current: &mut VcpuBox,
     now: Nanos,
-) -> Next {
+) -> Turn {
     current.reschedule = false;
-    let index = current.id.index;
+    let (queues, policy) = (&hv.sched.queues, &hv.sched.policy);
+    let index = usize::from(current.id.index);
     let mut state = dom.lock();
-    let Some(shared) = state.vcpus.get_mut(usize::from(index)) else {
-        return Next::Nothing;
+    let Some(shared) = state.vcpus.get_mut(index) else {
+        return Turn::Next;
+    };
+    let ran = queues.charge(cpu.id, &mut shared.sched.account, now);
+    share::spend(hv, dom, &mut state, cpu.id, ran, now);
+    cpu.cap_end = share::cap_end(&state, now);
+    let Some(shared) = state.vcpus.get_mut(index) else {
+        return Turn::Next;
     };
     let ready = is_ready(dom, shared);
     let s = &mut shared.sched;
@@ -123,120 +122,54 @@ fn decide<M: Machine>(
         current.timers.ticked = now;
     }
     current.nmi |= core::mem::take(&mut s.nmi);
-    let allowed = may_run_on(s, cpu.id);
-    let mut queue = hv.sched.cpu(cpu.id).queue.lock();
-    charge(&mut queue, &mut s.vtime, s.weight, now);
-    advance_clock(&hv.sched, cpu.id, &mut queue, now);
-    let slice_over = now >= cpu.slice_end;
-    if ready && allowed && !queue.overtakes(s.vtime, slice_over) {
-        if slice_over {
-            cpu.slice_end = now.saturating_add(SLICE);
+    let able = ready && may_run_on(s, cpu.id);
+    let turn = queues.turn(policy, cpu.id, &mut s.account, able, now);
+    if turn == Turn::Same {
+        if current.clock_stale {
+            area::update_clock(hv, current, s);
         }
-        if let Some(running) = queue.running.as_mut() {
-            running.yielded = false;
-        }
-        drop(queue);
-        let stale = current.clock_stale;
-        if stale {
-            area::update_clock(hv, current, &mut shared.sched);
-        }
-        return Next::Same;
+    } else {
+        s.enter(s.waiting_state(ready), now);
+        area::update_runstate(hv, current, s, now);
     }
-    let next = queue.ready.pop();
-    if let (Some(next), true) = (&next, queue.running.is_some_and(|r| r.yielded)) {
-        // Who yields lets the other go first even if it was behind.
-        s.vtime = s.vtime.max(next.key);
-    }
-    hv.sched
-        .cpu(cpu.id)
-        .waiting
-        .store(queue.ready.len() as u32, Ordering::Relaxed);
-    drop(queue);
-    s.enter(s.waiting_state(ready), now);
-    area::update_runstate(hv, current, &shared.sched, now);
-    match next {
-        Some(entry) => Next::Switch(entry),
-        None => Next::Nothing,
-    }
+    turn
 }
 
-/// Adds the time since the last charge to the running vCPU's virtual time.
-fn charge(queue: &mut Queue, vtime: &mut u64, weight: u16, now: Nanos) {
-    let Some(running) = queue.running.as_mut() else {
-        return;
-    };
-    let ran = now.saturating_sub(running.since);
-    *vtime = vtime.saturating_add(virtual_time(ran, weight));
-    running.vtime = *vtime;
-    running.since = now;
-    running.weight = weight;
-}
-
-/// Takes a vCPU that is ready for `cpu`: `first` if that still is, else from its queue, else from
-/// another's. Marks the CPU idle if there is none.
+/// Takes a vCPU that is ready for `cpu`: `first` if that still is, else what the policy says. Marks
+/// the CPU idle if there is none.
 fn pick<M: Machine>(
     hv: &Hypervisor<M>,
     cpu: CpuId,
-    first: Option<Entry>,
+    first: Option<Taken>,
     now: Nanos,
 ) -> Option<VcpuBox> {
     let mut candidate = first;
     loop {
-        while let Some(entry) = candidate.take().or_else(|| pop(hv, cpu)) {
-            if let Some(vcpu) = take(hv, cpu, &entry, cpu, now) {
-                return Some(vcpu);
-            }
-        }
-        if let Some(vcpu) = steal(hv, cpu, now) {
+        let taken = match candidate.take() {
+            Some(taken) => taken,
+            None => hv.sched.queues.next(&hv.sched.policy, cpu, now)?,
+        };
+        if let Some(vcpu) = take(hv, cpu, &taken, now) {
             return Some(vcpu);
         }
-        let mut queue = hv.sched.cpu(cpu).queue.lock();
-        if queue.ready.is_empty() {
-            queue.running = None;
-            hv.sched.idle.fetch_or(1 << cpu, Ordering::Relaxed);
-            return None;
-        }
+        hv.sched.policy.returned(&hv.sched.queues, cpu, &taken);
     }
 }
 
-/// Takes the first element out of a CPU's ready queue.
-fn pop<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId) -> Option<Entry> {
-    let of = hv.sched.cpu(cpu);
-    let mut queue = of.queue.lock();
-    let entry = queue.ready.pop()?;
-    of.waiting
-        .store(queue.ready.len() as u32, Ordering::Relaxed);
-    Some(entry)
-}
-
-/// Takes a vCPU that waits for another CPU; one attempt for each.
-fn steal<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId, now: Nanos) -> Option<VcpuBox> {
-    let cpus = hv.sched.cpus();
-    (1..cpus)
-        .map(|distance| (cpu + distance) % cpus)
-        .filter(|&from| hv.sched.cpu(from).waiting.load(Ordering::Relaxed) != 0)
-        .find_map(|from| take(hv, cpu, &pop(hv, from)?, from, now))
-}
-
-/// Takes the vCPU of a queue entry from its home, if the entry still speaks the truth and the vCPU
-/// may run on `cpu`.
-fn take<M: Machine>(
-    hv: &Hypervisor<M>,
-    cpu: CpuId,
-    entry: &Entry,
-    from: CpuId,
-    now: Nanos,
-) -> Option<VcpuBox> {
-    let Who { slot, index } = entry.who;
+/// Takes a vCPU from its home that was taken from a queue, if that still spoke the truth and the
+/// vCPU may run on `cpu`.
+fn take<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId, taken: &Taken, now: Nanos) -> Option<VcpuBox> {
+    let Who { slot, index } = taken.who;
     let dom = hv.domains.slot(slot);
     let mut state = dom.lock();
     let shared = state.vcpus.get_mut(usize::from(index))?;
     let info = shared.info;
-    let s = &mut shared.sched;
-    if s.unit != Some(entry.unit) || !s.queued || s.cpu != from {
+    let account = &mut shared.sched.account;
+    if account.unit != Some(taken.unit) || account.queued != Some(taken.from) {
         return None;
     }
-    s.queued = false;
+    account.queued = None;
+    account.vtime = taken.vtime;
     let ready = is_ready(dom, shared);
     let s = &mut shared.sched;
     if !ready || !may_run_on(s, cpu) {
@@ -249,16 +182,10 @@ fn take<M: Machine>(
         debug_assert!(false, "a ready vCPU that is not at home");
         return None;
     };
-    s.vtime = translate_vtime(&hv.sched, s.vtime, from, cpu);
-    s.cpu = cpu;
+    let (queues, policy) = (&hv.sched.queues, &hv.sched.policy);
+    queues.begin(policy, cpu, &mut s.account, taken, now);
     s.running = Some(cpu);
     s.enter(RUNSTATE_running, now);
-    let running = Running {
-        vtime: s.vtime,
-        since: now,
-        weight: s.weight,
-        yielded: false,
-    };
     vcpu.timers = s.timers;
     vcpu.timers.poll = Nanos::MAX;
     if let Some(period) = s.new_period.take() {
@@ -267,8 +194,6 @@ fn take<M: Machine>(
     vcpu.info = info;
     vcpu.nmi |= core::mem::take(&mut s.nmi);
     unpark(hv, &mut state, index);
-    hv.sched.cpu(cpu).queue.lock().running = Some(running);
-    hv.sched.idle.fetch_and(!(1 << cpu), Ordering::Relaxed);
     Some(vcpu)
 }
 
@@ -276,11 +201,11 @@ fn take<M: Machine>(
 fn begin<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu, vcpu: &mut VcpuBox, now: Nanos) {
     hv.tlb.enter_guests(cpu.id);
     hv.machine.load_vcpu(vcpu);
-    cpu.slice_end = now.saturating_add(SLICE);
     vcpu.reschedule = false;
     let dom = hv.domains.slot(vcpu.slot);
     {
         let mut state = dom.lock();
+        cpu.cap_end = share::cap_end(&state, now);
         if let Some(shared) = state.vcpus.get_mut(usize::from(vcpu.id.index)) {
             area::update_clock(hv, vcpu, &mut shared.sched);
             area::update_runstate(hv, vcpu, &shared.sched, now);
@@ -314,21 +239,14 @@ fn put_home<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId, dom: &Domain, vcpu: Vcpu
     settle(hv, dom, &mut state, index);
 }
 
-/// Arms the CPU's timer for the first of: the current vCPU's next deadline, the end of its slice if
-/// somebody waits, the next deadline of those that do not run.
+/// Arms the CPU's timer for the first of: the current vCPU's next deadline, when another may have to
+/// run instead or its domain's cap may be used up, the next deadline of those that do not run.
 fn arm<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu, now: Nanos) {
-    let mut queue = hv.sched.cpu(cpu.id).queue.lock();
-    let mut deadline = queue.timers.first().map_or(Nanos::MAX, |e| e.key);
+    let queues = &hv.sched.queues;
+    let mut deadline = queues.plan(&hv.sched.policy, cpu.id, now);
     if let Some(vcpu) = &cpu.current {
-        deadline = deadline.min(vcpu.timers.next_running());
-        queue.slice_armed = !queue.ready.is_empty();
-        if queue.slice_armed {
-            if cpu.slice_end <= now {
-                cpu.slice_end = now.saturating_add(SLICE);
-            }
-            deadline = deadline.min(cpu.slice_end);
-        }
+        deadline = deadline.min(vcpu.timers.next_running()).min(cpu.cap_end);
     }
-    drop(queue);
-    arm_at(hv, cpu.id, deadline);
+    let parked = queues.queue(cpu.id).timers.first().map(|e| e.key);
+    arm_at(hv, cpu.id, deadline.min(parked.unwrap_or(Nanos::MAX)));
 }

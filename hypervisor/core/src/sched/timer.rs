@@ -7,6 +7,7 @@ use hypercall_abi::xen::VIRQ_TIMER;
 
 use super::heap::{Entry, Unit, Who};
 use super::run::wake_locked;
+use super::share::{CAP, refill};
 use super::stop::shutdown;
 use crate::domain::{Domain, DomainState};
 use crate::evtchn::virq;
@@ -57,31 +58,37 @@ pub(super) fn fire_own<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut 
 pub(super) fn fire_due<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId, now: Nanos) {
     for _ in 0..BATCH {
         let due = {
-            let mut queue = hv.sched.cpu(cpu).queue.lock();
+            let mut queue = hv.sched.queues.queue(cpu);
             match queue.timers.first() {
                 Some(first) if first.key <= now => queue.timers.pop(),
                 _ => None,
             }
         };
         let Some(due) = due else { return };
-        let dom = hv.domains.slot(due.who.slot);
-        if due.who.index == WATCHDOG {
-            fire_watchdogs(hv, dom, due.unit, now);
-        } else {
-            fire_parked(hv, dom, cpu, &due, now);
+        let dom = hv.domains.slot(due.what.slot);
+        match due.what.index {
+            WATCHDOG => fire_watchdogs(hv, dom, due.unit, now),
+            CAP => refill(hv, dom, cpu, due.unit, now),
+            _ => fire_parked(hv, dom, cpu, &due, now),
         }
     }
 }
 
 /// Fires the deadlines of a vCPU that does not run.
-fn fire_parked<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, cpu: CpuId, due: &Entry, now: Nanos) {
+fn fire_parked<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    cpu: CpuId,
+    due: &Entry<Who>,
+    now: Nanos,
+) {
     let mut state = dom.lock();
-    let Some(vcpu) = state.vcpus.get_mut(usize::from(due.who.index)) else {
+    let Some(vcpu) = state.vcpus.get_mut(usize::from(due.what.index)) else {
         return;
     };
     let s = &mut vcpu.sched;
     // Since it left the queue, it may have started to run, moved, or been replaced.
-    if s.unit != Some(due.unit) || s.timer_cpu != Some(cpu) || s.running.is_some() {
+    if s.account.unit != Some(due.unit) || s.timer_cpu != Some(cpu) || s.running.is_some() {
         return;
     }
     s.timer_cpu = None;
@@ -93,12 +100,12 @@ fn fire_parked<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, cpu: CpuId, due: &E
     if poll {
         s.timers.poll = Nanos::MAX;
     }
-    park(hv, dom, &mut state, due.who.index, cpu);
+    park(hv, dom, &mut state, due.what.index, cpu);
     if singleshot {
-        virq::send_locked(hv, dom, &mut state, due.who.index, VIRQ_TIMER);
+        virq::send_locked(hv, dom, &mut state, due.what.index, VIRQ_TIMER);
     }
     if poll {
-        wake_locked(hv, dom, &mut state, due.who.index);
+        wake_locked(hv, dom, &mut state, due.what.index);
     }
 }
 
@@ -114,22 +121,31 @@ pub(super) fn park<M: Machine>(
         return;
     };
     let s = &mut vcpu.sched;
-    let (Some(unit), deadline) = (s.unit, s.timers.next_parked()) else {
+    let (Some(unit), deadline) = (s.account.unit, s.timers.next_parked()) else {
         return;
     };
     if deadline == Nanos::MAX {
         return;
     }
-    let who = Who {
+    s.timer_cpu = Some(cpu);
+    insert(hv, cpu, deadline, unit, dom, index);
+}
+
+/// Enters a deadline of `dom` into `cpu`'s queue.
+pub(super) fn insert<M: Machine>(
+    hv: &Hypervisor<M>,
+    cpu: CpuId,
+    key: Nanos,
+    unit: Unit,
+    dom: &Domain,
+    index: u16,
+) {
+    let what = Who {
         slot: dom.slot,
         index,
     };
-    s.timer_cpu = Some(cpu);
-    hv.sched.cpu(cpu).queue.lock().timers.insert(Entry {
-        key: deadline,
-        unit,
-        who,
-    });
+    let entry = Entry { key, unit, what };
+    hv.sched.queues.queue(cpu).timers.insert(entry);
 }
 
 /// Takes a vCPU's deadline out of the queue it is in.
@@ -137,8 +153,8 @@ pub(super) fn unpark<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, in
     let Some(vcpu) = state.vcpus.get_mut(usize::from(index)) else {
         return;
     };
-    if let (Some(cpu), Some(unit)) = (vcpu.sched.timer_cpu.take(), vcpu.sched.unit) {
-        hv.sched.cpu(cpu).queue.lock().timers.remove(unit);
+    if let (Some(cpu), Some(unit)) = (vcpu.sched.timer_cpu.take(), vcpu.sched.account.unit) {
+        hv.sched.queues.queue(cpu).timers.remove(unit);
     }
 }
 
@@ -152,26 +168,15 @@ pub(super) fn park_watchdogs<M: Machine>(
         return;
     };
     let next = state.sched.watchdogs.iter().flatten().min().copied();
-    let mut queue = hv.sched.cpu(cpu).queue.lock();
-    match next {
-        Some(key) => {
-            let who = Who {
-                slot: dom.slot,
-                index: WATCHDOG,
-            };
-            queue.timers.insert(Entry { key, unit, who });
-        }
-        None => {
-            queue.timers.remove(unit);
-        }
-    }
-    drop(queue);
-    if let Some(key) = next {
-        if cpu == hv.machine.cpu() {
-            arm_by(hv, key);
-        } else {
-            super::run::poke(hv, cpu);
-        }
+    let Some(key) = next else {
+        hv.sched.queues.queue(cpu).timers.remove(unit);
+        return;
+    };
+    insert(hv, cpu, key, unit, dom, WATCHDOG);
+    if cpu == hv.machine.cpu() {
+        arm_by(hv, key);
+    } else {
+        super::run::poke(hv, cpu);
     }
 }
 

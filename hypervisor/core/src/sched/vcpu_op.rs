@@ -86,7 +86,8 @@ fn other<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, index: usize, arg: u64) -> Hy
 fn get_physid<M: Machine>(cx: &Cx<'_, M>, index: usize, arg: u64) -> HypercallResult {
     let affinity = {
         let state = cx.dom.lock();
-        state.vcpus.get(index).ok_or(Errno::ENOENT)?.sched.affinity
+        let vcpu = state.vcpus.get(index).ok_or(Errno::ENOENT)?;
+        vcpu.sched.account.affinity.mask()
     };
     let places = affinity & cx.hv.sched.all();
     if !cx.dom.is_privileged() || places.count_ones() != 1 {

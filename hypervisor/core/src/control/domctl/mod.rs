@@ -102,7 +102,7 @@ fn on_domain<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: &mut xen_domctl) 
         XEN_DOMCTL_getvcpuaffinity => with(op, |a| vcpu::get_affinity(cx, dom, a)),
         XEN_DOMCTL_setnodeaffinity => with(op, |a| vcpu::set_nodes(cx, a)),
         XEN_DOMCTL_getnodeaffinity => with(op, |a| vcpu::get_nodes(cx, a)),
-        XEN_DOMCTL_scheduler_op => with(op, |a| vcpu::scheduler(dom, a)),
+        XEN_DOMCTL_scheduler_op => with(op, |a| vcpu::scheduler(cx, dom, a)),
         // No shadow paging, no log-dirty yet, and no per-domain CPUID.
         XEN_DOMCTL_shadow_op | XEN_DOMCTL_get_cpu_policy | XEN_DOMCTL_set_cpu_policy => {
             Err(Errno::EOPNOTSUPP.into())

@@ -1,8 +1,8 @@
 //! Commands about one vCPU: where it runs, how much, what became of it.
 
 use hypercall_abi::domctl::{
-    XEN_DOMCTL_SCHEDOP_getinfo, XEN_DOMCTL_SCHEDOP_putinfo, XEN_SCHEDULER_CREDIT2,
-    XEN_VCPUAFFINITY_HARD, XEN_VCPUAFFINITY_SOFT, xen_domctl_getvcpuinfo, xen_domctl_nodeaffinity,
+    XEN_DOMCTL_SCHEDOP_getinfo, XEN_DOMCTL_SCHEDOP_putinfo, XEN_VCPUAFFINITY_HARD,
+    XEN_VCPUAFFINITY_SOFT, xen_domctl_getvcpuinfo, xen_domctl_nodeaffinity,
     xen_domctl_sched_credit2, xen_domctl_scheduler_op, xen_domctl_vcpuaffinity,
 };
 
@@ -13,6 +13,9 @@ use crate::error::{Errno, Result};
 use crate::hypercall::Cx;
 use crate::platform::Machine;
 use crate::sched;
+use crate::sched::cpuset::CpuSet;
+use crate::sched::policy::Kind;
+use crate::sched::share::{set_share, share};
 
 /// The only NUMA node there is, as a set.
 const NODES: u64 = 1;
@@ -29,7 +32,7 @@ pub(super) fn info<M: Machine>(
     answer.blocked = u8::from(vcpu.sched.blocked);
     answer.running = u8::from(vcpu.sched.running.is_some());
     answer.cpu_time = vcpu.sched.cpu_time(cx.m().now());
-    answer.cpu = vcpu.sched.cpu;
+    answer.cpu = vcpu.sched.account.cpu;
     Ok(Answer::Written)
 }
 
@@ -80,11 +83,12 @@ fn change_affinity<M: Machine>(
     if hard.is_some() && s.pinned_over.is_some() {
         return Err(Errno::EBUSY);
     }
-    s.affinity = hard.unwrap_or(s.affinity);
-    s.preference = soft.unwrap_or(s.preference);
-    let both = (s.affinity, s.preference);
+    let account = &mut s.account;
+    account.affinity = hard.map_or(account.affinity, CpuSet::from);
+    account.preference = soft.map_or(account.preference, CpuSet::from);
+    let both = (account.affinity.mask(), account.preference.mask());
     if hard.is_some() {
-        sched::settle(cx.hv, dom, &mut state, vcpu as u16);
+        sched::requeue(cx.hv, dom, &mut state, vcpu as u16);
     }
     Ok(both)
 }
@@ -130,40 +134,30 @@ pub(super) fn get_nodes<M: Machine>(
     Ok(Answer::Written)
 }
 
-/// `XEN_DOMCTL_scheduler_op`: weight and cap, in terms of credit2.
-pub(super) fn scheduler(dom: &Domain, op: &mut xen_domctl_scheduler_op) -> Result<Answer> {
-    if op.sched_id != XEN_SCHEDULER_CREDIT2 {
+/// `XEN_DOMCTL_scheduler_op`: weight and cap of a domain, where the policy has them.
+pub(super) fn scheduler<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    op: &mut xen_domctl_scheduler_op,
+) -> Result<Answer> {
+    let policy = cx.hv.sched.policy().kind();
+    if op.sched_id != policy.id() {
         return Err(Errno::EINVAL);
+    }
+    if policy != Kind::Credit2 {
+        return Err(Errno::EOPNOTSUPP);
     }
     match op.cmd {
         XEN_DOMCTL_SCHEDOP_putinfo => {
-            let share: xen_domctl_sched_credit2 = op.u.get();
-            // A weight of 0 leaves it as it is; a cap of all ones likewise.
-            let (weight, cap) = current_share(dom)?;
-            let weight = if share.weight == 0 {
-                weight
-            } else {
-                share.weight
-            };
-            let cap = if share.cap == u16::MAX {
-                cap
-            } else {
-                share.cap
-            };
-            sched::run::set_share(dom, weight, cap)?;
+            let asked: xen_domctl_sched_credit2 = op.u.get();
+            set_share(cx.hv, dom, asked.weight, asked.cap)?;
             Ok(Answer::None)
         }
         XEN_DOMCTL_SCHEDOP_getinfo => {
-            let (weight, cap) = current_share(dom)?;
+            let (weight, cap) = share(dom).ok_or(Errno::EINVAL)?;
             op.u.set(xen_domctl_sched_credit2 { weight, cap });
             Ok(Answer::Written)
         }
         _ => Err(Errno::EINVAL),
     }
-}
-
-fn current_share(dom: &Domain) -> Result<(u16, u16)> {
-    let state = dom.lock();
-    let first = state.vcpus.first().ok_or(Errno::EINVAL)?;
-    Ok((first.sched.weight, first.sched.cap))
 }

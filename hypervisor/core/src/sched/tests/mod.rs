@@ -1,5 +1,6 @@
 //! The scheduler on the fake machine: its CPUs are driven by their own timers and interrupts.
 
+mod null;
 mod ops;
 mod share;
 mod time;
@@ -9,6 +10,7 @@ use std::vec::Vec;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::policy::Kind;
 use super::{Cpu, leave, timer_interrupt};
 use crate::domain::Domain;
 use crate::entry::Resume;
@@ -32,7 +34,11 @@ struct Bench {
 
 impl Bench {
     fn new(cpus: u32) -> Self {
-        let hv = testkit::hypervisor(1024, cpus);
+        Self::with(cpus, Kind::Credit2)
+    }
+
+    fn with(cpus: u32, scheduler: Kind) -> Self {
+        let hv = testkit::hypervisor_with(1024, cpus, |config| config.scheduler = scheduler);
         let cpus = (0..cpus).map(Cpu::new).collect();
         Self { hv, cpus }
     }

@@ -6,9 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::Errno;
-use crate::sched::queue::SLICE;
-use crate::sched::run::set_share;
+use crate::sched::share::set_share;
 use crate::sched::{pause_domain, pause_vcpu, stop, stopped, unpause_domain, unpause_vcpu, wake};
+
+/// How long a vCPU may run before others of the same virtual time get their turn.
+const SLICE: Nanos = 10_000_000;
 
 fn used(bench: &Bench, dom: &Domain) -> Nanos {
     let now = bench.hv.machine.now();
@@ -20,7 +22,7 @@ fn cpu_time_follows_the_weights() {
     let mut bench = Bench::new(1);
     let doms = [1, 2, 3].map(|id| bench.domain(id, 1));
     for (dom, weight) in doms.iter().zip([256, 512, 1024]) {
-        set_share(dom, weight, 0).unwrap();
+        set_share(bench.hv, dom, weight, 0).unwrap();
     }
     bench.start();
     let end = 14 * SECOND;
@@ -54,6 +56,78 @@ fn no_cpu_idles_while_somebody_waits() {
             "one of three on two CPUs got {got} ns of 9 s"
         );
     }
+}
+
+/// As many vCPUs of each domain as CPUs: the weights hold over all of them.
+#[test]
+fn weights_hold_over_several_cpus() {
+    for cpus in [2, 4] {
+        let mut bench = Bench::new(cpus);
+        let doms = [1, 2, 3].map(|id| bench.domain(id, cpus as u16));
+        for (dom, weight) in doms.iter().zip([256, 512, 1024]) {
+            set_share(bench.hv, dom, weight, 0).unwrap();
+        }
+        bench.start();
+        bench.run_until(7 * SECOND);
+        for (dom, weight) in doms.iter().zip([1, 2, 4]) {
+            let (got, fair) = (used(&bench, dom), u64::from(cpus) * SECOND * weight);
+            assert!(
+                got.abs_diff(fair) * 100 <= fair * 2,
+                "{cpus} CPUs: weight {weight} got {got} ns, not {fair}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cap_holds_alone_and_in_company_and_can_be_taken_back() {
+    for (cap, vcpus, company) in [
+        (25, 1, false),
+        (25, 2, true),
+        (50, 1, true),
+        (150, 2, false),
+        (3, 2, true),
+        (100, 4, true),
+    ] {
+        let mut bench = Bench::new(2);
+        let capped = bench.domain(1, vcpus);
+        let other = company.then(|| bench.domain(2, 1));
+        set_share(bench.hv, capped, 1024, cap).unwrap();
+        bench.start();
+        bench.run_until(4 * SECOND);
+        let (got, fair) = (used(&bench, capped), 4 * SECOND / 100 * u64::from(cap));
+        assert!(
+            got.abs_diff(fair) * 100 <= fair * 2,
+            "cap {cap}, {vcpus} vCPUs, company {company}: {got}, not {fair}"
+        );
+        if let Some(other) = other {
+            // What the capped domain leaves it gets.
+            assert!(
+                used(&bench, other) + got + SLICE > 4 * SECOND,
+                "{cap}, {vcpus}"
+            );
+        }
+        bench.hv.machine.run_on(0);
+        set_share(bench.hv, capped, 1024, 0).unwrap();
+        bench.answer_kicks();
+        bench.start();
+        bench.run_until(5 * SECOND);
+        assert!(used(&bench, capped) - got + 2 * SLICE > SECOND);
+    }
+}
+
+/// One that waits for its cap sees the time as stolen.
+#[test]
+fn what_a_cap_takes_is_steal_time() {
+    let mut bench = Bench::new(1);
+    let dom = bench.domain(1, 1);
+    set_share(bench.hv, dom, 256, 40).unwrap();
+    bench.start();
+    bench.run_until(SECOND);
+    let time = dom.lock().vcpus[0].sched.runstate(SECOND).time;
+    let stolen = time[RUNSTATE_runnable as usize];
+    assert!(stolen.abs_diff(SECOND * 6 / 10) < SLICE, "{time:?}");
+    assert_eq!(time[RUNSTATE_blocked as usize], 0);
 }
 
 #[test]
@@ -196,16 +270,16 @@ fn affinity_is_kept_and_pin_override_is_dom0s() {
     for cpu in [0b01, 0b10] {
         // Moved away from where it runs or waits.
         let mut state = domu.lock();
-        state.vcpus[0].sched.affinity = cpu;
+        state.vcpus[0].sched.account.affinity = cpu.into();
         bench.hv.machine.run_on(0);
-        crate::sched::settle(bench.hv, domu, &mut state, 0);
+        crate::sched::requeue(bench.hv, domu, &mut state, 0);
         drop(state);
         bench.answer_kicks();
         bench.start();
         bench.start();
         let state = domu.lock();
         let s = &state.vcpus[0].sched;
-        assert_eq!(1 << s.running.unwrap_or(s.cpu), cpu);
+        assert_eq!(1 << s.running.unwrap_or(s.account.cpu), cpu);
     }
     for ms in 1..200 {
         bench.run_until(ms * 7 * MS);
@@ -221,9 +295,9 @@ fn affinity_is_kept_and_pin_override_is_dom0s() {
         bench.sched_op(cpu, cmd, &pin(cpu as i32)),
         errno(Errno::EBUSY)
     );
-    assert_eq!(dom0.lock().vcpus[0].sched.affinity, 1 << cpu);
+    assert_eq!(dom0.lock().vcpus[0].sched.account.affinity.mask(), 1 << cpu);
     assert_eq!(bench.sched_op(cpu, cmd, &pin(-7)), Ok(0));
-    assert_eq!(dom0.lock().vcpus[0].sched.affinity, u64::MAX);
+    assert_eq!(dom0.lock().vcpus[0].sched.account.affinity.mask(), u64::MAX);
     let cpu = (0..2).find(|&c| bench.runs(c) == Some((1, 0))).unwrap();
     assert_eq!(bench.sched_op(cpu, cmd, &pin(0)), errno(Errno::EPERM));
 }
@@ -236,11 +310,11 @@ fn of_idle_cpus_the_preferred_one_is_woken() {
         (0..4).for_each(|_| bench.start());
         let mut state = dom.lock();
         let s = &mut state.vcpus[0].sched;
-        assert!(s.running.is_some() || s.queued);
-        s.preference = 1 << preferred;
+        assert!(s.running.is_some() || s.account.queued.is_some());
+        s.account.preference = (1 << preferred).into();
         // Away from all but two, so that it has to move.
         let allowed = 1 << preferred | 1 << ((preferred + 1) % 4);
-        s.affinity = allowed;
+        s.account.affinity = allowed.into();
         drop(state);
         bench.hv.machine.run_on(0);
         crate::sched::pause_domain(bench.hv, dom).unwrap();
@@ -249,7 +323,7 @@ fn of_idle_cpus_the_preferred_one_is_woken() {
         crate::sched::unpause_domain(bench.hv, dom).unwrap();
         let state = dom.lock();
         let s = &state.vcpus[0].sched;
-        assert_eq!((s.queued, s.cpu), (true, preferred));
+        assert_eq!(s.account.queued, Some(preferred));
     }
 }
 
@@ -262,21 +336,21 @@ fn check_queues(bench: &Bench, doms: &[&'static Domain]) {
             let ready = crate::sched::run::is_ready(dom, v);
             let home = dom.homes.lock()[i].is_some();
             assert_eq!(home, v.sched.running.is_none());
-            assert_eq!(v.sched.queued, ready && home, "d{}v{i}", dom.id());
-            queued += usize::from(v.sched.queued);
+            assert_eq!(
+                v.sched.account.queued.is_some(),
+                ready && home,
+                "d{}v{i}",
+                dom.id()
+            );
+            queued += usize::from(v.sched.account.queued.is_some());
         }
     }
-    let in_queues = bench
-        .hv
-        .sched
-        .cpus
-        .iter()
-        .map(|c| c.queue.lock().ready.len());
-    assert_eq!(in_queues.sum::<usize>(), queued);
-    for (cpu, of) in bench.cpus.iter().zip(&bench.hv.sched.cpus) {
-        let waiting = of.queue.lock().ready.len();
+    let queues = &bench.hv.sched.queues;
+    let waiting = |cpu| queues.queue(cpu).len();
+    assert_eq!((0..queues.cpus()).map(waiting).sum::<usize>(), queued);
+    for cpu in &bench.cpus {
         assert!(
-            cpu.current.is_some() || waiting == 0,
+            cpu.current.is_some() || waiting(cpu.id) == 0,
             "an idle CPU has work"
         );
     }
@@ -337,9 +411,10 @@ fn destroyed_vcpus_leave_nothing_behind() {
     for index in 0..3 {
         crate::sched::vcpu_destroyed(bench.hv, dom, index);
     }
-    for cpu in &bench.hv.sched.cpus {
-        let queue = cpu.queue.lock();
-        assert!(queue.ready.is_empty() && queue.timers.is_empty());
+    let queues = &bench.hv.sched.queues;
+    for cpu in 0..queues.cpus() {
+        let queue = queues.queue(cpu);
+        assert!(queue.is_empty() && queue.timers.is_empty());
     }
     let units = bench.hv.sched.units.lock();
     assert_eq!((units.free.len(), units.next), (3, 3));

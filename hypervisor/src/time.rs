@@ -24,6 +24,11 @@ static START: AtomicU64 = AtomicU64::new(0);
 static KHZ: AtomicU32 = AtomicU32::new(1_000_000);
 static MUL: AtomicU32 = AtomicU32::new(1 << 31);
 static SHIFT: AtomicI8 = AtomicI8::new(1);
+/// `MUL` and `SHIFT` as one factor, with so many bits behind the point.
+const FACTOR_BITS: u32 = 40;
+static FACTOR: AtomicU64 = AtomicU64::new(1 << FACTOR_BITS);
+/// Bits of the TSC that `SHIFT` leaves.
+static COUNTED: AtomicU64 = AtomicU64::new(u64::MAX);
 /// TSC ticks per nanosecond, times 2^32.
 static TICKS: AtomicU64 = AtomicU64::new(1 << 32);
 static WALLCLOCK: AtomicU64 = AtomicU64::new(0);
@@ -197,21 +202,22 @@ fn set_frequency(hz: u64) {
         scaled <<= 1;
         shift += 1;
     }
-    MUL.store(((NS_PER_S << 32) / scaled) as u32, Ordering::Relaxed);
+    let mul = (NS_PER_S << 32) / scaled;
+    MUL.store(mul as u32, Ordering::Relaxed);
     SHIFT.store(shift, Ordering::Relaxed);
+    let left = FACTOR_BITS as i8 - 32 + shift;
+    assert!(left >= 0, "a TSC faster than hundreds of GHz");
+    FACTOR.store(mul << left, Ordering::Relaxed);
+    // Bits that the shift to the right drops before the multiplication.
+    COUNTED.store(u64::MAX << (-shift).max(0), Ordering::Relaxed);
 }
 
-/// Nanoseconds since the first instruction.
+/// Nanoseconds since the first instruction, exactly as guests compute them by [`scale`].
 #[inline]
 pub(crate) fn now() -> Nanos {
     let delta = cpu::rdtsc().wrapping_sub(START.load(Ordering::Relaxed));
-    let shift = SHIFT.load(Ordering::Relaxed);
-    let scaled = if shift >= 0 {
-        delta << shift
-    } else {
-        delta >> -shift
-    };
-    ((u128::from(scaled) * u128::from(MUL.load(Ordering::Relaxed))) >> 32) as u64
+    let counted = delta & COUNTED.load(Ordering::Relaxed);
+    ((u128::from(counted) * u128::from(FACTOR.load(Ordering::Relaxed))) >> FACTOR_BITS) as u64
 }
 
 /// The same conversion for guests.

@@ -6,6 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
+use hypercall_abi::vcpu::vcpu_runstate_info;
 use hypercall_abi::xen::multicall_entry;
 use zerocopy::FromZeros;
 
@@ -13,6 +14,7 @@ use crate::addr::Mfn;
 use crate::domain::unfinished::Unfinished;
 use crate::error::{Crash, Errno, Result};
 use crate::hypercall::dispatch::SYSCALL_LENGTH;
+use crate::platform::Nanos;
 
 /// Names a virtual CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -286,6 +288,10 @@ pub struct Vcpu {
     pub crash: Option<(Crash, Option<u64>)>,
     /// Its deadlines while it runs; see [`crate::sched::VcpuSched::timers`].
     pub timers: crate::sched::Timers,
+    /// Its runstate while it runs, but for the time that it ran.
+    pub runstate: vcpu_runstate_info,
+    /// When it would have begun to run, had it run without a break since.
+    pub ran_from: Nanos,
     /// Whether an NMI is to be delivered.
     pub nmi: bool,
     /// Set while the vCPU's clock page must be written before it runs on.
@@ -397,6 +403,8 @@ impl Vcpu {
             call_whole: false,
             crash: None,
             timers: crate::sched::Timers::default(),
+            runstate: vcpu_runstate_info::new_zeroed(),
+            ran_from: 0,
             nmi: false,
             clock_stale: true,
         }

@@ -52,6 +52,8 @@ const CEILINGS: &[(&str, u64)] = &[
     ("stack_switch", 60),
     ("fpu_taskswitch", 60),
     ("set_timer_op", 120),
+    ("set_singleshot_timer", 140),
+    ("get_runstate_info", 110),
     ("yield", 200),
     ("multicall_32_per_entry", 80),
     ("mov_from_cr3", 350),

@@ -168,6 +168,30 @@ pub fn entry<const NUMBER: u64, M: Machine>(
     if quick::<NUMBER, M>(hv, vcpu, dom, (0, args)) {
         return 0;
     }
+    if NUMBER == nr::__HYPERVISOR_vcpu_op {
+        // So that the quick form has no registers to save.
+        return whole_apart::<NUMBER, M>(hv, vcpu, args);
+    }
+    whole::<NUMBER, M>(hv, vcpu, args)
+}
+
+#[inline(never)]
+fn whole_apart<const NUMBER: u64, M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    args: [u64; 6],
+) -> u64 {
+    whole::<NUMBER, M>(hv, vcpu, args)
+}
+
+/// As [`entry`], of a call that has no quick form.
+#[inline(always)]
+fn whole<const NUMBER: u64, M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    args: [u64; 6],
+) -> u64 {
+    let dom = hv.domains.slot(vcpu.slot);
     let mut cx = Cx::new(hv, vcpu, dom, NUMBER);
     let result = if work(NUMBER) == Work::Tables {
         with_tables(&mut cx, |cx| handle::<NUMBER, M>(cx, args))
@@ -204,6 +228,9 @@ fn quick<const NUMBER: u64, M: Machine>(
     dom: &Domain,
     (depth, args): (usize, [u64; 6]),
 ) -> bool {
+    if NUMBER == nr::__HYPERVISOR_vcpu_op {
+        return sched_ops::quick_vcpu_op(hv, vcpu, args);
+    }
     if !matches!(
         NUMBER,
         nr::__HYPERVISOR_mmu_update
@@ -269,7 +296,7 @@ fn inner<const NUMBER: u64, M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     let args = cx.vcpu.entry.args;
     if quick::<NUMBER, M>(cx.hv, cx.vcpu, cx.dom, (1, args)) {
         let items = match NUMBER {
-            nr::__HYPERVISOR_update_va_mapping => 1,
+            nr::__HYPERVISOR_update_va_mapping | nr::__HYPERVISOR_vcpu_op => 1,
             _ => args[1] as u32,
         };
         cx.budget.take(items * QUICK_UNITS);

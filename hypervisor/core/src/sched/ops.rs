@@ -15,7 +15,7 @@ use crate::guest::{GuestSlice, copy_in};
 use crate::hypercall::Cx;
 use crate::platform::{CpuId, Machine, Nanos};
 
-pub use super::vcpu_op::vcpu_op;
+pub use super::vcpu_op::{quick_vcpu_op, vcpu_op};
 
 /// Most ports of one poll.
 const MAX_POLL_PORTS: usize = 128;

@@ -186,6 +186,8 @@ fn take<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId, taken: &Taken, now: Nanos) -
     queues.begin(policy, cpu, &mut s.account, taken, now);
     s.running = Some(cpu);
     s.enter(RUNSTATE_running, now);
+    vcpu.runstate = s.runstate(now);
+    vcpu.ran_from = now.wrapping_sub(s.cpu_time(now));
     vcpu.timers = s.timers;
     vcpu.timers.poll = Nanos::MAX;
     if let Some(period) = s.new_period.take() {

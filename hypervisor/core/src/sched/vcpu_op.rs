@@ -9,28 +9,74 @@ use super::area;
 use super::ops::{set_singleshot, vcpu_index};
 use super::run::{poke, settle};
 use super::stop;
+use super::timer::arm_by;
 use crate::addr::{Mfn, PAGE_SIZE};
 use crate::error::{Errno, HypercallResult, Result};
 use crate::guest::{copy_in, copy_out};
 use crate::hypercall::Cx;
+use crate::hypervisor::Hypervisor;
 use crate::platform::{Machine, Nanos};
-use crate::vcpu::InfoArea;
+use crate::vcpu::{InfoArea, Vcpu};
 
 /// Shortest period of the ticker.
 const MIN_PERIOD: Nanos = 1_000_000;
 /// Longest period of the ticker.
 const MAX_PERIOD: Nanos = u64::MAX >> 2;
 
+/// What guests ask of `vcpu_op` all the time, about the vCPU that asks: answers with 0, unless it is
+/// false; then nothing has changed, and [`vcpu_op`] answers.
+#[inline(always)]
+pub fn quick_vcpu_op<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, args: [u64; 6]) -> bool {
+    let [cmd, id, arg, ..] = args;
+    if id as u32 != u32::from(vcpu.id.index) {
+        return false;
+    }
+    match cmd as u32 {
+        VCPUOP_get_runstate_info => {
+            let ran = hv.machine.now().wrapping_sub(vcpu.ran_from);
+            vcpu.runstate.time[RUNSTATE_running as usize] = ran;
+            copy_out(hv.machine, arg, &vcpu.runstate).is_ok()
+        }
+        VCPUOP_stop_singleshot_timer => {
+            vcpu.timers.singleshot = Nanos::MAX;
+            true
+        }
+        VCPUOP_set_singleshot_timer => {
+            // In one page with the deadline, the rest of the structure is there if that is.
+            if arg % PAGE_SIZE as u64 > (PAGE_SIZE - size_of::<vcpu_set_singleshot_timer>()) as u64
+            {
+                return false;
+            }
+            let now = hv.machine.now();
+            match copy_in::<Nanos, M>(hv.machine, arg) {
+                Ok(deadline) if deadline > now && deadline.cast_signed() >= 0 => {
+                    vcpu.timers.singleshot = deadline;
+                    arm_by(hv, deadline);
+                    true
+                }
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
 /// `HYPERVISOR_vcpu_op(cmd, vcpuid, arg)`.
 ///
 /// # Errors
 /// `ENOENT` for a vCPU that was never created, then as each operation's in vcpu.h; `ENOSYS` for an
 /// unknown one.
-#[inline(always)]
+#[inline(never)]
 pub fn vcpu_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, vcpuid: u64, arg: u64) -> HypercallResult {
     let index = vcpu_index(cx, vcpuid)?;
-    // What guests ask for all the time.
     match cmd as u32 {
+        VCPUOP_initialise => initialise(cx, index, arg),
+        VCPUOP_up => up(cx, index),
+        VCPUOP_down => down(cx, index),
+        VCPUOP_is_up => {
+            let state = cx.dom.lock();
+            Ok(i64::from(state.vcpus.get(index).is_some_and(|v| v.up)))
+        }
         VCPUOP_get_runstate_info => {
             let now = cx.m().now();
             let info = match cx.dom.lock().vcpus.get(index) {
@@ -39,31 +85,6 @@ pub fn vcpu_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, vcpuid: u64, arg: u64) 
             };
             copy_out(cx.m(), arg, &info)?;
             Ok(0)
-        }
-        VCPUOP_set_singleshot_timer => {
-            only_self(cx, index)?;
-            let set: vcpu_set_singleshot_timer = copy_in(cx.m(), arg)?;
-            start_singleshot(cx, &set)
-        }
-        VCPUOP_stop_singleshot_timer => {
-            only_self(cx, index)?;
-            cx.vcpu.timers.singleshot = Nanos::MAX;
-            Ok(0)
-        }
-        _ => other(cx, cmd, index, arg),
-    }
-}
-
-/// The operations that are not on anybody's hot path.
-#[inline(never)]
-fn other<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, index: usize, arg: u64) -> HypercallResult {
-    match cmd as u32 {
-        VCPUOP_initialise => initialise(cx, index, arg),
-        VCPUOP_up => up(cx, index),
-        VCPUOP_down => down(cx, index),
-        VCPUOP_is_up => {
-            let state = cx.dom.lock();
-            Ok(i64::from(state.vcpus.get(index).is_some_and(|v| v.up)))
         }
         VCPUOP_register_runstate_memory_area => register_runstate(cx, index, arg),
         VCPUOP_set_periodic_timer => {
@@ -74,6 +95,16 @@ fn other<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, index: usize, arg: u64) -> Hy
             set_period(cx, index, set.period_ns)
         }
         VCPUOP_stop_periodic_timer => set_period(cx, index, 0),
+        VCPUOP_set_singleshot_timer => {
+            only_self(cx, index)?;
+            let set: vcpu_set_singleshot_timer = copy_in(cx.m(), arg)?;
+            start_singleshot(cx, &set)
+        }
+        VCPUOP_stop_singleshot_timer => {
+            only_self(cx, index)?;
+            cx.vcpu.timers.singleshot = Nanos::MAX;
+            Ok(0)
+        }
         VCPUOP_register_vcpu_info => register_vcpu_info(cx, index, arg),
         VCPUOP_send_nmi => send_nmi(cx, index, arg),
         VCPUOP_get_physid => get_physid(cx, index, arg),
@@ -202,7 +233,7 @@ fn set_period<M: Machine>(cx: &mut Cx<'_, M>, index: usize, period: Nanos) -> Hy
     if is_self(cx, index) {
         cx.vcpu.timers.period = period;
         cx.vcpu.timers.ticked = now;
-        super::timer::arm_by(cx.hv, cx.vcpu.timers.next_running());
+        arm_by(cx.hv, cx.vcpu.timers.next_running());
         return Ok(0);
     }
     let mut state = cx.dom.lock();

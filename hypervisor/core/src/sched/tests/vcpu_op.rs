@@ -179,3 +179,47 @@ fn nmis_take_no_argument_and_arguments_are_checked() {
         }
     }
 }
+
+/// The quick form gives what the whole one gives, or leaves it to that.
+#[test]
+fn quick_forms_answer_the_same() {
+    use crate::sched::ops::{quick_vcpu_op, vcpu_op};
+    let mut bench = Bench::new(1);
+    bench.domain(1, 2);
+    bench.start();
+    for round in 1..40 {
+        bench.run_until(round * 3 * MS);
+        let index = u64::from(bench.runs(0).unwrap().1);
+        let cmd = u64::from(VCPUOP_get_runstate_info);
+        let answers = [true, false].map(|quick| {
+            bench
+                .call(0, |cx| match quick {
+                    true => {
+                        assert!(quick_vcpu_op(cx.hv, cx.vcpu, [cmd, index, ARG, 0, 0, 0]));
+                        Ok(0)
+                    }
+                    false => vcpu_op(cx, cmd, index, ARG),
+                })
+                .unwrap();
+            bench.read::<vcpu_runstate_info>(0, ARG).as_bytes().to_vec()
+        });
+        assert_eq!(answers[0], answers[1]);
+        let (other, wrong) = (
+            [cmd, 1 - index, ARG, 0, 0, 0],
+            [cmd, index, 1 << 63, 0, 0, 0],
+        );
+        let timer = u64::from(VCPUOP_set_singleshot_timer);
+        let crossing = [timer, index, ARG + 0xff8, 0, 0, 0];
+        let past = [timer, index, ARG, 0, 0, 0];
+        for args in [other, wrong, crossing, past] {
+            bench
+                .call_with(0, &1u64, |cx, _| {
+                    let before = cx.vcpu.timers;
+                    assert!(!quick_vcpu_op(cx.hv, cx.vcpu, args));
+                    assert_eq!(cx.vcpu.timers, before);
+                    Ok(0)
+                })
+                .unwrap();
+        }
+    }
+}

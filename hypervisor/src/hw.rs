@@ -315,14 +315,14 @@ impl Machine for Hw {
 
     #[inline(always)]
     fn load_info(&self, _: InfoArea, at: usize) -> u8 {
-        let at = PerCpu::current().info_byte(at);
+        let at = PerCpu::info_byte(at);
         // SAFETY: in the running vCPU's `vcpu_info`, in the direct map; volatile, as in `load`.
         unsafe { at.read_volatile() }
     }
 
     #[inline(always)]
     fn store_info(&self, _: InfoArea, at: usize, value: u8) {
-        let at = PerCpu::current().info_byte(at);
+        let at = PerCpu::info_byte(at);
         // SAFETY: as in `load_info`; no Rust object lies there.
         unsafe { at.write_volatile(value) };
     }
@@ -552,7 +552,7 @@ impl Machine for Hw {
             Mode::Kernel => a.kernel_root,
             Mode::User => a.user_root,
         };
-        match root {
+        match root.get() {
             Some(root) => self.load_root(root),
             // The root of what ran before may be freed now.
             None => own.leave_guest_space(),

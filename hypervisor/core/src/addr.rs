@@ -14,6 +14,8 @@ pub const ENTRIES: usize = 512;
 pub const HYPERVISOR_START: u64 = 0xffff_8000_0000_0000;
 /// First address behind the hypervisor's range (`HYPERVISOR_VIRT_END`).
 pub const HYPERVISOR_END: u64 = 0xffff_8800_0000_0000;
+/// First address behind the lower half.
+const LOWER_END: u64 = 0x0000_8000_0000_0000;
 /// First L4 slot of the hypervisor's range.
 pub const HYPERVISOR_SLOT_START: usize = 256;
 /// First L4 slot behind the hypervisor's range.
@@ -62,11 +64,14 @@ pub const fn canonical(va: u64) -> bool {
 /// Whether a guest may name the `len` bytes at `va` at all: canonical, not wrapping, and outside
 /// the hypervisor's range. Says nothing about whether they are mapped.
 #[must_use]
+#[inline]
 pub const fn guest_range(va: u64, len: u64) -> bool {
-    let Some(end) = va.checked_add(len) else {
-        return false;
-    };
-    end <= 0x0000_8000_0000_0000 || va >= HYPERVISOR_END
+    if va >= HYPERVISOR_END {
+        // The kernel's half.
+        return len <= u64::MAX - va;
+    }
+    core::hint::cold_path();
+    va <= LOWER_END && len <= LOWER_END - va
 }
 
 /// The index into the level-`level` table (4 = root) that translates `va`.

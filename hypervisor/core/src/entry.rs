@@ -70,6 +70,16 @@ impl<M: Machine> Hypervisor<M> {
         }
     }
 
+    /// #UD from the guest that runs on `cpu`, with all registers saved: true if it was the forced
+    /// `cpuid`, which was emulated; else nothing was done.
+    #[inline(always)]
+    pub fn on_forced_cpuid(&self, cpu: &mut Cpu) -> bool {
+        match cpu.current.as_mut() {
+            Some(vcpu) => trap::emulate::forced_cpuid(self, vcpu),
+            None => false,
+        }
+    }
+
     /// #UD from the guest that runs on `cpu`, with all registers saved. True if an instruction was
     /// emulated: then all registers are to be loaded; else those that compiled code preserves are as
     /// they were. Afterwards as for [`Self::on_iret`].

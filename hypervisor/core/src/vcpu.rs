@@ -150,6 +150,45 @@ pub struct Callback {
     pub mask_events: bool,
 }
 
+/// The root of an address space, or none: its machine address, as the entry code loads it into CR3,
+/// or 0, where no root can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Root(u64);
+
+impl Root {
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// Its frame.
+    #[inline]
+    #[must_use]
+    pub const fn get(self) -> Option<Mfn> {
+        match self.0 {
+            0 => None,
+            address => Some(Mfn::containing(address)),
+        }
+    }
+
+    /// Puts another one in its place; the frame of the old one.
+    #[inline]
+    pub fn replace(&mut self, new: Mfn) -> Option<Mfn> {
+        core::mem::replace(self, Some(new).into()).get()
+    }
+
+    /// Leaves none; the frame of the old one.
+    pub fn take(&mut self) -> Option<Mfn> {
+        core::mem::replace(self, Self::NONE).get()
+    }
+}
+
+impl From<Option<Mfn>> for Root {
+    #[inline]
+    fn from(root: Option<Mfn>) -> Self {
+        Self(root.map_or(0, Mfn::addr))
+    }
+}
+
 /// The guest-visible processor state besides the general registers.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "register names")]
@@ -171,9 +210,9 @@ pub struct Arch {
     /// LDT pages mapped so far, each holding one reference and one descriptor-page type.
     pub ldt_pages: [Option<Mfn>; 16],
     /// Kernel root: one reference and one L4 type.
-    pub kernel_root: Option<Mfn>,
+    pub kernel_root: Root,
     /// User root: one reference and one L4 type.
-    pub user_root: Option<Mfn>,
+    pub user_root: Root,
     pub fs_base: u64,
     pub gs_base_kernel: u64,
     pub gs_base_user: u64,
@@ -370,8 +409,8 @@ impl Vcpu {
                 ldt_base: 0,
                 ldt_entries: 0,
                 ldt_pages: [None; 16],
-                kernel_root: None,
-                user_root: None,
+                kernel_root: Root::NONE,
+                user_root: Root::NONE,
                 fs_base: 0,
                 gs_base_kernel: 0,
                 gs_base_user: 0,

@@ -42,22 +42,32 @@
     popq %rdi
 .endm
 
-# To the guest behind its `syscall`, rax loaded, by way of the vCPU's `Regs`. `sysretq` takes rip from
-# rcx and rflags from r11, and sets flat selectors. In ring 0 a rip that is not canonical would fault:
-# with one (a guest's code ends where the addresses end) it goes on at `wild`, rcx and r11 in use.
-.macro SYSRET rsp, wild
+# The registers that hold a hypercall's arguments.
+.macro RESTORE_ARGUMENTS
     movq {RDI}(%rsp), %rdi
     movq {RSI}(%rsp), %rsi
     movq {RDX}(%rsp), %rdx
     movq {R10}(%rsp), %r10
     movq {R8}(%rsp), %r8
     movq {R9}(%rsp), %r9
+.endm
+
+# To the guest behind its `syscall`, rax loaded, by way of the vCPU's `Regs`. `sysretq` takes rip from
+# rcx and rflags from r11, and sets flat selectors. In ring 0 a rip that is not canonical would fault:
+# with one (a guest's code ends where the addresses end) it goes on at `wild`, rcx and r11 in use.
+.macro SYSRET rsp, wild
     movq {RIP}(%rsp), %rcx
-    movq {RFLAGS}(%rsp), %r11
     shlq $16, %rcx
     sarq $16, %rcx
     cmpq {RIP}(%rsp), %rcx
     jne \wild
+    SYSRET_CHECKED \rsp
+.endm
+
+# The same for a canonical rip that is in rcx already.
+.macro SYSRET_CHECKED rsp
+    RESTORE_ARGUMENTS
+    movq {RFLAGS}(%rsp), %r11
     movq \rsp, %rsp
     swapgs
     sysretq
@@ -95,8 +105,8 @@
     movq %rcx, {R11}(%rsp)
 .endm
 
-# On to `to` unless something is due before the guest runs on: this CPU was told so, or an upcall is
-# pending and not masked.
+# On to `to` unless something is due before the guest runs on: this CPU was told so, or, where it goes
+# on behind this, an upcall is pending and not masked.
 .macro UNLESS_DUE to, due, scratch
     cmpb $0, %gs:{ATTENTION}
     jne \due
@@ -145,6 +155,7 @@ syscall_entry:
     leaq {hypercalls}(%rip), %r11
     callq *(%r11,%rax,8)
     UNLESS_DUE 1f, hypercall_due, %rcx
+    jmp event_quick
 hypercall_due:
     movq %gs:{REGS}, %rsp
     movq %rax, {RAX}(%rsp)
@@ -163,41 +174,6 @@ to_wild:
     movq %rax, {RAX}(%rsp)
     FRAME_OF_SYSCALL
     jmp resume_volatile
-
-# The iret hypercall, called as the others are. Behind it nothing is as it was but what compiled code
-# preserves.
-.balign 16
-.global iret_hypercall
-iret_hypercall:
-    movq %gs:{SCRATCH}, %rsi
-    movq %gs:{SELF}, %rdi
-    movq %gs:{STACK}, %rsp
-    callq {from_iret}
-    testb %al, %al
-    movl ${IRET}, %eax
-    jz hypercall_due
-resume_changed:
-    UNLESS_DUE 1f, something_due, %rax
-    jmp something_due
-1:  movq %gs:{REGS}, %rsp
-    jmp resume_loaded
-
-# `syscall` in user mode: into the guest's handler.
-user_syscall:
-    movq %rax, {RAX}(%rsp)
-    movq %rdi, {RDI}(%rsp)
-    movq %rsi, {RSI}(%rsp)
-    movq %rdx, {RDX}(%rsp)
-    movq %r10, {R10}(%rsp)
-    movq %r8, {R8}(%rsp)
-    movq %r9, {R9}(%rsp)
-    movq %rcx, {RIP}(%rsp)
-    movq %r11, {RFLAGS}(%rsp)
-    FRAME_OF_SYSCALL
-    movq %gs:{STACK}, %rsp
-    movq %gs:{SELF}, %rdi
-    callq {from_user_syscall}
-    jmp resume_changed
 
 # Back to the running vCPU: by `sysretq` if it came by `syscall` and its frame was not replaced.
 resume_guest:
@@ -219,6 +195,7 @@ resume_volatile:
     movq {R9}(%rsp), %r9
     movq {R10}(%rsp), %r10
     movq {R11}(%rsp), %r11
+resume_frame:
     addq ${RIP}, %rsp
     andl $~0x23000, 16(%rsp)        # never VM or an I/O privilege level
     orl $0x200, 16(%rsp)            # always interrupts
@@ -272,6 +249,14 @@ save_and_handle:
     testb $3, 16(%rsp)
     jz from_ring0
     swapgs
+    .if \vector == 14
+    testb ${PF_PRESENT}, (%rsp)
+    jz page_fault_quick
+page_fault_whole:
+    .elseif \vector == 6
+    jmp invalid_opcode_quick
+invalid_opcode_whole:
+    .endif
     cld
     CLAC
     SAVE_REGISTERS
@@ -280,13 +265,17 @@ save_and_handle:
     movq %gs:{SELF}, %rdi
     callq \function
     testb %al, %al
-    jz resume_changed
-    jmp resume_emulated
+    jnz resume_emulated
+    jmp resume_bounced
 .endm
 resume_emulated:
     movq %gs:{REGS}, %rsp
     RESTORE_PRESERVED
-    jmp resume_changed
+resume_bounced:
+    UNLESS_DUE 1f, something_due, %rax
+    jmp something_due
+1:  movq %gs:{REGS}, %rsp
+    jmp resume_volatile
 FREQUENT_EXCEPTION invalid_opcode_entry, 6, {from_invalid_opcode}, 0
 FREQUENT_EXCEPTION general_protection_entry, 13, {from_general_protection}, 1
 FREQUENT_EXCEPTION page_fault_entry, 14, {from_page_fault}, 1

@@ -1,12 +1,14 @@
-//! The Rust side of entry.S: a few lines to the safe entry points of the core.
+//! The Rust side of entry.S and quick.S: a few lines to the safe entry points of the core.
 
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
+use hypervisor_core::addr::HYPERVISOR_END;
 use hypervisor_core::entry::{Irq, Resume};
 use hypervisor_core::every_hypercall;
 use hypervisor_core::hypercall::dispatch::{IRET, NUMBERS};
-use hypervisor_core::vcpu::{Mode, Regs, Vcpu};
+use hypervisor_core::trap::{self, bounce, frame};
+use hypervisor_core::vcpu::{Mode, Regs, TrapGate, Vcpu};
 
 use super::percpu::{EntryArea, PerCpu, Requests};
 use super::{apic, guest_copy};
@@ -16,10 +18,16 @@ use crate::{console, layout, panic};
 /// entry.S finds a vCPU's registers from the first one that it saves.
 const FIRST_REGISTER: usize = offset_of!(Regs, r15);
 
+/// Where the guest's gate of an exception is.
+const fn gate(vector: u8) -> usize {
+    offset_of!(Vcpu, arch.traps) - FIRST_REGISTER + vector as usize * size_of::<TrapGate>()
+}
+
 const REQUESTS: usize = offset_of!(EntryArea, requests);
 
 global_asm!(
     include_str!("entry.S"),
+    include_str!("quick.S"),
     SCRATCH = const offset_of!(EntryArea, scratch),
     REGS_END = const offset_of!(EntryArea, regs_end),
     REGS = const offset_of!(EntryArea, regs),
@@ -49,6 +57,30 @@ global_asm!(
     SS = const offset_of!(Regs, ss) - FIRST_REGISTER,
     MODE = const offset_of!(Vcpu, mode) - FIRST_REGISTER,
     KERNEL = const Mode::Kernel as u8,
+    USER = const Mode::User as u8,
+    KERNEL_ROOT = const offset_of!(Vcpu, arch.kernel_root) - FIRST_REGISTER,
+    USER_ROOT = const offset_of!(Vcpu, arch.user_root) - FIRST_REGISTER,
+    GS_BASE_KERNEL = const offset_of!(Vcpu, arch.gs_base_kernel) - FIRST_REGISTER,
+    GS_BASE_USER = const offset_of!(Vcpu, arch.gs_base_user) - FIRST_REGISTER,
+    KERNEL_SP = const offset_of!(Vcpu, arch.kernel_sp) - FIRST_REGISTER,
+    IOPL = const offset_of!(Vcpu, arch.iopl) - FIRST_REGISTER,
+    EVENT_HANDLER = const offset_of!(Vcpu, arch.event.address) - FIRST_REGISTER,
+    INVALID_OPCODE_GATE = const gate(trap::UD) + offset_of!(TrapGate, address),
+    INVALID_OPCODE_FLAGS = const gate(trap::UD) + offset_of!(TrapGate, flags),
+    PAGE_FAULT_GATE = const gate(trap::PF) + offset_of!(TrapGate, address),
+    PAGE_FAULT_FLAGS = const gate(trap::PF) + offset_of!(TrapGate, flags),
+    GATE_MASK = const trap::GATE_MASK,
+    PF_PRESENT = const trap::PF_PRESENT,
+    PF_USER = const trap::PF_USER,
+    INFO_CR2 = const bounce::CR2,
+    SYSCALL_HANDLER = const offset_of!(Vcpu, arch.syscall.address) - FIRST_REGISTER,
+    SYSCALL_MASKS = const offset_of!(Vcpu, arch.syscall.mask_events) - FIRST_REGISTER,
+    HYPERVISOR_END = const HYPERVISOR_END,
+    GUEST_FLAGS = const frame::GUEST_FLAGS,
+    SET_FLAGS = const frame::SET_FLAGS,
+    HANDLER_FLAGS = const frame::HANDLER_FLAGS,
+    IF = const frame::IF,
+    IOPL_FLAGS = const frame::IOPL,
     NUMBERS = const NUMBERS,
     IRET = const IRET,
     ATTENTION = const offset_of!(EntryArea, attention),
@@ -64,6 +96,7 @@ global_asm!(
     from_user_syscall = sym from_user_syscall,
     on_attention = sym on_attention,
     from_guest = sym from_guest,
+    from_forced_cpuid = sym from_forced_cpuid,
     from_invalid_opcode = sym from_invalid_opcode,
     from_general_protection = sym from_general_protection,
     from_page_fault = sym from_page_fault,
@@ -198,6 +231,15 @@ extern "C" fn on_attention(own: &'static PerCpu) {
         idle(own);
     }
     stretches::end();
+}
+
+extern "C" fn from_forced_cpuid(own: &'static PerCpu) -> bool {
+    stretches::begin(Entry::Vector(6));
+    // SAFETY: as in `hypercall`.
+    let cpu = unsafe { &mut *own.cpu.get() };
+    let done = own.hypervisor().on_forced_cpuid(cpu);
+    stretches::end();
+    done
 }
 
 extern "C" fn from_invalid_opcode(own: &'static PerCpu) -> bool {

@@ -29,7 +29,8 @@ pub(crate) struct EntryArea {
     pub(crate) stack: Cell<u64>,
     /// The [`PerCpu`] itself.
     pub(crate) own: Cell<u64>,
-    /// The running vCPU's `vcpu_info` in the direct map; a word of zeros if there is none.
+    /// The running vCPU's `vcpu_info` in the direct map; a word like one with a masked upcall if
+    /// there is none.
     pub(crate) info: Cell<u64>,
     /// Whether the core is to be asked on the way out: [`hypervisor_core::platform::Machine::attend`].
     pub(crate) attention: Cell<bool>,
@@ -213,14 +214,22 @@ impl PerCpu {
 
     /// Where the way out looks for a pending upcall: an address in the direct map.
     pub(crate) fn set_info(&self, at: Option<u64>) {
-        static NONE: u64 = 0;
+        // As if an upcall were pending, and masked: not for the quick ways, and never due.
+        static NONE: u64 = 0x0101;
         self.entry.info.set(at.unwrap_or(&raw const NONE as u64));
     }
 
     /// Where byte `at` of the running vCPU's `vcpu_info` is; only for a vCPU that has one.
     #[inline(always)]
-    pub(crate) fn info_byte(&self, at: usize) -> *mut u8 {
-        (self.entry.info.get() as *mut u8).wrapping_add(at)
+    pub(crate) fn info_byte(at: usize) -> *mut u8 {
+        let info: *mut u8;
+        // SAFETY: as in `current`.
+        unsafe {
+            asm!("mov {}, gs:[{offset}]", out(reg) info,
+                offset = const core::mem::offset_of!(EntryArea, info),
+                options(readonly, nostack, preserves_flags, pure));
+        }
+        info.wrapping_add(at)
     }
 
     /// Ties the CPU to the hypervisor.

@@ -254,7 +254,7 @@ fn start_vcpu<M: Machine>(
     vcpu.regs.rsi = layout.va(layout.start_info_pfn);
     vcpu.arch.kernel_ss = FLAT_KERNEL_SS64;
     vcpu.arch.kernel_sp = rsp;
-    vcpu.arch.kernel_root = Some(root);
+    vcpu.arch.kernel_root = Some(root).into();
     drop(homes);
     let mut state = dom.lock();
     let mask = core::mem::offset_of!(vcpu_info, evtchn_upcall_mask);

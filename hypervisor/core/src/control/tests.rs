@@ -47,7 +47,7 @@ impl Caller {
             },
             dom.slot,
         );
-        vcpu.arch.kernel_root = Some(testkit::map(hv, dom, ARG, &pages));
+        vcpu.arch.kernel_root = Some(testkit::map(hv, dom, ARG, &pages)).into();
         let caller = Self { hv, dom, vcpu };
         caller.load();
         caller
@@ -56,7 +56,7 @@ impl Caller {
     fn load(&self) {
         self.hv
             .machine
-            .load_root(self.vcpu.arch.kernel_root.unwrap());
+            .load_root(self.vcpu.arch.kernel_root.get().unwrap());
     }
 
     fn put<T: IntoBytes + Immutable>(&self, va: u64, value: &T) {

@@ -30,7 +30,7 @@ use crate::pv::root::{adopt_root, drain, give_up_root};
 use crate::pv::walk::Walk;
 use crate::sched;
 use crate::trap::frame::{ExitFrame, IOPL_SHIFT};
-use crate::vcpu::{Callback, Mode, Regs, TrapGate, Vcpu};
+use crate::vcpu::{Callback, Mode, Regs, Root, TrapGate, Vcpu};
 
 /// Descriptors in a page.
 const PER_PAGE: u64 = 512;
@@ -136,8 +136,8 @@ impl Tables {
             gdt: vcpu.arch.gdt.clone(),
             gdt_entries: vcpu.arch.gdt_entries,
             ldt: (vcpu.arch.ldt_base, vcpu.arch.ldt_entries),
-            kernel_root: vcpu.arch.kernel_root,
-            user_root: vcpu.arch.user_root,
+            kernel_root: vcpu.arch.kernel_root.get(),
+            user_root: vcpu.arch.user_root.get(),
         }
     }
 
@@ -174,8 +174,8 @@ impl Tables {
         vcpu.arch.gdt = self.gdt;
         vcpu.arch.gdt_entries = self.gdt_entries;
         (vcpu.arch.ldt_base, vcpu.arch.ldt_entries) = self.ldt;
-        vcpu.arch.kernel_root = self.kernel_root;
-        vcpu.arch.user_root = self.user_root;
+        vcpu.arch.kernel_root = self.kernel_root.into();
+        vcpu.arch.user_root = self.user_root.into();
     }
 }
 
@@ -341,7 +341,7 @@ fn apply(vcpu: &mut Vcpu, flags: u64, user: &cpu_user_regs, regs: Regs, rest: &R
     } else {
         Mode::User
     };
-    if vcpu.arch.user_root.is_none() {
+    if vcpu.arch.user_root == Root::NONE {
         vcpu.mode = Mode::Kernel;
     }
     let arch = &mut vcpu.arch;

@@ -11,7 +11,7 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::pv::root;
 use crate::pv::walk::Walk;
-use crate::vcpu::{InfoArea, Vcpu, VcpuBox, VcpuId};
+use crate::vcpu::{InfoArea, Root, Vcpu, VcpuBox, VcpuId};
 
 /// What a domain is created with.
 #[derive(Clone, Copy, Debug)]
@@ -305,8 +305,8 @@ const VCPU_UNITS: u32 = 32;
 
 fn holds_nothing(vcpu: &Vcpu) -> bool {
     let arch = &vcpu.arch;
-    arch.kernel_root.is_none()
-        && arch.user_root.is_none()
+    arch.kernel_root == Root::NONE
+        && arch.user_root == Root::NONE
         && arch.gdt.is_empty()
         && arch.ldt_pages.iter().all(Option::is_none)
 }

@@ -41,7 +41,7 @@ impl Guest {
             },
             dom.slot,
         );
-        vcpu.arch.kernel_root = Some(testkit::map(hv, dom, ARG, &[page]));
+        vcpu.arch.kernel_root = Some(testkit::map(hv, dom, ARG, &[page])).into();
         vcpu.info = dom.lock().vcpus[0].info;
         Self { hv, dom, vcpu }
     }
@@ -49,7 +49,7 @@ impl Guest {
     fn load(&self) {
         self.hv
             .machine
-            .load_root(self.vcpu.arch.kernel_root.unwrap());
+            .load_root(self.vcpu.arch.kernel_root.get().unwrap());
     }
 
     /// Calls with `arg` in guest memory, and gives what the call left there.

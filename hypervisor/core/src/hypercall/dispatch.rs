@@ -203,6 +203,8 @@ fn whole<const NUMBER: u64, M: Machine>(
         Err(Stop::Err(e)) => e.negated() as u64,
         Err(Stop::Retry) => {
             if !cx.vcpu.call_whole {
+                // The entry code alone would deliver an event in the middle of the call.
+                hv.machine.attend();
                 let regs = &mut cx.vcpu.regs;
                 regs.rip = regs.rip.wrapping_sub(SYSCALL_LENGTH);
             }

@@ -55,7 +55,7 @@ fn guest(hv: &'static Hypervisor<FakeMachine>, privileged: bool) -> Guest {
     }
     root::adopt_root(hv, dom, tables[3], false).expect("valid tables");
     let mut vcpu = dom.homes.lock()[0].take().expect("at home");
-    vcpu.arch.kernel_root = Some(tables[3]);
+    vcpu.arch.kernel_root = Some(tables[3]).into();
     Guest { dom, vcpu, pages }
 }
 

@@ -12,8 +12,8 @@ impl Vcpu {
     #[must_use]
     pub fn current_root(&self) -> Option<Mfn> {
         match self.mode {
-            Mode::Kernel => self.arch.kernel_root,
-            Mode::User => self.arch.user_root,
+            Mode::Kernel => self.arch.kernel_root.get(),
+            Mode::User => self.arch.user_root.get(),
         }
     }
 }

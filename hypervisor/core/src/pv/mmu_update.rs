@@ -369,7 +369,7 @@ pub(crate) fn quick_va_mapping<M: Machine>(
     args: [u64; 6],
 ) -> bool {
     let [va, raw, flags, ..] = args;
-    let Some(root) = vcpu.arch.kernel_root else {
+    let Some(root) = vcpu.arch.kernel_root.get() else {
         return false;
     };
     if flags & !UVMF_INVLPG != 0 {
@@ -430,7 +430,7 @@ fn update_va<M: Machine>(
     flags: u64,
 ) -> HypercallResult {
     let guard = parties.table.lock();
-    let root = cx.vcpu.arch.kernel_root.ok_or(Errno::EINVAL)?;
+    let root = cx.vcpu.arch.kernel_root.get().ok_or(Errno::EINVAL)?;
     let (table, index) = cx.hv.l1_slot(root, va).ok_or(Errno::EINVAL)?;
     let updated = if cx.hv.try_update_l1(parties.pages, table, index, raw) {
         Ok(())

@@ -15,7 +15,7 @@ use crate::vcpu::Vcpu;
 /// # Errors
 /// `EINVAL` when it is no valid root; `Retry`.
 pub(crate) fn new_kernel_root<M: Machine>(cx: &mut Cx<'_, M>, new: Mfn) -> Result<(), Stop> {
-    if cx.vcpu.arch.kernel_root == Some(new) {
+    if cx.vcpu.arch.kernel_root == Some(new).into() {
         load(cx.hv, new);
         return Ok(());
     }
@@ -35,7 +35,7 @@ pub(super) fn quick_kernel_root<M: Machine>(
     dom: &Domain,
     new: Mfn,
 ) -> bool {
-    if vcpu.arch.kernel_root == Some(new) {
+    if vcpu.arch.kernel_root == Some(new).into() {
         load(hv, new);
         return true;
     }
@@ -68,7 +68,7 @@ fn run_in<M: Machine>(
 /// # Errors
 /// `EINVAL` when it is no valid root; `Retry`.
 pub(crate) fn new_user_root<M: Machine>(cx: &mut Cx<'_, M>, new: Mfn) -> Result<(), Stop> {
-    let old = cx.vcpu.arch.user_root;
+    let old = cx.vcpu.arch.user_root.get();
     let new = (new.0 != 0).then_some(new);
     if old == new {
         return Ok(());
@@ -78,7 +78,7 @@ pub(crate) fn new_user_root<M: Machine>(cx: &mut Cx<'_, M>, new: Mfn) -> Result<
         let walk = &mut cx.vcpu.walk;
         walk::get_table(cx.hv, cx.dom, (new, 4), walk, &mut cx.budget)?;
     }
-    cx.vcpu.arch.user_root = new;
+    cx.vcpu.arch.user_root = new.into();
     retire(cx.hv, cx.dom, old, (&mut cx.vcpu.walk, &mut cx.budget));
     Ok(())
 }

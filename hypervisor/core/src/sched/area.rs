@@ -110,7 +110,11 @@ pub(super) fn acceptable<T>(va: u64) -> bool {
 
 /// Runs `f` with the guest kernel's address space loaded: the areas are mapped there.
 fn with_kernel_root<M: Machine>(hv: &Hypervisor<M>, vcpu: &Vcpu, f: impl FnOnce()) {
-    match (vcpu.mode, vcpu.arch.kernel_root, vcpu.arch.user_root) {
+    match (
+        vcpu.mode,
+        vcpu.arch.kernel_root.get(),
+        vcpu.arch.user_root.get(),
+    ) {
         (Mode::User, Some(kernel), Some(user)) => {
             hv.machine.load_root(kernel);
             f();

@@ -370,8 +370,8 @@ impl Machine for FakeMachine {
             c.fs_base = vcpu.arch.fs_base;
             c.selectors = [vcpu.arch.ds, vcpu.arch.es, vcpu.arch.fs, vcpu.arch.gs];
             (c.root, c.gs_base) = match vcpu.mode {
-                Mode::Kernel => (vcpu.arch.kernel_root, vcpu.arch.gs_base_kernel),
-                Mode::User => (vcpu.arch.user_root, vcpu.arch.gs_base_user),
+                Mode::Kernel => (vcpu.arch.kernel_root.get(), vcpu.arch.gs_base_kernel),
+                Mode::User => (vcpu.arch.user_root.get(), vcpu.arch.gs_base_user),
             };
             c.gdt.clear();
             c.gdt.extend_from_slice(&vcpu.arch.gdt);

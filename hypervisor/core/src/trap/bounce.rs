@@ -25,7 +25,7 @@ const SYSCALL_LENGTH: u64 = 2;
 /// Byte offset of the upcall mask in `vcpu_info`.
 const UPCALL_MASK: usize = offset_of!(vcpu_info, evtchn_upcall_mask);
 /// Byte offset of CR2 in `vcpu_info`.
-const CR2: usize = offset_of!(vcpu_info, arch) + offset_of!(arch_vcpu_info, cr2);
+pub const CR2: usize = offset_of!(vcpu_info, arch) + offset_of!(arch_vcpu_info, cr2);
 
 /// The state that a handler interrupts, as it is to be saved.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +130,7 @@ pub(crate) fn enter<M: Machine>(
     if !masked {
         rflags |= IF;
     }
-    if shows_iopl(hv, vcpu) {
+    if vcpu.arch.iopl != 0 && shows_iopl(hv, vcpu) {
         rflags |= u64::from(vcpu.arch.iopl & 3) << IOPL_SHIFT;
     }
     let (rcx, r11) = (vcpu.regs.rcx, vcpu.regs.r11);

@@ -201,7 +201,7 @@ fn kernel<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, vcpu: &mut Vcpu, op: Op)
             let value = match cr {
                 0 => registers::cr0(vcpu),
                 2 => bounce::cr2(hv, vcpu),
-                3 => vcpu.arch.kernel_root.map_or(0, Mfn::addr),
+                3 => vcpu.arch.kernel_root.get().map_or(0, Mfn::addr),
                 4 => registers::cr4(vcpu),
                 _ => return Outcome::Gp,
             };

@@ -25,11 +25,13 @@ pub const AC: u64 = 1 << 18;
 pub const VIF_VIP: u64 = 3 << 19;
 
 /// Flags that a guest owns: CF PF AF ZF SF TF DF OF NT RF AC ID.
-const GUEST_FLAGS: u64 = 0x0025_4dd5;
+pub const GUEST_FLAGS: u64 = 0x0025_4dd5;
 /// Flags that are always set while a guest runs: the reserved one, and interrupts.
-const SET_FLAGS: u64 = 1 << 1 | IF;
+pub const SET_FLAGS: u64 = 1 << 1 | IF;
 /// Flags that a handler is not entered with.
 const CLEARED_FOR_HANDLERS: u64 = TF | NT | RF | VM | AC;
+/// Flags that a handler is entered with as they were.
+pub const HANDLER_FLAGS: u64 = GUEST_FLAGS & !CLEARED_FOR_HANDLERS;
 
 /// A place to go on that no guest can abuse: canonical RIP, privilege level 3, interrupts on, no
 /// I/O privilege. Selectors may still be null, or ones that the descriptor tables do not hold; then
@@ -92,7 +94,7 @@ impl ExitFrame {
     /// When the handler's address is not canonical.
     #[inline]
     pub fn handler(rip: u64, rflags: u64, rsp: u64) -> Result<Self, BadExit> {
-        let rflags = rflags & !CLEARED_FOR_HANDLERS;
+        let rflags = rflags & HANDLER_FLAGS;
         Self::new(rip, FLAT_KERNEL_CS, rflags, rsp, FLAT_KERNEL_SS)
     }
 

@@ -28,10 +28,12 @@ use bounce::{Handler, Interrupted};
 pub(crate) const DB: u8 = 1;
 const BP: u8 = 3;
 const OF: u8 = 4;
-pub(crate) const UD: u8 = 6;
+/// Invalid opcode.
+pub const UD: u8 = 6;
 const NM: u8 = 7;
 pub(crate) const GP: u8 = 13;
-pub(crate) const PF: u8 = 14;
+/// Page fault.
+pub const PF: u8 = 14;
 /// First vector that is no exception.
 const FIRST_INTERRUPT: u8 = 32;
 
@@ -43,16 +45,16 @@ const ERROR_IDT: u32 = 1 << 1;
 /// Error code of #GP: the event came from outside the program.
 const ERROR_EXTERNAL: u32 = 1 << 0;
 /// Error code of #PF: there was a translation.
-const PF_PRESENT: u32 = 1 << 0;
+pub const PF_PRESENT: u32 = 1 << 0;
 /// Error code of #PF: the access was made at privilege level 3.
-const PF_USER: u32 = 1 << 2;
+pub const PF_USER: u32 = 1 << 2;
 /// Length of `int n`.
 const INT_LENGTH: u64 = 2;
 
 /// Bits 0-1 of a gate's flags: the level from which `int n` reaches it.
 const GATE_DPL: u8 = 3;
 /// Bit 2 of a gate's flags: events are masked in the handler.
-const GATE_MASK: u8 = 1 << 2;
+pub const GATE_MASK: u8 = 1 << 2;
 
 /// Handles exception `vector` of the running guest: resolves it, emulates, or bounces it to the
 /// guest's handler, or ends the domain. A return to the guest that faults comes here too, with the

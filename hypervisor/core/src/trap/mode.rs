@@ -12,8 +12,8 @@ use crate::vcpu::{Mode, Vcpu};
 pub(crate) fn toggle<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> Result<(), Crash> {
     let m = hv.machine;
     let (to, root) = match vcpu.mode {
-        Mode::Kernel => (Mode::User, vcpu.arch.user_root),
-        Mode::User => (Mode::Kernel, vcpu.arch.kernel_root),
+        Mode::Kernel => (Mode::User, vcpu.arch.user_root.get()),
+        Mode::User => (Mode::Kernel, vcpu.arch.kernel_root.get()),
     };
     let root = root.ok_or(Crash("no page table for the mode it enters"))?;
     let now = m.gs_base();
@@ -31,6 +31,8 @@ pub(crate) fn toggle<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> Result<
         m.set_gs_base(next);
     }
     vcpu.mode = to;
-    hv.tlb.note(m.cpu(), || m.load_root(root));
+    // The flush is not noted: that costs another one at times, and spares the clock, which all CPUs
+    // share, the ticks of all system calls.
+    m.load_root(root);
     Ok(())
 }

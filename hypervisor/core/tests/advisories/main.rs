@@ -380,7 +380,7 @@ fn row_g_xsa_213_nothing_behind_an_iret_in_a_list() {
         rsp: BASE,
         ss: 0xe02b,
     };
-    w.guest.vcpu.arch.user_root = Some(w.guest.tables[3]);
+    w.guest.vcpu.arch.user_root = Some(w.guest.tables[3]).into();
     w.guest.vcpu.regs.rsp = BASE + 0x100;
     w.hv.machine
         .copy_to_guest(BASE + 0x100, frame.as_bytes())

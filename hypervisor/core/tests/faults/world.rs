@@ -131,7 +131,7 @@ impl Guest {
         tree(hv.machine, &tables, &data[..MAPPED]);
         root::adopt_root(hv, dom, tables[3], false).expect("valid tables");
         let mut vcpu = dom.homes.lock()[0].take().expect("at home");
-        vcpu.arch.kernel_root = Some(tables[3]);
+        vcpu.arch.kernel_root = Some(tables[3]).into();
         vcpu.info = dom.lock().vcpus[0].info;
         Self {
             dom,
@@ -282,7 +282,7 @@ impl World {
             Mode::Kernel => arch.kernel_root,
             Mode::User => arch.user_root,
         };
-        hv.machine.load_root(root.expect("it runs"));
+        hv.machine.load_root(root.get().expect("it runs"));
         let way = way.into();
         let result = match way {
             Way::Call(call) => guest.call(hv, call),
@@ -331,7 +331,7 @@ impl World {
                 .map(|g| &g.vcpu);
             for vcpu in homes.iter().flatten().chain(mine) {
                 let arch = &vcpu.arch;
-                let roots = [arch.kernel_root, arch.user_root];
+                let roots = [arch.kernel_root.get(), arch.user_root.get()];
                 held.extend(roots.into_iter().flatten().map(|mfn| (mfn, Kind::L4)));
                 let tables = arch.gdt.iter().copied();
                 let pages = arch.ldt_pages.iter().copied().flatten();

@@ -86,7 +86,7 @@ fn started(hv: &Hypervisor<FakeMachine>, dom0: &Dom0) -> (Mfn, start_info) {
     let dom = hv.domains.find(0).unwrap();
     let homes = dom.homes.lock();
     let vcpu = homes[0].as_ref().unwrap();
-    let root = vcpu.arch.kernel_root.unwrap();
+    let root = vcpu.arch.kernel_root.get().unwrap();
     assert_eq!(vcpu.regs.rip, BASE + TEXT + 0x10);
     assert_eq!(vcpu.regs.rsi, dom0.start_info);
     assert_eq!((vcpu.regs.cs, vcpu.regs.ss), (0xe033, 0xe02b));

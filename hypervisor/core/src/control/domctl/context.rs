@@ -145,8 +145,11 @@ fn rest_of(vcpu: &Vcpu) -> Rest {
     }
     rest.gdt_ents = arch.gdt_entries.into();
     (rest.kernel_ss, rest.kernel_sp) = (arch.kernel_ss.into(), arch.kernel_sp);
-    rest.ctrlreg[1] = arch.user_root.map_or(0, |mfn| xen_pfn_to_cr3(mfn.0));
-    rest.ctrlreg[3] = arch.kernel_root.map_or(0, |mfn| xen_pfn_to_cr3(mfn.0));
+    rest.ctrlreg[1] = arch.user_root.get().map_or(0, |mfn| xen_pfn_to_cr3(mfn.0));
+    rest.ctrlreg[3] = arch
+        .kernel_root
+        .get()
+        .map_or(0, |mfn| xen_pfn_to_cr3(mfn.0));
     rest.debugreg = arch.debugreg;
     rest.event_callback_eip = arch.event.address;
     rest.failsafe_callback_eip = arch.failsafe.address;

@@ -49,7 +49,7 @@ impl Bench {
         let pages = [(); 2].map(|()| self.hv.alloc_domain_page(dom).unwrap());
         let root = testkit::map(self.hv, dom, ARG, &pages);
         for vcpu in dom.homes.lock().iter_mut().flatten() {
-            vcpu.arch.kernel_root = Some(root);
+            vcpu.arch.kernel_root = Some(root).into();
         }
         dom
     }

@@ -41,9 +41,9 @@ fn guest(domain: u16) -> Guest {
     let dom = testkit::domain(hv, domain, 1, 64);
     let pages: Vec<Mfn> = (0..3).map(|_| hv.alloc_domain_page(dom).unwrap()).collect();
     let mut vcpu = Vcpu::new(VcpuId { domain, index: 0 }, dom.slot);
-    vcpu.arch.kernel_root = Some(testkit::map(hv, dom, CODE, &pages));
-    vcpu.arch.user_root = Some(testkit::map(hv, dom, CODE, &pages));
-    hv.machine.load_root(vcpu.arch.kernel_root.unwrap());
+    vcpu.arch.kernel_root = Some(testkit::map(hv, dom, CODE, &pages)).into();
+    vcpu.arch.user_root = Some(testkit::map(hv, dom, CODE, &pages)).into();
+    hv.machine.load_root(vcpu.arch.kernel_root.get().unwrap());
     vcpu.info = dom
         .lock()
         .shared_info

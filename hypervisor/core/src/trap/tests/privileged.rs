@@ -245,7 +245,7 @@ fn strings_and_their_prefixes() {
 #[test]
 fn control_registers() {
     let mut g = dom0();
-    let root = g.vcpu.arch.kernel_root.unwrap();
+    let root = g.vcpu.arch.kernel_root.get().unwrap();
     for (modrm, value) in [(0xc0, 0x8005_0033), (0xd8, root.addr()), (0xe0, 0x660)] {
         assert!(run(&mut g, &[0x0f, 0x20, modrm]));
         assert_eq!(g.vcpu.regs.rax, value);

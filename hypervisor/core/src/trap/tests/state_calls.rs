@@ -286,7 +286,7 @@ fn ldt_pages_come_when_they_are_used() {
     let mut g = guest(1);
     let page = table_page(&g);
     let root = testkit::map(g.hv, g.dom, CODE, &[g.code, table_page(&g), page]);
-    g.vcpu.arch.kernel_root = Some(root);
+    g.vcpu.arch.kernel_root = Some(root).into();
     g.hv.machine.load_root(root);
     let base = USER_STACK;
     for (base, entries) in [

@@ -65,7 +65,7 @@ fn user_exceptions_use_the_kernel_stack_root_and_gs() {
     assert_eq!(g.hv.machine.gs_base(), 0xaaaa_0000);
     assert_eq!(g.vcpu.arch.gs_base_user, 0x1234);
     assert_eq!(bounce::cr2(g.hv, &g.vcpu), 0x5678);
-    let root = g.vcpu.arch.kernel_root.unwrap();
+    let root = g.vcpu.arch.kernel_root.get().unwrap();
     assert!(
         g.hv.machine
             .take_happened()
@@ -164,7 +164,7 @@ fn without_a_handler_or_a_stack_the_domain_dies() {
     g.fault(UD, 0);
     assert!(g.is_dead());
     let mut g = guest(1).user();
-    g.vcpu.arch.kernel_root = None;
+    g.vcpu.arch.kernel_root = crate::vcpu::Root::NONE;
     g.fault(UD, 0);
     assert!(g.is_dead());
 }
@@ -289,7 +289,7 @@ fn bad_iret_frames_fault_where_they_lead() {
     let unread = iret::iret(&mut g.cx());
     assert!(matches!(unread, Err(Stop::Crash(Crash(_)))));
     let mut g = guest(1);
-    g.vcpu.arch.user_root = None;
+    g.vcpu.arch.user_root = crate::vcpu::Root::NONE;
     assert!(matches!(iret_to(&mut g, TO_USER), Err(Stop::Crash(_))));
 }
 

@@ -18,7 +18,7 @@ use hypervisor_core::platform::Machine;
 use hypervisor_core::pv::root::adopt_root;
 use hypervisor_core::sched::{self, Cpu};
 use hypervisor_core::testkit::{self, FAKE_LDT, FakeMachine, Happened};
-use hypervisor_core::vcpu::{Callback, Mode, TrapGate, Vcpu};
+use hypervisor_core::vcpu::{Callback, Mode, Root, TrapGate, Vcpu};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::call::Call;
@@ -217,7 +217,7 @@ impl World {
             adopt_root(hv, dom, root, false).expect("it is pinned");
             let mut homes = dom.homes.lock();
             let vcpu = homes[v].as_mut().expect("it does not run");
-            vcpu.arch.kernel_root = Some(root);
+            vcpu.arch.kernel_root = Some(root).into();
             Self::prepare(vcpu, (d, v));
             let info = vcpu.info.expect("it has a place in the shared info");
             // Events are masked.
@@ -348,7 +348,7 @@ impl World {
     /// Into user mode if there is a root for it.
     pub fn enter_user(&mut self, cpu: usize, who: Who) {
         let vcpu = self.registers(cpu);
-        if vcpu.mode == Mode::User || vcpu.arch.user_root.is_none() {
+        if vcpu.mode == Mode::User || vcpu.arch.user_root == Root::NONE {
             return self.enter_kernel(cpu);
         }
         vcpu.regs.rsp = at(who, STACK_END - 0x200);
@@ -570,8 +570,8 @@ impl World {
     /// What a vCPU holds.
     pub fn holdings(&mut self, who: Who) -> model::Vcpu {
         let holdings = self.vcpu(who, |vcpu| model::Vcpu {
-            kernel_root: vcpu.arch.kernel_root.map(|m| m.0),
-            user_root: vcpu.arch.user_root.map(|m| m.0),
+            kernel_root: vcpu.arch.kernel_root.get().map(|m| m.0),
+            user_root: vcpu.arch.user_root.get().map(|m| m.0),
             gdt: vcpu.arch.gdt.iter().map(|m| m.0).collect(),
             ldt: (vcpu.arch.ldt_base, vcpu.arch.ldt_entries),
             ldt_pages: vcpu.arch.ldt_pages.map(|page| page.map(|m| m.0)),

@@ -31,6 +31,8 @@ pub struct PerCpu<const W: usize> {
     pub(super) armed: AtomicU64,
     /// The least virtual time of those that wait for it, for those who look without the lock.
     first: AtomicU64,
+    /// The virtual time of what runs, when it was last charged; likewise.
+    runs: AtomicU64,
     pub(super) queue: Mutex<Queue<W>>,
 }
 
@@ -40,6 +42,7 @@ impl<const W: usize> Default for PerCpu<W> {
             resched: AtomicBool::new(true),
             armed: AtomicU64::new(Nanos::MAX),
             first: AtomicU64::new(NOBODY),
+            runs: AtomicU64::new(0),
             queue: Mutex::new(Queue::default()),
         }
     }
@@ -138,6 +141,12 @@ impl<const W: usize> Queues<W> {
         (first != NOBODY).then_some(first)
     }
 
+    /// The virtual time of what a CPU runs, when it was last charged; a hint.
+    #[must_use]
+    pub fn runs(&self, cpu: CpuId) -> u64 {
+        self.of(cpu).runs.load(Ordering::Relaxed)
+    }
+
     /// Makes room in every queue for the units `0..units`.
     ///
     /// # Errors
@@ -226,7 +235,9 @@ impl<const W: usize> Queues<W> {
 
     /// What ran on `cpu` is charged; gives the time since it last was.
     pub fn charge(&self, cpu: CpuId, account: &mut Account<W>, now: Nanos) -> Nanos {
-        self.queue(cpu).charge(account, now)
+        let ran = self.queue(cpu).charge(account, now);
+        self.of(cpu).runs.store(account.vtime, Ordering::Relaxed);
+        ran
     }
 
     /// What runs on `cpu` lets others run.
@@ -325,6 +336,7 @@ impl<const W: usize> Queues<W> {
         account.cpu = cpu;
         account.owns |= taken.from == self.homeless();
         self.queue(cpu).begin(account, policy.window(), now);
+        self.of(cpu).runs.store(account.vtime, Ordering::Relaxed);
         self.idle.remove(cpu);
     }
 

@@ -74,8 +74,16 @@ impl Credit2 {
     }
 }
 
+/// Where a few CPUs are looked at from on: somewhere else each time, and for each CPU.
+fn sample(seed: u64, cpu: CpuId, cpus: u32) -> CpuId {
+    let mixed = (seed ^ u64::from(cpu) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The upper bits are the mixed ones; as a fraction, they choose one of the CPUs.
+    ((u128::from(mixed) * u128::from(cpus)) >> 64) as CpuId
+}
+
 impl<const W: usize> Policy<W> for Credit2 {
-    /// Where it ran, unless another CPU is idle or has a shorter queue; rather one that it prefers.
+    /// Where it ran if that CPU is idle, or another that is; else where it will soon run: where
+    /// nobody waits, and what runs is farther ahead than elsewhere. Rather one that it prefers.
     fn place(&self, cpus: &Queues<W>, account: &mut Account<W>) -> CpuId {
         let all = cpus.all();
         let mut allowed = account.affinity.and(all);
@@ -85,20 +93,26 @@ impl<const W: usize> Policy<W> for Credit2 {
         let idle = allowed.and(cpus.idle());
         let free = allowed.without(cpus.waiting());
         let liked = account.preference;
-        [
-            idle.and(liked),
-            idle,
-            free.and(liked),
-            free,
-            allowed.and(liked),
-            allowed,
-        ]
-        .iter()
-        .find_map(|set| match set.contains(account.cpu) {
-            true => Some(account.cpu),
-            false => set.around(account.cpu).next(),
-        })
-        .unwrap_or(0)
+        let home = account.cpu;
+        let idle = [idle.and(liked), idle].into_iter().find(|s| !s.is_empty());
+        if let Some(idle) = idle {
+            return idle.around(home).next().unwrap_or(home);
+        }
+        let best = [free.and(liked), free, allowed.and(liked)]
+            .into_iter()
+            .find(|set| !set.is_empty())
+            .unwrap_or(allowed);
+        let start = sample(account.vtime, home, cpus.cpus());
+        let others = best.around(start).filter(|&cpu| cpu != home);
+        let farthest = others
+            .take(LOOKS)
+            .inspect(|_| step())
+            .max_by_key(|&cpu| cpus.runs(cpu));
+        match farthest {
+            Some(other) if !best.contains(home) => other,
+            Some(other) if cpus.runs(home).saturating_add(GRAIN) < cpus.runs(other) => other,
+            _ => home,
+        }
     }
 
     fn arrive(&self, cpus: &Queues<W>, queue: &mut Queue<W>, account: &mut Account<W>, now: Nanos) {
@@ -159,8 +173,7 @@ impl<const W: usize> Policy<W> for Credit2 {
             let mut others = others.around(cpu).inspect(|_| step());
             return others.find_map(|from| cpus.take(from, cpu, REACH, u64::MAX));
         };
-        // Others each time, so that over time all are looked at.
-        let start = (now / LOOK) as u32 % cpus.cpus();
+        let start = sample(now, cpu, cpus.cpus());
         let first = |from| Some((cpus.first(from)?, from));
         let looked_at = others.around(start).take(LOOKS).inspect(|_| step());
         let (vtime, from) = looked_at.filter_map(first).min()?;

@@ -6,7 +6,9 @@ use arrayvec::ArrayVec;
 use log::info;
 use spin::Mutex;
 
-use crate::arch::cpu;
+use hypervisor_core::addr::guest_range;
+
+use crate::arch::{cpu, guest_copy};
 
 const ON: bool = cfg!(feature = "stretches");
 /// Kinds of entries that are told apart; of more, the shorter are forgotten.
@@ -17,7 +19,7 @@ const SHOWN: usize = 40;
 /// What brought a CPU into the hypervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// A hypercall's number and its first argument.
+    /// A hypercall's number and its first argument; once kept, its number and operation.
     Hypercall(u64, u64),
     /// `syscall` in user mode.
     UserSyscall,
@@ -29,16 +31,30 @@ pub(crate) enum Entry {
 
 impl Entry {
     /// Without what only makes two calls of one operation different.
-    const fn kind(self) -> Self {
+    fn kind(self) -> Self {
         match self {
             // Those whose first argument is the operation.
             Self::Hypercall(number @ (12 | 18 | 20 | 21 | 24 | 28..=30 | 32 | 33), operation) => {
-                Self::Hypercall(number, operation & 0xff)
+                Self::Hypercall(number, operation & 0x3f)
+            }
+            // Those whose first argument is a structure that begins with it, or a list of such.
+            Self::Hypercall(number @ (7 | 26 | 35 | 36), at) => {
+                Self::Hypercall(number, first_word(at).into())
             }
             Self::Hypercall(number, _) => Self::Hypercall(number, 0),
             other => other,
         }
     }
+}
+
+/// The word at `va` of the guest's memory; all ones if there is none.
+fn first_word(va: u64) -> u32 {
+    let mut word = [0xff; 4];
+    if guest_range(va, 4) {
+        // SAFETY: the range was checked.
+        let _ = unsafe { guest_copy::copy_from(va, &mut word) };
+    }
+    u32::from_le_bytes(word)
 }
 
 struct Stretch {
@@ -63,7 +79,8 @@ static RECORD: Mutex<Record> = Mutex::new(Record {
 #[inline(always)]
 pub(crate) fn begin(entry: Entry) {
     if ON {
-        RECORD.lock().now = Some((entry, cpu::rdtsc()));
+        let kind = entry.kind();
+        RECORD.lock().now = Some((kind, cpu::rdtsc()));
     }
 }
 
@@ -80,7 +97,7 @@ fn note(tsc: u64) {
     let Some((entry, since)) = record.now else {
         return;
     };
-    record.keep(entry.kind(), tsc.wrapping_sub(since));
+    record.keep(entry, tsc.wrapping_sub(since));
     // What this took is nobody's.
     record.now = Some((entry, since.wrapping_add(cpu::rdtsc().wrapping_sub(tsc))));
 }

@@ -9,6 +9,7 @@ use crate::domain::DomainTable;
 use crate::error::Result;
 use crate::frame::table::FrameTable;
 use crate::frame::tlb::Tlb;
+use crate::hypercall::{Aside, Budget};
 use crate::platform::Machine;
 use crate::sched::Scheduler;
 use crate::sched::policy::Kind;
@@ -76,6 +77,8 @@ pub struct Hypervisor<M: Machine> {
     pub domains: DomainTable,
     /// Who runs.
     pub sched: Scheduler,
+    /// Work that no budget was at hand for.
+    pub(crate) aside: Aside,
     /// Settings.
     pub config: Config,
     /// Wall-clock time at boot, nanoseconds since 1970, as the control domain last corrected it.
@@ -100,8 +103,18 @@ impl<M: Machine> Hypervisor<M> {
             tlb: Tlb::new(config.cpus),
             domains: DomainTable::new()?,
             sched: Scheduler::new(config.cpus, config.scheduler)?,
+            aside: Aside::new(config.cpus)?,
             config,
             wallclock: AtomicU64::new(machine.wallclock_at_boot()),
         })
+    }
+
+    /// Takes off `budget` what this CPU did on the side.
+    #[inline]
+    pub(crate) fn settle_aside(&self, budget: &mut Budget) {
+        let units = self.aside.take(self.machine.cpu());
+        if units != 0 {
+            budget.take(units);
+        }
     }
 }

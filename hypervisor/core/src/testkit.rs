@@ -88,7 +88,7 @@ pub fn domain(
         max_evtchn_port: -1,
         max_grant_frames: 4,
     };
-    let dom = lifecycle::create(hv, params).expect("the domain can be created");
+    let dom = lifecycle::create_whole(hv, params).expect("the domain can be created");
     dom.max_pages.store(max_pages, Ordering::SeqCst);
     for vcpu in &mut dom.lock().vcpus {
         vcpu.initialised = true;

@@ -189,6 +189,9 @@ impl From<Option<Mfn>> for Root {
     }
 }
 
+/// Pages of a GDT.
+pub type Pages = ArrayVec<Mfn, 14>;
+
 /// The guest-visible processor state besides the general registers.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "register names")]
@@ -203,7 +206,9 @@ pub struct Arch {
     pub kernel_ss: u16,
     pub kernel_sp: u64,
     /// GDT frames, each holding one reference and one descriptor-page type.
-    pub gdt: ArrayVec<Mfn, 14>,
+    pub gdt: Pages,
+    /// The same of those that an unfinished `set_gdt` has taken.
+    pub gdt_coming: Pages,
     pub gdt_entries: u16,
     pub ldt_base: u64,
     pub ldt_entries: u32,
@@ -404,7 +409,8 @@ impl Vcpu {
                 nmi: Callback::default(),
                 kernel_ss: 0,
                 kernel_sp: 0,
-                gdt: ArrayVec::new_const(),
+                gdt: Pages::new_const(),
+                gdt_coming: Pages::new_const(),
                 gdt_entries: 0,
                 ldt_base: 0,
                 ldt_entries: 0,

@@ -75,8 +75,8 @@ const CEILINGS: &[(&str, u64)] = &[
     ("new_baseptr_other", 200),
     ("table_store_frame", 600),
     // Together at most 300.
-    ("decrease_64_per_page", 112),
-    ("populate_64_per_page", 188),
+    ("decrease_64_per_page", 98),
+    ("populate_64_per_page", 169),
 ];
 const BENCH: &str = "BENCH ";
 const BENCH_DONE: &str = "BENCH DONE ";

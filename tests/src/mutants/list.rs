@@ -549,7 +549,7 @@ pub(super) const ALL: &[Mutant] = &[
         References,
         Faults("every_operation"),
         (
-            "        for mfn in vcpu.arch.gdt.drain(..) {\n            hv.page_put_descriptors(mfn);\n        }",
+            "        put_pages(hv, &mut vcpu.arch.gdt);",
             "        vcpu.arch.gdt.clear();",
         ),
     ),

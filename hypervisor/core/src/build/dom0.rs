@@ -47,7 +47,7 @@ pub fn build_dom0<M: Machine, K: AsRef<[u8]>>(
     options: &Dom0Options,
 ) -> Result<Dom0, BuildError> {
     let vcpus = options.vcpus.count(hv.config.cpus, MAX_VCPUS as u32);
-    let dom = lifecycle::create(
+    let dom = lifecycle::create_whole(
         hv,
         CreateParams {
             id: Some(0),

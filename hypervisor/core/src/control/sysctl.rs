@@ -19,7 +19,6 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 use super::bitmap;
 use super::domctl::domain_info;
 use crate::addr::PAGE_SIZE;
-use crate::domain::Phase;
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::{GuestSlice, copy_in, copy_in_bytes, copy_out, copy_out_bytes};
 use crate::hypercall::Cx;
@@ -31,8 +30,8 @@ const MAX_NODES: u32 = 64;
 
 /// The one CPU pool, and the one NUMA node.
 const POOL: u32 = 0;
-/// Most bytes of the log copied out at once.
-const MOST_LOG: usize = 64 << 10;
+/// Most bytes of the log copied out: no machine's ring has more.
+const MOST_LOG: usize = 16 << 10;
 /// The distance of a NUMA node to itself, as firmware tables have it.
 const LOCAL_DISTANCE: u32 = 10;
 /// Debug keys looked at in one call.
@@ -141,20 +140,27 @@ fn physinfo<M: Machine>(cx: &Cx<'_, M>, info: &mut xen_sysctl_physinfo) -> Resul
     Ok(())
 }
 
+/// Units of budget for finding a domain in the table and telling of it.
+const UNITS_OF_DOMAIN: u32 = 50;
+
+/// Told of in the order of ids. Progress is how many were written, above the next id.
 fn domain_list<M: Machine>(
     cx: &mut Cx<'_, M>,
     request: &mut xen_sysctl_getdomaininfolist,
 ) -> Result<(), Stop> {
     let (hv, m) = (cx.hv, cx.m());
     let out = GuestSlice::new(request.buffer, request.max_domains.into())?;
-    let mut written = 0;
-    let mut next = request.first_domain;
+    let (mut written, mut next) = match cx.resume_at() {
+        0 => (0, request.first_domain),
+        done => (done >> 16, done as u16),
+    };
     while written < u64::from(request.max_domains) {
-        let alive = hv
-            .domains
-            .iter()
-            .filter(|d| d.phase() != Phase::Free && d.id() >= next);
-        let Some(dom) = alive.min_by_key(|d| d.id()) else {
+        if !cx.budget.take(UNITS_OF_DOMAIN) {
+            cx.suspend_at(written << 16 | u64::from(next));
+            return Err(Stop::Retry);
+        }
+        let after = hv.domains.iter().filter(|d| d.id() >= next);
+        let Some(dom) = after.min_by_key(|d| d.id()) else {
             break;
         };
         let info = domain_info(hv, dom);

@@ -287,6 +287,7 @@ fn contexts() {
     let mut dom0 = Caller::new(hv, 0);
     let id = dom0.create();
     let dom = hv.domains.find(id).unwrap();
+    assert_eq!(dom0.domctl(XEN_DOMCTL_max_vcpus, id, 2_u32), Ok(0));
     assert_eq!(dom0.domctl(XEN_DOMCTL_max_mem, id, 64_u64), Ok(0));
     let root = hv.alloc_domain_page(dom).unwrap();
     let stranger = hv.alloc_domain_page(dom0.dom).unwrap();

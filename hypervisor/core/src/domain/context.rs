@@ -7,7 +7,6 @@
 use core::mem::offset_of;
 use core::sync::atomic::Ordering;
 
-use arrayvec::ArrayVec;
 use hypercall_abi::arch_x86_64::{
     FIRST_RESERVED_GDT_ENTRY, VGCF_failsafe_disables_events, VGCF_i387_valid, VGCF_in_kernel,
     VGCF_online, VGCF_syscall_disables_events, cpu_user_regs, trap_info, vcpu_guest_context,
@@ -21,16 +20,16 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::Domain;
 use crate::addr::{Mfn, canonical, guest_range};
-use crate::error::{Errno, Result};
+use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::{copy_in, copy_out};
 use crate::hypercall::Cx;
-use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
-use crate::pv::root::{adopt_root, drain, give_up_root};
-use crate::pv::walk::Walk;
+use crate::pv::root::give_up_root;
+use crate::pv::walk;
 use crate::sched;
 use crate::trap::frame::{ExitFrame, IOPL_SHIFT};
-use crate::vcpu::{Callback, Mode, Regs, Root, TrapGate, Vcpu};
+use crate::trap::tables::{UNITS_OF_PAGE, put_pages};
+use crate::vcpu::{Callback, Mode, Pages, Regs, Root, TrapGate, Vcpu};
 
 /// Descriptors in a page.
 const PER_PAGE: u64 = 512;
@@ -97,10 +96,10 @@ pub(crate) struct Rest {
 pub(crate) const REST: usize = offset_of!(vcpu_guest_context, ldt_base);
 const _: () = assert!(REST + size_of::<Rest>() == size_of::<vcpu_guest_context>());
 
-/// The frames of tables that a context names, each with the use a vCPU has of it.
+/// The frames of tables that a context names; a vCPU has a use of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Tables {
-    gdt: ArrayVec<Mfn, 14>,
+    gdt: Pages,
     gdt_entries: u16,
     ldt: (u64, u32),
     kernel_root: Option<Mfn>,
@@ -141,42 +140,76 @@ impl Tables {
         }
     }
 
-    /// Takes the uses; nothing is kept when one is refused.
-    fn take<M: Machine>(&self, hv: &Hypervisor<M>, dom: &Domain) -> Result<()> {
-        let mut pages = 0;
-        let mut roots = ArrayVec::<Mfn, 2>::new();
-        let taken = (|| {
-            for &mfn in &self.gdt {
-                hv.page_get_descriptors(dom, mfn)?;
-                pages += 1;
-            }
-            for root in [self.kernel_root, self.user_root].into_iter().flatten() {
-                adopt_root(hv, dom, root, false)?;
-                roots.push(root);
-            }
-            Ok(())
-        })();
-        if taken.is_err() {
-            for &mfn in &self.gdt[..pages] {
-                hv.page_put_descriptors(mfn);
-            }
-            let _guard = dom.lock();
-            let mut walk = Walk::default();
-            for root in roots {
-                give_up_root(hv, root, &mut walk);
-                drain(hv, dom, &mut walk);
-            }
+    /// Takes the uses for vCPU `index`, which has no context yet, as far as the budget allows. What is
+    /// taken is the vCPU's at once: the call made again goes on from there.
+    fn take<M: Machine>(&self, cx: &mut Cx<'_, M>, dom: &Domain, index: usize) -> Result<(), Stop> {
+        let _guard = dom.lock();
+        if dom.is_dying() {
+            return Err(Errno::ESRCH.into());
         }
-        taken
+        let mut taken = with_vcpu(dom, index, |vcpu| Self::of(vcpu))?;
+        if !taken.begins(self) {
+            // Another call's, which was given up.
+            release(cx, dom, index)?;
+            taken = Self::default();
+        }
+        for &page in self.gdt.iter().skip(taken.gdt.len()) {
+            cx.afford(UNITS_OF_PAGE)?;
+            cx.hv.page_get_descriptors(dom, page)?;
+            with_vcpu(dom, index, |vcpu| vcpu.arch.gdt.push(page))?;
+        }
+        let uses = [
+            (self.kernel_root, taken.kernel_root),
+            (self.user_root, taken.user_root),
+        ];
+        for (place, (wanted, taken)) in uses.into_iter().enumerate() {
+            let Some(root) = wanted.filter(|_| taken.is_none()) else {
+                continue;
+            };
+            let walk = &mut cx.vcpu.walk;
+            walk::get_table(cx.hv, dom, (root, 4), walk, &mut cx.budget)?;
+            with_vcpu(dom, index, |vcpu| {
+                let arch = &mut vcpu.arch;
+                *[&mut arch.kernel_root, &mut arch.user_root][place] = wanted.into();
+            })?;
+        }
+        Ok(())
     }
 
-    fn store(self, vcpu: &mut Vcpu) {
-        vcpu.arch.gdt = self.gdt;
-        vcpu.arch.gdt_entries = self.gdt_entries;
-        (vcpu.arch.ldt_base, vcpu.arch.ldt_entries) = self.ldt;
-        vcpu.arch.kernel_root = self.kernel_root.into();
-        vcpu.arch.user_root = self.user_root.into();
+    /// Whether these are some of the uses of `all`, the first of each kind.
+    fn begins(&self, all: &Self) -> bool {
+        let among = |mine: Option<Mfn>, all| mine.is_none() || mine == all;
+        among(self.kernel_root, all.kernel_root)
+            && among(self.user_root, all.user_root)
+            && all.gdt.starts_with(&self.gdt)
     }
+}
+
+/// Gives up the tables of a vCPU that has no context. Their release is queued, and ends before the
+/// caller's next call if the budget does not suffice.
+fn release<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, index: usize) -> Result<(), Stop> {
+    let walk = &mut cx.vcpu.walk;
+    // The queue has room for what a call leaves.
+    walk::forget_verdict(cx.hv, walk);
+    walk::finish(cx.hv, dom, walk, &mut cx.budget)?;
+    with_vcpu(dom, index, |vcpu| {
+        put_pages(cx.hv, &mut vcpu.arch.gdt);
+        let roots = [vcpu.arch.kernel_root.take(), vcpu.arch.user_root.take()];
+        for mfn in roots.into_iter().flatten() {
+            give_up_root(cx.hv, mfn, walk);
+        }
+    })?;
+    walk::finish(cx.hv, dom, walk, &mut cx.budget)
+}
+
+/// Works on vCPU `index` of `dom`, which does not run.
+///
+/// # Errors
+/// `EBUSY` when it does.
+fn with_vcpu<T>(dom: &Domain, index: usize, work: impl FnOnce(&mut Vcpu) -> T) -> Result<T> {
+    let mut homes = dom.homes.lock();
+    let vcpu = homes.get_mut(index).and_then(Option::as_mut);
+    Ok(work(vcpu.ok_or(Errno::EBUSY)?))
 }
 
 /// `VCPUOP_initialise`: sets the context of a vCPU of the caller's own domain that has none.
@@ -184,15 +217,20 @@ impl Tables {
 /// # Errors
 /// `ENOENT` when there is no such vCPU, `EEXIST` when it has a context; else as for
 /// `XEN_DOMCTL_setvcpucontext`.
-pub fn initialise<M: Machine>(cx: &mut Cx<'_, M>, index: u16, arg: u64) -> Result<i64> {
+pub fn initialise<M: Machine>(cx: &mut Cx<'_, M>, index: u16, arg: u64) -> HypercallResult {
     let index = usize::from(index);
     let initialised = cx.dom.lock().vcpus.get(index).map(|v| v.initialised);
     if initialised.ok_or(Errno::ENOENT)? {
-        return Err(Errno::EEXIST);
+        return Err(Errno::EEXIST.into());
     }
-    load(cx.hv, cx.dom, index, arg)?;
+    load(cx, cx.dom, index, arg)?;
     Ok(0)
 }
+
+/// Units of budget for what is read before tables are taken.
+const UNITS: u32 = 160;
+/// Progress: it has been read.
+const READ: u64 = 1;
 
 /// Sets the whole context of vCPU `index` of `dom`, which does not run, from a `vcpu_guest_context`
 /// at `va` of the caller's memory. The tables of a vCPU that is initialised cannot be changed any
@@ -200,15 +238,29 @@ pub fn initialise<M: Machine>(cx: &mut Cx<'_, M>, index: u16, arg: u64) -> Resul
 ///
 /// # Errors
 /// `EINVAL` for addresses that are not canonical, frames that cannot be what they are named as, and
-/// tables that are too long; `EBUSY` when the vCPU runs; `EFAULT`.
-#[inline(never)]
+/// tables that are too long; `EBUSY` when the vCPU runs; `EFAULT`; `ESRCH` when the domain is being
+/// destroyed; `Retry` when there is more to do than the budget allows.
 pub(crate) fn load<M: Machine>(
-    hv: &Hypervisor<M>,
+    cx: &mut Cx<'_, M>,
     dom: &Domain,
     index: usize,
     va: u64,
-) -> Result<()> {
-    let remote = Remote::new(hv.machine, va)?;
+) -> Result<(), Stop> {
+    let result = go_on(cx, dom, index, va);
+    if !matches!(result, Ok(()) | Err(Stop::Retry)) {
+        let state = dom.lock();
+        if !state.vcpus.get(index).is_some_and(|v| v.initialised) {
+            // What is left of it comes before the caller's next call.
+            let _ = release(cx, dom, index);
+        }
+    }
+    result
+}
+
+/// The same, but that a refusal leaves the vCPU what earlier runs took for it.
+#[inline(never)]
+fn go_on<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, index: usize, va: u64) -> Result<(), Stop> {
+    let remote = Remote::new(cx.m(), va)?;
     let flags: u64 = remote.read(offset_of!(vcpu_guest_context, flags))?;
     let user: cpu_user_regs = remote.read(offset_of!(vcpu_guest_context, user_regs))?;
     let rest: Rest = remote.read(REST)?;
@@ -217,33 +269,31 @@ pub(crate) fn load<M: Machine>(
     let tables = Tables::claimed(&rest)?;
 
     let first_time = !dom.lock().vcpus.get(index).is_some_and(|v| v.initialised);
-    let mut homes = dom.homes.lock();
-    let vcpu = homes
-        .get_mut(index)
-        .and_then(Option::as_mut)
-        .ok_or(Errno::EBUSY)?;
-    if !first_time && tables != Tables::of(vcpu) {
-        return Err(Errno::EINVAL);
+    if !first_time && with_vcpu(dom, index, |vcpu| Tables::of(vcpu))? != tables {
+        return Err(Errno::EINVAL.into());
     }
-    read_traps(&remote, vcpu)?;
-    if flags & VGCF_i387_valid != 0 {
-        read_fpu(&remote, vcpu)?;
+    // Before anything is made a table; once.
+    if cx.resume_at() != READ {
+        cx.afford(UNITS)?;
+        with_vcpu(dom, index, |vcpu| {
+            read_traps(&remote, vcpu)?;
+            if flags & VGCF_i387_valid != 0 {
+                read_fpu(&remote, vcpu)?;
+            }
+            Ok::<_, Errno>(())
+        })??;
     }
-    // The domain's lock is taken inside: not while the homes are locked.
-    drop(homes);
-    if first_time {
-        tables.take(hv, dom)?;
+    if first_time && let Err(stop) = tables.take(cx, dom, index) {
+        if stop == Stop::Retry {
+            cx.suspend_at(READ);
+        }
+        return Err(stop);
     }
-    let mut homes = dom.homes.lock();
-    let vcpu = homes
-        .get_mut(index)
-        .and_then(Option::as_mut)
-        .ok_or(Errno::EBUSY)?;
-    if first_time {
-        tables.store(vcpu);
-    }
-    apply(vcpu, flags, &user, regs, &rest);
-    drop(homes);
+    with_vcpu(dom, index, |vcpu| {
+        vcpu.arch.gdt_entries = tables.gdt_entries;
+        (vcpu.arch.ldt_base, vcpu.arch.ldt_entries) = tables.ldt;
+        apply(vcpu, flags, &user, regs, &rest);
+    })?;
     if index == 0 {
         dom.vm_assist
             .store(rest.vm_assist & ASSISTS, Ordering::Relaxed);
@@ -253,7 +303,7 @@ pub(crate) fn load<M: Machine>(
         shared.initialised = true;
         shared.up = flags & VGCF_online != 0;
     }
-    sched::settle(hv, dom, &mut state, index as u16);
+    sched::settle(cx.hv, dom, &mut state, index as u16);
     Ok(())
 }
 

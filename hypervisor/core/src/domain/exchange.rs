@@ -182,6 +182,10 @@ impl Chunk {
         while !cx.budget.is_spent() {
             match self.stage {
                 Stage::Look if (self.given.len() as u64) < lists.ins() => {
+                    let frames = 1 << lists.in_order;
+                    if cx.afford(frames / LOOKS_PER_UNIT + 2).is_err() {
+                        return Ok(Progress::More);
+                    }
                     self.look(cx, lists, index)?;
                 }
                 Stage::Look => self.stage = Stage::Make,
@@ -209,11 +213,10 @@ impl Chunk {
 
     /// Reads the next input extent: the domain owns all its frames, and nothing uses any.
     fn look<M: Machine>(&mut self, cx: &mut Cx<'_, M>, lists: &Lists, index: u64) -> Result<()> {
-        let size = 1 << lists.in_order;
-        cx.budget.take(size / LOOKS_PER_UNIT + 2);
+        let size = 1_u64 << lists.in_order;
         let at = index * lists.ins() + self.given.len() as u64;
         let first = lists.ins.read(cx.m(), at)?;
-        let end = first.checked_add(size.into()).ok_or(Errno::EINVAL)?;
+        let end = first.checked_add(size).ok_or(Errno::EINVAL)?;
         for mfn in (first..end).map(Mfn) {
             let w = cx.hv.frames.word(mfn);
             if w.owner() != Owner::domain(cx.dom.slot) || !w.is_allocated() || w.refs() != 1 {
@@ -230,9 +233,8 @@ impl Chunk {
         let at = index * lists.outs() + self.made.len() as u64;
         let gpfn = lists.outs.read(cx.m(), at)?;
         let extra = 1 << lists.order();
-        let extent = cx
-            .hv
-            .begin_extent(cx.dom, lists.out_order, Some(gpfn), extra)?;
+        let (dom, order) = (cx.dom, lists.out_order);
+        let extent = (cx.hv).begin_extent(dom, order, Some(gpfn), extra, &mut cx.budget)?;
         if let Err(e) = lists.outs.write(cx.m(), at, &extent.first().0) {
             cx.hv.abandon_extent(extent);
             return Err(e);

@@ -11,6 +11,7 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::pv::root;
 use crate::pv::walk::Walk;
+use crate::trap::tables::put_pages;
 use crate::vcpu::{InfoArea, Root, Vcpu, VcpuBox, VcpuId};
 
 /// What a domain is created with.
@@ -47,7 +48,7 @@ const VCPU_INFO_SIZE: u16 = 64;
 /// vCPUs whose `vcpu_info` lies in the shared-info page (`XEN_LEGACY_MAX_VCPUS`).
 const LEGACY_VCPUS: u16 = 32;
 
-/// Creates a domain: paused once, without memory, with its vCPUs not yet initialised.
+/// Creates a domain: paused once, without memory and without its vCPUs ([`create_vcpus`]).
 ///
 /// # Errors
 /// `EEXIST` when the id is taken, `EINVAL` for impossible numbers, `ENOMEM` when the table, the
@@ -107,6 +108,7 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
         handle: params.handle,
         flags: params.flags,
         shared_info: Some(shared),
+        max_vcpus: params.max_vcpus,
         ..DomainState::default()
     };
     state
@@ -117,28 +119,81 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
     let mut homes = dom.homes.lock();
     homes.clear();
     homes.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    for index in 0..params.max_vcpus as u16 {
-        let info = legacy_info(shared, index);
-        state.vcpus.push(VcpuShared {
-            info,
-            ..VcpuShared::default()
-        });
-        let id = VcpuId {
-            domain: dom.id(),
-            index,
-        };
-        let mut vcpu = VcpuBox::new(id, dom.slot)?;
-        vcpu.info = info;
-        homes.push(Some(vcpu));
-    }
     drop(homes);
     crate::evtchn::init(&mut state, params.max_evtchn_port)?;
-    crate::grant::init(&mut state, params.max_grant_frames)?;
-    drop(state);
-    for index in 0..params.max_vcpus as u16 {
-        crate::sched::vcpu_created(hv, dom, index)?;
+    crate::grant::init(&mut state, params.max_grant_frames)
+}
+
+/// Units of budget for making a vCPU.
+const NEW_VCPU_UNITS: u32 = 60;
+/// Units for freeing one.
+const OLD_VCPU_UNITS: u32 = 32;
+
+/// Makes the vCPUs that a domain was created for, not yet initialised, as far as the budget allows:
+/// call until `Done`.
+///
+/// # Errors
+/// `ENOMEM` or `ENOSPC` when there is no room for one more: those there are stay, and the next call
+/// goes on. `ESRCH` when the domain is being destroyed.
+pub fn create_vcpus<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    budget: &mut Budget,
+) -> Result<Progress> {
+    while add_vcpu(hv, dom, budget)? {
+        if budget.is_spent() {
+            return Ok(Progress::More);
+        }
     }
-    Ok(())
+    Ok(Progress::Done)
+}
+
+/// Adds a vCPU if the domain lacks one; whether it did.
+fn add_vcpu<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Result<bool> {
+    let mut state = dom.lock();
+    if dom.phase() != Phase::Alive {
+        return Err(Errno::ESRCH);
+    }
+    let index = state.vcpus.len() as u16;
+    if u32::from(index) >= state.max_vcpus {
+        return Ok(false);
+    }
+    budget.take(NEW_VCPU_UNITS);
+    let id = VcpuId {
+        domain: dom.id(),
+        index,
+    };
+    let mut vcpu = VcpuBox::new(id, dom.slot)?;
+    vcpu.info = (state.shared_info).and_then(|shared| legacy_info(shared, index));
+    let shared = VcpuShared {
+        info: vcpu.info,
+        ..VcpuShared::default()
+    };
+    crate::sched::add_vcpu(hv, dom, &mut state, shared)?;
+    // There is room in both lists since the domain was created.
+    dom.homes.lock().push(Some(vcpu));
+    Ok(true)
+}
+
+/// Creates a domain with its vCPUs however long it takes: for the control domain, and for tests.
+///
+/// # Errors
+/// As [`create`] and [`create_vcpus`]; then nothing is left behind.
+pub fn create_whole<M: Machine>(hv: &Hypervisor<M>, params: CreateParams) -> Result<&Domain> {
+    let dom = create(hv, params)?;
+    loop {
+        match create_vcpus(hv, dom, &mut Budget::new(Budget::FULL)) {
+            Ok(Progress::More) => {}
+            Ok(Progress::Done) => return Ok(dom),
+            Err(e) => {
+                dom.set_identity(dom.id(), dom.generation(), Phase::Dying);
+                while free_vcpus(hv, dom, &mut Budget::new(Budget::FULL)) == Progress::More {}
+                let _creation = hv.domains.creation.lock();
+                forget(hv, dom);
+                return Err(e);
+            }
+        }
+    }
 }
 
 /// Where a vCPU's `vcpu_info` is until it registers another place.
@@ -193,8 +248,12 @@ pub fn destroy<M: Machine>(
     }
     // An empty table costs later calls nothing: as many ports as the budget has units would
     // otherwise leave none of it for what follows, call after call.
-    dom.lock().events = crate::evtchn::EventChannels::default();
+    if !dom.lock().events.shrink(budget) {
+        return Ok(Progress::More);
+    }
     if release_vcpus(hv, dom, budget) == Progress::More
+        || free_vcpus(hv, dom, budget) == Progress::More
+        || crate::grant::release(hv, &mut dom.lock(), budget) == Progress::More
         || release_frames(hv, dom, budget) == Progress::More
     {
         return Ok(Progress::More);
@@ -217,15 +276,25 @@ pub fn destroy_whole<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) -> Result<()>
     }
 }
 
+/// Frees the vCPUs of a domain whose vCPUs hold nothing any more, last first.
+fn free_vcpus<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
+    loop {
+        let mut state = dom.lock();
+        if state.vcpus.is_empty() {
+            return Progress::Done;
+        }
+        if !budget.take(OLD_VCPU_UNITS) {
+            return Progress::More;
+        }
+        crate::sched::remove_vcpu(hv, &mut state);
+        dom.homes.lock().pop();
+    }
+}
+
 /// Frees everything of a domain that counts no frames, and its slot; if frames of it are still
 /// mapped or granted elsewhere, the slot is free when the last of them is.
 fn forget<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
-    let count = dom.lock().vcpus.len() as u16;
-    for index in 0..count {
-        crate::sched::vcpu_destroyed(hv, dom, index);
-    }
     let mut state = dom.lock();
-    crate::grant::release(hv, &mut state);
     let shared = state.shared_info.take();
     *state = DomainState::default();
     drop(state);
@@ -269,9 +338,8 @@ fn release_vcpus<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budg
         if !budget.take(VCPU_UNITS) {
             return Progress::More;
         }
-        for mfn in vcpu.arch.gdt.drain(..) {
-            hv.page_put_descriptors(mfn);
-        }
+        put_pages(hv, &mut vcpu.arch.gdt);
+        put_pages(hv, &mut vcpu.arch.gdt_coming);
         for page in &mut vcpu.arch.ldt_pages {
             if let Some(mfn) = page.take() {
                 hv.page_put_descriptors(mfn);
@@ -308,6 +376,7 @@ fn holds_nothing(vcpu: &Vcpu) -> bool {
     arch.kernel_root == Root::NONE
         && arch.user_root == Root::NONE
         && arch.gdt.is_empty()
+        && arch.gdt_coming.is_empty()
         && arch.ldt_pages.iter().all(Option::is_none)
 }
 

@@ -87,7 +87,9 @@ pub struct DomainState {
     pub flags: u32,
     /// The shared-info page.
     pub shared_info: Option<Mfn>,
-    /// Per-vCPU state that others may look at.
+    /// vCPUs it was created for.
+    pub max_vcpus: u32,
+    /// Per-vCPU state that others may look at, of those that are made.
     pub vcpus: Vec<VcpuShared>,
     /// Event channels.
     pub events: EventChannels,

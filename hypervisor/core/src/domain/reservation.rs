@@ -207,7 +207,7 @@ fn extent<M: Machine>(
             Change::Populate => Some(request.read(cx.m(), done).pop().ok_or(Errno::EFAULT)?),
             _ => None,
         };
-        let extent = cx.hv.begin_extent(dom, request.order, gpfn, 0)?;
+        let extent = (cx.hv).begin_extent(dom, request.order, gpfn, 0, &mut cx.budget)?;
         let first = extent.first().0;
         *begun = Some(extent);
         let index = done >> request.order;

@@ -23,6 +23,7 @@ use hypercall_abi::event_channel::{
 
 use crate::domain::DomainState;
 use crate::error::{Errno, Result};
+use crate::hypercall::Budget;
 use fifo::Fifo;
 
 pub use close::close_all;
@@ -33,6 +34,8 @@ pub type Port = u32;
 
 /// Ports that the table grows by: those of a page on real Xen, visible in which ports exist.
 const CHUNK: usize = 64;
+/// Units of budget for freeing them.
+const CHUNK_UNITS: u32 = 3;
 
 /// What a port is bound to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,6 +149,18 @@ impl EventChannels {
             Some(chunk) if self.is_valid(port) => Ok(chunk[0].channels[port as usize % CHUNK]),
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    /// Frees ports, all of which are closed, from the last on as far as the budget allows; whether
+    /// none is left.
+    pub(crate) fn shrink(&mut self, budget: &mut Budget) -> bool {
+        while let Some(chunk) = self.chunks.pop() {
+            drop(chunk);
+            if !budget.take(CHUNK_UNITS) {
+                return false;
+            }
+        }
+        true
     }
 
     fn get_mut(&mut self, port: Port) -> Option<&mut Channel> {

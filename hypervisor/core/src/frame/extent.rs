@@ -14,11 +14,13 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 
 /// Most frames handled at once.
-pub(crate) const BATCH: usize = 8;
+pub(crate) const BATCH: usize = 16;
 /// Units of budget for giving a frame that needs no scrubbing, or taking one back.
 const FRAME_UNITS: u32 = 4;
 /// Units for scrubbing a frame: 512 stores.
-const SCRUB_UNITS: u32 = 14;
+const SCRUB_UNITS: u32 = 20;
+/// Units for taking an extent out of the free map.
+const EXTENT_UNITS: u32 = 4;
 
 /// `2^order` frames taken out of the free map for a domain and charged to it, of which those from
 /// the next one on are nobody's yet.
@@ -61,7 +63,9 @@ impl<M: Machine> Hypervisor<M> {
         order: u32,
         gpfn: Option<u64>,
         extra: u32,
+        budget: &mut Budget,
     ) -> Result<Extent> {
+        budget.take(EXTENT_UNITS);
         dom.charge_beyond(1 << order, extra)?;
         let Some(taken) = self.frames.take_free(order) else {
             dom.uncharge(1 << order);
@@ -89,7 +93,7 @@ impl<M: Machine> Hypervisor<M> {
             };
             let index = locked.mfn().0 - extent.first.0;
             let gpfn = extent.gpfn.map(|first| first.wrapping_add(index));
-            self.give_frame(dom, locked, gpfn, budget);
+            budget.take(self.give_frame(dom, locked, gpfn));
         }
         if extent.taken.is_empty() {
             Progress::Done
@@ -109,12 +113,11 @@ impl<M: Machine> Hypervisor<M> {
         self.frames.put_back(extent.taken);
     }
 
-    /// Makes a frame, charged already, `dom`'s.
+    /// Makes a frame, charged already, `dom`'s; gives the units of budget for that.
     #[inline]
-    fn give_frame(&self, dom: &Domain, locked: Locked, gpfn: Option<u64>, budget: &mut Budget) {
+    fn give_frame(&self, dom: &Domain, locked: Locked, gpfn: Option<u64>) -> u32 {
         let mfn = locked.mfn();
         let scrub = self.frames.content_of(mfn) != dom.generation();
-        budget.take(if scrub { SCRUB_UNITS } else { FRAME_UNITS });
         let flushed = self.prepare(dom, locked, scrub);
         if let Some(gpfn) = gpfn {
             self.set_m2p(mfn, gpfn);
@@ -122,6 +125,7 @@ impl<M: Machine> Hypervisor<M> {
         let owner = Owner::domain(dom.slot);
         self.frames
             .set_owned(&flushed, |proof| Word::allocated(owner, proof));
+        if scrub { SCRUB_UNITS } else { FRAME_UNITS }
     }
 
     /// Gives `dom` single frames, one for each number in `gpfns`; those it got, fewer if memory or
@@ -133,15 +137,18 @@ impl<M: Machine> Hypervisor<M> {
         numbered: bool,
         budget: &mut Budget,
     ) -> ArrayVec<Mfn, BATCH> {
-        let wanted = gpfns.len().min(BATCH);
+        // As if all were to be scrubbed.
+        let affordable = budget.good_for(SCRUB_UNITS).max(1) as usize;
+        let wanted = gpfns.len().min(BATCH).min(affordable);
         let room = dom.charge_some(wanted as u32);
         let taken = self.frames.take_some(room as usize);
         dom.uncharge(room - taken.len() as u32);
-        let mut given = ArrayVec::new();
+        let (mut given, mut units) = (ArrayVec::new(), 0);
         for (locked, &gpfn) in taken.into_iter().zip(gpfns) {
             given.push(locked.mfn());
-            self.give_frame(dom, locked, numbered.then_some(gpfn), budget);
+            units += self.give_frame(dom, locked, numbered.then_some(gpfn));
         }
+        budget.take(units);
         given
     }
 

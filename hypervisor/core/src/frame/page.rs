@@ -251,6 +251,9 @@ impl<M: Machine> Hypervisor<M> {
     #[cold]
     #[inline(never)]
     fn free_frame(&self, mfn: Mfn, last: Word) {
+        /// Units of budget for that.
+        const UNITS: u32 = 4;
+        self.aside.note(self.machine.cpu(), UNITS);
         let owner = last.owner().slot().map(|slot| self.domains.slot(slot));
         if let Some(dom) = owner {
             self.frames.set_content(mfn, dom.generation());

@@ -12,10 +12,11 @@ use hypercall_abi::grant_table::{
 };
 
 use crate::addr::Mfn;
+use crate::domain::lifecycle::Progress;
 use crate::domain::{DOMID_SELF, Domain, DomainState};
-use crate::error::{Errno, HypercallResult, Result};
+use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::{GuestSlice, copy_in, copy_out};
-use crate::hypercall::Cx;
+use crate::hypercall::{Budget, Cx};
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 
@@ -55,27 +56,45 @@ pub fn init(state: &mut DomainState, max_frames: u32) -> Result<()> {
 const CONTINUATION_SHIFT: u32 = 12;
 
 /// Frees the table of a domain that ends.
-pub fn release<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState) {
-    for mfn in state.grants.frames.drain(..) {
+pub fn release<M: Machine>(
+    hv: &Hypervisor<M>,
+    state: &mut DomainState,
+    budget: &mut Budget,
+) -> Progress {
+    while let Some(mfn) = state.grants.frames.pop() {
         hv.free_shared_page(mfn);
+        if !budget.take(UNITS_OF_OLD_FRAME) {
+            return Progress::More;
+        }
     }
+    Progress::Done
 }
+
+/// Units of budget for a frame that is cleared.
+const UNITS_OF_FRAME: u32 = 16;
+/// Units for one that is freed.
+const UNITS_OF_OLD_FRAME: u32 = 5;
 
 /// Makes the table at least `nr_frames` long.
 ///
 /// # Errors
-/// `EINVAL` above the domain's maximum, `ENOMEM`; the table keeps the frames it got.
+/// `EINVAL` above the domain's maximum, `ENOMEM`; `Retry` when the budget is spent. The table keeps
+/// the frames it got.
 pub fn grow<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     state: &mut DomainState,
     nr_frames: u32,
-) -> Result<()> {
+    budget: &mut Budget,
+) -> Result<(), Stop> {
     let table = &mut state.grants;
     if nr_frames > table.max_frames {
-        return Err(Errno::EINVAL);
+        return Err(Errno::EINVAL.into());
     }
     while table.frames.len() < nr_frames.max(INITIAL_FRAMES) as usize {
+        if !budget.take(UNITS_OF_FRAME) {
+            return Err(Stop::Retry);
+        }
         table.frames.push(hv.alloc_shared_page(dom)?);
     }
     Ok(())
@@ -132,7 +151,7 @@ fn subject<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<&'a Domain, i16
     }
 }
 
-fn setup_table<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
+fn setup_table<M: Machine>(cx: &mut Cx<'_, M>, uop: u64) -> HypercallResult {
     let mut op: gnttab_setup_table = copy_in(cx.m(), uop)?;
     op.status = match subject(cx, op.dom) {
         Err(status) => status,
@@ -140,7 +159,13 @@ fn setup_table<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
         Ok(dom) => {
             let list = GuestSlice::<u64>::new(op.frame_list, op.nr_frames.into())?;
             let mut state = dom.lock();
-            if grow(cx.hv, dom, &mut state, op.nr_frames).is_err() {
+            let grown = grow(cx.hv, dom, &mut state, op.nr_frames, &mut cx.budget);
+            if grown == Err(Stop::Retry) {
+                return Err(Stop::Retry);
+            }
+            // For telling of the frames.
+            cx.afford(op.nr_frames / 2)?;
+            if grown.is_err() {
                 GNTST_general_error
             } else {
                 let mut status = GNTST_okay;

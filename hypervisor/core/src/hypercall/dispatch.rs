@@ -218,7 +218,7 @@ fn whole<const NUMBER: u64, M: Machine>(
 }
 
 /// Units of budget for each item of a call that is run quickly.
-const QUICK_UNITS: u32 = 2;
+const QUICK_UNITS: u32 = 3;
 
 /// Runs hypercall `NUMBER` if it is one that guests make all the time and in its usual form, and says
 /// whether it did: its result is 0 then. Otherwise nothing has changed but for what it notes as
@@ -302,6 +302,7 @@ fn inner<const NUMBER: u64, M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
             _ => args[1] as u32,
         };
         cx.budget.take(items * QUICK_UNITS);
+        cx.hv.settle_aside(&mut cx.budget);
         return Ok(0);
     }
     handle::<NUMBER, M>(cx, args)

@@ -1,5 +1,6 @@
 //! Hypercall dispatch: the table of calls, and the context that every handler gets.
 
+mod budget;
 pub mod dispatch;
 pub mod multicall;
 pub mod page;
@@ -9,51 +10,14 @@ pub mod version;
 mod tests;
 
 use crate::domain::Domain;
+use crate::error::Stop;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::vcpu::Vcpu;
 
+pub(crate) use budget::Aside;
+pub use budget::Budget;
 pub use dispatch::TABLE;
-
-/// Work that one entry into the hypervisor may still do, in table entries or pages: at zero the
-/// operation stops and is continued after pending interrupts were seen to.
-#[derive(Clone, Copy, Debug)]
-pub struct Budget(u32);
-
-impl Budget {
-    /// Units of one entry: no unit is more than 90 instructions, so that no entry exceeds 50,000
-    /// (`cargo xtask test longest_path`).
-    pub const FULL: u32 = 512;
-
-    /// A budget of `units`.
-    #[must_use]
-    pub const fn new(units: u32) -> Self {
-        Self(units)
-    }
-
-    /// Uses `units`; false when nothing is left. What is left need not suffice, or a small budget
-    /// would never get past a large item: an item exceeds a budget by less than its own size.
-    #[inline]
-    pub fn take(&mut self, units: u32) -> bool {
-        let left = !self.is_spent();
-        self.0 = self.0.saturating_sub(units);
-        left
-    }
-
-    /// How many operations of `units` each it is good for; the last may exceed it, as in
-    /// [`Self::take`].
-    #[inline]
-    #[must_use]
-    pub const fn good_for(&self, units: u32) -> u32 {
-        self.0.div_ceil(units)
-    }
-
-    /// Whether nothing is left.
-    #[must_use]
-    pub const fn is_spent(&self) -> bool {
-        self.0 == 0
-    }
-}
 
 /// What a handler works on: the calling vCPU, its domain, the hypervisor.
 pub struct Cx<'a, M: Machine> {
@@ -120,6 +84,19 @@ impl<'a, M: Machine> Cx<'a, M> {
             Some(c) if c.call == call => c.done,
             _ => 0,
         }
+    }
+
+    /// Uses `units` for something that is done in one piece: only if all of them are left, or else in
+    /// an entry of its own, where nothing was done before.
+    ///
+    /// # Errors
+    /// `Retry` when it is to be done in the next entry.
+    pub fn afford(&mut self, units: u32) -> Result<(), Stop> {
+        if self.budget.left() < units && self.budget.left() != self.hv.machine.budget() {
+            return Err(Stop::Retry);
+        }
+        self.budget.take(units);
+        Ok(())
     }
 
     /// Has the CPU look for something else to run once the hypercall is done.

@@ -38,7 +38,7 @@ fn guest(hv: &'static Hypervisor<FakeMachine>, privileged: bool) -> Guest {
         max_evtchn_port: -1,
         max_grant_frames: 4,
     };
-    let dom = lifecycle::create(hv, params).expect("room");
+    let dom = lifecycle::create_whole(hv, params).expect("room");
     dom.max_pages
         .store(40, core::sync::atomic::Ordering::Relaxed);
     let pages: Vec<Mfn> = (0..DATA + 4)

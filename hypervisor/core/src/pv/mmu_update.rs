@@ -186,7 +186,7 @@ pub(super) fn tell_done<M: Machine>(cx: &Cx<'_, M>, pdone: u64, done: u64) {
 /// Requests that are copied in at once.
 pub const BATCH: usize = 32;
 /// Units of budget for one request.
-const UNITS: u32 = 2;
+const UNITS: u32 = 3;
 /// The same where the next requests are copied in anew behind it.
 const UNITS_OF_OTHERS: u32 = 8;
 
@@ -247,6 +247,7 @@ fn several<M: Machine>(
 ) -> (usize, Result<(), Stop>) {
     let done = level_one(cx.hv, parties, &cx.vcpu.requests[..count]);
     cx.budget.take(done as u32 * UNITS);
+    cx.hv.settle_aside(&mut cx.budget);
     if done == count {
         return (done, Ok(()));
     }

@@ -79,15 +79,25 @@ fn step<M: Machine>(
     ops: &GuestSlice<Op>,
     index: u64,
 ) -> Result<(), Stop> {
-    if !cx.budget.take(2) {
+    if cx.budget.is_spent() {
         return Err(Stop::Retry);
     }
     let op = ops.read(cx.m(), index)?;
+    cx.afford(units_of(op.cmd))?;
     match dom {
         Some(dom) => one(cx, dom, op),
         // Device frames are no tables, and no domain's to clear.
         None if names_page(op.cmd) => Err(Errno::EINVAL.into()),
         None => Err(Errno::EPERM.into()),
+    }
+}
+
+/// Units of budget for an operation, besides those of the tables that it validates or releases.
+const fn units_of(cmd: u32) -> u32 {
+    match cmd {
+        MMUEXT_CLEAR_PAGE => 10,
+        MMUEXT_COPY_PAGE => 20,
+        _ => 6,
     }
 }
 

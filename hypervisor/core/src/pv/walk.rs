@@ -289,6 +289,7 @@ fn advance<M: Machine>(
     }
     // The work is done: if that was all there was to spend, what follows waits.
     budget.take(TABLE);
+    hv.settle_aside(budget);
     Ok(())
 }
 
@@ -429,6 +430,7 @@ fn release_pages<M: Machine>(
         for index in first..end {
             hv.ungrant_page(hv.machine.read_entry(table, index));
         }
+        hv.settle_aside(budget);
         step.index = first as u16;
     }
 }

@@ -46,8 +46,8 @@ use policy::{Chosen, Kind};
 use queues::{PerCpu, Queues};
 
 pub use run::{
-    pause_domain, pause_vcpu, requeue, settle, settle_domain, unpause_domain, unpause_vcpu,
-    vcpu_created, vcpu_destroyed, wake,
+    add_vcpu, pause_domain, pause_vcpu, remove_vcpu, requeue, settle, settle_domain,
+    unpause_domain, unpause_vcpu, wake,
 };
 pub use stop::{resume, shutdown, stop, stopped};
 
@@ -128,7 +128,7 @@ pub enum Poll {
 /// Scheduling state of one vCPU under its domain's lock.
 #[derive(Clone, Debug)]
 pub struct VcpuSched {
-    /// What the policy keeps of it; it has a number from [`vcpu_created`] on.
+    /// What the policy keeps of it; it has a number from [`add_vcpu`] on.
     pub account: Account,
     /// The CPU that runs it, or still holds its state.
     pub running: Option<CpuId>,

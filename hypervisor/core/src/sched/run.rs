@@ -207,18 +207,18 @@ fn change_pauses<M: Machine>(
     Ok(())
 }
 
-/// A vCPU was added to its domain: it can be scheduled once it is initialised and up.
+/// Adds a vCPU to its domain, behind those there are: it can be scheduled once it is initialised and
+/// up.
 ///
 /// # Errors
 /// `ENOMEM`; `ENOSPC` when there are too many vCPUs in all.
-pub fn vcpu_created<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, index: u16) -> Result<()> {
+pub fn add_vcpu<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &mut DomainState,
+    mut vcpu: VcpuShared,
+) -> Result<()> {
     let unit = hv.sched.take_unit()?;
-    let mut state = dom.lock();
-    let Some(vcpu) = state.vcpus.get_mut(usize::from(index)) else {
-        drop(state);
-        hv.sched.give_unit(unit);
-        return Err(Errno::ENOENT);
-    };
     let now = hv.machine.now();
     // Spread over the CPUs, so that a new machine is busy everywhere.
     let cpu = CpuId::from(unit) % hv.sched.cpus();
@@ -233,28 +233,28 @@ pub fn vcpu_created<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, index: u16) ->
     };
     vcpu.sched.timers.period = FIRST_PERIOD;
     vcpu.sched.timers.ticked = now;
-    settle(hv, dom, &mut state, index);
+    let index = state.vcpus.len() as u16;
+    state.vcpus.push(vcpu);
+    settle(hv, dom, state, index);
     Ok(())
 }
 
-/// A vCPU that does not run leaves its domain: the scheduler forgets it, its timers, and with the
-/// first vCPU the domain's watchdogs.
-pub fn vcpu_destroyed<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, index: u16) {
-    let mut state = dom.lock();
-    if index == 0
+/// The last vCPU, which does not run, leaves its domain: the scheduler forgets it, its timers, and
+/// with the first vCPU the domain's watchdogs.
+pub fn remove_vcpu<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState) {
+    let Some(mut vcpu) = state.vcpus.pop() else {
+        return;
+    };
+    if state.vcpus.is_empty()
         && let Some((unit, _)) = state.sched.watchdog_unit.take()
     {
         state.sched.watchdogs = [None; 2];
         hv.sched.give_unit(unit);
     }
-    if index == 0 {
-        share::forget(hv, &mut state);
+    if state.vcpus.is_empty() {
+        share::forget(hv, state);
     }
-    let Some(vcpu) = state.vcpus.get_mut(usize::from(index)) else {
-        return;
-    };
     debug_assert!(vcpu.sched.running.is_none(), "it still runs");
-    vcpu.sched.timer_cpu = None;
     let account = &mut vcpu.sched.account;
     hv.sched.queues.dequeue(account);
     if let Some(freed) = hv.sched.policy.released(account) {

@@ -155,7 +155,7 @@ fn initialise<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> Hyperca
     }
     // An argument that is not there comes before a vCPU that is there already.
     let _: u64 = copy_in(cx.m(), arg)?;
-    Ok(crate::domain::context::initialise(cx, index as u16, arg)?)
+    crate::domain::context::initialise(cx, index as u16, arg)
 }
 
 fn up<M: Machine>(cx: &mut Cx<'_, M>, index: usize) -> HypercallResult {

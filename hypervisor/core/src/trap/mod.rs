@@ -14,7 +14,7 @@ mod mode;
 mod msr;
 mod port;
 pub mod registers;
-mod tables;
+pub(crate) mod tables;
 
 use crate::addr::guest_range;
 use crate::error::Crash;

@@ -1,16 +1,15 @@
 //! The guest's GDT and LDT.
 
-use arrayvec::ArrayVec;
 use hypercall_abi::arch_x86_64::FIRST_RESERVED_GDT_ENTRY;
 
 use super::descriptor;
 use crate::addr::{Mfn, PAGE_SIZE, guest_range};
-use crate::error::{Errno, HypercallResult, Result};
+use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::GuestSlice;
 use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
-use crate::vcpu::Vcpu;
+use crate::vcpu::{Pages, Vcpu};
 
 /// Descriptors in a page.
 const PER_PAGE: u64 = 512;
@@ -20,7 +19,35 @@ const MAX_LDT_ENTRIES: u64 = 8192;
 const DESCRIPTOR: u64 = 8;
 
 /// Units of budget for taking a page of descriptors and giving one up.
-const UNITS_OF_PAGE: u32 = 20;
+pub(crate) const UNITS_OF_PAGE: u32 = 190;
+
+/// Takes a use of each page, for the vCPU to have beside those of its GDT. The pages of a run that was
+/// interrupted are kept for the next.
+fn take_pages<M: Machine>(cx: &mut Cx<'_, M>, named: &[Mfn]) -> Result<(), Stop> {
+    let again = cx.resume_at() != 0;
+    if !(again && named.starts_with(&cx.vcpu.arch.gdt_coming)) {
+        put_pages(cx.hv, &mut cx.vcpu.arch.gdt_coming);
+    }
+    for &page in &named[cx.vcpu.arch.gdt_coming.len()..] {
+        if let Err(stop) = cx.afford(UNITS_OF_PAGE) {
+            cx.suspend_at(cx.vcpu.arch.gdt_coming.len() as u64);
+            return Err(stop);
+        }
+        if let Err(e) = cx.hv.page_get_descriptors(cx.dom, page) {
+            put_pages(cx.hv, &mut cx.vcpu.arch.gdt_coming);
+            return Err(e.into());
+        }
+        cx.vcpu.arch.gdt_coming.push(page);
+    }
+    Ok(())
+}
+
+/// Gives up the use of each page.
+pub(crate) fn put_pages<M: Machine>(hv: &Hypervisor<M>, pages: &mut Pages) {
+    for page in pages.drain(..) {
+        hv.page_put_descriptors(page);
+    }
+}
 
 /// `set_gdt(frames, entries)`: the frames of the guest's part of the GDT.
 ///
@@ -34,26 +61,17 @@ pub fn set_gdt<M: Machine>(cx: &mut Cx<'_, M>, frames: u64, entries: u64) -> Hyp
     }
     let count = u64::from(entries).div_ceil(PER_PAGE);
     let list = GuestSlice::<u64>::new(frames, count)?;
-    cx.budget.take(count as u32 * UNITS_OF_PAGE);
-    let mut named = ArrayVec::<Mfn, 14>::new();
+    let mut named = Pages::new();
     for index in 0..count {
         named.push(Mfn(list.read(cx.m(), index)?));
     }
-    let hv = cx.hv;
-    for (taken, &mfn) in named.iter().enumerate() {
-        if let Err(e) = hv.page_get_descriptors(cx.dom, mfn) {
-            for &earlier in &named[..taken] {
-                hv.page_put_descriptors(earlier);
-            }
-            return Err(e.into());
-        }
-    }
-    let old = core::mem::replace(&mut cx.vcpu.arch.gdt, named);
-    cx.vcpu.arch.gdt_entries = entries as u16;
-    hv.machine.load_gdt(&cx.vcpu.arch.gdt);
-    for mfn in old {
-        hv.page_put_descriptors(mfn);
-    }
+    take_pages(cx, &named)?;
+    let arch = &mut cx.vcpu.arch;
+    core::mem::swap(&mut arch.gdt, &mut arch.gdt_coming);
+    arch.gdt_entries = entries as u16;
+    cx.hv.machine.load_gdt(&arch.gdt);
+    // Now the old ones.
+    put_pages(cx.hv, &mut arch.gdt_coming);
     Ok(0)
 }
 

@@ -261,6 +261,8 @@ fn with_two_faces(operation: &Operation, args: &[u8], other: &[u8]) -> (Outcome,
     let mut window = world.window();
     window[..other.len()].copy_from_slice(other);
     world.hv.machine.alternate_window(window);
+    // In one piece: a call that is made again reads its arguments again.
+    world.hv.machine.set_budget(1 << 20);
     let result = world.run(operation.caller, call);
     let counts = world.hv.machine.stop_alternating();
     let end = outcome(&mut world, operation, result);

@@ -136,6 +136,23 @@ pub fn domctl<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, member: T) -> C
     (__HYPERVISOR_domctl, [w.put(&op), 0, 0, 0, 0, 0])
 }
 
+/// The `domctl` that was put last, for domain `id`; 0 stands for any new one.
+fn named(w: &mut World, call: Call, id: u16) -> Call {
+    let mut args = w.args().to_vec();
+    args[offset_of!(xen_domctl, domain)..][..2].copy_from_slice(&id.to_ne_bytes());
+    w.set_args(args);
+    call
+}
+
+/// Creates a domain of three vCPUs.
+fn create_domain(w: &mut World, id: u16) -> Call {
+    let mut c = xen_domctl_createdomain::new_zeroed();
+    (c.max_vcpus, c.max_evtchn_port, c.max_grant_frames) = (3, 1023, 4);
+    c.grant_opts = 1;
+    let call = domctl(w, XEN_DOMCTL_createdomain, c);
+    named(w, call, id)
+}
+
 pub fn sysctl<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, member: T) -> Call {
     let mut op = xen_sysctl::new_zeroed();
     (op.cmd, op.interface_version) = (cmd, XEN_SYSCTL_INTERFACE_VERSION);
@@ -481,16 +498,12 @@ pub const MEMORY: &[Operation] = operations! {
         (__HYPERVISOR_xen_version, [3, at, 0, 0, 0, 0])
     };
     physdev_iopl Guest Undone |w| op(w, __HYPERVISOR_physdev_op, 6, &1_u32);
-    domctl_createdomain Dom0 Prefix |w| {
-        let mut c = xen_domctl_createdomain::new_zeroed();
-        (c.max_vcpus, c.max_evtchn_port, c.max_grant_frames) = (3, 1023, 4);
-        c.grant_opts = 1;
-        let call = domctl(w, XEN_DOMCTL_createdomain, c);
-        let mut args = w.args().to_vec();
-        // Any id.
-        args[offset_of!(xen_domctl, domain)..][..2].fill(0);
-        w.set_args(args);
-        call
+    domctl_createdomain Dom0 Prefix |w| create_domain(w, 0);
+    domctl_max_vcpus_made Dom0 Prefix |w| {
+        const NEW: u16 = 9;
+        made(w, Dom0, |w| create_domain(w, NEW));
+        let call = domctl(w, XEN_DOMCTL_max_vcpus, 3_u32);
+        named(w, call, NEW)
     };
     domctl_max_mem Dom0 Undone |w| domctl(w, XEN_DOMCTL_max_mem, 64_u64);
     domctl_max_vcpus Dom0 Undone |w| domctl(w, XEN_DOMCTL_max_vcpus, 2_u32);

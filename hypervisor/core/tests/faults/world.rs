@@ -333,7 +333,7 @@ impl World {
                 let arch = &vcpu.arch;
                 let roots = [arch.kernel_root.get(), arch.user_root.get()];
                 held.extend(roots.into_iter().flatten().map(|mfn| (mfn, Kind::L4)));
-                let tables = arch.gdt.iter().copied();
+                let tables = arch.gdt.iter().chain(&arch.gdt_coming).copied();
                 let pages = arch.ldt_pages.iter().copied().flatten();
                 held.extend(tables.chain(pages).map(|mfn| (mfn, Kind::Descriptors)));
             }
@@ -466,7 +466,14 @@ impl World {
         let World {
             hv, guest, dom0, ..
         } = self;
-        guest.dom.homes.lock()[0] = Some(guest.vcpu);
+        {
+            let mut homes = guest.dom.homes.lock();
+            // An interrupted destruction may have freed the places before.
+            if homes.is_empty() {
+                homes.push(None);
+            }
+            homes[0] = Some(guest.vcpu);
+        }
         for dom in hv.domains.iter().filter(|d| d.slot != dom0.dom.slot) {
             lifecycle::destroy_whole(hv, dom).map_err(|e| format!("d{}: {e:?}", dom.id()))?;
             if dom.phase() != Phase::Free {

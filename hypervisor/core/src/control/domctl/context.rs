@@ -43,12 +43,12 @@ fn subject<M: Machine>(
 
 /// `XEN_DOMCTL_setvcpucontext`. The domain must be paused or shut down.
 pub(super) fn set<M: Machine>(
-    cx: &Cx<'_, M>,
+    cx: &mut Cx<'_, M>,
     dom: &Domain,
     request: &xen_domctl_vcpucontext,
 ) -> Outcome {
     let index = subject(cx, dom, request)?;
-    load(cx.hv, dom, index, request.ctxt)?;
+    load(cx, dom, index, request.ctxt)?;
     Ok(Answer::None)
 }
 

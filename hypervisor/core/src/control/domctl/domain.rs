@@ -174,17 +174,20 @@ pub(super) fn max_mem(dom: &Domain, request: &xen_domctl_max_mem) -> Result<Answ
     Ok(Answer::None)
 }
 
-/// `XEN_DOMCTL_max_vcpus`: the number was fixed at creation; the vCPUs are there.
+/// `XEN_DOMCTL_max_vcpus`: makes the vCPUs; the number was fixed at creation.
 pub(super) fn max_vcpus<M: Machine>(
-    cx: &Cx<'_, M>,
+    cx: &mut Cx<'_, M>,
     dom: &Domain,
     request: &xen_domctl_max_vcpus,
-) -> Result<Answer> {
+) -> Outcome {
     not_self(cx, dom)?;
-    if request.max as usize != dom.lock().vcpus.len() {
-        return Err(Errno::EINVAL);
+    if request.max != dom.lock().max_vcpus {
+        return Err(Errno::EINVAL.into());
     }
-    Ok(Answer::None)
+    match lifecycle::create_vcpus(cx.hv, dom, &mut cx.budget)? {
+        Progress::Done => Ok(Answer::None),
+        Progress::More => Err(Stop::Retry),
+    }
 }
 
 /// `XEN_DOMCTL_setdomainhandle`.

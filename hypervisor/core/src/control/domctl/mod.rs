@@ -75,7 +75,7 @@ fn on_domain<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: &mut xen_domctl) 
         XEN_DOMCTL_unpausedomain => domain::unpause(cx, dom),
         XEN_DOMCTL_resumedomain => domain::resume(cx, dom),
         XEN_DOMCTL_max_mem => with(op, |a| domain::max_mem(dom, a)),
-        XEN_DOMCTL_max_vcpus => with(op, |a| domain::max_vcpus(cx, dom, a)),
+        XEN_DOMCTL_max_vcpus => domain::max_vcpus(cx, dom, &op.u.get()),
         XEN_DOMCTL_setdomainhandle => with(op, |a| domain::set_handle(dom, a)),
         XEN_DOMCTL_set_address_size => with(op, |a| domain::set_address_size(a)),
         XEN_DOMCTL_get_address_size => with(op, domain::get_address_size),

@@ -5,7 +5,7 @@ use hypercall_abi::vcpu::*;
 
 use super::*;
 use crate::error::Errno;
-use crate::sched::{pause_domain, requeue, stop, unpause_domain, vcpu_destroyed, wake};
+use crate::sched::{pause_domain, remove_vcpu, requeue, stop, unpause_domain, wake};
 
 fn run(bench: &mut Bench) {
     for _ in 0..3 {
@@ -62,7 +62,7 @@ fn a_vcpu_that_goes_leaves_its_cpu_to_the_one_that_waits_longest() {
     pause_domain(bench.hv, doms[0]).unwrap();
     bench.answer_kicks();
     run(&mut bench);
-    vcpu_destroyed(bench.hv, doms[0], 0);
+    remove_vcpu(bench.hv, &mut doms[0].lock());
     bench.answer_kicks();
     run(&mut bench);
     assert_eq!((place(&bench, 3, 0), place(&bench, 4, 0)), (of_first, None));
@@ -71,7 +71,7 @@ fn a_vcpu_that_goes_leaves_its_cpu_to_the_one_that_waits_longest() {
     pause_domain(bench.hv, doms[1]).unwrap();
     bench.answer_kicks();
     run(&mut bench);
-    vcpu_destroyed(bench.hv, doms[1], 0);
+    remove_vcpu(bench.hv, &mut doms[1].lock());
     bench.answer_kicks();
     run(&mut bench);
     assert_eq!(place(&bench, 4, 0), None);

@@ -408,8 +408,8 @@ fn destroyed_vcpus_leave_nothing_behind() {
     bench.answer_kicks();
     bench.start();
     assert!(stop(bench.hv, dom));
-    for index in 0..3 {
-        crate::sched::vcpu_destroyed(bench.hv, dom, index);
+    for _ in 0..3 {
+        crate::sched::remove_vcpu(bench.hv, &mut dom.lock());
     }
     let queues = &bench.hv.sched.queues;
     for cpu in 0..queues.cpus() {

@@ -188,7 +188,7 @@ impl World {
             max_evtchn_port: -1,
             max_grant_frames: 4,
         };
-        let Ok(dom) = lifecycle::create(hv, params) else {
+        let Ok(dom) = lifecycle::create_whole(hv, params) else {
             return false;
         };
         self.lives[d] += 1;

@@ -1,6 +1,9 @@
 //! What takes the hypervisor longest: calls of the greatest sizes, and lists of many calls that are
 //! themselves long. The boot test `longest_path` looks at how long interrupts stayed off meanwhile.
 
+mod domains;
+mod memory;
+
 use crate::check::page::{Page, UNMAPPED, address, call, extended};
 use crate::hypercall::{self, HvResult, flush_tlb};
 use crate::log::kprintln;
@@ -9,7 +12,6 @@ use crate::mm::{PAGE_SIZE, p2m};
 use alloc::vec::Vec;
 use guest_user::abi::Errno;
 use hypercall_abi::arch_x86_64::{FLAT_KERNEL_CS, trap_info};
-use hypercall_abi::domctl::*;
 use hypercall_abi::event_channel::*;
 use hypercall_abi::xen::*;
 use zerocopy::FromZeros;
@@ -22,16 +24,24 @@ const WORK: &[Work] = &[
     ("a full tree", full_tree),
     ("entries of many tables", entries),
     ("entries of an upper table", upper_entries),
+    ("reservations", memory::reservations),
+    ("exchanges", memory::exchanges),
+    ("pages given up", memory::given_up),
+    ("operations on pages", memory::page_operations),
     ("lists of calls", lists),
+    ("a list of different calls", domains::mixed),
     ("a page of console output", console),
-    ("a domain of many vCPUs", domain),
+    ("the log", domains::log),
+    ("a vCPU's context", domains::initialise),
+    ("the largest domain", domains::largest),
+    ("many domains", domains::many),
     ("all ports", ports),
 ];
 
 /// Entries of a list of calls.
 const CALLS: usize = 256;
-/// vCPUs of a domain.
-const VCPUS: u32 = 64;
+/// A hypercall: its number and arguments.
+type Call = (u64, [u64; 6]);
 /// Requests of one `mmu_update`.
 const REQUESTS: usize = 4096;
 
@@ -44,6 +54,11 @@ pub(crate) fn run() {
         }
     }
     kprintln!("STRETCH-WORK END n={}", WORK.len());
+}
+
+/// A page full of `word`, that is mapped read-only.
+fn page_of(word: u64) -> Page {
+    table(word, 0..0)
 }
 
 /// A page that can become a table, of as many entries `entry` as there are outside `hole`.
@@ -147,23 +162,33 @@ fn upper_entries() -> HvResult {
     extended(MMUEXT_UNPIN_TABLE, l2.mfn(), 0)
 }
 
-/// One call many times over in a multicall; each must succeed.
-fn many(op: u64, args: [u64; 6]) -> HvResult {
-    let mut list = alloc::vec![multicall_entry { op, result: 0, args }; CALLS];
+/// Makes all calls of a list in a multicall; each must succeed.
+fn list(calls: &[Call]) -> HvResult {
+    let entry = |&(op, args): &Call| multicall_entry {
+        op,
+        result: 0,
+        args,
+    };
+    let mut list: Vec<multicall_entry> = calls.iter().map(entry).collect();
     let at = list.as_mut_ptr() as u64;
-    // SAFETY: see `lists`.
-    unsafe { call(__HYPERVISOR_multicall, [at, CALLS as u64, 0, 0, 0]) }?;
+    // SAFETY: the calls change nothing, or what nothing here depends on.
+    unsafe { call(__HYPERVISOR_multicall, [at, list.len() as u64, 0, 0, 0]) }?;
     match list.iter().find(|entry| (entry.result as i64) < 0) {
         Some(entry) => {
-            kprintln!("STRETCH-WORK call {op} {args:x?}");
+            kprintln!("STRETCH-WORK call {} {:x?}", entry.op, entry.args);
             Err(Errno(-(entry.result as i64)))
         }
         None => Ok(0),
     }
 }
 
-/// Calls that change nothing, or what nothing here depends on.
-fn lists() -> HvResult {
+/// One call many times over in a multicall.
+fn repeat(op: u64, args: [u64; 6]) -> HvResult {
+    list(&[(op, args); CALLS])
+}
+
+/// A whole trap table.
+fn gates() -> [trap_info; 257] {
     let mut gates = [trap_info::new_zeroed(); 257];
     for (vector, gate) in gates[..256].iter_mut().enumerate() {
         *gate = trap_info {
@@ -174,7 +199,13 @@ fn lists() -> HvResult {
             ..trap_info::new_zeroed()
         };
     }
-    let traps = many(
+    gates
+}
+
+/// Calls that change nothing, or what nothing here depends on.
+fn lists() -> HvResult {
+    let mut gates = gates();
+    let traps = repeat(
         __HYPERVISOR_set_trap_table,
         [address(&mut gates), 0, 0, 0, 0, 0],
     );
@@ -182,17 +213,17 @@ fn lists() -> HvResult {
     traps?;
     let pages: [Page; 14] = core::array::from_fn(|_| Page::read_only());
     let mut frames: [u64; 14] = core::array::from_fn(|i| pages[i].mfn());
-    many(
+    repeat(
         __HYPERVISOR_set_gdt,
         [address(&mut frames), 14 * 512, 0, 0, 0, 0],
     )?;
-    many(__HYPERVISOR_set_gdt, [0; 6])?;
+    repeat(__HYPERVISOR_set_gdt, [0; 6])?;
     let page = Page::new();
     let flush = UVMF_TLB_FLUSH | UVMF_ALL;
     let map = [page.va(), page.entry(pte::RW), flush, 0, 0, 0];
-    many(__HYPERVISOR_update_va_mapping, map)?;
+    repeat(__HYPERVISOR_update_va_mapping, map)?;
     let mut root = hypercall::mmuext_frame(MMUEXT_NEW_BASEPTR, p2m::mfn(paging::boot_root().0).0);
-    many(
+    repeat(
         __HYPERVISOR_mmuext_op,
         [address(&mut root), 1, 0, u64::from(DOMID_SELF), 0, 0],
     )?;
@@ -209,49 +240,25 @@ fn lists() -> HvResult {
         0,
         0,
     ];
-    many(__HYPERVISOR_event_channel_op, alloc)?;
+    repeat(__HYPERVISOR_event_channel_op, alloc)?;
     let mut status = evtchn_status {
         dom: DOMID_SELF,
         port: unbound.port,
         ..evtchn_status::new_zeroed()
     };
     let status = [u64::from(EVTCHNOP_status), address(&mut status), 0, 0, 0, 0];
-    many(__HYPERVISOR_event_channel_op, status)?;
-    many(__HYPERVISOR_set_timer_op, [0; 6])?;
-    many(__HYPERVISOR_xen_version, [0; 6])?;
-    many(__HYPERVISOR_set_debugreg, [0; 6])?;
-    many(__HYPERVISOR_fpu_taskswitch, [1, 0, 0, 0, 0, 0])?;
-    many(__HYPERVISOR_sched_op, [0; 6])
+    repeat(__HYPERVISOR_event_channel_op, status)?;
+    repeat(__HYPERVISOR_set_timer_op, [0; 6])?;
+    repeat(__HYPERVISOR_xen_version, [0; 6])?;
+    repeat(__HYPERVISOR_set_debugreg, [0; 6])?;
+    repeat(__HYPERVISOR_fpu_taskswitch, [1, 0, 0, 0, 0, 0])?;
+    repeat(__HYPERVISOR_sched_op, [0; 6])
 }
 
 fn console() -> HvResult {
     let text = [b'.'; PAGE_SIZE as usize];
     hypercall::console_write(&text)?;
     hypercall::console_write(b"\n")
-}
-
-/// Creates a domain with as many vCPUs as there may be, and destroys it.
-fn domain() -> HvResult {
-    let mut create = xen_domctl::new_zeroed();
-    create.cmd = XEN_DOMCTL_createdomain;
-    create.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    let mut config = xen_domctl_createdomain::new_zeroed();
-    config.max_vcpus = VCPUS;
-    config.max_evtchn_port = u32::MAX >> 1;
-    (config.max_grant_frames, config.max_maptrack_frames) = (-1, -1);
-    config.grant_opts = 1;
-    create.u.set(config);
-    // SAFETY: the control domain may; all that is written is the structure.
-    let control =
-        |op: &mut xen_domctl| unsafe { call(__HYPERVISOR_domctl, [address(op), 0, 0, 0, 0]) };
-    control(&mut create)?;
-    let mut op = xen_domctl::new_zeroed();
-    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    for cmd in [XEN_DOMCTL_getdomaininfo, XEN_DOMCTL_destroydomain] {
-        (op.cmd, op.domain) = (cmd, create.domain);
-        control(&mut op)?;
-    }
-    Ok(0)
 }
 
 /// Takes every port there is and closes all.

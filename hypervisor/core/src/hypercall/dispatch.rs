@@ -342,9 +342,12 @@ pub fn hypercall<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
 }
 
 /// Page-table work that an earlier call left over comes first.
+///
+/// # Errors
+/// `Retry` when it has not come to its end.
 #[cold]
 #[inline(never)]
-fn finish_walk<M: Machine>(
+pub(crate) fn finish_walk<M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,
     budget: &mut Budget,

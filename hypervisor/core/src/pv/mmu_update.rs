@@ -59,6 +59,19 @@ pub(super) fn page_owner<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<O
     }
 }
 
+/// Who is meant by the last argument of `mmu_update`.
+fn named_parties<'a, M: Machine>(cx: &Cx<'a, M>, foreign: u32) -> Result<Parties<'a>> {
+    let table = match (foreign >> 16) as u16 {
+        0 => cx.dom,
+        other => table_owner(cx, other - 1)?,
+    };
+    Ok(Parties {
+        table,
+        pages: mapped_owner(cx, foreign as u16)?,
+        devices: cx.dom.is_privileged(),
+    })
+}
+
 /// The same for the pages that entries map.
 fn mapped_owner<M: Machine>(cx: &Cx<'_, M>, domid: u16) -> Result<Owner> {
     Ok(page_owner(cx, domid)?.map_or(Owner::IO, Owner::from))
@@ -138,14 +151,9 @@ pub fn mmu_update<M: Machine>(
     let parties = if foreign as u32 == u32::from(DOMID_SELF) {
         Parties::own(cx.dom)
     } else {
-        let table = match (foreign >> 16) as u16 {
-            0 => cx.dom,
-            other => table_owner(cx, other - 1)?,
-        };
-        Parties {
-            table,
-            pages: mapped_owner(cx, foreign as u16)?,
-            devices: cx.dom.is_privileged(),
+        match named_parties(cx, foreign as u32) {
+            Ok(parties) => parties,
+            Err(e) => return unnamed(cx, (count, pdone), e),
         }
     };
     let slice = operations::<Request, M>(cx, requests, count, pdone)?;
@@ -181,6 +189,23 @@ pub(super) fn tell_done<M: Machine>(cx: &Cx<'_, M>, pdone: u64, done: u64) {
     if pdone != 0 {
         let _ = copy_out(cx.m(), pdone, &(done as u32));
     }
+}
+
+/// The end of a list whose domain cannot be named, for `why`: maybe not any more, for the last of it
+/// went while the list was interrupted. What was done then is done.
+pub(super) fn unnamed<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    (count, pdone): (u64, u64),
+    why: Errno,
+) -> HypercallResult {
+    let done = cx.resume_at();
+    if done > 0 {
+        tell_done(cx, pdone, done);
+    }
+    if done > 0 && done == count {
+        return Ok(0);
+    }
+    Err(why.into())
 }
 
 /// Requests that are copied in at once.

@@ -9,7 +9,7 @@ use hypercall_abi::xen::{
     mmuext_op as Op,
 };
 
-use super::mmu_update::{operations, page_owner, tell_done};
+use super::mmu_update::{operations, page_owner, tell_done, unnamed};
 use super::{root, scope, walk};
 use crate::addr::{Mfn, guest_range};
 use crate::domain::Domain;
@@ -54,8 +54,12 @@ pub fn mmuext_op<M: Machine>(
     pdone: u64,
     foreign: u64,
 ) -> HypercallResult {
-    let dom = page_owner(cx, foreign as u16)?;
-    let slice = operations::<Op, M>(cx, ops, u64::from(count as u32), pdone)?;
+    let count = u64::from(count as u32);
+    let dom = match page_owner(cx, foreign as u16) {
+        Ok(dom) => dom,
+        Err(e) => return unnamed(cx, (count, pdone), e),
+    };
+    let slice = operations::<Op, M>(cx, ops, count, pdone)?;
     let mut done = cx.resume_at();
     let mut result = Ok(());
     while done < slice.len() {

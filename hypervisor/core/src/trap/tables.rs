@@ -6,7 +6,7 @@ use super::descriptor;
 use crate::addr::{Mfn, PAGE_SIZE, guest_range};
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::GuestSlice;
-use crate::hypercall::Cx;
+use crate::hypercall::{Budget, Cx, dispatch};
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::vcpu::{Pages, Vcpu};
@@ -127,7 +127,7 @@ pub fn set_ldt<M: Machine>(
 }
 
 /// The processor did not find the LDT's byte `offset`: maps its page, if the guest has one there
-/// that is fit to be one. False when the access is the guest's fault.
+/// that is fit to be one. False when the access is the guest's fault, true when it can come again.
 pub fn ldt_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, offset: u32) -> bool {
     if u64::from(offset) >= u64::from(vcpu.arch.ldt_entries) * DESCRIPTOR {
         return false;
@@ -135,6 +135,13 @@ pub fn ldt_fault<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, offset: u32) -
     let page = offset as usize / PAGE_SIZE;
     if !matches!(vcpu.arch.ldt_pages.get(page), Some(None)) {
         return false;
+    }
+    // What an earlier call left over may be the release of this very page; else the access comes
+    // again.
+    if !vcpu.walk.is_idle()
+        && dispatch::finish_walk(hv, vcpu, &mut Budget::new(hv.machine.budget())).is_err()
+    {
+        return true;
     }
     let at = vcpu.arch.ldt_base + (page * PAGE_SIZE) as u64;
     let Some((mfn, _)) = hv.translate(vcpu, at) else {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, io};
+use std::{env, fmt, io};
 
 use anyhow::{Context, Result};
 
@@ -27,20 +27,34 @@ pub struct Outcome {
 /// # Errors
 /// Cargo cannot be started, the log not written, or Xen's headers are missing.
 pub fn run(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
-    let log = dir.join("host-tests.log");
-    let mut file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let arguments = "test --no-fail-fast --workspace --exclude hypervisor --exclude xl";
+    cargo(workspace, &dir.join("host-tests.log"), arguments)
+}
+
+/// Runs ten million random memory operations against the core's reference model, in an optimised
+/// build with all checks; shows what was done and how fast.
+///
+/// # Errors
+/// As [`run`].
+pub fn traces(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
+    let arguments = "test --profile checked -p hypervisor-core --test traces \
+        -- --ignored --exact long --nocapture";
+    cargo(workspace, &dir.join("traces.log"), arguments)
+}
+
+fn cargo(workspace: &Workspace, log: &Path, arguments: &str) -> Result<Outcome> {
+    let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let headers = Peer::Headers.find(workspace)?;
     let mut child = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .env("XEN_HEADERS", headers.parent().unwrap_or(&headers))
         .current_dir(workspace.root())
-        .args(["test", "--no-fail-fast", "--workspace"])
-        .args(["--exclude", "hypervisor", "--exclude", "xl"])
+        .args(arguments.split_whitespace())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo test")?;
     let mut outcome = Outcome {
-        log,
+        log: log.to_owned(),
         ..Outcome::default()
     };
     if let Some(output) = child.stdout.take() {
@@ -50,6 +64,13 @@ pub fn run(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
         outcome.failed = 1;
     }
     Ok(outcome)
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (passed, failed, log) = (self.passed, self.failed, self.log.display());
+        write!(f, "{passed} passed, {failed} failed; log: {log}")
+    }
 }
 
 impl Outcome {
@@ -65,6 +86,9 @@ impl Outcome {
             }
             if text.ends_with("... FAILED") || text.starts_with("test result: FAILED") {
                 eprintln!("{text}");
+            }
+            if let Some(told) = text.strip_prefix("TRACE ") {
+                println!("  {told}");
             }
         }
         Ok(())

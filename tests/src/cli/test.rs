@@ -50,21 +50,19 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     }
     setup::ensure_ready(workspace, Scope::Test)?;
     let lab = lab(workspace, "test", options.deadline)?;
-    let mut host = host::Outcome::default();
+    let mut host = Vec::new();
     if options.names.is_empty() {
         println!("Host tests:");
-        host = host::run(workspace, &lab.dir)?;
-        println!(
-            "{} passed, {} failed; log: {}",
-            host.passed,
-            host.failed,
-            host.log.display()
-        );
+        host.push(host::run(workspace, &lab.dir)?);
+        println!("{}", host[0]);
+        println!("Random traces of memory operations:");
+        host.push(host::traces(workspace, &lab.dir)?);
+        println!("{}", host[1]);
     }
     println!("Boot tests, {} at once:", options.jobs);
     let mut tally = suite::run(&tests, &options.skip, options.jobs, &lab);
-    tally.passed += host.passed;
-    tally.failed += host.failed;
+    tally.passed += host.iter().map(|outcome| outcome.passed).sum::<usize>();
+    tally.failed += host.iter().map(|outcome| outcome.failed).sum::<usize>();
     if tally.skipped > 0 {
         println!("{} skipped as asked", tally.skipped);
     }

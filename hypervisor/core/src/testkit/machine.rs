@@ -303,7 +303,9 @@ impl FakeMachine {
             let at = va.wrapping_add(done as u64);
             let mfn = self
                 .guest_access(at, access == Access::Write)
-                .map_err(|_| CopyFault(at))?;
+                .ok()
+                .filter(|mfn| mfn.0 < self.frames)
+                .ok_or(CopyFault(at))?;
             let offset = at as usize % PAGE_SIZE;
             let piece = (PAGE_SIZE - offset).min(len - done);
             part(mfn, offset, done..done + piece);

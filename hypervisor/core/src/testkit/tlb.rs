@@ -130,7 +130,7 @@ impl FakeMachine {
     }
 
     /// The guest on this CPU reads or writes `va`, as the processor does it: through what it
-    /// remembers, else through the tables. Gives the frame.
+    /// remembers, else through the tables. Gives the frame, which may be a device's.
     ///
     /// # Errors
     /// The page fault's error code.
@@ -179,7 +179,8 @@ impl FakeMachine {
             }
             let next = Mfn::containing(entry & ADDRESS);
             writable &= entry & WRITABLE != 0;
-            if entry & USER == 0 || next.0 >= self.frames() || (level == 1 && write && !writable) {
+            let nowhere = level > 1 && next.0 >= self.frames();
+            if entry & USER == 0 || nowhere || (level == 1 && write && !writable) {
                 return Err(FAULT_PRESENT);
             }
             let dirty = if level == 1 && write { DIRTY } else { 0 };

@@ -1,11 +1,13 @@
 //! Random traces of all memory operations against a reference model; see [`trace`].
 //!
-//! `cargo test` runs a few; the long run prints rates and what was done:
-//! `cargo test --profile checked -p hypervisor-core --test traces long -- --ignored --nocapture`.
+//! `cargo test` runs a few; the long run, which `cargo xtask test` makes, prints rates and what was
+//! done: `cargo test --profile checked -p hypervisor-core --test traces long -- --ignored --nocapture`.
 //! `TRACE_OPERATIONS` says how many operations at least (ten million unless it is given),
 //! `TRACE_SEED` is where it begins; `TRACE_FILE` names a trace to run alone.
 
 extern crate alloc;
+
+mod found;
 
 #[allow(
     unreachable_pub,
@@ -15,6 +17,7 @@ extern crate alloc;
 mod trace;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -23,8 +26,10 @@ use std::{env, fs, panic, thread};
 use trace::format::{Kind, Random, STEP, steps};
 use trace::{Run, Tally, run_alone, shrink};
 
-/// Steps of one trace.
-const LENGTH: usize = 20_000;
+/// Steps of one trace. A world of its own for each is never given back to the host.
+const LENGTH: usize = 50_000;
+/// Steps at the end of a shrunk trace that are told.
+const TOLD: usize = 40;
 
 fn number(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| {
@@ -34,30 +39,58 @@ fn number(name: &str, default: u64) -> u64 {
     })
 }
 
-/// Shrinks a failing trace, and tells it as text.
+/// Shrinks a failing trace, keeps it in a file, and tells how it ends.
 fn report(seed: u64, bytes: &[u8], why: &str) -> String {
     let short = shrink(bytes, Duration::from_secs(number("TRACE_SHRINK", 30)));
     let again = run_alone(&short, true);
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("trace-{seed:x}"));
+    let kept = match fs::write(&file, &short) {
+        Ok(()) => format!("TRACE_FILE={} has them", file.display()),
+        Err(e) => format!("not kept: {e}"),
+    };
     let text: Vec<String> = steps(&short).map(|step| format!("    {step}")).collect();
-    let hex: String = short.iter().map(|b| format!("{b:02x}")).collect();
     format!(
-        "seed {seed:#x}: {why}\n{} of {} steps are enough: {again:?}\n{}\nas bytes: {hex}",
+        "seed {seed:#x}: {why}\n{} of {} steps are enough ({kept}): {again:?}\n{}",
         text.len(),
         bytes.len() / STEP,
-        text.join("\n")
+        text[text.len().saturating_sub(TOLD)..].join("\n")
     )
 }
 
+/// What many traces came to.
+#[derive(Default)]
+struct Sum {
+    tallies: BTreeMap<Kind, Tally>,
+    entries: u64,
+    checks: [u64; 2],
+}
+
+impl Sum {
+    fn add(&mut self, run: &Run) {
+        self.entries += run.entries;
+        for (sum, count) in self.checks.iter_mut().zip(run.checks) {
+            *sum += count;
+        }
+        for (kind, tally) in &run.tallies {
+            self.tallies.entry(*kind).or_default().add(tally);
+        }
+    }
+
+    fn operations(&self) -> u64 {
+        self.tallies.values().map(|t| t.done + t.refused).sum()
+    }
+}
+
 /// Runs traces from `seed` on until `total` operations are done, on `threads` threads.
-fn run_many(seed: u64, total: u64, threads: u64) -> (BTreeMap<Kind, Tally>, u64) {
+fn run_many(seed: u64, total: u64, threads: u64) -> Sum {
     let next = AtomicU64::new(0);
-    let done = AtomicU64::new(0);
-    let sum = Mutex::new((BTreeMap::<Kind, Tally>::new(), 0));
+    let sum = Mutex::new(Sum::default());
     let failure = Mutex::new(None);
+    let more = || sum.lock().unwrap().operations() < total && failure.lock().unwrap().is_none();
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while done.load(Ordering::Relaxed) < total && failure.lock().unwrap().is_none() {
+                while more() {
                     let seed = seed.wrapping_add(next.fetch_add(1, Ordering::Relaxed));
                     let bytes = Random(seed).trace(LENGTH);
                     let mut run = Run::new();
@@ -70,13 +103,7 @@ fn run_many(seed: u64, total: u64, threads: u64) -> (BTreeMap<Kind, Tally>, u64)
                         failure.lock().unwrap().get_or_insert((seed, bytes, why));
                         return;
                     }
-                    let now: u64 = run.tallies.values().map(|t| t.done + t.refused).sum();
-                    done.fetch_add(now, Ordering::Relaxed);
-                    let mut sum = sum.lock().unwrap();
-                    sum.1 += run.entries;
-                    for (kind, tally) in &run.tallies {
-                        sum.0.entry(*kind).or_default().add(tally);
-                    }
+                    sum.lock().unwrap().add(&run);
                 }
             });
         }
@@ -90,8 +117,8 @@ fn run_many(seed: u64, total: u64, threads: u64) -> (BTreeMap<Kind, Tally>, u64)
 #[test]
 fn traces_agree_with_the_model() {
     let seed = number("TRACE_SEED", 1);
-    let (tallies, _) = run_many(seed, number("TRACE_OPERATIONS", 60_000), 1);
-    for (kind, tally) in tallies {
+    let sum = run_many(seed, number("TRACE_OPERATIONS", 60_000), 1);
+    for (kind, tally) in sum.tallies {
         assert!(tally.done > 0, "{kind:?} never succeeded: {tally:?}");
     }
 }
@@ -106,22 +133,37 @@ fn long() {
     );
     let threads = thread::available_parallelism().map_or(1, usize::from) as u64;
     let begun = Instant::now();
-    let (tallies, entries) = run_many(seed, total, threads);
+    let sum = run_many(seed, total, threads);
     let seconds = begun.elapsed().as_secs_f64();
-    let done: u64 = tallies.values().map(|t| t.done + t.refused).sum();
+    let done = sum.operations();
     println!(
         "TRACE {:<14} {:>9} {:>9} {:>11} {:>9}",
-        "", "accepted", "refused", "interrupted", "mixed"
+        "", "accepted", "refused", "interrupted", "mixed up"
     );
-    for (kind, t) in &tallies {
+    for (kind, t) in &sum.tallies {
         let name = format!("{kind:?}");
         println!(
             "TRACE {name:<14} {:>9} {:>9} {:>11} {:>9}",
             t.done, t.refused, t.interrupted, t.mixed
         );
     }
+    let [checks, exact] = sum.checks;
+    let mixed: u64 = sum.tallies.values().map(|t| t.mixed).sum();
     println!(
-        "TRACE seed {seed:#x}: {done} operations, {entries} entries, {seconds:.0} s, {:.0} operations/s",
+        "TRACE {checks} checks of all words, counts, tables and TLBs, one after every step and every \
+         interruption; in {exact} nothing was under way and every count exact, in the others what \
+         is worked on may count more than can be seen. All of memory: every {} checks.",
+        trace::check::WHOLE
+    );
+    println!(
+        "TRACE outcomes compared with the model: {}; mixed up with others' work, and judged by the \
+         checks alone: {mixed}",
+        done - mixed
+    );
+    println!(
+        "TRACE seed {seed:#x}: {done} operations, {} entries, {seconds:.0} s on {threads} threads, \
+         {:.0} operations/s",
+        sum.entries,
         done as f64 / seconds
     );
 }

@@ -45,6 +45,8 @@ pub enum Call {
     Destroy(u16),
     /// A new domain.
     Create(usize),
+    /// All end, and others begin.
+    Anew,
 }
 
 impl fmt::Debug for Call {
@@ -72,6 +74,7 @@ impl fmt::Debug for Call {
             Self::MaxMem(dom, pages) => write!(f, "max_mem({dom}, {pages})"),
             Self::Destroy(dom) => write!(f, "destroy({dom})"),
             Self::Create(dom) => write!(f, "create({dom})"),
+            Self::Anew => write!(f, "everything anew"),
         }
     }
 }
@@ -140,9 +143,10 @@ impl<'a> Chooser<'a> {
         }
         let fits = |f: &usize| match want {
             Want::Table(level) => {
-                m.uses[*f] == Use::Table(level) || (byte & 3 == 0 && m.uses[*f] == Use::None)
+                m.counts.uses[*f] == Use::Table(level)
+                    || (byte & 3 == 0 && m.counts.uses[*f] == Use::None)
             }
-            Want::Live => matches!(m.uses[*f], Use::Table(_)),
+            Want::Live => matches!(m.counts.uses[*f], Use::Table(_)),
             Want::Any => true,
         };
         let own = m.owned(d);
@@ -190,7 +194,7 @@ impl<'a> Chooser<'a> {
     fn request(&self, tables: usize, pages: usize, a: [u8; 6]) -> (u64, u64) {
         let want = if a[0] & 7 == 0 { Want::Any } else { Want::Live };
         let table = self.frame_of(tables, want, a[0].wrapping_mul(5));
-        let level = match self.model.uses.get(table as usize) {
+        let level = match self.model.counts.uses.get(table as usize) {
             Some(Use::Table(level)) => *level,
             _ => a[1] >> 6,
         };
@@ -230,7 +234,7 @@ impl<'a> Chooser<'a> {
                 && let entry = self.model.mem[table][index]
                 && entry & 1 != 0
                 && matches!(
-                    self.model.uses.get(target(entry) as usize),
+                    self.model.counts.uses.get(target(entry) as usize),
                     Some(Use::Table(1))
                 )
             {
@@ -351,6 +355,7 @@ impl<'a> Chooser<'a> {
             Kind::MaxMem => Call::MaxMem(1 + u16::from(a[0] % 2), 10 + u32::from(a[1] % 8)),
             Kind::Destroy => Call::Destroy(1 + u16::from(a[0] % 2)),
             Kind::Create => Call::Create(1 + usize::from(a[0] % 2)),
+            Kind::Anew => Call::Anew,
         }
     }
 
@@ -407,7 +412,7 @@ impl<'a> Chooser<'a> {
             Kind::Decrease => {
                 // Rather pages that are in use nowhere else.
                 let m = self.model;
-                let idle = |mfn: &u64| m.refs.get(*mfn as usize) == Some(&1) || a[4] < 64;
+                let idle = |mfn: &u64| m.counts.refs.get(*mfn as usize) == Some(&1) || a[4] < 64;
                 let list = (0..count * 3).map(frame).filter(idle).take(count as usize);
                 Call::Reserve(1, domid, list.collect(), order)
             }
@@ -419,7 +424,7 @@ impl<'a> Chooser<'a> {
                 let mut used = 0;
                 let mut input = |n: u64| {
                     let any = members(m.owned(self.d)).filter(|&f| {
-                        (m.refs[f] == 1 || a[4] < 40)
+                        (m.counts.refs[f] == 1 || a[4] < 40)
                             && (io == 0 || f % 2 == 0)
                             && used & bit(f as u64) == 0
                     });
@@ -435,6 +440,9 @@ impl<'a> Chooser<'a> {
         }
     }
 }
+
+/// All that a call can touch.
+pub const EVERYTHING: Set = !0;
 
 /// The frames, and other things, that a call may change or whose change may change its outcome.
 pub fn footprint(model: &Model, who: (usize, usize), call: &Call) -> Set {
@@ -516,7 +524,7 @@ fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
             let owned = model.owned(usize::from(*domid));
             owned | model.closure(owned) | charge(usize::from(*domid)) | POOL
         }
-        Call::Create(_) => !0,
+        Call::Create(_) | Call::Anew => EVERYTHING,
     }
 }
 

@@ -8,8 +8,9 @@ use hypervisor_core::frame::word::Word;
 
 use super::format::CPUS;
 use super::model::{
-    ALL, DOMAINS, FRAMES, Owner, RESERVED, Set, Use, VCPUS, bit, hypervisors_slot, members, target,
+    ALL, DOMAINS, FRAMES, Owner, RESERVED, Set, Use, Vcpu, bit, hypervisors_slot, members, target,
 };
+use super::page::Page;
 use super::world::{World, owner, usage};
 
 /// Counts of one frame.
@@ -24,16 +25,16 @@ pub struct Watch {
     words: [Word; FRAMES],
     /// When each frame was last given to somebody.
     given: [u64; FRAMES],
-    /// The present entries of each frame, by index, as they were when it was last looked through.
-    present: Vec<Vec<(usize, u64)>>,
-    /// Frames that were written since.
+    /// Each page table as it was when it was last looked through.
+    tables: Vec<Page>,
+    /// Frames that were written since, or were no table then.
     stale: Set,
     /// Checks so far.
     checks: u32,
 }
 
 /// Every so many checks all of memory is looked through, and nothing may have escaped.
-const WHOLE: u32 = 256;
+pub const WHOLE: u32 = 256;
 
 impl Watch {
     /// From now on.
@@ -41,7 +42,7 @@ impl Watch {
         Self {
             words: words(world),
             given: [0; FRAMES],
-            present: vec![Vec::new(); FRAMES],
+            tables: vec![Page::ZERO; FRAMES],
             stale: ALL,
             checks: 0,
         }
@@ -59,6 +60,7 @@ impl Watch {
     pub fn check(
         &mut self,
         world: &mut World,
+        held: &[Vcpu],
         busy: Set,
         epoch: u64,
         written: &[u64; FRAMES],
@@ -72,22 +74,26 @@ impl Watch {
         }
         self.words = now;
         self.look_through(world)?;
-        counts(world, &now, &self.present, busy)?;
+        counts(world, held, &now, &self.tables, busy)?;
         self.tlbs(world, written)
     }
 
-    /// Looks for present entries where memory was written, and now and then everywhere.
+    /// Looks through the tables that were written, and now and then through all.
     fn look_through(&mut self, world: &World) -> Result<(), String> {
         self.checks += 1;
         let whole = self.checks.is_multiple_of(WHOLE);
         for f in members(if whole { ALL } else { self.stale }) {
-            let now = present(world, f);
-            if self.stale & bit(f as u64) == 0 && now != self.present[f] {
+            let known = self.stale & bit(f as u64) == 0;
+            if !known && !matches!(usage(self.words[f]), Use::Table(_)) {
+                continue;
+            }
+            let now = world.words(f);
+            if known && now != self.tables[f] {
                 return Err(format!("frame {f:x} was written, and nobody noticed"));
             }
-            self.present[f] = now;
+            self.tables[f] = now;
+            self.stale &= !bit(f as u64);
         }
-        self.stale = 0;
         Ok(())
     }
 
@@ -139,8 +145,9 @@ fn words(world: &World) -> [Word; FRAMES] {
 /// accounted for. For busy frames the words may say more than can be seen, never less.
 fn counts(
     world: &mut World,
+    held: &[Vcpu],
     words: &[Word; FRAMES],
-    present: &[Vec<(usize, u64)>],
+    tables: &[Page],
     busy: Set,
 ) -> Result<(), String> {
     let mut counts = [Count::default(); FRAMES];
@@ -159,25 +166,19 @@ fn counts(
         }
         if let Use::Table(level) = usage(*word) {
             if word.is_validated() {
-                entries(words, (f, level), &present[f], &mut add)?;
+                entries(words, (f, level), &tables[f], &mut add)?;
             } else if bit(f as u64) & busy == 0 {
                 return Err(format!("frame {f:x} is locked, and nobody works on it"));
             }
         }
     }
     for d in 0..DOMAINS {
-        for mfn in world.shared(d) {
-            add(mfn.0, true);
-        }
-        for v in 0..VCPUS[d] {
-            let held = world.holdings((d, v));
-            let roots = held.kernel_root.into_iter().chain(held.user_root);
-            let pages = held
-                .gdt
-                .into_iter()
-                .chain(held.ldt_pages.into_iter().flatten());
-            roots.chain(pages).for_each(|mfn| add(mfn, true));
-        }
+        world.shared(d, |mfn| add(mfn.0, true));
+    }
+    for vcpu in held {
+        let roots = vcpu.kernel_root.iter().chain(&vcpu.user_root);
+        let pages = vcpu.gdt.iter().chain(vcpu.ldt_pages.iter().flatten());
+        roots.chain(pages).for_each(|mfn| add(*mfn, true));
     }
     let mut free = 0;
     let mut charged = [0; DOMAINS];
@@ -228,32 +229,14 @@ fn counts(
     Ok(())
 }
 
-/// The present entries of a frame, as if it were a table.
-fn present(world: &World, f: usize) -> Vec<(usize, u64)> {
-    let memory = world.hv.machine.frame_words(Mfn(f as u64));
-    let mut found = Vec::new();
-    for (eight, chunk) in memory.chunks(8).enumerate() {
-        let any = chunk
-            .iter()
-            .fold(0, |all, e| all | e.load(Ordering::Relaxed));
-        if any & 1 == 0 {
-            continue;
-        }
-        let entries = chunk.iter().map(|e| e.load(Ordering::Relaxed));
-        let numbered = entries.enumerate().map(|(i, e)| (eight * 8 + i, e));
-        found.extend(numbered.filter(|(_, e)| e & 1 != 0));
-    }
-    found
-}
-
 /// The entries of a valid table.
 fn entries(
     words: &[Word; FRAMES],
     (table, level): (usize, u8),
-    present: &[(usize, u64)],
+    page: &Page,
     add: &mut impl FnMut(u64, bool),
 ) -> Result<(), String> {
-    for &(index, entry) in present {
+    for (index, entry) in page.present() {
         if hypervisors_slot(level, index) {
             continue;
         }

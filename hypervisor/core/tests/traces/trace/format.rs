@@ -78,12 +78,14 @@ pub enum Kind {
     Destroy,
     /// A new domain in the place of one that was destroyed.
     Create,
+    /// Seldom: everything comes to rest, all domains end, and others begin. Else nothing.
+    Anew,
 }
 
 use Kind::*;
 
 /// How often each operation comes, of [`TOTAL`].
-const WEIGHTS: [(Kind, u8); 29] = [
+const WEIGHTS: [(Kind, u8); 30] = [
     (MmuUpdate, 62),
     (MmuForeign, 16),
     (UpdateVa, 20),
@@ -105,7 +107,7 @@ const WEIGHTS: [(Kind, u8); 29] = [
     (Decrease, 9),
     (Exchange, 4),
     (Reservation, 2),
-    (Touch, 16),
+    (Touch, 15),
     (Store, 10),
     (Tick, 4),
     (Mode, 5),
@@ -113,6 +115,7 @@ const WEIGHTS: [(Kind, u8); 29] = [
     (MaxMem, 1),
     (Destroy, 1),
     (Create, 2),
+    (Anew, 1),
 ];
 
 /// One step.

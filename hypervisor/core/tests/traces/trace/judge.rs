@@ -8,8 +8,8 @@ use hypervisor_core::error::Errno;
 use super::Outcome;
 use super::call::Call;
 use super::model::{
-    DOMAINS, FRAMES, Model, Owner, POOL, Set, Use, VCPUS, bit, charge, descriptor,
-    hypervisors_slot, kept, members, target,
+    DOMAINS, FRAMES, Model, Owner, POOL, Set, Use, Vcpu, bit, charge, descriptor, hypervisors_slot,
+    kept, members, target,
 };
 use super::world::{Who, World, owner, usage};
 
@@ -35,7 +35,7 @@ pub fn judge(model: &mut Model, world: &World, who: Who, call: &Call, outcome: &
     match outcome {
         Outcome::Result(is) => hypercall(model, world, who, call, *is),
         Outcome::Direct(mfn) => {
-            let used = model.uses.get(*mfn as usize).copied();
+            let used = model.counts.uses.get(*mfn as usize).copied();
             if matches!(used, Some(Use::Table(_) | Use::Descriptors)) {
                 return Err(format!("a store went through to frame {mfn:x}, {used:?}"));
             }
@@ -70,7 +70,7 @@ fn store(
         .map_or(0, |(table, index)| model.mem[table][index]);
     let table = target(entry);
     // As on real Xen, only of level 1.
-    let is_table = model.uses.get(table as usize) == Some(&Use::Table(1));
+    let is_table = model.counts.uses.get(table as usize) == Some(&Use::Table(1));
     let own = model.frames.get(table as usize).map(|f| f.owner) == Some(Owner::Domain(who.0));
     // A page that is no table: not the hypervisor's to carry out, whatever the TLB said.
     let mut shall = entry & 3 == 1 && is_table && own && va & 7 == 0;
@@ -104,6 +104,12 @@ fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -
     let mut freed = 0;
     let shall = match call {
         Call::Mmu(list, foreign) => {
+            if is == Errno::ESRCH.negated() && world.told(who).is_some_and(|done| done > 0) {
+                // What it did took the last of the domain that it names, which was there before.
+                for dom in &mut model.doms {
+                    dom.exists |= dom.dead;
+                }
+            }
             let parties = match model.parties(me, *foreign) {
                 Ok(parties) => parties,
                 Err(e) => {
@@ -114,6 +120,13 @@ fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -
             let mut result = Ok(());
             let mut done = 0;
             for &(ptr, val) in list {
+                if is == Errno::ESRCH.negated()
+                    && world.told(who) == Some(done)
+                    && model.parties(me, *foreign).is_err()
+                {
+                    // Interrupted then, and not gone on with.
+                    return Ok(freed);
+                }
                 result = match ptr & 7 {
                     0 | 2 | 3 => model.update(parties, ptr & !7, val, ptr & 7 == 2),
                     1 => machphys(model, me, *foreign as u16, ptr >> 12, val),
@@ -182,6 +195,9 @@ fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -
             let d = usize::from(*domid);
             if model.doms[d].exists {
                 if !model.doms[d].dead {
+                    for f in members(model.owned(d)).filter(|&f| model.frames[f].shared) {
+                        model.mem[f] = world.words(f);
+                    }
                     model.destroy(d);
                 }
                 0
@@ -355,7 +371,7 @@ fn exchange(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) ->
             f < FRAMES
                 && model.frames[f].owner == Owner::Domain(me)
                 && model.frames[f].claimed
-                && model.refs[f] == 1
+                && model.counts.refs[f] == 1
         };
         if !given.iter().all(idle) {
             result = Err(Errno::EINVAL);
@@ -397,7 +413,8 @@ fn exchange(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) ->
 /// What differs.
 pub fn compare(
     model: &mut Model,
-    world: &mut World,
+    world: &World,
+    held: &[Vcpu],
     busy: Set,
     dirty: &mut Set,
 ) -> Result<(), String> {
@@ -416,9 +433,9 @@ pub fn compare(
         );
         let shall = (
             frame.owner,
-            model.uses[f],
-            model.refs[f],
-            model.types[f],
+            model.counts.uses[f],
+            model.counts.refs[f],
+            model.counts.types[f],
             frame.claimed,
         );
         if is != shall || word.is_pinned() != frame.pinned.is_some() {
@@ -438,20 +455,15 @@ pub fn compare(
     for d in 0..DOMAINS {
         if charge(d) & busy == 0 {
             let is = world.domain(d).tot_pages.load(Ordering::Relaxed);
-            expect("the count of pages", is, model.charged(d))?;
-        }
-        for v in 0..VCPUS[d] {
-            if busy == 0 {
-                let (is, shall) = (world.holdings((d, v)), &model.doms[d].vcpus[v]);
-                if is != *shall {
-                    return Err(format!(
-                        "d{d}v{v} holds {is:x?}, and should hold {shall:x?}"
-                    ));
-                }
-            }
+            expect(&format!("d{d}'s count of pages"), is, model.charged(d))?;
         }
     }
     if busy == 0 {
+        for (is, shall) in held.iter().zip(model.doms.iter().flat_map(|d| &d.vcpus)) {
+            if is != shall {
+                return Err(format!("a vCPU holds {is:x?}, and should hold {shall:x?}"));
+            }
+        }
         model.half_done.clear();
     }
     Ok(())
@@ -470,15 +482,16 @@ pub fn memories(
     for f in members(*dirty & !busy) {
         memory(model, world, f)?;
     }
-    *dirty &= busy;
+    let shared = |f: &usize| model.frames[*f].shared;
+    let left = members(*dirty).filter(shared);
+    *dirty &= busy | left.fold(0, |set, f| set | bit(f as u64));
     Ok(())
 }
 
 /// Compares the memory of one frame.
 fn memory(model: &mut Model, world: &World, f: usize) -> Result<(), String> {
     if model.frames[f].shared {
-        // The hypervisor tells the time there.
-        model.mem[f] = world.words(f);
+        // The hypervisor tells the time there; to be looked at when it is no longer so.
         return Ok(());
     }
     if model.frames[f].owner == Owner::Free {
@@ -493,7 +506,7 @@ fn memory(model: &mut Model, world: &World, f: usize) -> Result<(), String> {
         if is == shall {
             continue;
         }
-        let table = matches!(model.uses[f], Use::Table(_) | Use::None);
+        let table = matches!(model.counts.uses[f], Use::Table(_) | Use::None);
         // The processor sets accessed and dirty bits, and clears none; as long as it remembers a
         // former table, in that too.
         let walked = table && is & 1 != 0 && is & !0x60 == shall & !0x60 && shall & !is == 0;
@@ -510,7 +523,7 @@ fn memory(model: &mut Model, world: &World, f: usize) -> Result<(), String> {
         if !walked && !half {
             return Err(format!("{f:x}[{index}] is {is:x}, and should be {shall:x}"));
         }
-        model.mem[f][index] = is;
+        model.mem[f].set(index, is);
     }
     Ok(())
 }

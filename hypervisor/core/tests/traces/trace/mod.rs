@@ -11,6 +11,7 @@ pub mod check;
 pub mod format;
 pub mod judge;
 pub mod model;
+pub mod page;
 pub mod world;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use hypervisor_core::entry::Irq;
 use hypervisor_core::platform::Machine;
 
-use call::{Call, Chooser, footprint, possible};
+use call::{Call, Chooser, EVERYTHING, footprint, possible};
 use check::Watch;
 use format::{CPUS, Kind, Random, STEP, Step, steps};
 use judge::judge;
@@ -29,6 +30,8 @@ use world::{Ended, Who, World};
 
 /// How often an interrupted operation is continued at once before others come between.
 const PATIENCE: u32 = 300;
+/// First operands of [`Kind::Anew`] that mean it.
+const ANEW: u8 = 12;
 /// Turns in which all open operations must come to an end.
 const TURNS: u32 = 600;
 
@@ -69,7 +72,8 @@ struct Open {
 /// A world, its model, and what is under way.
 pub struct Run {
     world: World,
-    model: Model,
+    /// What should be so.
+    pub model: Model,
     watch: Watch,
     open: Vec<Open>,
     dirty: Set,
@@ -80,6 +84,8 @@ pub struct Run {
     pub tallies: BTreeMap<Kind, Tally>,
     /// Ways into the hypervisor.
     pub entries: u64,
+    /// Checks of everything, and how many of them found nothing under way.
+    pub checks: [u64; 2],
     /// Steps begun.
     pub steps: usize,
 }
@@ -111,6 +117,7 @@ impl Run {
             verbose: false,
             tallies: BTreeMap::new(),
             entries: 0,
+            checks: [0; 2],
             steps: 0,
         };
         run.begin();
@@ -126,7 +133,6 @@ impl Run {
         }
         self.open.clear();
         self.dirty = 0;
-        self.budgets = Random(0);
         self.world.hv.machine.take_dirty();
         self.watch = Watch::new(&self.world);
     }
@@ -169,6 +175,11 @@ impl Run {
             self.step(&step)
                 .map_err(|why| format!("{why}\nafter {step}"))?;
         }
+        self.anew()
+    }
+
+    /// Lets everything come to rest, ends all domains, and begins again.
+    fn anew(&mut self) -> Result<(), String> {
         self.settle()?;
         self.world.restart()?;
         self.begin();
@@ -179,12 +190,29 @@ impl Run {
         self.open.iter().fold(0, |set, open| set | open.footprint)
     }
 
-    /// One step.
-    fn step(&mut self, step: &Step) -> Result<(), String> {
+    /// Makes `call` as `who`, who runs somewhere, and goes on with it as long as that helps.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub fn play(&mut self, who: Who, budget: u32, call: Call) -> Result<(), String> {
+        self.arrive();
+        let runs = |cpu: &usize| self.world.current(*cpu) == Some(who);
+        let cpu = (0..usize::from(CPUS)).find(runs);
+        let cpu = cpu.ok_or_else(|| format!("{who:?} does not run"))?;
+        self.ask(cpu, who, (Kind::Assist, call), (budget, true))
+    }
+
+    /// What comes before every step.
+    fn arrive(&mut self) {
         self.model.epoch += 1;
         self.world.hv.machine.set_epoch(self.model.epoch);
         self.world.answer_kicks();
         self.look_for_the_dead();
+    }
+
+    /// One step.
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        self.arrive();
         let cpu = usize::from(step.cpu);
         let Some(who) = self.world.current(cpu) else {
             self.world.interrupt(cpu, Irq::Spurious, step.budget);
@@ -194,6 +222,13 @@ impl Run {
             self.tally(step.kind).done += 1;
             self.world.hv.machine.advance(40_000_000);
             self.world.interrupt(cpu, Irq::Timer, step.budget);
+            return self.check();
+        }
+        if step.kind == Kind::Anew {
+            if step.args[0] < ANEW {
+                self.tally(step.kind).done += 1;
+                self.anew()?;
+            }
             return self.check();
         }
         let open = self
@@ -207,11 +242,19 @@ impl Run {
         if !possible(&self.model, who.0, &call) {
             return self.check();
         }
+        self.ask(cpu, who, (step.kind, call), (step.budget, step.at_once))
+    }
+
+    /// The guest on a CPU asks for something.
+    fn ask(
+        &mut self,
+        cpu: usize,
+        who: Who,
+        (kind, call): (Kind, Call),
+        (budget, at_once): (u32, bool),
+    ) -> Result<(), String> {
         if self.verbose {
-            println!(
-                "cpu{cpu} d{}v{} budget {}: {call:?}",
-                who.0, who.1, step.budget
-            );
+            println!("cpu{cpu} d{}v{} budget {budget}: {call:?}", who.0, who.1);
         }
         match call {
             Call::Create(d) => {
@@ -229,7 +272,7 @@ impl Run {
                 self.check()
             }
             Call::Touch(va, write) => {
-                let seen = self.touch(cpu, who, va, write, step.budget);
+                let seen = self.touch(cpu, who, va, write, budget);
                 let tally = self.tally(Kind::Touch);
                 *(if seen {
                     &mut tally.done
@@ -241,6 +284,10 @@ impl Run {
             }
             call => {
                 self.world.enter_kernel(cpu);
+                if self.world.current(cpu) != Some(who) {
+                    // On the way another came to run.
+                    return self.check();
+                }
                 match &call {
                     Call::Store(va, form, val) => {
                         self.world.prepare_store(cpu, who, *va, *form, *val)
@@ -251,14 +298,14 @@ impl Run {
                 let open = Open {
                     who,
                     call,
-                    kind: step.kind,
+                    kind,
                     footprint: 0,
                     mixed: false,
                     answered: false,
                 };
                 self.open.push(open);
                 let last = self.open.len() - 1;
-                self.go_on(cpu, last, step.budget, step.at_once)
+                self.go_on(cpu, last, budget, at_once)
             }
         }
     }
@@ -312,6 +359,8 @@ impl Run {
                 }
             }
             Call::LdtFault(at) => match self.world.ldt_fault(cpu, who, *at) {
+                // The access comes again: what was left over comes first.
+                Ended::Again if self.world.working(who) => Ended::Again,
                 Ended::Again => Ended::Behind,
                 other => other,
             },
@@ -334,6 +383,8 @@ impl Run {
         at_once: bool,
     ) -> Result<(), String> {
         let (who, call) = (self.open[index].who, self.open[index].call.clone());
+        // While the model does not follow, nothing is left open that can end.
+        let at_once = at_once || self.open.iter().any(|open| open.mixed);
         let mut budget = budget;
         for _ in 0..PATIENCE {
             if let Some(outcome) = self.enter(cpu, who, &call, budget)? {
@@ -362,27 +413,19 @@ impl Run {
         self.check()
     }
 
-    /// Open operations that touch the same things are mixed up from now on, and so is what any
-    /// of them touches.
+    /// Where open operations touch the same things, neither outcome is fixed, and the model follows
+    /// nothing until all of them are over.
     fn mix(&mut self) {
-        let mut again = true;
-        while std::mem::take(&mut again) {
-            for i in 0..self.open.len() {
-                for j in 0..i {
-                    let (a, b) = (&self.open[i], &self.open[j]);
-                    let both = a.footprint | b.footprint;
-                    // A vCPU ends its own earlier work first, but that may be mixed up itself.
-                    let in_order = a.who == b.who && !a.mixed && !b.mixed;
-                    let apart = in_order || a.footprint & b.footprint == 0;
-                    if apart || (a.mixed && b.mixed && a.footprint == b.footprint) {
-                        continue;
-                    }
-                    for k in [i, j] {
-                        self.open[k].mixed = true;
-                        self.open[k].footprint = both;
-                    }
-                    again = true;
-                }
+        let touches = |open: &&mut Open| open.footprint != 0;
+        let open: Vec<_> = self.open.iter_mut().filter(touches).collect();
+        let meet = |(i, a): (usize, &&mut Open)| {
+            // A vCPU ends its own earlier work first.
+            let other = |b: &&mut Open| a.who != b.who && a.footprint & b.footprint != 0;
+            a.mixed || open[..i].iter().any(other)
+        };
+        if open.iter().enumerate().any(meet) {
+            for open in open {
+                (open.mixed, open.footprint) = (true, EVERYTHING);
             }
         }
     }
@@ -396,7 +439,8 @@ impl Run {
         if self.open[index].footprint == 0 {
             // Only needed if something else is open, or if it left work.
             if self.open.len() > 1 || self.world.working(who) {
-                self.open[index].footprint = footprint(&self.model, who, &self.open[index].call);
+                let open = &mut self.open[index];
+                open.footprint = footprint(&self.model, who, &open.call);
             }
             self.mix();
         }
@@ -456,10 +500,7 @@ impl Run {
     /// Frames came or went by an operation of `who`: news to all others who work on such.
     fn spread(&mut self, changed: Set, who: Who) {
         for open in &mut self.open {
-            if open.who != who && changed & open.footprint != 0 {
-                open.mixed = true;
-                open.footprint |= changed;
-            }
+            open.mixed |= open.who != who && changed & open.footprint != 0;
         }
         self.mix();
     }
@@ -477,11 +518,12 @@ impl Run {
             .hv
             .machine
             .store_u64(hypervisor_core::addr::Mfn(mfn), offset, *val);
-        self.model.mem[f][offset / 8] = *val;
+        self.model.mem[f].set(offset / 8, *val);
         self.model.written[f] = self.model.epoch;
         for open in &mut self.open {
             open.mixed |= open.footprint & bit(mfn) != 0;
         }
+        self.mix();
     }
 
     /// Operations of a destroyed domain's vCPUs will never answer.
@@ -505,40 +547,27 @@ impl Run {
         if self.world.working(who) {
             return;
         }
-        let mut learn: Set = 0;
         let mut news = false;
         self.open.retain(|open| {
             let over = open.who == who && open.answered;
-            if over && open.mixed {
-                learn |= open.footprint;
-                news = true;
-            }
+            news |= over && open.mixed;
             !over
         });
-        if news {
-            let still = self.busy();
-            let before: Vec<_> = self.model.frames.iter().map(|f| f.owner).collect();
-            self.world.teach(&mut self.model, learn & !still);
-            for d in 0..DOMAINS {
-                for v in 0..VCPUS[d] {
-                    self.model.doms[d].vcpus[v] = self.world.holdings((d, v));
-                }
-            }
-            self.model.half_done.clear();
-            let freed = self.model.recount();
-            self.world.teach(&mut self.model, freed & ALL & !still);
-            let mut changed = freed;
-            for (f, before) in before.into_iter().enumerate() {
-                for owner in [before, self.model.frames[f].owner] {
-                    if let model::Owner::Domain(d) = owner
-                        && before != self.model.frames[f].owner
-                    {
-                        changed |= bit(f as u64) | POOL | model::charge(d);
-                    }
-                }
-            }
-            self.spread(changed, who);
+        if news && !self.open.iter().any(|open| open.mixed) {
+            self.learn();
         }
+    }
+
+    /// The model follows again, from what is so now.
+    fn learn(&mut self) {
+        self.world.teach(&mut self.model, ALL);
+        for d in 0..DOMAINS {
+            for v in 0..VCPUS[d] {
+                self.model.doms[d].vcpus[v] = self.world.holdings((d, v));
+            }
+        }
+        self.model.half_done.clear();
+        self.model.recount();
     }
 
     /// When the last frame of a dead domain goes, so does its number: while work is under way,
@@ -573,12 +602,14 @@ impl Run {
             match self.open.iter().position(|o| o.who == who && !o.answered) {
                 Some(open) => self.go_on(cpu, open, 1024, true)?,
                 None if self.open.iter().any(|o| o.who == who) => {
-                    // Any call ends the work.
-                    let call = Call::Assist(1, 0);
+                    // Any call that has to do with memory ends the work.
+                    let call = Call::Reservation(3, 0x7ff0);
                     self.world.enter_kernel(cpu);
-                    self.world.prepare_call(cpu, who, &call);
-                    let _ = self.world.hypercall(cpu, who, 1024);
-                    self.leftovers(who);
+                    if self.world.current(cpu) == Some(who) {
+                        self.world.prepare_call(cpu, who, &call);
+                        let _ = self.world.hypercall(cpu, who, 1024);
+                        self.leftovers(who);
+                    }
                 }
                 None => {}
             }
@@ -602,16 +633,19 @@ impl Run {
     fn check(&mut self) -> Result<(), String> {
         self.dirty |= self.take_dirty();
         let busy = self.busy();
+        self.checks[0] += 1;
+        self.checks[1] += u64::from(busy == 0);
         for d in 0..DOMAINS {
             let dom = self.world.domain(d);
             if dom.shutdown.load(std::sync::atomic::Ordering::Relaxed) != 0 {
                 return Err(format!("domain {d} was killed"));
             }
         }
-        judge::compare(&mut self.model, &mut self.world, busy, &mut self.dirty)?;
-        let written = self.model.written;
+        let held = self.world.all_holdings();
+        judge::compare(&mut self.model, &self.world, &held, busy, &mut self.dirty)?;
+        let Model { epoch, written, .. } = &self.model;
         self.watch
-            .check(&mut self.world, busy, self.model.epoch, &written)?;
+            .check(&mut self.world, &held, busy, *epoch, written)?;
         if busy & POOL == 0
             && let Some(f) = call::orphan(&self.model)
         {
@@ -638,16 +672,22 @@ pub fn run_alone(bytes: &[u8], verbose: bool) -> Result<(), String> {
     })
 }
 
-/// Leaves steps out of a failing trace while it still fails, for at most `patience`.
+/// What sort of failure it is: its words without numbers.
+fn sort(result: &Result<(), String>) -> Vec<&str> {
+    let words = result.as_ref().err().map(|why| why.split_whitespace());
+    let plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphabetic() && c != 'x');
+    words.into_iter().flatten().filter(plain).take(6).collect()
+}
+
+/// Leaves steps out of a failing trace while it still fails alike, for at most `patience`.
 pub fn shrink(bytes: &[u8], patience: Duration) -> Vec<u8> {
     let begun = Instant::now();
     let mut trace: Vec<u8> = bytes.to_vec();
     // Nothing behind the step that failed matters.
     let mut run = Run::new();
     let _ = catch_unwind(AssertUnwindSafe(|| run.trace(bytes)));
-    if run_alone(&bytes[..(run.steps * STEP).min(bytes.len())], false).is_err() {
-        trace.truncate(run.steps * STEP);
-    }
+    trace.truncate(run.steps * STEP);
+    let result = run_alone(&trace, false);
     let mut chunk = trace.len() / STEP / 2;
     while chunk > 0 {
         let mut at = 0;
@@ -655,7 +695,8 @@ pub fn shrink(bytes: &[u8], patience: Duration) -> Vec<u8> {
             let end = (at + chunk * STEP).min(trace.len());
             let mut shorter = trace.clone();
             shorter.drain(at..end);
-            if run_alone(&shorter, false).is_err() {
+            let other = run_alone(&shorter, false);
+            if other.is_err() && sort(&other) == sort(&result) {
                 trace = shorter;
             } else {
                 at = end;

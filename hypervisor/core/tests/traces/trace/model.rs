@@ -9,6 +9,8 @@
 
 use hypervisor_core::error::Errno;
 
+use super::page::Page;
+
 /// Frames of the machine.
 pub const FRAMES: usize = 48;
 /// Frames that the hypervisor keeps.
@@ -138,22 +140,49 @@ pub struct Parties {
     privileged: bool,
 }
 
+/// What follows from the facts.
+#[derive(Clone, Copy)]
+pub struct Counts {
+    /// The use of each frame.
+    pub uses: [Use; FRAMES],
+    /// How often it is used so.
+    pub types: [u32; FRAMES],
+    /// How often it is used at all.
+    pub refs: [u32; FRAMES],
+}
+
+impl Counts {
+    const NONE: Self = Self {
+        uses: [Use::None; FRAMES],
+        types: [0; FRAMES],
+        refs: [0; FRAMES],
+    };
+
+    fn add(&mut self, mfn: u64, what: Use) {
+        let f = mfn as usize;
+        if f >= FRAMES {
+            return;
+        }
+        self.refs[f] += 1;
+        if what != Use::None {
+            self.uses[f] = what;
+            self.types[f] += 1;
+        }
+    }
+}
+
 /// All facts.
 pub struct Model {
     /// Frames.
     pub frames: Vec<Frame>,
     /// Memory.
-    pub mem: Vec<[u64; 512]>,
+    pub mem: Vec<Page>,
     /// Machine-to-phys table.
     pub m2p: Vec<u64>,
     /// Domains.
     pub doms: Vec<Domain>,
-    /// What follows: the use of each frame, how often it is used so, and how often at all.
-    pub uses: [Use; FRAMES],
-    /// See `uses`.
-    pub types: [u32; FRAMES],
-    /// See `uses`.
-    pub refs: [u32; FRAMES],
+    /// What follows.
+    pub counts: Counts,
     /// Tables whose validation failed: the guest's data, partly in the form that tables have.
     pub half_done: Vec<(usize, u8)>,
     /// When a page that is no table was last written by a hypercall.
@@ -227,7 +256,7 @@ impl Model {
         };
         Self {
             frames: (0..FRAMES).map(frame).collect(),
-            mem: vec![[0; 512]; FRAMES],
+            mem: vec![Page::ZERO; FRAMES],
             m2p: vec![NO_PFN; FRAMES],
             doms: VCPUS
                 .map(|count| Domain {
@@ -235,9 +264,7 @@ impl Model {
                     ..Domain::default()
                 })
                 .to_vec(),
-            uses: [Use::None; FRAMES],
-            types: [0; FRAMES],
-            refs: [0; FRAMES],
+            counts: Counts::NONE,
             half_done: Vec::new(),
             written: [0; FRAMES],
             epoch: 0,
@@ -246,53 +273,31 @@ impl Model {
 
     // ---- what follows from the facts -----------------------------------------------------------
 
-    fn add(&mut self, mfn: u64, what: Use) {
-        let f = mfn as usize;
-        if f >= FRAMES {
-            return;
-        }
-        self.refs[f] += 1;
-        if what != Use::None {
-            self.uses[f] = what;
-            self.types[f] += 1;
-        }
-    }
-
     /// Works out every use and count from the facts.
     fn count(&mut self) {
-        self.uses = [Use::None; FRAMES];
-        self.types = [0; FRAMES];
-        self.refs = [0; FRAMES];
-        for f in 0..FRAMES {
-            let frame = self.frames[f];
+        let counts = &mut self.counts;
+        *counts = Counts::NONE;
+        for (f, frame) in self.frames.iter().enumerate() {
             if frame.claimed {
-                self.add(f as u64, Use::None);
+                counts.add(f as u64, Use::None);
             }
             if frame.shared {
-                self.add(f as u64, Use::Writable);
+                counts.add(f as u64, Use::Writable);
             }
             if let Some(level) = frame.pinned {
-                self.add(f as u64, Use::Table(level));
+                counts.add(f as u64, Use::Table(level));
             }
         }
-        for d in 0..DOMAINS {
-            for v in 0..VCPUS[d] {
-                let vcpu = self.doms[d].vcpus[v].clone();
-                for root in [vcpu.kernel_root, vcpu.user_root].into_iter().flatten() {
-                    self.add(root, Use::Table(4));
-                }
-                for page in vcpu
-                    .gdt
-                    .into_iter()
-                    .chain(vcpu.ldt_pages.into_iter().flatten())
-                {
-                    self.add(page, Use::Descriptors);
-                }
+        for vcpu in self.doms.iter().flat_map(|dom| &dom.vcpus) {
+            for root in [vcpu.kernel_root, vcpu.user_root].into_iter().flatten() {
+                counts.add(root, Use::Table(4));
             }
+            let pages = vcpu.gdt.iter().chain(vcpu.ldt_pages.iter().flatten());
+            pages.for_each(|page| counts.add(*page, Use::Descriptors));
         }
         for level in (1..=4).rev() {
             for table in 0..FRAMES {
-                if self.uses[table] == Use::Table(level) {
+                if self.counts.uses[table] == Use::Table(level) {
                     self.count_entries(table, level);
                 }
             }
@@ -300,28 +305,16 @@ impl Model {
     }
 
     fn count_entries(&mut self, table: usize, level: u8) {
-        for eight in 0..64 {
-            let first = eight * 8;
-            if self.mem[table][first..first + 8]
-                .iter()
-                .fold(0, |all, e| all | e)
-                & P
-                == 0
-            {
+        for (index, entry) in self.mem[table].present() {
+            if hypervisors_slot(level, index) {
                 continue;
             }
-            for index in first..first + 8 {
-                let entry = self.mem[table][index];
-                if entry & P == 0 || hypervisors_slot(level, index) {
-                    continue;
-                }
-                let what = match level {
-                    1 if entry & RW != 0 => Use::Writable,
-                    1 => Use::None,
-                    _ => Use::Table(level - 1),
-                };
-                self.add(target(entry), what);
-            }
+            let what = match level {
+                1 if entry & RW != 0 => Use::Writable,
+                1 => Use::None,
+                _ => Use::Table(level - 1),
+            };
+            self.counts.add(target(entry), what);
         }
     }
 
@@ -332,7 +325,7 @@ impl Model {
         let mut freed = 0;
         for f in 0..FRAMES {
             if let Owner::Domain(d) = self.frames[f].owner
-                && self.refs[f] == 0
+                && self.counts.refs[f] == 0
             {
                 freed |= bit(f as u64) | charge(d) | POOL;
                 self.frames[f].owner = Owner::Free;
@@ -376,8 +369,8 @@ impl Model {
         for _ in 0..4 {
             let mut next = 0;
             for f in members(new) {
-                for entry in self.mem[f].iter().filter(|&&e| e & P != 0) {
-                    next |= bit(target(*entry));
+                for (_, entry) in self.mem[f].present() {
+                    next |= bit(target(entry));
                 }
             }
             new = next & !all;
@@ -393,7 +386,7 @@ impl Model {
     pub fn l1_slot(&self, root: u64, va: u64) -> Option<(usize, usize)> {
         let mut table = root as usize;
         for level in (2..=4).rev() {
-            let entry = self.mem[table][(va >> (3 + 9 * level) & 511) as usize];
+            let entry = self.mem.get(table)?[(va >> (3 + 9 * level) & 511) as usize];
             if entry & P == 0 {
                 return None;
             }
@@ -456,7 +449,7 @@ impl Model {
     }
 
     fn may_write(&self, d: usize, mfn: u64) -> bool {
-        self.owns(d, mfn) && matches!(self.uses[mfn as usize], Use::None | Use::Writable)
+        self.owns(d, mfn) && matches!(self.counts.uses[mfn as usize], Use::None | Use::Writable)
     }
 
     /// Whether a level-1 entry may be there; gives it as it is then kept. Its use is noted.
@@ -468,11 +461,11 @@ impl Model {
         }
         if let Some(d) = parties.pages {
             if entry & RW != 0 && self.may_write(d, mfn) {
-                self.add(mfn, Use::Writable);
+                self.counts.add(mfn, Use::Writable);
                 return Ok(entry);
             }
             if entry & RW == 0 && self.owns(d, mfn) {
-                self.add(mfn, Use::None);
+                self.counts.add(mfn, Use::None);
                 return Ok(entry);
             }
         }
@@ -493,11 +486,11 @@ impl Model {
     /// Makes a frame a table of a level, with all below it; changes nothing but the marks of
     /// `half_done` if that cannot be.
     pub fn table(&mut self, d: usize, mfn: u64, level: u8) -> Result<()> {
-        let before = (self.uses, self.types, self.refs);
+        let before = self.counts;
         let mut undo = Vec::new();
         let made = self.table_below(d, mfn, level, &mut undo);
         if made.is_err() {
-            (self.uses, self.types, self.refs) = before;
+            self.counts = before;
             for (f, level, old) in undo {
                 self.mem[f] = old;
                 self.half_done.push((f, level));
@@ -511,24 +504,24 @@ impl Model {
         d: usize,
         mfn: u64,
         level: u8,
-        undo: &mut Vec<(usize, u8, [u64; 512])>,
+        undo: &mut Vec<(usize, u8, Page)>,
     ) -> Result<()> {
         if !self.owns(d, mfn) {
             return Err(Errno::EINVAL);
         }
         let f = mfn as usize;
-        match self.uses[f] {
+        match self.counts.uses[f] {
             Use::Table(now) if now == level => {
-                self.add(mfn, Use::Table(level));
+                self.counts.add(mfn, Use::Table(level));
                 return Ok(());
             }
-            Use::None => self.add(mfn, Use::Table(level)),
+            Use::None => self.counts.add(mfn, Use::Table(level)),
             _ => return Err(Errno::EINVAL),
         }
-        undo.push((f, level, self.mem[f]));
+        undo.push((f, level, self.mem[f].clone()));
         if level == 4 {
             for slot in 256..272 {
-                self.mem[f][slot] = P | RW | (slot as u64) << 40;
+                self.mem[f].set(slot, P | RW | (slot as u64) << 40);
             }
         }
         let own = Parties {
@@ -536,9 +529,9 @@ impl Model {
             pages: Some(d),
             privileged: d == 0,
         };
-        for index in 0..512 {
-            let entry = self.mem[f][index];
-            if entry & P == 0 || hypervisors_slot(level, index) {
+        let entries: Vec<_> = self.mem[f].present().collect();
+        for (index, entry) in entries {
+            if hypervisors_slot(level, index) {
                 continue;
             }
             let entry = kept(level, entry);
@@ -550,7 +543,7 @@ impl Model {
             } else {
                 return Err(Errno::EINVAL);
             };
-            self.mem[f][index] = entry;
+            self.mem[f].set(index, entry);
         }
         Ok(())
     }
@@ -561,22 +554,19 @@ impl Model {
             return Err(Errno::EINVAL);
         }
         let f = mfn as usize;
-        match self.uses[f] {
+        match self.counts.uses[f] {
             Use::Descriptors => {}
             Use::None => {
-                let mut page = self.mem[f];
-                for entry in &mut page {
-                    let Some(kept) = descriptor(*entry) else {
-                        self.half_done.push((f, 0));
-                        return Err(Errno::EINVAL);
-                    };
-                    *entry = kept;
-                }
-                self.mem[f] = page;
+                let kept: Option<Vec<u64>> = self.mem[f].iter().map(descriptor).collect();
+                let Some(kept) = kept else {
+                    self.half_done.push((f, 0));
+                    return Err(Errno::EINVAL);
+                };
+                self.mem[f] = Page::new(std::array::from_fn(|i| kept[i]));
             }
             _ => return Err(Errno::EINVAL),
         }
-        self.add(mfn, Use::Descriptors);
+        self.counts.add(mfn, Use::Descriptors);
         Ok(())
     }
 
@@ -589,11 +579,11 @@ impl Model {
             return Err(Errno::EINVAL);
         }
         let f = mfn as usize;
-        let level = match self.uses[f] {
+        let level = match self.counts.uses[f] {
             Use::Table(level) => level,
             Use::Descriptors => return Err(Errno::EINVAL),
             Use::None | Use::Writable => {
-                self.mem[f][index] = raw;
+                self.mem[f].set(index, raw);
                 self.written[f] = self.epoch;
                 return Ok(());
             }
@@ -613,7 +603,8 @@ impl Model {
                 self.table(parties.table, target(new), level - 1)?;
             }
         }
-        self.mem[f][index] = if keep { new | old & (A | D) } else { new };
+        let kept = if keep { old & (A | D) } else { 0 };
+        self.mem[f].set(index, new | kept);
         Ok(())
     }
 
@@ -654,17 +645,17 @@ impl Model {
         if from.is_some_and(|from| !self.owns(d, from)) || !self.may_write(d, to) {
             return Err(Errno::EINVAL);
         }
-        self.mem[to as usize] = from.map_or([0; 512], |from| self.mem[from as usize]);
+        self.mem[to as usize] = from.map_or(Page::ZERO, |from| self.mem[from as usize].clone());
         self.written[to as usize] = self.epoch;
         Ok(())
     }
 
     /// `set_gdt`.
     pub fn set_gdt(&mut self, me: (usize, usize), frames: &[u64]) -> Result<()> {
-        let before = (self.uses, self.types, self.refs);
+        let before = self.counts;
         for &mfn in frames {
             if let Err(e) = self.descriptors(me.0, mfn) {
-                (self.uses, self.types, self.refs) = before;
+                self.counts = before;
                 return Err(e);
             }
         }
@@ -681,7 +672,7 @@ impl Model {
         if !self.may_write(d, mfn) {
             self.descriptors(d, mfn)?;
         }
-        self.mem[mfn as usize][index] = kept;
+        self.mem[mfn as usize].set(index, kept);
         self.written[mfn as usize] = self.epoch;
         Ok(())
     }
@@ -725,7 +716,7 @@ impl Model {
         d: usize,
         first: u64,
         order: u32,
-        machine: &dyn Fn(usize) -> [u64; 512],
+        machine: &dyn Fn(usize) -> Page,
     ) -> Result<(), String> {
         for mfn in first..first + (1 << order) {
             let f = mfn as usize;
@@ -741,7 +732,7 @@ impl Model {
             let own = self.frames[f].data == Some((d, self.doms[d].life));
             // Mixed operations freed it, and nobody saw whose data is in it.
             let unseen = self.frames[f].data == Some((DOMAINS, 0));
-            if now != [0; 512] && !(own && now == self.mem[f]) && !unseen {
+            if now != Page::ZERO && !(own && now == self.mem[f]) && !unseen {
                 return Err(format!(
                     "frame {mfn:x} came with data of {:?}",
                     self.frames[f].data

@@ -23,7 +23,8 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::call::Call;
 use super::format::CPUS;
-use super::model::{self, DOMAINS, FRAMES, Model, Owner, RESERVED, Set, VCPUS, members};
+use super::model::{self, DOMAINS, FRAMES, Model, Owner, RESERVED, Set, VCPUS, bit, members};
+use super::page::Page;
 
 /// Guest memory that the page tables cannot take away, and each vCPU's part of it.
 const WINDOW: u64 = 0x7f80_0000_0000;
@@ -84,6 +85,11 @@ pub enum Ended {
     Behind,
     /// The guest is in its handler.
     Handler,
+}
+
+/// All vCPUs, domain by domain.
+fn everybody() -> impl Iterator<Item = Who> {
+    (0..DOMAINS).flat_map(|d| (0..VCPUS[d]).map(move |v| (d, v)))
 }
 
 fn part(who: Who) -> usize {
@@ -477,7 +483,8 @@ impl World {
             | Call::Store(..)
             | Call::Tick
             | Call::Mode
-            | Call::Create(_) => unreachable!("no hypercall"),
+            | Call::Create(_)
+            | Call::Anew => unreachable!("no hypercall"),
         }
     }
 
@@ -555,16 +562,21 @@ impl World {
     }
 
     /// The words of a frame.
-    pub fn words(&self, f: usize) -> [u64; 512] {
+    pub fn words(&self, f: usize) -> Page {
         let words = self.hv.machine.frame_words(Mfn(f as u64));
-        std::array::from_fn(|i| words[i].load(Ordering::Relaxed))
+        Page::new(std::array::from_fn(|i| words[i].load(Ordering::Relaxed)))
     }
 
-    /// Pages that the hypervisor shares with a domain.
-    pub fn shared(&self, d: usize) -> Vec<Mfn> {
+    /// Shows `look` the pages that the hypervisor shares with a domain.
+    pub fn shared(&self, d: usize, look: impl FnMut(Mfn)) {
         let state = self.domain(d).lock();
         let grants = state.grants.frames.iter().copied();
-        state.shared_info.into_iter().chain(grants).collect()
+        state.shared_info.into_iter().chain(grants).for_each(look);
+    }
+
+    /// What each vCPU holds, domain by domain.
+    pub fn all_holdings(&mut self) -> Vec<model::Vcpu> {
+        everybody().map(|who| self.holdings(who)).collect()
     }
 
     /// What a vCPU holds.
@@ -583,7 +595,7 @@ impl World {
     /// charged to, unless that is gone.
     pub fn frames_in_hand(&mut self) -> Vec<(Option<usize>, u32)> {
         let mut all = Vec::new();
-        for who in (0..DOMAINS).flat_map(|d| (0..VCPUS[d]).map(move |v| (d, v))) {
+        for who in everybody() {
             let hand = self.vcpu(who, |vcpu| vcpu.frames_in_hand()).flatten();
             if let Some((slot, generation, frames)) = hand {
                 let d = usize::from(slot);
@@ -601,7 +613,10 @@ impl World {
 
     /// The model's facts about the frames of `set` become what is so.
     pub fn teach(&self, model: &mut Model, set: Set) {
-        let shared: Vec<Mfn> = (0..DOMAINS).flat_map(|d| self.shared(d)).collect();
+        let mut shared = 0;
+        for d in 0..DOMAINS {
+            self.shared(d, |mfn| shared |= bit(mfn.0));
+        }
         for f in members(set) {
             let word = self.hv.frames.word(Mfn(f as u64));
             let frame = &mut model.frames[f];
@@ -615,7 +630,7 @@ impl World {
             frame.owner = owner;
             frame.claimed = word.is_allocated();
             frame.pinned = word.is_pinned().then(|| word.kind().level().unwrap_or(0));
-            frame.shared = shared.contains(&Mfn(f as u64));
+            frame.shared = shared & bit(f as u64) != 0;
             model.mem[f] = self.words(f);
             model.m2p[f] = self.hv.m2p[f].load(Ordering::Relaxed);
         }

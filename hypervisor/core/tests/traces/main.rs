@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, panic, thread};
 
 use trace::format::{Kind, Random, STEP, steps};
-use trace::{Run, Tally, run_alone, shrink};
+use trace::{Fuzzer, Run, Tally, run_alone, shrink};
 
 /// Steps of one trace. A world of its own for each is never given back to the host.
 const LENGTH: usize = 50_000;
@@ -117,7 +117,7 @@ fn run_many(seed: u64, total: u64, threads: u64) -> Sum {
 #[test]
 fn traces_agree_with_the_model() {
     let seed = number("TRACE_SEED", 1);
-    let sum = run_many(seed, number("TRACE_OPERATIONS", 60_000), 1);
+    let sum = run_many(seed, number("TRACE_OPERATIONS", 20_000), 1);
     for (kind, tally) in sum.tallies {
         assert!(tally.done > 0, "{kind:?} never succeeded: {tally:?}");
     }
@@ -166,6 +166,29 @@ fn long() {
         sum.entries,
         done as f64 / seconds
     );
+}
+
+/// The corpus that fuzzing begins with: many short traces, and some that end within a step.
+fn corpus() -> impl Iterator<Item = (u64, Vec<u8>)> {
+    (0..64).map(|seed| {
+        let mut bytes = Random(seed).trace(4 << (seed % 6));
+        bytes.truncate(bytes.len() - seed as usize % STEP);
+        (seed, bytes)
+    })
+}
+
+/// What the fuzz target does with its corpus, without the fuzzer. `TRACE_CORPUS` names a directory
+/// to keep the corpus in.
+#[test]
+fn the_fuzz_target_runs_its_corpus() {
+    let mut fuzzer = Fuzzer::new();
+    let kept = env::var("TRACE_CORPUS");
+    for (seed, bytes) in corpus() {
+        fuzzer.feed(&bytes);
+        if let Ok(dir) = &kept {
+            fs::write(Path::new(dir).join(format!("seed-{seed}")), &bytes).unwrap();
+        }
+    }
 }
 
 /// A trace from a file, alone and told step by step.

@@ -672,6 +672,37 @@ pub fn run_alone(bytes: &[u8], verbose: bool) -> Result<(), String> {
     })
 }
 
+/// Traces that one world of a [`Fuzzer`] runs: worlds are never given back to the host.
+const LIVES: u32 = 500;
+
+/// Runs the traces that a fuzzer makes up, many in one world.
+pub struct Fuzzer {
+    run: Run,
+    lives: u32,
+}
+
+impl Fuzzer {
+    /// One that has run nothing yet.
+    pub fn new() -> Self {
+        Self {
+            run: Run::new(),
+            lives: 0,
+        }
+    }
+
+    /// Runs a trace; panics when something is wrong.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.lives == LIVES {
+            *self = Self::new();
+        }
+        self.lives += 1;
+        if let Err(why) = self.run.trace(bytes) {
+            // What earlier traces left behind may have a part in it.
+            panic!("{why}\nin a world of its own: {:?}", run_alone(bytes, true));
+        }
+    }
+}
+
 /// What sort of failure it is: its words without numbers.
 fn sort(result: &Result<(), String>) -> Vec<&str> {
     let words = result.as_ref().err().map(|why| why.split_whitespace());

@@ -461,3 +461,37 @@ fn nothing_is_lost_over_many_lives() {
     println!("{built} guests built and destroyed, {refused} refused half-way, nothing lost");
     assert!(built >= 90 && refused >= 1);
 }
+
+#[test]
+fn weights_and_caps_are_shown_and_set() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    assert_eq!(ok(&mut shell, "xl sched-credit2 -d guest1 -w 512"), "");
+    ok(&mut shell, "xl sched-credit2 -d guest1 -c 50");
+    let all = ok(&mut shell, "xl sched-credit2");
+    let rows: Vec<Vec<&str>> = all
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[0], ["Name", "ID", "Weight", "Cap"]);
+    assert_eq!(rows[1], ["Domain-0", "0", "256", "0"]);
+    assert_eq!(rows[2], ["guest1", "1", "512", "50"]);
+    let one = ok(&mut shell, "xl sched-credit2 -d guest1");
+    assert_eq!(one.lines().last(), all.lines().last());
+    fails(
+        &mut shell,
+        "xl sched-credit2 -d guest1 -c 101",
+        1,
+        "scheduler_op",
+    );
+    fails(&mut shell, "xl sched-credit2 -d nobody -w 1", 1, "nobody");
+    for wrong in [
+        "-d",
+        "-w 5",
+        "-d guest1 -w -1",
+        "-d guest1 -w 65536",
+        "-x 1",
+    ] {
+        fails(&mut shell, &format!("xl sched-credit2 {wrong}"), 2, "usage");
+    }
+}

@@ -13,6 +13,7 @@ mod check;
 mod dev;
 mod global;
 mod hypercall;
+mod load;
 mod log;
 mod mm;
 mod panic;
@@ -81,6 +82,10 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     }
     if let Some(seed) = boot.option("trace") {
         trace::run(seed);
+        power_off();
+    }
+    if let Some(name) = boot.option("load") {
+        load::run(&boot, name);
         power_off();
     }
     if let Some(name) = boot.option("rogue") {

@@ -33,6 +33,13 @@ fn request<T: IntoBytes + Immutable>(cmd: u32, domain: domid_t, argument: T) -> 
     op
 }
 
+fn scheduling(domain: domid_t, cmd: u32, share: xen_domctl_sched_credit2) -> xen_domctl {
+    let mut argument = xen_domctl_scheduler_op::new_zeroed();
+    (argument.sched_id, argument.cmd) = (XEN_SCHEDULER_CREDIT2, cmd);
+    argument.u.set(share);
+    request(XEN_DOMCTL_scheduler_op, domain, argument)
+}
+
 /// Typed domctls.
 pub trait DomctlExt: super::HyperExt {
     /// XEN_DOMCTL_createdomain with an id of the hypervisor's choice. The domain is paused.
@@ -127,6 +134,26 @@ pub trait DomctlExt: super::HyperExt {
             "XEN_DOMCTL_max_mem",
             &mut request(XEN_DOMCTL_max_mem, domain, argument),
         )
+    }
+
+    /// XEN_DOMCTL_scheduler_op: a domain's weight and cap, of credit2.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn share(&mut self, domain: domid_t) -> Result<xen_domctl_sched_credit2, Error> {
+        let nothing = xen_domctl_sched_credit2 { weight: 0, cap: 0 };
+        let mut op = scheduling(domain, XEN_DOMCTL_SCHEDOP_getinfo, nothing);
+        self.domctl("XEN_DOMCTL_scheduler_op", &mut op)?;
+        Ok(op.u.get::<xen_domctl_scheduler_op>().u.get())
+    }
+
+    /// XEN_DOMCTL_scheduler_op: sets a domain's weight and cap.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn set_share(&mut self, domain: domid_t, share: xen_domctl_sched_credit2) -> Result<(), Error> {
+        let mut op = scheduling(domain, XEN_DOMCTL_SCHEDOP_putinfo, share);
+        self.domctl("XEN_DOMCTL_scheduler_op", &mut op)
     }
 
     /// XEN_DOMCTL_max_vcpus: allocates the vCPUs.

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::host::Host;
-use super::{Shell, attach, builtin, demo, guests, lifecycle, list};
+use super::{Shell, attach, builtin, demo, guests, lifecycle, list, sched};
 use crate::error::Error;
 
 /// Why a command did not succeed.
@@ -81,6 +81,9 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
             "xl mem-set guest1 16" => guests::mem_set;
         "mem-max" "NAME SIZE" "set how far a domain may grow, in MiB (or with k, m, g)"
             "xl mem-max guest1 32" => guests::mem_max;
+        "sched-credit2" "[-d NAME [-w WEIGHT] [-c CAP]]"
+            "show or set domains' weights and caps (in percent of a CPU, 0 for none)"
+            "xl sched-credit2 -d guest1 -w 512" => sched::credit2;
         "console" "[-l] NAME" "use a domain's console, leave with ^] (-l: only show its log)"
             "xl console guest1" => attach::console;
         "quiet" "[on|off]" "keep guest output off this terminal" "xl quiet" => attach::quiet;

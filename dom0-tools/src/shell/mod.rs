@@ -13,6 +13,7 @@ mod guests;
 mod host;
 mod lifecycle;
 mod list;
+mod sched;
 mod words;
 
 use alloc::format;

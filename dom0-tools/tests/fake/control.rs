@@ -64,6 +64,7 @@ impl Machine {
             handle: create.handle,
             max_vcpus: create.max_vcpus,
             vcpus: 0,
+            share: (256, 0),
             max_pages: 0,
             shared_info,
             paused: true,
@@ -142,6 +143,7 @@ impl Machine {
                 }
                 domain.vcpus = max;
             }
+            XEN_DOMCTL_scheduler_op => self.schedule(id, op)?,
             XEN_DOMCTL_hypercall_init => {
                 let mfn = op.u.get::<xen_domctl_hypercall_init>().gmfn;
                 self.owned(mfn, id)?;
@@ -156,6 +158,27 @@ impl Machine {
             _ => return Err(XEN_ENOSYS),
         }
         Ok(0)
+    }
+
+    /// Weight and cap, as credit2 has them; domain 0's are not kept.
+    fn schedule(&mut self, id: domid_t, op: &mut xen_domctl) -> Result<()> {
+        let mut request: xen_domctl_scheduler_op = op.u.get();
+        let asked: xen_domctl_sched_credit2 = request.u.get();
+        let mut share = (256, 0);
+        if id != 0 {
+            let domain = self.domain(id)?;
+            if request.cmd == XEN_DOMCTL_SCHEDOP_putinfo {
+                if u32::from(asked.cap) > 100 * domain.vcpus {
+                    return Err(XEN_EINVAL);
+                }
+                domain.share = (asked.weight, asked.cap);
+            }
+            share = domain.share;
+        }
+        let (weight, cap) = share;
+        request.u.set(xen_domctl_sched_credit2 { weight, cap });
+        op.u.set(request);
+        Ok(())
     }
 
     fn set_context(&mut self, id: domid_t, vcpu: u32, context: vcpu_guest_context) -> Result<()> {

@@ -39,6 +39,8 @@ pub enum Port {
 pub struct Domain {
     pub handle: [u8; 16],
     pub max_vcpus: u32,
+    /// Weight and cap.
+    pub share: (u16, u16),
     pub vcpus: u32,
     pub max_pages: u64,
     pub shared_info: u64,

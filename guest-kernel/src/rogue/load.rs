@@ -9,7 +9,8 @@ use hypercall_abi::event_channel::{
 pub(super) const ROGUES: &[Rogue] = &[
     ("spin", || {
         loop {
-            core::hint::spin_loop();
+            // No `pause`, for which an emulator may leave off.
+            core::hint::black_box(());
         }
     }),
     ("yield-loop", || {
@@ -20,6 +21,7 @@ pub(super) const ROGUES: &[Rogue] = &[
     ("event-flood", event_flood),
     ("dom0-event-flood", dom0_event_flood),
     ("timer-flood", timer_flood),
+    ("timer-storm", timer_storm),
     ("console-flood", console_flood),
     ("log-flood", log_flood),
     ("fault-flood", fault_flood),
@@ -59,6 +61,14 @@ fn dom0_event_flood() {
 fn timer_flood() {
     loop {
         let _ = call(__HYPERVISOR_set_timer_op, [1, 0, 0, 0, 0]);
+        hypercall::sched_block();
+    }
+}
+
+/// A timer that expires as soon as it sleeps, which it does at once.
+fn timer_storm() {
+    loop {
+        let _ = hypercall::set_singleshot_timer(crate::dev::time::system_time() + 3000);
         hypercall::sched_block();
     }
 }

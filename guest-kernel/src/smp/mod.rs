@@ -53,6 +53,8 @@ pub(crate) struct Member {
     pub(crate) ticks: AtomicU64,
     pub(crate) others: AtomicU64,
     pub(crate) nmis: AtomicU64,
+    /// The time-stamp counter when it last began to take events.
+    pub(crate) heard_at: AtomicU64,
     /// Where it goes on after an exception; 0 where it meets none.
     pub(crate) resume: AtomicU64,
     /// The vector of the last exception.
@@ -73,6 +75,7 @@ impl Member {
             ticks: AtomicU64::new(0),
             others: AtomicU64::new(0),
             nmis: AtomicU64::new(0),
+            heard_at: AtomicU64::new(0),
             resume: AtomicU64::new(0),
             vector: AtomicU64::new(0),
         }
@@ -248,7 +251,10 @@ pub(crate) fn entered(frame: &mut TrapFrame) -> bool {
 
 /// Takes the vCPU's events.
 fn hear(vcpu: usize) {
+    // SAFETY: reading the time-stamp counter has no effect.
+    let now = unsafe { core::arch::x86_64::_rdtsc() };
     let me = member(vcpu);
+    me.heard_at.store(now, Ordering::Relaxed);
     let flag = shared::byte(info(vcpu, offset_of!(vcpu_info, evtchn_upcall_pending)));
     let selector = shared::word(info(vcpu, offset_of!(vcpu_info, evtchn_pending_sel)));
     while flag.swap(0, Ordering::SeqCst) != 0 {

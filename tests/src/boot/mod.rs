@@ -3,6 +3,7 @@
 mod bad_input;
 mod balloon;
 mod command_line;
+mod fairness;
 mod grub_iso;
 mod guests;
 mod linux_dom0;
@@ -36,9 +37,10 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 19] = [
+pub const ALL: [BootTest; 20] = [
     linux_dom0::TEST,
     xen_peer::TEST,
+    fairness::TEST,
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,
     rogues::TEST,

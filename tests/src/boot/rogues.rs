@@ -91,6 +91,7 @@ const ROGUES: &[(&str, End)] = &[
     ("event-flood", Endless),
     ("dom0-event-flood", Endless),
     ("timer-flood", Endless),
+    ("timer-storm", Endless),
     ("console-flood", Endless),
     ("log-flood", Endless),
     ("fault-flood", Endless),

@@ -2,24 +2,49 @@
 
 use core::sync::atomic::Ordering;
 
+use hypercall_abi::vcpu::{RUNSTATE_runnable, RUNSTATE_running};
+
 use crate::hypervisor::Hypervisor;
 use crate::platform::{Machine, Shutdown};
+use crate::sched::share::share;
 
 /// Acts on a key.
 pub(super) fn pressed<M: Machine>(hv: &Hypervisor<M>, key: u8) {
     match key {
-        b'h' => log::info!("keys: h this list, m memory, q domains, R restart the machine"),
+        b'h' => {
+            log::info!("keys: h this list, m memory, q domains, r CPU time, R restart the machine")
+        }
         b'm' => log::info!(
             "memory: {} pages in all, {} free",
             hv.frames.ram_frames(),
             hv.frames.free_frames()
         ),
         b'q' => domains(hv),
+        b'r' => cpu_time(hv),
         b'R' => {
             log::info!("restarting the machine: asked for by a debug key");
             hv.machine.shutdown(Shutdown::Reboot)
         }
         _ => log::info!("no debug key {:?}; h lists them", char::from(key)),
+    }
+}
+
+/// What every vCPU had by the same moment.
+fn cpu_time<M: Machine>(hv: &Hypervisor<M>) {
+    let now = hv.machine.now();
+    log::info!("scheduler {}, at {now} ns", hv.sched.policy().kind().name());
+    for dom in hv.domains.iter() {
+        let (weight, cap) = share(dom).unwrap_or_default();
+        log::info!("d{}: weight {weight}, cap {cap} %", dom.id());
+        for (index, vcpu) in dom.lock().vcpus.iter().enumerate() {
+            let time = vcpu.sched.runstate(now).time;
+            log::info!(
+                "  d{}v{index}: ran {} ns, waited {} ns",
+                dom.id(),
+                time[RUNSTATE_running as usize],
+                time[RUNSTATE_runnable as usize]
+            );
+        }
     }
 }
 

@@ -6,8 +6,10 @@
 
 use crate::platform::Nanos;
 
-/// The time in whose course the bucket fills.
-const PERIOD: Nanos = 10_000_000;
+/// The time in whose course the bucket fills. What was not used for longer is lost.
+const PERIOD: Nanos = 20_000_000;
+/// What part of the bucket is waited for when it is empty.
+const PART: i64 = 4;
 /// Least time that a vCPU is given to run at once.
 const LEAST: Nanos = 50_000;
 
@@ -90,18 +92,18 @@ impl Cap {
         each.max(LEAST)
     }
 
-    /// When the bucket is half full.
+    /// When the bucket holds enough for a while.
     #[must_use]
     pub fn ready_at(&self) -> Nanos {
-        let want = (self.size() / 2).saturating_sub(self.left).max(0);
+        let want = (self.size() / PART).saturating_sub(self.left).max(0);
         let wait = want.unsigned_abs().div_ceil(u64::from(self.percent.max(1)));
         self.at.saturating_add(wait)
     }
 
-    /// Whether the bucket is half full at `now`; then it is no longer waited for.
+    /// Whether the bucket holds enough at `now`; then it is no longer waited for.
     pub fn is_ready(&mut self, now: Nanos) -> bool {
         self.fill(now, 0);
-        if self.left < self.size() / 2 {
+        if self.left < self.size() / PART {
             return false;
         }
         self.empty = false;

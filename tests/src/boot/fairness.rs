@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::BootTest;
+use super::numbers::number_after;
 use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::Machine;
 use crate::require;
@@ -249,14 +250,6 @@ fn said<'a>(text: &'a str, name: &str, key: &str) -> &'a str {
     text.lines()
         .find_map(|line| line.split_once(&before))
         .map_or("", |(_, rest)| rest.trim_end())
-}
-
-fn number_after(text: &str, key: &str) -> Option<u64> {
-    let (_, rest) = text.split_once(key)?;
-    let digits = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
-    rest[..digits].parse().ok()
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ fn check(report: &mut Report, what: &str, value: u64, ceiling: u64) {
 }
 
 /// The decimal number that follows `key` in `line`.
-fn number_after(line: &str, key: &str) -> Option<u64> {
+pub(super) fn number_after(line: &str, key: &str) -> Option<u64> {
     let (_, rest) = line.split_once(key)?;
     let digits = rest
         .find(|character: char| !character.is_ascii_digit())

@@ -117,6 +117,15 @@ pub const CONTROL: &[Operation] = operations! {
     vcpu_down Guest Undone |w| vcpu(w, VCPUOP_down, 1, &0_u32);
     vcpu_periodic_stopped Guest Undone |w| vcpu(w, VCPUOP_stop_periodic_timer, 0, &0_u32);
     vcpu_singleshot_stopped Guest Undone |w| vcpu(w, VCPUOP_stop_singleshot_timer, 0, &0_u32);
+    vcpu_runstate_flagged Guest Prefix |w| {
+        made(w, Guest, |w| plain(w, __HYPERVISOR_vm_assist, [0, 5]));
+        let area = vcpu_register_runstate_memory_area { addr: w.put(&[0_u64; 6]) };
+        vcpu(w, VCPUOP_register_runstate_memory_area, 0, &area)
+    };
+    vcpu_physid_of_a_pinned Dom0 Undone |w| {
+        w.dom0.dom.lock().vcpus[1].sched.account.affinity = 2.into();
+        vcpu(w, VCPUOP_get_physid, 1, &[0_u64; 1])
+    };
     vcpu_nmi Guest Undone |w| {
         let mut r = hypercall_abi::callback::callback_register::new_zeroed();
         (r.r#type, r.address) = (hypercall_abi::callback::CALLBACKTYPE_nmi, 0x5000);

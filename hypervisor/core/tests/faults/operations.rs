@@ -93,6 +93,12 @@ pub fn mmuext(w: &mut World, ops: &[(u32, u64, u64)]) -> Call {
     )
 }
 
+/// The same call without a place for the number of what was done: the form that guests use most.
+fn unreported((number, mut args): Call) -> Call {
+    args[2] = 0;
+    (number, args)
+}
+
 /// Links the guest's first spare frames as a tree of tables of their own; gives its root.
 pub fn spare_tree(w: &World) -> u64 {
     let m = w.hv.machine;
@@ -270,6 +276,49 @@ pub const MEMORY: &[Operation] = operations! {
         let at = w.dom0.tables[0].addr() + table_index(HOLE, 1) as u64 * 8;
         let page = w.guest.pages[0].addr();
         mmu(w, &[(at, page | PRESENT_RW_USER), (at, 0)], 1)
+    };
+    mmu_quick Guest Undone |w| {
+        let (at, page) = (hole(w), spare(w, 0));
+        unreported(mmu(w, &[(at, page << 12 | PRESENT_RW_USER)], SELF))
+    };
+    mmu_quick_list Guest Prefix |w| {
+        let (at, page, other) = (hole(w), spare(w, 0), w.guest.tables[0].addr());
+        let list = [
+            (at, page << 12 | PRESENT_RW_USER),
+            (at + 8, page << 12 | 5),
+            (at, 0),
+            (other, page << 12 | 5),
+        ];
+        unreported(mmu(w, &list, SELF))
+    };
+    mmu_quick_refused Guest Prefix |w| {
+        let (at, page) = (hole(w), spare(w, 0));
+        let list = [(at, page << 12 | PRESENT_RW_USER), (at + 8, 0x1007), (at, 0)];
+        unreported(mmu(w, &list, SELF))
+    };
+    mmu_quick_with_table Guest Prefix |w| {
+        spare_tree(w);
+        let upper = w.guest.tables[1].addr() + 8 * 100;
+        let (at, table) = (hole(w), spare(w, 0));
+        let list = [(at, spare(w, 5) << 12 | 5), (upper, table << 12 | PRESENT_RW_USER)];
+        unreported(mmu(w, &list, SELF))
+    };
+    new_root_quick Guest Prefix |w| {
+        let root = spare_tree(w);
+        made(w, Guest, |w| mmuext(w, &[(MMUEXT_PIN_L4_TABLE, root, 0)]));
+        unreported(mmuext(w, &[(MMUEXT_NEW_BASEPTR, root, 0)]))
+    };
+    same_root_quick Guest Undone |w| {
+        let root = w.guest.tables[3].0;
+        unreported(mmuext(w, &[(MMUEXT_NEW_BASEPTR, root, 0)]))
+    };
+    multicall_of_quick_calls Guest Prefix |w| {
+        let (at, page) = (hole(w), spare(w, 0) << 12 | PRESENT_RW_USER);
+        let inner = unreported(mmu(w, &[(at, page), (at, 0)], SELF));
+        let entry = |(op, args): Call| multicall_entry { op, result: 0, args };
+        let mapping = (__HYPERVISOR_update_va_mapping, [HOLE, page, 0, 0, 0, 0]);
+        let list = w.put([entry(inner), entry(mapping)].as_bytes());
+        (__HYPERVISOR_multicall, [list, 2, 0, 0, 0, 0])
     };
     update_va_mapping Guest Undone |w| {
         let page = spare(w, 0) << 12 | PRESENT_RW_USER;
@@ -572,6 +621,7 @@ pub const MEMORY: &[Operation] = operations! {
 /// Those whose untouched outcome is an error: refused half-way, to see the other half undone.
 pub const REFUSED: &[&str] = &[
     "mmu_refused_in_the_middle",
+    "mmu_quick_refused",
     "mmuext_marks_refused",
     "pin_of_a_bad_tree",
     "evtchn_bind_pirq",

@@ -4,6 +4,7 @@
 
 use hypercall_abi::arch_x86_64::{FLAT_KERNEL_CS, FLAT_KERNEL_SS, FLAT_USER_CS, iret_context};
 use hypercall_abi::xen::*;
+use hypervisor_core::platform::Machine;
 use hypervisor_core::testkit::FAKE_LDT;
 use hypervisor_core::vcpu::{Mode, Regs, TrapGate};
 use zerocopy::FromZeros;
@@ -171,6 +172,14 @@ pub const TRAPS: &[Operation] = operations! {
         with_ports(w);
         refused(w, &[0xf3, 0x6f], |r| (r.rdx, r.rcx, r.rsi) = (0x80, 3, HOLE))
     };
+    code_in_a_descriptor_table Guest Faults |w| {
+        // 64-bit code by a descriptor of the guest's own.
+        let page = w.guest.pages[MAPPED];
+        w.hv.machine.store_u64(page, 8, 0x00af_fb00_0000_ffff);
+        let list = w.put(&[page.0]);
+        made(w, Guest, |_| (__HYPERVISOR_set_gdt, [list, 512, 0, 0, 0, 0]));
+        refused(w, &[0x0f, 0x20, 0xd8], |r| r.cs = 0xb)
+    };
     forced_cpuid Guest Faults |w| {
         at(w, &[0x0f, 0x0b, b'x', b'e', b'n', 0x0f, 0xa2]);
         Way::Exception(UD, 0, 0)
@@ -186,6 +195,11 @@ pub const TRAPS: &[Operation] = operations! {
     int_without_right Guest Faults |w| {
         at(w, &[0xcd, 0x21]);
         Way::Exception(GP, 0x21 << 3 | 2, 0)
+    };
+    exception_without_handler Guest Faults |w| {
+        at(w, &[]);
+        w.guest.vcpu.arch.traps[0].address = 0;
+        Way::Exception(0, 0, 0)
     };
     breakpoint Guest Faults |w| {
         at(w, &[]);
@@ -294,6 +308,7 @@ pub const FAULTING: &[&str] = &[
     "store_of_an_unknown_form",
     "page_fault",
     "ldt_page_is_a_page",
+    "exception_without_handler",
     "user_syscall_without_handler",
     "user_page_fault",
     "iret_to_user_without_root",

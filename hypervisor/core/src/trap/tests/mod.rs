@@ -1,6 +1,7 @@
 //! Tests of traps as a whole, against what the same steps did on Debian's Xen 4.17.
 
 mod decoding;
+mod entries;
 mod identity;
 mod privileged;
 mod state_calls;

@@ -50,6 +50,8 @@ pub enum Tests {
     Unit(&'static str),
     /// The fault injection's whose names contain this.
     Faults(&'static str),
+    /// That of the orders in which the model check believes.
+    Order,
 }
 
 impl Tests {
@@ -57,6 +59,7 @@ impl Tests {
         match self {
             Self::Unit(filter) => ["--lib", "--", filter],
             Self::Faults(filter) => ["--test=faults", "--", filter],
+            Self::Order => ["--test=frame_model", "--", "order::"],
         }
     }
 }

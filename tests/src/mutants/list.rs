@@ -4,7 +4,7 @@ use super::Invariant::{
     Bounded, FreeIsUnused, Guard, HypervisorUnreachable, OneOwner, PortsPair, References, Sum,
     TypeCount, WritableOrTable,
 };
-use super::Tests::{Faults, Unit};
+use super::Tests::{Faults, Order, Unit};
 use super::{Invariant, Mutant, Tests};
 
 const fn seed(
@@ -126,6 +126,37 @@ pub(super) const ALL: &[Mutant] = &[
         (
             "pub const fn give_up(self, owner: Owner) -> Result<Self, Refusal> {\n        if self.0 & OWNER_MASK != owner_bits(owner) {",
             "pub const fn give_up(self, owner: Owner) -> Result<Self, Refusal> {\n        if false && self.0 & OWNER_MASK != owner_bits(owner) {",
+        ),
+    ),
+    // ---- the orders that the model check believes in ----------------------------------------------
+    seed(
+        "a table's end is stamped when others see it already",
+        "frame/page.rs",
+        WritableOrTable,
+        Order,
+        (
+            "        self.frames.set_stamp(mfn, self.tlb.stamp());\n        match self.frames.change(mfn, Word::untype) {",
+            "        let changed = self.frames.change(mfn, Word::untype);\n        self.frames.set_stamp(mfn, self.tlb.stamp());\n        match changed {",
+        ),
+    ),
+    seed(
+        "only the last writable use is stamped",
+        "frame/word.rs",
+        WritableOrTable,
+        Order,
+        (
+            "let many = self.0 & TYPE_MASK > 2 * TYPE_ONE;",
+            "let many = self.0 & TYPE_MASK > TYPE_ONE;",
+        ),
+    ),
+    seed(
+        "a flush counts from its end",
+        "frame/tlb.rs",
+        WritableOrTable,
+        Order,
+        (
+            "        let begun = self.begin_flush();\n        flush();\n",
+            "        flush();\n        let begun = self.begin_flush();\n",
         ),
     ),
     // ---- frames ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 pub mod alloc;
 pub(crate) mod extent;
+pub mod order;
 pub mod page;
 pub mod proof;
 pub mod table;

@@ -6,6 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
+use super::order::{Touch, touched_frame};
 use super::proof::{Flushed, Locked};
 use super::table::FrameInfo;
 use super::word::{Kind, Owner, Refusal, Word};
@@ -262,6 +263,7 @@ impl<M: Machine> Hypervisor<M> {
         self.set_m2p(mfn, INVALID_M2P);
         self.frames.set(mfn, Word::FREE);
         self.frames.free_map().release(mfn, 1);
+        touched_frame(mfn, Touch::ToFreeMap);
         if let Some(dom) = owner {
             if last.is_counted() {
                 dom.uncharge(1);

@@ -10,6 +10,7 @@
 use arrayvec::ArrayVec;
 
 use super::extent::BATCH;
+use super::order::{Touch, touched_frame};
 use super::table::FrameTable;
 use super::word::{Kind, Owner, Refusal, Word};
 use crate::addr::Mfn;
@@ -80,6 +81,7 @@ impl Taken {
             return None;
         }
         self.next += 1;
+        touched_frame(Mfn(self.next - 1), Touch::FromFreeMap);
         Some(Locked(Mfn(self.next - 1)))
     }
 

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use spin::{Mutex, MutexGuard};
 
 use super::alloc::FreeMap;
+use super::order::{Touch, touched_frame, touched_info};
 use super::word::{Owner, Refusal, Word};
 use crate::addr::Mfn;
 use crate::error::Result;
@@ -31,15 +32,21 @@ impl FrameInfo {
     /// Replaces the word if it still is `seen`.
     #[inline(always)]
     pub(super) fn try_replace(&self, seen: Word, next: Word) -> bool {
-        self.word
+        let replaced = self
+            .word
             .compare_exchange(seen.0, next.0, Ordering::SeqCst, Ordering::Relaxed)
-            .is_ok()
+            .is_ok();
+        if replaced {
+            touched_info(self, Touch::Word(next.0));
+        }
+        replaced
     }
 
     /// A typed use ends at `stamp`. Called before the word shows it. A stamp never goes back: of two
     /// CPUs that end a use each, the one that read the clock earlier may be the later to come here.
     #[inline]
     pub(super) fn set_stamp(&self, stamp: u32) {
+        touched_info(self, Touch::Stamp(stamp));
         // The clock stands still between flushes.
         if self.history.load(Ordering::Acquire) as u32 != stamp {
             self.advance_stamp(stamp);
@@ -206,7 +213,10 @@ impl FrameTable {
                 .word
                 .compare_exchange_weak(seen, next.0, Ordering::SeqCst, Ordering::Relaxed)
             {
-                Ok(_) => return Ok(next),
+                Ok(_) => {
+                    touched_info(info, Touch::Word(next.0));
+                    return Ok(next);
+                }
                 Err(now) => seen = now,
             }
         }
@@ -216,6 +226,7 @@ impl FrameTable {
     pub(super) fn set(&self, mfn: Mfn, word: Word) {
         if let Some(info) = self.info.get(mfn.0 as usize) {
             info.word.store(word.0, Ordering::SeqCst);
+            touched_info(info, Touch::Word(word.0));
         }
     }
 
@@ -223,6 +234,7 @@ impl FrameTable {
     #[inline]
     #[must_use]
     pub fn stamp(&self, mfn: Mfn) -> u32 {
+        touched_frame(mfn, Touch::ReadStamp);
         self.info
             .get(mfn.0 as usize)
             .map_or(0, |i| i.history.load(Ordering::Acquire) as u32)
@@ -248,9 +260,14 @@ impl FrameTable {
             if let Some(info) = self.info.get(mfn.0 as usize) {
                 info.history.store(history, Ordering::Relaxed);
                 info.word.store(Word::FREE.0, Ordering::Release);
+                touched_info(info, Touch::Stamp(stamp));
+                touched_info(info, Touch::Word(Word::FREE.0));
             }
         }
         self.free.lock().release_some(mfns);
+        for &mfn in mfns {
+            touched_frame(mfn, Touch::ToFreeMap);
+        }
     }
 
     /// Generation of the domain whose data the frame holds.

@@ -7,6 +7,7 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
+use super::order::{Touch, touched};
 use crate::hypervisor::Hypervisor;
 use crate::platform::{CpuId, CpuMask, Machine};
 
@@ -41,12 +42,14 @@ impl Tlb {
     #[inline]
     #[must_use]
     pub fn stamp(&self) -> u32 {
+        touched(Touch::ReadClock);
         self.clock.load(Ordering::SeqCst)
     }
 
     /// CPUs that may remember what was stamped with `stamp`.
     #[must_use]
     pub fn stale_cpus(&self, stamp: u32) -> CpuMask {
+        touched(Touch::WhoIsStale);
         let mut mask = 0;
         let mut left = self.present();
         while left != 0 {
@@ -72,7 +75,10 @@ impl Tlb {
     /// has flushed since it had loaded another.
     #[inline]
     pub fn leave_guests(&self, cpu: CpuId) {
-        self.away.fetch_or(1 << (cpu % 64), Ordering::SeqCst);
+        let bit = 1 << (cpu % 64);
+        if self.away.fetch_or(bit, Ordering::SeqCst) & bit == 0 {
+            touched(Touch::SayAway);
+        }
     }
 
     /// `cpu` is about to load a guest's root, and flushes by it.
@@ -81,6 +87,7 @@ impl Tlb {
         let bit = 1 << (cpu % 64);
         if self.away.load(Ordering::Relaxed) & bit != 0 {
             self.away.fetch_and(!bit, Ordering::SeqCst);
+            touched(Touch::SayBack);
         }
     }
 
@@ -95,6 +102,7 @@ impl Tlb {
     /// The tick at which a flush begins: what is stamped from now on is not covered by it.
     #[inline]
     pub fn begin_flush(&self) -> u32 {
+        touched(Touch::BeginFlush);
         self.clock.fetch_add(1, Ordering::SeqCst)
     }
 
@@ -103,6 +111,7 @@ impl Tlb {
     pub fn end_flush(&self, cpu: CpuId, begun: u32) {
         if let Some(last) = self.flushed.get(cpu as usize) {
             last.store(begun, Ordering::SeqCst);
+            touched(Touch::EndFlush(cpu));
         }
     }
 }

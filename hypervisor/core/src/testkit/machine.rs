@@ -20,7 +20,7 @@ pub const MAX_CPUS: usize = 64;
 pub(super) const PRESENT: u64 = 1;
 pub(super) const WRITABLE: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
-const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+pub(super) const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 /// What an access of the current guest wants.
 #[derive(Clone, Copy, PartialEq, Eq)]

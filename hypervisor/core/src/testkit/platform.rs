@@ -2,18 +2,29 @@
 
 use core::sync::atomic::Ordering;
 
-use super::machine::{Access, FAKE_LDT, FakeMachine, PRESENT, WRITABLE};
+use super::machine::{ADDRESS, Access, FAKE_LDT, FakeMachine, PRESENT, WRITABLE};
 use super::state::{EntryWrite, Happened};
 use super::tlb::CpuTlb;
 use crate::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn, PAGE_SIZE};
+use crate::frame::order::{Touch, touched, touched_frame};
 use crate::platform::{
     CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
 };
 use crate::pv::entry::ValidEntry;
 use crate::vcpu::{InfoArea, Mode, Regs, Vcpu};
 
+/// An entry that a frame is watched in: see [`crate::frame::order`].
+fn entry_replaced(old: u64, new: u64) {
+    for (entry, present) in [(old, false), (new, true)] {
+        if entry & PRESENT != 0 {
+            touched_frame(Mfn::containing(entry & ADDRESS), Touch::Entry { present });
+        }
+    }
+}
+
 impl Machine for FakeMachine {
     fn read_entry(&self, table: Mfn, index: usize) -> u64 {
+        touched_frame(table, Touch::Examine);
         self.word(table, index * 8).load(Ordering::SeqCst)
     }
 
@@ -35,6 +46,7 @@ impl Machine for FakeMachine {
         let old = self
             .word(table, index * 8)
             .swap(entry.raw(), Ordering::SeqCst);
+        entry_replaced(old, entry.raw());
         self.state.lock().entry_writes.push(EntryWrite {
             table,
             index,
@@ -51,6 +63,7 @@ impl Machine for FakeMachine {
             Ordering::SeqCst,
             Ordering::SeqCst,
         )?;
+        entry_replaced(old, new.raw());
         self.state.lock().entry_writes.push(EntryWrite {
             table,
             index,
@@ -188,6 +201,7 @@ impl Machine for FakeMachine {
     }
 
     fn flush_tlb_local(&self) {
+        touched(Touch::Flush(self.cpu()));
         self.change_tlbs(1 << self.cpu(), CpuTlb::flush);
         self.record(Happened::FlushLocal);
     }
@@ -202,6 +216,9 @@ impl Machine for FakeMachine {
     }
 
     fn flush_tlb_remote(&self, mask: CpuMask) {
+        for cpu in (0..CpuId::BITS * 2).filter(|cpu| mask >> cpu & 1 != 0) {
+            touched(Touch::Flush(cpu));
+        }
         self.change_tlbs(mask & !(1 << self.cpu()), CpuTlb::flush);
         self.record(Happened::FlushRemote(mask));
     }
@@ -384,12 +401,14 @@ impl Machine for FakeMachine {
             c.debugreg = vcpu.arch.debugreg;
         });
         self.change_tlbs(1 << self.cpu(), CpuTlb::flush);
+        touched(Touch::EnterSpace);
         self.record(Happened::Load(vcpu.id));
     }
 
     fn unload_vcpu(&self) {
         self.with_cpu(|c| c.root = None);
         self.change_tlbs(1 << self.cpu(), CpuTlb::flush);
+        touched(Touch::LeaveSpace);
         self.record(Happened::Unload);
     }
 

@@ -4,11 +4,13 @@
 //!
 //! The steps call the real transitions ([`Word`]) and the real clock ([`Tlb`]); what is modelled is
 //! the order in which [`hypervisor_core::frame::page`] and [`hypervisor_core::pv::walk`] call them,
-//! and the TLBs. No domain lock is modelled: two domains that share a frame do not share one, and
+//! and the TLBs. That the order is theirs is tested too: [`mod@order`]. No domain lock is modelled: two domains that share a frame do not share one, and
 //! what holds without holds with it. A CPU that is in a guest's address space remembers every
 //! mapping from the moment it is made: a processor may, and to remember less is never worse.
 //!
 //! Each mistake in [`Mistake`] must be found, so that the properties are known to bite.
+
+mod order;
 
 use hypervisor_core::frame::proof::Flushed;
 use hypervisor_core::frame::tlb::{Reading, Tlb};

@@ -1,6 +1,7 @@
 //! A fake machine for tests: memory in a vector, a clock that is set, and a record of everything
 //! that was asked of the hardware.
 
+pub mod decoders;
 mod fetch;
 mod machine;
 mod platform;

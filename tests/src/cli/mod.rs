@@ -3,9 +3,9 @@
 mod run;
 mod test;
 
-use std::fs;
-use std::process::ExitCode;
+use std::process::{Command as Process, ExitCode};
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -49,6 +49,9 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
+    /// Count the instructions that the core's decoders execute, and those of iced-x86, which knows
+    /// every instruction
+    Decoders,
     /// Put mistakes into a copy of the core, one after the other; the tests must notice each
     #[command(
         after_help = "Exit status: 0 every mistake was noticed; 1 one was not, or is none.\n\n\
@@ -112,6 +115,10 @@ fn obey(command: Command) -> Result<ExitCode> {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         }),
+        Command::Decoders => Ok(match decoders(&workspace)? {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        }),
         Command::Mutants { names } => Ok(match mutants::run(&workspace, &names)? {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
@@ -122,6 +129,22 @@ fn obey(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Runs the program that counts; whether it found what it expects.
+fn decoders(workspace: &Workspace) -> Result<bool> {
+    let status = Process::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(workspace.root())
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "hypervisor-core",
+        ])
+        .args(["--example", "decoders"])
+        .status()?;
+    Ok(status.success())
 }
 
 fn run_oracle(workspace: &Workspace, options: &OracleOptions) -> Result<ExitCode> {

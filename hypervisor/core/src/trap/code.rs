@@ -114,7 +114,7 @@ impl Code {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testkit"))]
 impl From<&[u8]> for Code {
     fn from(bytes: &[u8]) -> Self {
         let mut code = Self::new(0);

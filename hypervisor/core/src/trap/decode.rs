@@ -1,10 +1,9 @@
 //! A decoder for the closed set of instructions that the emulator knows, in 64-bit code. Every
 //! other byte sequence is no instruction to it.
 //!
-//! This one is on the path, and not iced-x86, which knows every instruction: counted by single steps
-//! of an optimised program, `rdmsr`, `clts`, `out` and moves of control registers take 42 to 47
-//! instructions here and 187 to 233 there, a form with a prefix 98 to 112 and 219 to 254; and what
-//! the emulator takes stays a closed set. The tests compare it with yaxpeax-x86.
+//! This one is on the path, and not iced-x86, which knows every instruction and takes two to four
+//! times as long (`cargo xtask decoders` counts); and what the emulator takes stays a closed set. The
+//! tests compare it with yaxpeax-x86.
 
 /// Most bytes of an instruction.
 pub(crate) const MAX_LENGTH: usize = 15;

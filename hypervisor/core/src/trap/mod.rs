@@ -4,7 +4,7 @@ pub mod bounce;
 pub mod calls;
 pub(crate) mod code;
 mod cpuid;
-mod decode;
+pub(crate) mod decode;
 pub mod descriptor;
 pub mod emulate;
 pub mod frame;

@@ -296,6 +296,18 @@ impl Machine for Hw {
     }
 
     #[inline(always)]
+    fn read_guest_two(&self, va: u64) -> Result<[u64; 2], CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::read_two(va) }
+    }
+
+    #[inline(always)]
+    fn read_guest_three(&self, va: u64) -> Result<[u64; 3], CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::read_three(va) }
+    }
+
+    #[inline(always)]
     fn read_guest_frame(&self, va: u64) -> Result<[u64; 9], CopyFault> {
         // SAFETY: the core checked the range.
         unsafe { guest_copy::read_frame(va) }

@@ -12,7 +12,7 @@ use hypercall_abi::arch_x86_64::*;
 use hypercall_abi::callback::{CALLBACKF_mask_events, CALLBACKTYPE_syscall};
 use hypercall_abi::xen::*;
 
-pub(super) const BENCHES: &[Bench] = &[exceptions, system_call];
+pub(super) const BENCHES: &[Bench] = &[exceptions, user_mode];
 
 /// Bit of `trap_info::flags`: enter with events masked.
 const MASK_EVENTS: u8 = 1 << 2;
@@ -47,14 +47,15 @@ macro_rules! loops {
     )* };
 }
 
-const _: () = assert!(ROUNDS == 128);
+const _: () = assert!(ROUNDS == 128 && UNMAPPED == 0x1000);
 
 loops! {
     nothing: "mov esi, 128", "nop", "ret";
     invalid_opcode: "mov esi, 128", "ud2", "ret";
     page_fault: "mov esi, 128", "mov rax, [rdi]", "ret";
-    // Runs in user mode; the exception at the end is the way back.
+    // Those run in user mode; the exception at the end is the way back.
     user_syscall: "mov esi, 128", "syscall", "ud2";
+    user_page_fault: "mov esi, 128\nmov edi, 0x1000", "mov rax, [rdi]", "ud2";
 }
 
 /// Reports what is left of a loop's ticks without the loop and without the handler.
@@ -119,21 +120,25 @@ extern "C" fn return_from_syscall() {
     )
 }
 
-fn exceptions(f: &mut Figures) {
-    let entry = |vector, handler: u64| trap_info {
+/// A row of the trap table.
+const fn gate(vector: u8, handler: u64) -> trap_info {
+    trap_info {
         vector,
         flags: MASK_EVENTS,
         cs: FLAT_KERNEL_CS,
         _pad0: [0; 4],
         address: handler,
-    };
+    }
+}
+
+fn exceptions(f: &mut Figures) {
     let table = [
-        entry(
+        gate(
             INVALID_OPCODE as u8,
             skip_invalid_opcode as *const () as u64,
         ),
-        entry(PAGE_FAULT, skip_page_fault as *const () as u64),
-        entry(0, 0),
+        gate(PAGE_FAULT, skip_page_fault as *const () as u64),
+        gate(0, 0),
     ];
     set_trap_table(&table).expect("vectors can be given handlers");
     let loops: [(&str, extern "C" fn(u64) -> u64); 2] = [
@@ -147,7 +152,7 @@ fn exceptions(f: &mut Figures) {
     trap::init().expect("the kernel's own handlers can be registered again");
 }
 
-fn system_call(f: &mut Figures) {
+fn user_mode(f: &mut Figures) {
     let (kernel_stack, stack) = (Page::new(), Page::new());
     let root = p2m::mfn(paging::boot_root().0).0;
     extended(MMUEXT_NEW_USER_BASEPTR, root, 0).expect("the boot root is a root");
@@ -158,22 +163,34 @@ fn system_call(f: &mut Figures) {
         CALLBACKF_mask_events,
     )
     .expect("a handler can be registered");
-    let context = iret_context {
-        rax: 0,
-        r11: 0,
-        rcx: 0,
-        flags: 0,
-        rip: user_syscall as *const () as u64,
-        cs: u64::from(FLAT_USER_CS),
-        rflags: 0x202,
-        rsp: stack.va() + 2048,
-        ss: u64::from(FLAT_USER_SS),
-    };
-    let ticks = least(|| match probe::iret(&context) {
-        Some(hit) if hit.frame.vector == INVALID_OPCODE => Ok(hit.frame.rax),
-        _ => Err(0),
-    });
-    report(f, "user_syscall_and_iret", ticks, SYSCALL_HANDLER);
+    let fault = gate(PAGE_FAULT, skip_page_fault as *const () as u64);
+    set_trap_table(&[fault, gate(0, 0)]).expect("vectors can be given handlers");
+    let loops: [(&str, extern "C" fn(u64) -> u64, u64); 2] = [
+        ("user_syscall_and_iret", user_syscall, SYSCALL_HANDLER),
+        (
+            "user_page_fault_and_iret",
+            user_page_fault,
+            EXCEPTION_HANDLER,
+        ),
+    ];
+    for (name, each, handler) in loops {
+        let context = iret_context {
+            rax: 0,
+            r11: 0,
+            rcx: 0,
+            flags: 0,
+            rip: each as *const () as u64,
+            cs: u64::from(FLAT_USER_CS),
+            rflags: 0x202,
+            rsp: stack.va() + 2048,
+            ss: u64::from(FLAT_USER_SS),
+        };
+        let ticks = least(|| match probe::iret(&context) {
+            Some(hit) if hit.frame.vector == INVALID_OPCODE => Ok(hit.frame.rax),
+            _ => Err(0),
+        });
+        report(f, name, ticks, handler);
+    }
     trap::init().expect("the kernel's own handlers can be registered again");
     extended(MMUEXT_NEW_USER_BASEPTR, 0, 0).expect("the user root can be given up");
     stack_switch(FLAT_KERNEL_SS, 0).expect("a stack can be named");

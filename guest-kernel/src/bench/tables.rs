@@ -139,22 +139,25 @@ fn pins(f: &mut Figures) {
     }
 }
 
+/// A pinned root that maps the kernel's half.
+pub(super) fn copy_of_root() -> Page {
+    let copy = Page::new();
+    for i in 272..ENTRIES {
+        copy.write(i, paging::boot_root().read(i));
+    }
+    copy.protect();
+    crate::check::page::extended(MMUEXT_PIN_L4_TABLE, copy.mfn(), 0)
+        .expect("a copy of a root is one");
+    copy
+}
+
 fn roots(f: &mut Figures) {
     let root = p2m::mfn(paging::boot_root().0).0;
     let mut boot = mmuext_frame(MMUEXT_NEW_BASEPTR, root);
     let call = extended(&mut boot);
     // SAFETY: the root stays the same.
     unsafe { f.pair("new_baseptr_same", [call; 2], ROUNDS, 1) };
-    let copy = Page::new();
-    // The kernel's half.
-    for i in 272..ENTRIES {
-        copy.write(i, paging::boot_root().read(i));
-    }
-    copy.protect();
-    let pinned = crate::check::page::extended(MMUEXT_PIN_L4_TABLE, copy.mfn(), 0);
-    if let Err(errno) = pinned {
-        return f.refused("new_baseptr_other", -errno.0);
-    }
+    let copy = copy_of_root();
     let mut other = mmuext_frame(MMUEXT_NEW_BASEPTR, copy.mfn());
     let pair: Pair = [extended(&mut other), call];
     // SAFETY: both roots map the same, and the boot root is the last.

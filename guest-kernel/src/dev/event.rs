@@ -160,6 +160,13 @@ pub(crate) fn deliver() {
     }
 }
 
+/// Handles what is pending although neither the flag nor the selector says so.
+pub(crate) fn look_everywhere() {
+    word(VCPU0 + offset_of!(vcpu_info, evtchn_pending_sel)).store(u64::MAX, Ordering::SeqCst);
+    byte(VCPU0 + offset_of!(vcpu_info, evtchn_upcall_pending)).store(1, Ordering::SeqCst);
+    deliver();
+}
+
 /// How many events were taken.
 pub(crate) fn taken() -> u64 {
     TAKEN.load(Ordering::Relaxed)

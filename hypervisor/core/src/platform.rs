@@ -115,6 +115,20 @@ pub trait Machine: Sync + Sized + 'static {
     fn read_guest_u64(&self, va: u64) -> Result<u64, CopyFault>;
     /// One 8-byte store into the current address space; same precondition.
     fn write_guest_u64(&self, va: u64, value: u64) -> Result<(), CopyFault>;
+    /// Loads two words, as a request of `mmu_update` has; same precondition.
+    #[inline]
+    fn read_guest_two(&self, va: u64) -> Result<[u64; 2], CopyFault> {
+        let mut words = [0; 2];
+        self.copy_from_guest(va, words.as_mut_bytes())?;
+        Ok(words)
+    }
+    /// Loads three words, as `mmuext_op` has; same precondition.
+    #[inline]
+    fn read_guest_three(&self, va: u64) -> Result<[u64; 3], CopyFault> {
+        let mut words = [0; 3];
+        self.copy_from_guest(va, words.as_mut_bytes())?;
+        Ok(words)
+    }
     /// Loads a frame of nine words, as `iret` takes it; same precondition.
     #[inline]
     fn read_guest_frame(&self, va: u64) -> Result<[u64; 9], CopyFault> {

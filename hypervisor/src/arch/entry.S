@@ -195,11 +195,11 @@ resume_volatile:
     movq {R9}(%rsp), %r9
     movq {R10}(%rsp), %r10
     movq {R11}(%rsp), %r11
-resume_frame:
     addq ${RIP}, %rsp
     andl $~0x23000, 16(%rsp)        # never VM or an I/O privilege level
     orl $0x200, 16(%rsp)            # always interrupts
     orb $3, 8(%rsp)                 # never ring 0
+resume_frame:
     swapgs
 iret_to_guest:
     iretq

@@ -308,43 +308,46 @@ pub(crate) unsafe fn write_error_frame(va: u64, words: [u64; 8]) -> Result<(), C
     Ok(())
 }
 
-/// Loads the nine words of a frame for `iret`, each once.
-///
-/// # Safety
-/// As for [`copy_from`].
-#[inline(always)]
-pub(crate) unsafe fn read_frame(va: u64) -> Result<[u64; 9], CopyFault> {
-    let (w0, w1, w2, w3, w4, w5, w6, w7, w8): (u64, u64, u64, u64, u64, u64, u64, u64, u64);
-    let failed: u32;
-    // SAFETY: loads outside the hypervisor's range; a fault goes on at 772.
-    unsafe {
-        asm!(
-            "xor {f:e}, {f:e}",
-            "770: .byte 0x0f, 0x1f, 0x00",
-            "781: mov {w0}, [{at} + 0]",
-            "791: mov {w1}, [{at} + 8]",
-            "801: mov {w2}, [{at} + 16]",
-            "811: mov {w3}, [{at} + 24]",
-            "821: mov {w4}, [{at} + 32]",
-            "831: mov {w5}, [{at} + 40]",
-            "841: mov {w6}, [{at} + 48]",
-            "851: mov {w7}, [{at} + 56]",
-            "861: mov {w8}, [{at} + 64]",
-            "773: .byte 0x0f, 0x1f, 0x00",
-            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "jmp 773b", ".popsection",
-            ".pushsection .ex_table, \"a\"",
-            ".long 781b - ., 772b - .", ".long 791b - ., 772b - .", ".long 801b - ., 772b - .", ".long 811b - ., 772b - .", ".long 821b - ., 772b - .", ".long 831b - ., 772b - .", ".long 841b - ., 772b - .", ".long 851b - ., 772b - .", ".long 861b - ., 772b - .",
-            ".popsection",
-            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
-            at = in(reg) va, f = out(reg) failed, w0 = out(reg) w0, w1 = out(reg) w1, w2 = out(reg) w2, w3 = out(reg) w3, w4 = out(reg) w4, w5 = out(reg) w5, w6 = out(reg) w6, w7 = out(reg) w7, w8 = out(reg) w8,
-            options(nostack)
-        );
-    }
-    if failed == 0 {
-        Ok([w0, w1, w2, w3, w4, w5, w6, w7, w8])
-    } else {
-        Err(first_fault(va, 72))
-    }
+macro_rules! read_words {
+    ($($(#[$doc:meta])* $name:ident: $count:literal, $($word:ident $offset:literal),+;)*) => { $(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As for [`copy_from`].
+        #[inline(always)]
+        pub(crate) unsafe fn $name(va: u64) -> Result<[u64; $count], CopyFault> {
+            $(let $word: u64;)+
+            let failed: u32;
+            // SAFETY: loads outside the hypervisor's range; a fault goes on at 772.
+            unsafe {
+                asm!(
+                    "xor {f:e}, {f:e}",
+                    "770: .byte 0x0f, 0x1f, 0x00",
+                    $(concat!("771: mov {", stringify!($word), "}, [{at} + ", $offset, "]"),
+                    ".pushsection .ex_table, \"a\"", ".long 771b - ., 772f - .", ".popsection",)+
+                    "773: .byte 0x0f, 0x1f, 0x00",
+                    ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "jmp 773b", ".popsection",
+                    ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
+                    at = in(reg) va, f = out(reg) failed, $($word = out(reg) $word,)+
+                    options(nostack)
+                );
+            }
+            if failed == 0 {
+                Ok([$($word),+])
+            } else {
+                Err(first_fault(va, $count * 8))
+            }
+        }
+    )* };
+}
+
+read_words! {
+    /// Loads two words, each once.
+    read_two: 2, w0 0, w1 8;
+    /// Loads three words, each once.
+    read_three: 3, w0 0, w1 8, w2 16;
+    /// Loads the nine words of a frame for `iret`, each once.
+    read_frame: 9, w0 0, w1 8, w2 16, w3 24, w4 32, w5 40, w6 48, w7 56, w8 64;
 }
 
 /// The first byte of the `len` bytes at `va` that faulted: the page that CR2 names.

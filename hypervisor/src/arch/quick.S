@@ -6,7 +6,8 @@
 #
 # Plain is: no event waits (which a vCPU without its `vcpu_info` has), the kernel has no I/O
 # privilege level that it might see, its stack is above the hypervisor's range, and its tables
-# have what is needed.
+# have what is needed. An event that comes meanwhile brings an interrupt, whether or not it is masked:
+# it is taken as soon as the guest runs.
 
 .set KERNEL_GS_BASE, 0xc0000102
 .set UPCALL_MASK, 1                 # of `vcpu_info`; byte 0 is what is pending
@@ -64,6 +65,13 @@ hypervisor_end: .quad {HYPERVISOR_END}
     movq $RING3_SS, {SS}(%rsp)
 .endm
 
+# To the guest, all registers loaded, by the frame in `Regs`, whose flags and selectors are as the core's
+# `ExitFrame` has them.
+.macro RESUME
+    addq ${RIP}, %rsp
+    jmp resume_frame
+.endm
+
 # The guest's GS base is that of the other mode from now on. Uses rax, rcx, rdx.
 .macro EXCHANGE_GS_BASE regs, now, next
     movl $KERNEL_GS_BASE, %ecx
@@ -98,9 +106,18 @@ hypervisor_end: .quad {HYPERVISOR_END}
     sete UPCALL_MASK(%r10)
     andl ${GUEST_FLAGS}, %edi
     orl ${SET_FLAGS}, %edi
-    movq %rdi, {RFLAGS}(%r11)
-    movq %r8, {RIP}(%r11)
-    movq %r9, {RSP}(%r11)
+    movq %rdi, {RFLAGS}(%rsp)
+    movq %r8, {RIP}(%rsp)
+    movq %r9, {RSP}(%rsp)
+.endm
+
+# Unless rip in r8 is canonical, on to `wild`.
+.macro CANONICAL scratch, wild
+    movq %r8, \scratch
+    shlq $16, \scratch
+    sarq $16, \scratch
+    cmpq %r8, \scratch
+    jne \wild
 .endm
 
 # `syscall` in user mode, to the handler that the kernel registered. rsp is the vCPU's `Regs`, the
@@ -149,7 +166,7 @@ user_syscall:
     FRAME_OF_HANDLER %rax, %eax
     movq {RAX}(%rsp), %rax
     movq {RDX}(%rsp), %rdx
-    jmp resume_frame
+    RESUME
 
 # The kernel's stack cannot be written, which ends its domain.
 user_syscall_faulted:
@@ -244,7 +261,7 @@ user_syscall_whole:
     movq {RAX}(%rsp), %rax
     movq {RCX}(%rsp), %rcx
     movq {RDX}(%rsp), %rdx
-    jmp resume_frame
+    RESUME
 
 # The stack cannot be written.
 8:  CLAC
@@ -332,7 +349,7 @@ event_quick:
     FRAME_OF_HANDLER %r9, %r9d
     movq %r10, %rcx
     RESTORE_ARGUMENTS
-    jmp resume_frame
+    RESUME
 event_faulted:
     CLAC
     jmp hypercall_due
@@ -360,13 +377,13 @@ iret_hypercall:
     MAY_FAULT iret_faults, movq IRET_RIP(%rcx), %r8
     MAY_FAULT iret_faults, movq IRET_RFLAGS(%rcx), %rdi
     MAY_FAULT iret_faults, movq IRET_RSP(%rcx), %r9
-    MAY_FAULT iret_faults, movq IRET_RAX(%rcx), %rsi
     testl ${IOPL_FLAGS}, %edi
     jnz iret_faults
     testl $IN_SYSCALL, %eax
     jz iret_from_trap
 
     # Behind a system call of 64-bit user code: rcx and r11 as `sysretq` leaves them, flat selectors.
+    MAY_FAULT iret_faults, movq IRET_RAX(%rcx), %rsi
     CLAC
     cmpw $RING3_CS32, %dx
     je iret_whole
@@ -375,46 +392,40 @@ iret_hypercall:
     jnz iret_whole
     cmpq $0, {USER_ROOT}(%r11)
     je iret_whole
-    movq %r8, %rcx
-    shlq $16, %rcx
-    sarq $16, %rcx
-    cmpq %r8, %rcx
-    jne iret_whole
-    ENTER_USER_MODE %r11
+    CANONICAL %rcx, iret_whole
+    movq %r11, %rsp
+    ENTER_USER_MODE %rsp
     GO_ON_AS_IRET_SAYS
     movq %rsi, %rax
     movq %r8, %rcx
-    movq %r11, %rsp
     SYSRET_CHECKED {RSP}(%rsp)
 
     # All of a frame, to either mode.
 iret_from_trap:
-    movq %rsi, {RAX}(%r11)
-    MAY_FAULT iret_faults, movzwl IRET_SS(%rcx), %eax
-    MAY_FAULT iret_faults, movq IRET_R11(%rcx), %rsi
+    MAY_FAULT iret_faults, movzwl IRET_SS(%rcx), %esi
+    MAY_FAULT iret_faults, movq IRET_R11(%rcx), %r11
+    MAY_FAULT iret_faults, movq IRET_RAX(%rcx), %rax
     MAY_FAULT iret_faults, movq IRET_RCX(%rcx), %rcx
     CLAC
-    movq %rsi, {R11}(%r11)
-    movq %rcx, {RCX}(%r11)
-    orl $3, %eax
-    movq %rax, {SS}(%r11)
-    movq %r8, %rcx
-    shlq $16, %rcx
-    sarq $16, %rcx
-    cmpq %r8, %rcx
-    jne iret_whole
-    movl %edx, %ecx
+    movq %gs:{REGS}, %rsp
+    orl $3, %esi
+    movq %rsi, {SS}(%rsp)
+    CANONICAL %rsi, iret_whole
+    movl %edx, %esi
     orl $3, %edx
-    movq %rdx, {CS}(%r11)
-    notl %ecx
-    testb $3, %cl
-    jnz 1f
-    cmpq $0, {USER_ROOT}(%r11)
+    movq %rdx, {CS}(%rsp)
+    cmpq %rdx, %rsi                 # level 3, which is user mode
+    jne 1f
+    cmpq $0, {USER_ROOT}(%rsp)
     je iret_whole
-    ENTER_USER_MODE %r11
+    movq %rax, {RAX}(%rsp)
+    movq %rcx, {RCX}(%rsp)
+    ENTER_USER_MODE %rsp
+    movq {RAX}(%rsp), %rax
+    movq {RCX}(%rsp), %rcx
 1:  GO_ON_AS_IRET_SAYS
-    movq %r11, %rsp
-    jmp resume_volatile
+    RESTORE_ARGUMENTS
+    RESUME
 
 iret_faults:
     CLAC

@@ -96,10 +96,7 @@ pub(crate) fn quick_update<M: Machine>(
     if !guest_range(at, size_of::<Request>() as u64) {
         return 0;
     }
-    let (Ok(ptr), Ok(val)) = (
-        hv.machine.read_guest_u64(at),
-        hv.machine.read_guest_u64(at.wrapping_add(8)),
-    ) else {
+    let Ok([ptr, val]) = hv.machine.read_guest_two(at) else {
         return 0;
     };
     let (owner, table) = (Owner::from(dom), Mfn::containing(ptr));

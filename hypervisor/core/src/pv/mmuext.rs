@@ -21,7 +21,7 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::vcpu::Vcpu;
 
-/// `mmuext_op` with one operation that loads a kernel root which is live: whether that was all, and
+/// `mmuext_op` with one operation that sets a root which is live: whether that was all, and
 /// done.
 #[inline(always)]
 pub(crate) fn quick<M: Machine>(
@@ -35,12 +35,15 @@ pub(crate) fn quick<M: Machine>(
     if !usual || !guest_range(at, size_of::<Op>() as u64) {
         return false;
     }
-    let word = |index: u64| hv.machine.read_guest_u64(at.wrapping_add(index * 8));
     // The last one is not used, but has to be there.
-    let (Ok(cmd), Ok(arg), Ok(_)) = (word(0), word(1), word(2)) else {
+    let Ok([cmd, arg, _]) = hv.machine.read_guest_three(at) else {
         return false;
     };
-    cmd as u32 == MMUEXT_NEW_BASEPTR && root::quick_kernel_root(hv, vcpu, dom, Mfn(arg))
+    match cmd as u32 {
+        MMUEXT_NEW_BASEPTR => root::quick_kernel_root(hv, vcpu, dom, Mfn(arg)),
+        MMUEXT_NEW_USER_BASEPTR => root::quick_user_root(hv, vcpu, dom, Mfn(arg)),
+        _ => false,
+    }
 }
 
 /// `mmuext_op(uops, count, pdone, foreigndom)`.

@@ -40,14 +40,41 @@ pub(super) fn quick_kernel_root<M: Machine>(
         return true;
     }
     let _guard = dom.lock();
-    let owner = Owner::from(dom);
-    let live = |word: Word| word.get_validated(owner, Kind::L4);
-    if !hv.frames.try_change(new, live) {
+    if !take_live_root(hv, dom, new) {
         return false;
     }
     let mut budget = Budget::new(hv.machine.budget());
     run_in(hv, dom, (vcpu, new), &mut budget);
     true
+}
+
+/// The same for the user root, which is loaded later.
+#[inline(always)]
+pub(super) fn quick_user_root<M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    dom: &Domain,
+    new: Mfn,
+) -> bool {
+    if vcpu.arch.user_root == Some(new).into() {
+        return true;
+    }
+    let _guard = dom.lock();
+    if !take_live_root(hv, dom, new) {
+        return false;
+    }
+    let mut budget = Budget::new(hv.machine.budget());
+    let old = vcpu.arch.user_root.replace(new);
+    retire(hv, dom, old, (&mut vcpu.walk, &mut budget));
+    true
+}
+
+/// Takes a use of a root of `dom`, whose lock is held, if it is live.
+#[inline(always)]
+fn take_live_root<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, root: Mfn) -> bool {
+    let owner = Owner::from(dom);
+    let live = |word: Word| word.get_validated(owner, Kind::L4);
+    hv.frames.try_change(root, live)
 }
 
 /// Has `vcpu` run in `new`, of which it holds a use, and gives up that of its old root.

@@ -89,7 +89,10 @@ pub fn update_descriptor<M: Machine>(cx: &mut Cx<'_, M>, ma: u64, desc: u64) -> 
     let mfn = Mfn::containing(ma);
     let offset = ma as usize % PAGE_SIZE;
     let hv = cx.hv;
-    if hv.page_get_writable(cx.dom, mfn).is_ok() {
+    if cx.vcpu.arch.gdt.contains(&mfn) {
+        // The vCPU holds it as a page of descriptors.
+        hv.machine.store_u64(mfn, offset, admitted);
+    } else if hv.page_get_writable(cx.dom, mfn).is_ok() {
         hv.machine.store_u64(mfn, offset, admitted);
         hv.page_put_writable(mfn);
     } else {

@@ -12,6 +12,7 @@
 //! Code that may fault runs through [`probe`].
 
 mod advisories;
+mod areas;
 mod basics;
 mod control;
 mod descriptors;
@@ -56,6 +57,7 @@ const GROUPS: &[&[Check]] = &[
     multicall::CHECKS,
     events::CHECKS,
     sched::CHECKS,
+    areas::CHECKS,
     shares::CHECKS,
     memory::CHECKS,
     descriptors::CHECKS,

@@ -74,6 +74,13 @@ pub(crate) fn handle(port: u32, handler: Handler) -> HvResult {
     unmask(port)
 }
 
+/// The port of vCPU 0's timer.
+pub(crate) fn timer_port() -> u32 {
+    let is_timer = |of: &&(u32, Handler)| of.1 == Handler::Timer;
+    let port = PORTS_STATE.with(|p| p.handlers.iter().flatten().find(is_timer).map(|of| of.0));
+    port.expect("the timer is bound before anything else")
+}
+
 /// Binds a virtual interrupt of vCPU 0.
 pub(crate) fn bind_virq(virq: u32, handler: Handler) -> HvResult<u32> {
     let mut arg = evtchn_bind_virq {

@@ -11,8 +11,8 @@ use hypercall_abi::xen::{
 use zerocopy::IntoBytes;
 
 use super::VcpuSched;
-use crate::addr::{Mfn, guest_range};
-use crate::error::Result;
+use crate::addr::{Mfn, canonical, guest_range};
+use crate::error::{Errno, Result};
 use crate::guest::{copy_in, copy_out};
 use crate::hypervisor::Hypervisor;
 use crate::platform::{Machine, Nanos};
@@ -57,6 +57,7 @@ pub(super) fn update_clock<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, sche
 
 /// Writes the clock to its second place, as its reader expects: odd version, body, even version.
 fn write_second_clock<M: Machine>(m: &M, va: u64, time: &vcpu_time_info) -> Result<()> {
+    whole::<vcpu_time_info>(va)?;
     let old: u32 = copy_in(m, va)?;
     let odd = old | 1;
     copy_out(m, va, &odd)?;
@@ -90,6 +91,7 @@ pub(super) fn write_runstate<M: Machine>(
     runstate: &vcpu_runstate_info,
     flagged: bool,
 ) -> Result<()> {
+    whole::<vcpu_runstate_info>(va)?;
     if !flagged {
         return copy_out(m, va, runstate);
     }
@@ -103,9 +105,18 @@ pub(super) fn write_runstate<M: Machine>(
     copy_out(m, entry_time, &runstate.state_entry_time)
 }
 
-/// Whether a guest may register `va` for a `T`.
-pub(super) fn acceptable<T>(va: u64) -> bool {
-    guest_range(va, size_of::<T>() as u64)
+/// Whether a guest may register an area at `va`. As on real Xen, its begin alone decides: one that
+/// reaches where the guest may not write is registered, and never written.
+pub(super) fn acceptable(va: u64) -> bool {
+    canonical(va) && guest_range(va, 0)
+}
+
+/// Refuses a `T` that a guest may not name as a whole, so that no part of it is written.
+fn whole<T>(va: u64) -> Result<()> {
+    match guest_range(va, size_of::<T>() as u64) {
+        true => Ok(()),
+        false => Err(Errno::EFAULT),
+    }
 }
 
 /// Runs `f` with the guest kernel's address space loaded: the areas are mapped there.

@@ -121,6 +121,8 @@ fn poll<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     });
     cx.vcpu.timers.poll = match asked.timeout {
         0 => Nanos::MAX,
+        // A negative time is before the beginning.
+        negative if negative.cast_signed() < 0 => 1,
         deadline => deadline,
     };
     state.events.start_polling(index);

@@ -191,7 +191,7 @@ fn down<M: Machine>(cx: &mut Cx<'_, M>, index: usize) -> HypercallResult {
 
 fn register_runstate<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> HypercallResult {
     let area: vcpu_register_runstate_memory_area = copy_in(cx.m(), arg)?;
-    if !area::acceptable::<vcpu_runstate_info>(area.addr) {
+    if !area::acceptable(area.addr) {
         return Err(Errno::EFAULT.into());
     }
     let now = cx.m().now();
@@ -207,7 +207,7 @@ fn register_runstate<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> 
 
 fn register_time<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) -> HypercallResult {
     let area: vcpu_register_time_memory_area = copy_in(cx.m(), arg)?;
-    if !area::acceptable::<hypercall_abi::xen::vcpu_time_info>(area.addr) {
+    if !area::acceptable(area.addr) {
         return Err(Errno::EFAULT.into());
     }
     let mut state = cx.dom.lock();

@@ -106,9 +106,11 @@ fn poll_waits_for_masked_ports_and_for_time() {
     assert_eq!(bench.runs(0), None);
     bench.run_until(now + 5 * MS);
     assert_eq!(bench.runs(0), Some((1, 0)));
-    // A deadline in the past, and no port at all.
-    assert_eq!(bench.sched_op(0, SCHEDOP_poll, &poll_of(0, 1)), Ok(0));
-    assert_eq!(bench.runs(0), Some((1, 0)));
+    // A deadline in the past or before the beginning, and no port at all.
+    for past in [1, 1 << 63, u64::MAX] {
+        assert_eq!(bench.sched_op(0, SCHEDOP_poll, &poll_of(0, past)), Ok(0));
+        assert_eq!(bench.runs(0), Some((1, 0)));
+    }
     assert_eq!(
         bench.sched_op(0, SCHEDOP_poll, &poll_of(0, now + 9 * MS)),
         Ok(0)

@@ -22,6 +22,7 @@ mod fifo;
 pub(crate) mod instructions;
 mod mappings;
 mod memory;
+mod memory_ops;
 mod mmu;
 mod mmuext;
 mod multicall;
@@ -60,6 +61,7 @@ const GROUPS: &[&[Check]] = &[
     areas::CHECKS,
     shares::CHECKS,
     memory::CHECKS,
+    memory_ops::CHECKS,
     descriptors::CHECKS,
     control::CHECKS,
     advisories::entries::CHECKS,

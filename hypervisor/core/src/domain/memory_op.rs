@@ -3,10 +3,9 @@
 use core::sync::atomic::Ordering;
 
 use hypercall_abi::memory as abi;
-use hypercall_abi::xen::DOMID_SELF;
 
-use super::Domain;
 use super::reservation::{Change, reservation};
+use super::{Domain, physmap};
 use crate::addr::HYPERVISOR_START;
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::{GuestSlice, copy_in, copy_out, copy_out_bytes};
@@ -54,6 +53,16 @@ fn operation<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallRes
         abi::XENMEM_set_memory_map => set_memory_map(cx, arg),
         abi::XENMEM_claim_pages => claim_pages(cx, arg),
         abi::XENMEM_get_sharing_freed_pages | abi::XENMEM_get_sharing_shared_pages => Ok(0),
+        abi::XENMEM_add_to_physmap => physmap::add(cx, arg),
+        abi::XENMEM_add_to_physmap_batch => physmap::add_batch(cx, arg),
+        abi::XENMEM_remove_from_physmap => physmap::remove(cx, arg),
+        abi::XENMEM_set_pod_target | abi::XENMEM_get_pod_target => physmap::pod(cx, arg),
+        abi::XENMEM_acquire_resource => physmap::acquire(cx, arg),
+        abi::XENMEM_get_vnumainfo => physmap::vnuma(cx, arg),
+        abi::XENMEM_reserved_device_memory_map => physmap::reserved_memory(cx, arg),
+        abi::XENMEM_access_op => physmap::access(cx, arg),
+        // The table for 32-bit guests.
+        abi::XENMEM_machphys_compat_mfn_list => Err(Errno::EOPNOTSUPP.into()),
         _ => Err(Errno::ENOSYS.into()),
     }
 }
@@ -69,7 +78,7 @@ fn maximum_gpfn<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
     let shared = dom.lock().shared_info.ok_or(Errno::EINVAL)?;
     let offset = core::mem::offset_of!(hypercall_abi::xen::shared_info, arch)
         + core::mem::offset_of!(hypercall_abi::arch_x86_64::arch_shared_info, max_pfn);
-    Ok(cx.m().load_u64(shared, offset) as i64 - 1)
+    Ok(cx.m().load_u64(shared, offset).saturating_sub(1) as i64)
 }
 
 /// Where the machine-to-phys table is mapped, in every address space.
@@ -152,7 +161,12 @@ fn machine_memory_map<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
         return Err(Errno::EPERM.into());
     }
     let map = &cx.hv.config.memory_map;
-    let request: abi::xen_memory_map = copy_in(cx.m(), arg)?;
+    let mut request: abi::xen_memory_map = copy_in(cx.m(), arg)?;
+    if request.buffer == 0 {
+        request.nr_entries = map.len() as u32 + 1;
+        copy_out(cx.m(), arg, &request)?;
+        return Ok(0);
+    }
     // All of it or nothing, with a place to spare, as on real Xen.
     if (request.nr_entries as usize) < map.len() + 1 {
         return Err(Errno::EINVAL.into());
@@ -196,10 +210,11 @@ fn claim_pages<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
     if request.extent_start != 0 || request.extent_order != 0 || request.mem_flags != 0 {
         return Err(Errno::EINVAL.into());
     }
-    if request.domid == DOMID_SELF {
+    // By number only.
+    let dom = (cx.hv.domains.find(request.domid)).map_err(|_| Errno::EINVAL)?;
+    if request.nr_extents > u64::from(dom.max_pages.load(Ordering::Relaxed)) {
         return Err(Errno::EINVAL.into());
     }
-    let dom = cx.hv.domains.find(request.domid)?;
     let has = u64::from(dom.tot_pages.load(Ordering::Relaxed));
     let wanted = request.nr_extents.saturating_sub(has);
     if wanted > cx.hv.frames.free_frames() {

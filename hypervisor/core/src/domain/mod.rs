@@ -5,6 +5,7 @@ mod exchange;
 pub mod lifecycle;
 mod lock;
 pub mod memory_op;
+mod physmap;
 mod reservation;
 pub(crate) mod unfinished;
 

@@ -547,6 +547,19 @@ pub const MEMORY: &[Operation] = operations! {
         (__HYPERVISOR_xen_version, [3, at, 0, 0, 0, 0])
     };
     physdev_iopl Guest Undone |w| op(w, __HYPERVISOR_physdev_op, 6, &1_u32);
+    add_to_physmap Dom0 Undone |w| memory(w, XENMEM_add_to_physmap, &[0_u64; 8]);
+    remove_from_physmap Dom0 Undone |w| memory(w, XENMEM_remove_from_physmap, &[0_u64; 8]);
+    set_pod_target Dom0 Undone |w| memory(w, XENMEM_set_pod_target, &[0_u64; 8]);
+    get_pod_target Dom0 Undone |w| memory(w, XENMEM_get_pod_target, &[0_u64; 8]);
+    access_op Dom0 Undone |w| memory(w, XENMEM_access_op, &[0_u64; 8]);
+    add_to_physmap_batch Dom0 Undone |w| memory(w, XENMEM_add_to_physmap_batch, &[0_u64; 8]);
+    reserved_device_memory_map Dom0 Undone |w| memory(w, XENMEM_reserved_device_memory_map, &[0_u64; 8]);
+    acquire_resource Dom0 Prefix |w| {
+        let mut r = xen_mem_acquire_resource::new_zeroed();
+        (r.domid, r.r#type, r.nr_frames) = (TARGET, XENMEM_resource_grant_table, 3);
+        r.frame_list = w.put(&[0_u64; 3]);
+        memory(w, XENMEM_acquire_resource, &r)
+    };
     domctl_createdomain Dom0 Prefix |w| create_domain(w, 0);
     domctl_max_vcpus_made Dom0 Prefix |w| {
         const NEW: u16 = 9;
@@ -631,4 +644,10 @@ pub const REFUSED: &[&str] = &[
     "set_gdt_refused",
     "vcpu_initialise_refused",
     "domctl_setvcpucontext_refused",
+    "add_to_physmap",
+    "remove_from_physmap",
+    "set_pod_target",
+    "get_pod_target",
+    "access_op",
+    "add_to_physmap_batch",
 ];

@@ -13,6 +13,7 @@ use crate::domain::Domain;
 use crate::error::Stop;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
+use crate::trap::tables::put_pages;
 use crate::vcpu::Vcpu;
 
 pub(crate) use budget::Aside;
@@ -82,7 +83,11 @@ impl<'a, M: Machine> Cx<'a, M> {
         let call = (self.number, self.args());
         match self.vcpu.continuation[usize::from(self.depth & 1)].take() {
             Some(c) if c.call == call => c.done,
-            _ => 0,
+            _ => {
+                // Nobody goes on with what was interrupted: its pages are not for a GDT then.
+                put_pages(self.hv, &mut self.vcpu.arch.gdt_coming);
+                0
+            }
         }
     }
 

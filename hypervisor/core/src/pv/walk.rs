@@ -119,7 +119,14 @@ fn make_table<M: Machine>(
         walk.verdict = None;
         return Ok(verdict.result?);
     }
-    forget_verdict(hv, walk);
+    if walk.verdict.is_some() {
+        forget_verdict(hv, walk);
+        if !walk.is_idle() {
+            // Of an interrupted call that nobody goes on with. Its tables may be another domain's, or
+            // the very one that is being changed: they go first, and all is looked at again.
+            return Err(Stop::Retry);
+        }
+    }
     // The release queue may hold this very table: then that must end first.
     finish(hv, dom, walk, budget)?;
     walk.slot = dom.slot;

@@ -1,6 +1,7 @@
 //! The machine as the core sees it.
 
 use core::arch::asm;
+use core::sync::atomic::AtomicU64;
 
 use hypervisor_core::addr::{ENTRIES, Mfn};
 use hypervisor_core::platform::{
@@ -12,7 +13,7 @@ use hypervisor_core::vcpu::{InfoArea, Mode, Regs, Vcpu};
 use log::{error, info};
 
 use crate::arch::cpu::{self, cr0, msr};
-use crate::arch::percpu::PerCpu;
+use crate::arch::percpu::{self, PerCpu};
 use crate::arch::{descriptors, fpu, guest_copy, ipi};
 use crate::layout::{DIRECT_MAP, PAGE};
 use crate::logging::Panic;
@@ -46,6 +47,12 @@ fn store<T: Copy>(mfn: Mfn, offset: usize, value: T) {
     let at = frame_at::<T>(mfn, offset);
     // SAFETY: as in `load`; no Rust object lies in a frame that is not the hypervisor's.
     unsafe { at.write_volatile(value) };
+}
+
+/// A bit of a frame, counted from the start of machine memory.
+#[inline(always)]
+const fn machine_bit(mfn: Mfn, bit: usize) -> u64 {
+    mfn.addr() << 3 | (bit as u64 & (8 * PAGE - 1))
 }
 
 /// The address with bits 63 to 48 like bit 47: a no-op for what the core has checked.
@@ -271,6 +278,53 @@ impl Machine for Hw {
         exchange_u32(mfn, offset, old, new)
     }
 
+    #[inline(always)]
+    fn set_bit(&self, mfn: Mfn, bit: usize) -> bool {
+        let bit = machine_bit(mfn, bit);
+        // SAFETY: as in `store`: a bit of the direct map, counted from its start.
+        unsafe {
+            asm!("lock bts qword ptr [{map}], {bit}", "jc {was_set}",
+                map = in(reg) DIRECT_MAP, bit = in(reg) bit, was_set = label { return true }, options(nostack))
+        };
+        false
+    }
+
+    #[inline(always)]
+    fn clear_bit(&self, mfn: Mfn, bit: usize) -> bool {
+        let bit = machine_bit(mfn, bit);
+        // SAFETY: as in `set_bit`.
+        unsafe {
+            asm!("lock btr qword ptr [{map}], {bit}", "jc {was_set}",
+                map = in(reg) DIRECT_MAP, bit = in(reg) bit, was_set = label { return true }, options(nostack))
+        };
+        false
+    }
+
+    #[inline(always)]
+    fn look(&self, what: u64) {
+        percpu::set_looking(what);
+    }
+
+    #[inline(always)]
+    fn look_away(&self) {
+        percpu::clear_looking();
+    }
+
+    #[inline(always)]
+    fn ports_word<const FIRST: usize>(&self, index: usize) -> u64 {
+        percpu::ports_word::<FIRST>(index)
+    }
+
+    #[inline(always)]
+    fn ports_root_word<const INDEX: usize>(&self) -> u64 {
+        percpu::ports_root_word::<INDEX>()
+    }
+
+    #[inline]
+    fn looking_of(&self, cpu: CpuId) -> Option<&AtomicU64> {
+        ipi::looking_of(cpu)
+    }
+
     #[inline]
     fn copy_from_guest(&self, va: u64, buf: &mut [u8]) -> Result<(), CopyFault> {
         // SAFETY: the core checked the range (`guest_range`).
@@ -287,6 +341,12 @@ impl Machine for Hw {
     fn read_guest_u64(&self, va: u64) -> Result<u64, CopyFault> {
         // SAFETY: the core checked the range.
         unsafe { guest_copy::read_u64(va) }
+    }
+
+    #[inline(always)]
+    fn read_guest_u32_or(&self, va: u64, otherwise: u32) -> u64 {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::read_u32_or(va, otherwise) }
     }
 
     #[inline]
@@ -587,6 +647,10 @@ impl Machine for Hw {
         self.set_tsc_aux(a.tsc_aux);
         Self::load_debug_registers(own, &a.debugreg);
         self.note_info(vcpu.info);
+        own.set_ports(
+            vcpu.ports
+                .map(|(root, first)| [frame_at(root, 0), frame_at(first, 0)]),
+        );
         own.set_running(vcpu);
     }
 
@@ -595,6 +659,7 @@ impl Machine for Hw {
         own.leave_guest_space();
         own.map_gdt(&[]);
         own.unmap_ldt();
+        own.set_ports(None);
         if own.replace_ldt_entries(0) {
             descriptors::load_ldt(own, 0);
         }

@@ -17,27 +17,70 @@ use hypercall_abi::xen::{
     __HYPERVISOR_event_channel_op, __HYPERVISOR_iret, DOMID_SELF, shared_info, vcpu_info,
 };
 
-pub(super) const BENCHES: &[Bench] = &[events];
+pub(super) const BENCHES: &[Bench] = &[own_port, loopback];
 
-fn events(f: &mut Figures) {
+/// One of the words of shared_info that has the port's bit.
+fn word_of(words: usize, port: u32) -> &'static AtomicU64 {
+    shared::word(words + port as usize / 64 * 8)
+}
+
+fn args(op: u32, arg: u64) -> [u64; 5] {
+    [u64::from(op), arg, 0, 0, 0]
+}
+
+/// The port's bit, in the words of pending and of masked ports.
+struct Bits {
+    bit: u64,
+    pending: &'static AtomicU64,
+    mask: &'static AtomicU64,
+}
+
+impl Bits {
+    fn new(port: u32) -> Self {
+        Self {
+            bit: 1 << (port % 64),
+            pending: word_of(offset_of!(shared_info, evtchn_pending), port),
+            mask: word_of(offset_of!(shared_info, evtchn_mask), port),
+        }
+    }
+
+    fn set(&self, word: &AtomicU64) {
+        word.fetch_or(self.bit, Ordering::SeqCst);
+    }
+
+    fn clear(&self, word: &AtomicU64) {
+        word.fetch_and(!self.bit, Ordering::SeqCst);
+    }
+}
+
+fn own_port(f: &mut Figures) {
     let mut bind = evtchn_bind_ipi { vcpu: 0, port: 0 };
     if let Err(errno) = event_channel_op(EVTCHNOP_bind_ipi, &mut bind) {
         return f.refused("evtchn", -errno.0);
     }
     let port = bind.port;
-    let bit = 1 << (port % 64);
-    let of_port = |words: usize| shared::word(words + port as usize / 64 * 8);
-    let mask = of_port(offset_of!(shared_info, evtchn_mask));
-    let pending = of_port(offset_of!(shared_info, evtchn_pending));
+    let bits = Bits::new(port);
     // The port stays masked, so that its event waits without an upcall waiting.
-    mask.fetch_or(bit, Ordering::SeqCst);
-    pending.fetch_or(bit, Ordering::SeqCst);
+    bits.set(bits.mask);
     let mut send = evtchn_send { port };
-    let args = |op: u32, arg: u64| [u64::from(op), arg, 0, 0, 0];
     let send = args(EVTCHNOP_send, address(&mut send));
+    bits.set(bits.pending);
     // SAFETY: the event is pending already: nothing changes.
     unsafe { f.call("evtchn_send_pending", __HYPERVISOR_event_channel_op, send) };
-    pending.fetch_and(!bit, Ordering::SeqCst);
+    // SAFETY: a pending bit is set, behind a mask.
+    unsafe { f.each("evtchn_send_masked", send, || bits.clear(bits.pending)) };
+    bits.clear(bits.pending);
+    bits.clear(bits.mask);
+    // SAFETY: upcalls are masked here, so that the flag is all that is set.
+    unsafe {
+        f.each("evtchn_send_upcall_masked", send, || {
+            bits.clear(bits.pending);
+            event::deliver();
+        })
+    };
+    bits.clear(bits.pending);
+    bits.set(bits.mask);
+    event::deliver();
     let mut unmask = evtchn_unmask { port };
     let unmask = args(EVTCHNOP_unmask, address(&mut unmask));
     // SAFETY: nothing is pending at the port.
@@ -54,9 +97,9 @@ fn events(f: &mut Figures) {
     // SAFETY: the call writes the structure, which any bytes describe.
     unsafe { f.call("evtchn_status", __HYPERVISOR_event_channel_op, status) };
     if port < 64 {
-        mask.fetch_and(!bit, Ordering::SeqCst);
-        upcall(f, bit, send);
-        mask.fetch_or(bit, Ordering::SeqCst);
+        bits.clear(bits.mask);
+        upcall(f, bits.bit, send);
+        bits.set(bits.mask);
     } else {
         f.refused("evtchn_send_upcall_and_iret", 0);
     }
@@ -64,6 +107,73 @@ fn events(f: &mut Figures) {
         f.refused("evtchn_close", -errno.0);
     }
     event::forget(port);
+}
+
+/// A pair of ports of this domain's: what sending to another costs.
+fn loopback(f: &mut Figures) {
+    let mut near = evtchn_alloc_unbound {
+        dom: DOMID_SELF,
+        remote_dom: DOMID_SELF,
+        port: 0,
+    };
+    let mut far = evtchn_bind_interdomain {
+        remote_dom: DOMID_SELF,
+        _pad0: [0; 2],
+        remote_port: 0,
+        local_port: 0,
+    };
+    let bound = event_channel_op(EVTCHNOP_alloc_unbound, &mut near).and_then(|_| {
+        far.remote_port = near.port;
+        event_channel_op(EVTCHNOP_bind_interdomain, &mut far)
+    });
+    if let Err(errno) = bound {
+        return f.refused("evtchn_pair", -errno.0);
+    }
+    // Ports are masked until they have a handler, and the new pair's event is pending at this end.
+    let bits = Bits::new(far.local_port);
+    bits.set(bits.mask);
+    bits.set(bits.pending);
+    let mut send = evtchn_send { port: near.port };
+    let send = args(EVTCHNOP_send, address(&mut send));
+    // SAFETY: the event is pending already: nothing changes.
+    unsafe {
+        f.call(
+            "evtchn_send_pair_pending",
+            __HYPERVISOR_event_channel_op,
+            send,
+        )
+    };
+    // SAFETY: a pending bit is set, behind a mask.
+    unsafe { f.each("evtchn_send_pair_masked", send, || bits.clear(bits.pending)) };
+    for port in [near.port, far.local_port] {
+        if let Err(errno) = event_channel_op(EVTCHNOP_close, &mut evtchn_close { port }) {
+            f.refused("evtchn_close", -errno.0);
+        }
+        event::forget(port);
+    }
+}
+
+impl Figures {
+    /// Measures an event-channel operation that finds things as `prepare` makes them each time.
+    ///
+    /// # Safety
+    /// As for [`once`].
+    unsafe fn each(&mut self, name: &str, args: [u64; 5], prepare: impl Fn()) {
+        let call = Call::new(__HYPERVISOR_event_channel_op, args);
+        let ticks = least(|| {
+            let mut ticks = 0;
+            for _ in 0..ROUNDS {
+                prepare();
+                // SAFETY: passed on to the caller.
+                ticks += unsafe { once(&mut [call; 2], 1)? };
+            }
+            Ok(ticks)
+        });
+        match ticks {
+            Ok(ticks) => self.ticks(name, ticks, ROUNDS),
+            Err(result) => self.refused(name, result),
+        }
+    }
 }
 
 /// All but the bit of the port that [`take_event`] takes.

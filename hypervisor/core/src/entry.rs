@@ -1,5 +1,6 @@
 //! The entry points: what the binary calls for every way into the hypervisor, and what they answer.
 
+use crate::evtchn;
 use crate::hypercall::dispatch;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
@@ -44,6 +45,14 @@ impl<M: Machine> Hypervisor<M> {
             Some(vcpu) => dispatch::entry::<NUMBER, M>(self, vcpu, args),
             None => 0,
         }
+    }
+
+    /// Makes an event channel operation of the guest that runs here if it is one that is quickly made,
+    /// with what the machine has at hand, and says whether it did: its result is 0 then. If not, it
+    /// is as if it had not been made yet.
+    #[inline(always)]
+    pub fn on_event_channel_op<'a>(m: &M, hv: impl Fn() -> &'a Self, args: [u64; 6]) -> bool {
+        evtchn::quick::event_channel_op(m, hv, args)
     }
 
     /// The iret hypercall, likewise, with the guest's `rsp`. Where it is true, all registers that

@@ -8,6 +8,7 @@ use crate::addr::Mfn;
 use crate::hypercall::Budget;
 use crate::pv::entry::ValidEntry;
 use crate::vcpu::{InfoArea, Regs, Vcpu};
+use core::sync::atomic::AtomicU64;
 use zerocopy::IntoBytes;
 
 /// Nanoseconds since the hypervisor started.
@@ -105,6 +106,39 @@ pub trait Machine: Sync + Sized + 'static {
     /// value found.
     fn exchange_u32(&self, mfn: Mfn, offset: usize, old: u32, new: u32) -> Result<(), u32>;
 
+    /// Sets bit `bit` (below 32768) of a guest's frame atomically; whether it was set. A full barrier.
+    fn set_bit(&self, mfn: Mfn, bit: usize) -> bool;
+    /// Clears bit `bit` of a guest's frame atomically; whether it was set. A full barrier.
+    fn clear_bit(&self, mfn: Mfn, bit: usize) -> bool;
+
+    // ---- looking at what others own, without a lock -------------------------------------------
+    /// This CPU looks: its mark becomes `what`, which is not 0. A full barrier. See
+    /// [`crate::evtchn::looking`].
+    fn look(&self, what: u64);
+    /// This CPU has looked: its mark becomes 0, after all that it did.
+    fn look_away(&self);
+    /// Another CPU's mark; `None` for one that is not up.
+    fn looking_of(&self, cpu: CpuId) -> Option<&AtomicU64>;
+    /// Word `FIRST` (at most 256) + `index` (below 256) of the frame of the running vCPU's first
+    /// ports ([`Vcpu::ports`]); 0 if there is none. An index beyond brings no speculation beyond the
+    /// frame.
+    fn ports_word<const FIRST: usize>(&self, index: usize) -> u64;
+    /// Word `INDEX` (below 512) of the root frame of the running vCPU's ports, likewise.
+    fn ports_root_word<const INDEX: usize>(&self) -> u64;
+    /// A full barrier: what this CPU stored before is seen by whoever this CPU sees later.
+    #[inline(always)]
+    fn barrier(&self) {
+        core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+    }
+    /// Called before another CPU's mark is read. A fake machine lets others run there.
+    #[inline(always)]
+    fn others_may_run(&self) {}
+    /// Called while nothing can be done before another CPU has done something.
+    #[inline(always)]
+    fn others_must_run(&self) {
+        core::hint::spin_loop();
+    }
+
     // ---- the current guest's virtual memory ---------------------------------------------------
     /// Copies from the current address space with the guest's own rights. The caller has checked
     /// the range with [`crate::addr::guest_range`].
@@ -113,6 +147,9 @@ pub trait Machine: Sync + Sized + 'static {
     fn copy_to_guest(&self, va: u64, bytes: &[u8]) -> Result<(), CopyFault>;
     /// One aligned or unaligned 8-byte load from the current address space; same precondition.
     fn read_guest_u64(&self, va: u64) -> Result<u64, CopyFault>;
+    /// One 4-byte load from the current address space, or `otherwise` if it faults, as a number with
+    /// zeros above; same precondition, of the first byte alone.
+    fn read_guest_u32_or(&self, va: u64, otherwise: u32) -> u64;
     /// One 8-byte store into the current address space; same precondition.
     fn write_guest_u64(&self, va: u64, value: u64) -> Result<(), CopyFault>;
     /// Loads two words, as a request of `mmu_update` has; same precondition.

@@ -7,12 +7,13 @@ mod machine;
 mod platform;
 mod state;
 mod tlb;
+pub mod turns;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-pub use machine::{FAKE_LDT, FakeMachine, MAX_CPUS};
+pub use machine::{FAKE_LDT, FakeMachine, MAX_CPUS, Weakness};
 pub use state::{CpuState, EntryWrite, Happened, State};
 pub use tlb::{CpuTlb, Paging, Translation};
 

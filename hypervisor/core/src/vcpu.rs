@@ -309,6 +309,9 @@ pub struct Vcpu {
     pub arch: Arch,
     /// The `vcpu_info` in use; `None` until the domain has its shared-info page.
     pub info: Option<InfoArea>,
+    /// The frames of its domain's ports that [`crate::platform::Machine::ports_word`] reads: the root,
+    /// and the first ports'.
+    pub ports: Option<(Mfn, Mfn)>,
     /// Unfinished hypercalls: the outer one (multicall) and the one in it.
     pub continuation: [Option<Continuation>; 2],
     /// Requests of `mmu_update` that were copied in last; kept here, for a local would be zeroed on
@@ -437,6 +440,7 @@ impl Vcpu {
                 vm_assist: 0,
             },
             info: None,
+            ports: None,
             continuation: [None; 2],
             requests: [const { hypercall_abi::xen::mmu_update { ptr: 0, val: 0 } };
                 crate::pv::mmu_update::BATCH],

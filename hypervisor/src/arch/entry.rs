@@ -6,12 +6,14 @@ use core::mem::offset_of;
 use hypervisor_core::addr::HYPERVISOR_END;
 use hypervisor_core::entry::{Irq, Resume};
 use hypervisor_core::every_hypercall;
-use hypervisor_core::hypercall::dispatch::{IRET, NUMBERS};
+use hypervisor_core::hypercall::dispatch::{EVENTS, IRET, NUMBERS};
+use hypervisor_core::hypervisor::Hypervisor;
 use hypervisor_core::trap::{self, bounce, frame};
 use hypervisor_core::vcpu::{Mode, Regs, TrapGate, Vcpu};
 
 use super::percpu::{EntryArea, PerCpu, Requests};
 use super::{apic, guest_copy};
+use crate::hw::HW;
 use crate::stretches::{self, Entry};
 use crate::{console, layout, panic};
 
@@ -191,10 +193,23 @@ static HYPERCALLS: [Handler; NUMBERS as usize + 1] = every_hypercall!(handlers);
 const fn handler<const NUMBER: u64>() -> Handler {
     match NUMBER {
         IRET => iret_hypercall,
+        EVENTS => event_channel_op,
         _ => hypercall::<NUMBER>,
     }
 }
 
+/// The quick way of an event channel operation, without what others need.
+extern "C" fn event_channel_op(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64 {
+    stretches::begin(Entry::Hypercall(EVENTS, a));
+    let hypervisor = || PerCpu::current().hypervisor();
+    if Hypervisor::on_event_channel_op(&HW, hypervisor, [a, b, c, d, e, f]) {
+        stretches::end();
+        return 0;
+    }
+    hypercall::<EVENTS>(a, b, c, d, e, f)
+}
+
+#[inline(never)]
 extern "C" fn hypercall<const NUMBER: u64>(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64 {
     stretches::begin(Entry::Hypercall(NUMBER, a));
     let own = PerCpu::current();

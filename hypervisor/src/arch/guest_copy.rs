@@ -189,6 +189,27 @@ unsafe fn read_u32(va: u64) -> Result<u32, CopyFault> {
     }
 }
 
+/// One 4-byte load from guest memory; `otherwise` if it faults.
+///
+/// # Safety
+/// As for [`copy_from`].
+#[inline(always)]
+pub(crate) unsafe fn read_u32_or(va: u64, otherwise: u32) -> u64 {
+    let value: u64;
+    // SAFETY: loads outside the hypervisor's range; a fault leaves the register as it is.
+    unsafe {
+        asm!(
+            "770: .byte 0x0f, 0x1f, 0x00",
+            "771: mov {v:e}, [{at}]",
+            "773: .byte 0x0f, 0x1f, 0x00",
+            ".pushsection .ex_table, \"a\"", ".long 771b - ., 773b - .", ".popsection",
+            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
+            at = in(reg) va, v = inout(reg) u64::from(otherwise) => value, options(nostack)
+        );
+    }
+    value
+}
+
 /// One 8-byte load from guest memory.
 ///
 /// # Safety

@@ -51,6 +51,11 @@ fn peer(id: CpuId) -> (u32, &'static Requests) {
     (APIC_IDS[id as usize].load(Ordering::Relaxed), requests)
 }
 
+/// CPU `id`'s mark that it looks at what others own, if it is up.
+pub(crate) fn looking_of(id: CpuId) -> Option<&'static AtomicU64> {
+    is_up(id).then(|| &peer(id).1.looking)
+}
+
 /// Makes CPU `id` look for work, unless it runs this.
 pub(crate) fn kick(id: CpuId) {
     if id != percpu::number() {

@@ -4,7 +4,7 @@ use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::AtomicU64;
 
-use hypervisor_core::addr::Mfn;
+use hypervisor_core::addr::{ENTRIES, Mfn};
 use hypervisor_core::hypervisor::Hypervisor;
 use hypervisor_core::platform::CpuId;
 use hypervisor_core::sched::Cpu;
@@ -32,6 +32,10 @@ pub(crate) struct EntryArea {
     /// The running vCPU's `vcpu_info` in the direct map; a word like one with a masked upcall if
     /// there is none.
     pub(crate) info: Cell<u64>,
+    /// The root frame of the running vCPU's ports, in the direct map; a page of zeros if there is none.
+    pub(crate) ports_root: Cell<*const u64>,
+    /// The frame of its first ports, likewise.
+    pub(crate) ports: Cell<*const u64>,
     /// Whether the core is to be asked on the way out: [`hypervisor_core::platform::Machine::attend`].
     pub(crate) attention: Cell<bool>,
     /// Non-maskable interrupts so far.
@@ -40,7 +44,69 @@ pub(crate) struct EntryArea {
     pub(crate) requests: Requests,
 }
 
-/// What a non-maskable interrupt is to do, set by other CPUs and answered by entry.S.
+/// What a vCPU without ports has.
+#[repr(align(4096))]
+struct NoPorts([u64; ENTRIES]);
+static NO_PORTS: NoPorts = NoPorts([0; ENTRIES]);
+
+/// The CPU's mark that it looks at what others own; a full barrier.
+#[inline(always)]
+pub(crate) fn set_looking(what: u64) {
+    // SAFETY: GS points to this CPU's data; the mark is an atomic.
+    unsafe {
+        asm!("xchg gs:[{offset}], {}", inout(reg) what => _, offset = const LOOKING, options(nostack, preserves_flags));
+    }
+}
+
+/// Takes the mark away, behind all stores so far.
+#[inline(always)]
+pub(crate) fn clear_looking() {
+    // SAFETY: as in `set_looking`.
+    unsafe {
+        asm!("mov qword ptr gs:[{offset}], 0", offset = const LOOKING, options(nostack, preserves_flags));
+    }
+}
+
+const LOOKING: usize =
+    core::mem::offset_of!(EntryArea, requests) + core::mem::offset_of!(Requests, looking);
+
+/// Word `FIRST` (at most 256) + `index` (below 256) of the frame of the running vCPU's first ports.
+#[inline(always)]
+pub(crate) fn ports_word<const FIRST: usize>(index: usize) -> u64 {
+    const { assert!(FIRST <= ENTRIES / 2) };
+    let word: u64;
+    // SAFETY: GS points to this CPU's data, and the field to a page of the direct map or of zeros;
+    // the word is one inside, also where a check of the index was speculated past.
+    unsafe {
+        asm!(
+            "and {index:e}, {most}",
+            "mov {word}, gs:[{offset}]",
+            "mov {word}, [{word} + 8 * {index} + {first}]",
+            index = inout(reg) index => _, word = out(reg) word,
+            most = const ENTRIES / 2 - 1, first = const FIRST * 8,
+            offset = const core::mem::offset_of!(EntryArea, ports),
+            options(readonly, nostack));
+    }
+    word
+}
+
+/// Word `INDEX` of the root frame of its ports.
+#[inline(always)]
+pub(crate) fn ports_root_word<const INDEX: usize>() -> u64 {
+    const { assert!(INDEX < ENTRIES) };
+    let word: u64;
+    // SAFETY: as in `ports_word`.
+    unsafe {
+        asm!("mov {word}, gs:[{offset}]", "mov {word}, [{word} + {at}]",
+            word = out(reg) word, at = const INDEX * 8,
+            offset = const core::mem::offset_of!(EntryArea, ports_root),
+            options(readonly, nostack, preserves_flags));
+    }
+    word
+}
+
+/// What CPUs say to each other: what a non-maskable interrupt is to do, set by others and answered by
+/// entry.S; and what the CPU is doing that others may wait for.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
@@ -52,6 +118,8 @@ pub(crate) struct Requests {
     pub(crate) stop: AtomicU64,
     /// Not 0: halted.
     pub(crate) stopped: AtomicU64,
+    /// Not 0: the CPU looks at what other domains own, which they may wait for.
+    pub(crate) looking: AtomicU64,
 }
 
 /// One CPU's own data.
@@ -146,6 +214,8 @@ impl PerCpu {
                 stack: Cell::new(stack),
                 own: Cell::new(base),
                 info: Cell::new(0),
+                ports_root: Cell::new(&raw const NO_PORTS.0[0]),
+                ports: Cell::new(&raw const NO_PORTS.0[0]),
                 attention: Cell::new(false),
                 nmis: Cell::new(0),
                 requests: Requests::default(),
@@ -199,6 +269,14 @@ impl PerCpu {
     #[inline]
     pub(crate) fn id(&self) -> CpuId {
         ((self.entry.own.get() - CPU_WINDOWS) / CPU_WINDOW_SIZE) as CpuId
+    }
+
+    /// Where the ports of the running vCPU are in the direct map: the root frame, the first ports.
+    pub(crate) fn set_ports(&self, ports: Option<[*mut u64; 2]>) {
+        let none = &raw const NO_PORTS.0[0];
+        let [root, first] = ports.map_or([none; 2], |ports| ports.map(<*mut u64>::cast_const));
+        self.entry.ports_root.set(root);
+        self.entry.ports.set(first);
     }
 
     /// Non-maskable interrupts so far.

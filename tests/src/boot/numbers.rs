@@ -77,6 +77,13 @@ const CEILINGS: &[(&str, u64)] = &[
     ("pin_unpin_l1_512", 512 * 60),
     ("new_baseptr_other", 200),
     ("table_store_frame", 600),
+    ("evtchn_send_pending", 70),
+    ("evtchn_send_pair_pending", 70),
+    ("evtchn_send_masked", 140),
+    ("evtchn_send_pair_masked", 140),
+    ("evtchn_send_upcall_masked", 230),
+    ("evtchn_unmask", 80),
+    ("evtchn_status", 90),
     // Together at most 300.
     ("decrease_64_per_page", 98),
     ("populate_64_per_page", 173),

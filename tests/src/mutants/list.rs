@@ -590,8 +590,38 @@ pub(super) const ALL: &[Mutant] = &[
         PortsPair,
         Unit("evtchn"),
         (
-            "    other.events.rebind(other_port, unbound);\n",
+            "    other.events.rebind(hv.machine, other_port, unbound);\n",
             "    let _ = (other, other_port, unbound);\n",
+        ),
+    ),
+    seed(
+        "a port is another's while events for it are under way",
+        "evtchn/close.rs",
+        PortsPair,
+        Unit("evtchn::tests::interleaved"),
+        (
+            "    looking::wait_for_all(hv);\n",
+            "    let _ = looking::wait_for_all::<M>;\n",
+        ),
+    ),
+    seed(
+        "a pair is looked at before the lock, and not behind it",
+        "evtchn/ops.rs",
+        PortsPair,
+        Unit("evtchn::tests::interleaved"),
+        (
+            "        && channel.binding == leads_here\n",
+            "        && (true || channel.binding == leads_here)\n",
+        ),
+    ),
+    seed(
+        "a vCPU looks before it says that it sleeps",
+        "sched/ops.rs",
+        PortsPair,
+        Unit("evtchn::tests::interleaved"),
+        (
+            "    me.sched.tell_senders(cx.hv, cx.dom, index);\n    if upcall_due",
+            "    if upcall_due",
         ),
     ),
 ];

@@ -116,11 +116,11 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
         .try_reserve_exact(count)
         .map_err(|_| Errno::ENOMEM)?;
     crate::sched::area::write_wallclock(hv, shared);
+    crate::evtchn::init(hv, dom, &mut state, params.max_evtchn_port)?;
     let mut homes = dom.homes.lock();
     homes.clear();
     homes.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
     drop(homes);
-    crate::evtchn::init(&mut state, params.max_evtchn_port)?;
     crate::grant::init(&mut state, params.max_grant_frames)
 }
 
@@ -169,7 +169,10 @@ fn add_vcpu<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -
         info: vcpu.info,
         ..VcpuShared::default()
     };
+    vcpu.ports = state.events.first_ports(hv.machine);
+    let (root, info) = (dom.senders.root(), vcpu.info);
     crate::sched::add_vcpu(hv, dom, &mut state, shared)?;
+    root.set_info(hv.machine, index, info);
     // There is room in both lists since the domain was created.
     dom.homes.lock().push(Some(vcpu));
     Ok(true)
@@ -248,7 +251,7 @@ pub fn destroy<M: Machine>(
     }
     // An empty table costs later calls nothing: as many ports as the budget has units would
     // otherwise leave none of it for what follows, call after call.
-    if !dom.lock().events.shrink(budget) {
+    if !crate::evtchn::release(hv, dom, &mut dom.lock(), budget) {
         return Ok(Progress::More);
     }
     if release_vcpus(hv, dom, budget) == Progress::More
@@ -295,6 +298,8 @@ fn free_vcpus<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget)
 /// mapped or granted elsewhere, the slot is free when the last of them is.
 fn forget<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
     let mut state = dom.lock();
+    let mut unbounded = Budget::new(u32::MAX);
+    crate::evtchn::release(hv, dom, &mut state, &mut unbounded);
     let shared = state.shared_info.take();
     *state = DomainState::default();
     drop(state);

@@ -9,9 +9,9 @@ use super::{Domain, DomainState};
 
 /// A domain's lock, held.
 pub struct DomainGuard<'a> {
-    state: MutexGuard<'a, DomainState>,
     #[cfg(any(test, feature = "testkit"))]
     _held: order::Held,
+    state: MutexGuard<'a, DomainState>,
 }
 
 impl Deref for DomainGuard<'_> {
@@ -36,9 +36,12 @@ impl Domain {
         #[cfg(any(test, feature = "testkit"))]
         let held = order::Held::new(self.id());
         DomainGuard {
-            state: self.state.lock(),
             #[cfg(any(test, feature = "testkit"))]
             _held: held,
+            #[cfg(any(test, feature = "testkit"))]
+            state: order::take_turns(&self.state),
+            #[cfg(not(any(test, feature = "testkit")))]
+            state: self.state.lock(),
         }
     }
 }
@@ -65,9 +68,26 @@ mod order {
     use alloc::vec::Vec;
     use core::cell::RefCell;
 
+    use spin::{Mutex, MutexGuard};
+
+    use crate::platform::CpuId;
+    use crate::testkit::turns;
+
     std::thread_local! {
-        /// Ids of the domains that this thread has locked.
-        static HELD: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
+        /// Ids of the domains that this thread has locked, with the CPU if it plays several.
+        static HELD: RefCell<Vec<(Option<CpuId>, u16)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Takes a lock, by turns with the other CPUs of a test that has such.
+    pub(super) fn take_turns<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+        turns::turn_after_stores();
+        loop {
+            match lock.try_lock() {
+                Some(guard) => return guard,
+                None if turns::wait() => {}
+                None => return lock.lock(),
+            }
+        }
     }
 
     /// An entry in the list of locks held.
@@ -77,12 +97,13 @@ mod order {
         /// A lock is about to be taken.
         pub(super) fn new(id: u16) -> Self {
             HELD.with_borrow_mut(|held| {
-                let last = held.iter().max();
+                let mine = held.iter().filter(|(cpu, _)| *cpu == turns::cpu());
+                let last = mine.map(|&(_, id)| id).max();
                 assert!(
-                    last.is_none_or(|&last| last < id),
+                    last.is_none_or(|last| last < id),
                     "domain {id} is locked after domain {last:?}"
                 );
-                held.push(id);
+                held.push((turns::cpu(), id));
             });
             Self(id)
         }
@@ -90,7 +111,9 @@ mod order {
 
     impl Drop for Held {
         fn drop(&mut self) {
-            HELD.with_borrow_mut(|held| held.retain(|&id| id != self.0));
+            turns::turn_after_stores();
+            let mine = (turns::cpu(), self.0);
+            HELD.with_borrow_mut(|held| held.retain(|&other| other != mine));
         }
     }
 }

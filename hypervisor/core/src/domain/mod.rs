@@ -17,7 +17,7 @@ use spin::Mutex;
 
 use crate::addr::Mfn;
 use crate::error::{Errno, Result};
-use crate::evtchn::EventChannels;
+use crate::evtchn::{EventChannels, Senders};
 use crate::grant::GrantTable;
 use crate::vcpu::{InfoArea, VcpuBox};
 
@@ -72,6 +72,8 @@ pub struct Domain {
     pub pauses: AtomicU32,
     /// `SHUTDOWN_*` + 1 once it has shut down, else 0.
     pub shutdown: AtomicU8,
+    /// What those who send events to it see.
+    pub senders: Senders,
     state: Mutex<DomainState>,
     /// How far its destruction is: the next frame to look at, and page-table work.
     pub(crate) teardown: Mutex<(u64, crate::pv::walk::Walk)>,
@@ -135,6 +137,7 @@ impl Domain {
             vm_assist: AtomicU64::new(0),
             pauses: AtomicU32::new(0),
             shutdown: AtomicU8::new(0),
+            senders: Senders::default(),
             state: Mutex::new(DomainState::default()),
             teardown: Mutex::new((0, crate::pv::walk::Walk::default())),
             homes: Mutex::new(Vec::new()),

@@ -1,8 +1,9 @@
 //! Closing ports: one, or all of a domain's, a few at a time.
 
-use super::{Binding, Port, fifo, pending};
+use super::table::Target;
+use super::{Binding, Port, fifo, looking, pending};
 use crate::domain::lifecycle::Progress;
-use crate::domain::{Domain, DomainState, lock_pair};
+use crate::domain::{Domain, DomainState, Phase, lock_pair};
 use crate::error::{Errno, Result};
 use crate::hypercall::Budget;
 use crate::hypervisor::Hypervisor;
@@ -15,7 +16,8 @@ use crate::platform::Machine;
 pub fn close<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: Port) -> Result<()> {
     loop {
         let mut state = dom.lock();
-        let Binding::Interdomain { remote, .. } = state.events.get(port)?.binding else {
+        let Binding::Interdomain { remote, .. } = state.events.get(hv.machine, port)?.binding
+        else {
             return close_single(hv, &mut state, port);
         };
         if remote == dom.id() {
@@ -29,7 +31,7 @@ pub fn close<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: Port) -> Result
             continue;
         };
         let (mut state, mut other_state) = lock_pair(dom, other);
-        match state.events.get(port)?.binding {
+        match state.events.get(hv.machine, port)?.binding {
             Binding::Interdomain { remote: now, .. } if now == remote => {
                 close_pair(hv, dom, &mut state, other_state.as_deref_mut(), port);
                 return Ok(());
@@ -41,7 +43,7 @@ pub fn close<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: Port) -> Result
 
 /// Closes a port that has no other end.
 fn close_single<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: Port) -> Result<()> {
-    match state.events.get(port)?.binding {
+    match state.events.get(hv.machine, port)?.binding {
         Binding::Free | Binding::Reserved | Binding::Interdomain { .. } => {
             return Err(Errno::EINVAL);
         }
@@ -68,7 +70,7 @@ fn close_pair<M: Machine>(
     other: Option<&mut DomainState>,
     port: Port,
 ) {
-    let binding = state.events.get(port).map(|c| c.binding);
+    let binding = state.events.get(hv.machine, port).map(|c| c.binding);
     let Ok(Binding::Interdomain {
         port: other_port, ..
     }) = binding
@@ -80,13 +82,21 @@ fn close_pair<M: Machine>(
         None => &mut *state,
     };
     let unbound = Binding::Unbound { remote: dom.id() };
-    other.events.rebind(other_port, unbound);
+    other
+        .events
+        .root
+        .set_target(hv.machine, other_port, Target::NONE);
+    other.events.rebind(hv.machine, other_port, unbound);
     free(hv, state, port);
 }
 
+/// Frees a port that no other leads to any more: nobody finds it now, and once those are done who
+/// found it before, it is blank.
 fn free<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: Port) {
+    state.events.root.set_target(hv.machine, port, Target::NONE);
+    state.events.bind(hv.machine, port, Binding::Free, 0);
+    looking::wait_for_all(hv);
     pending::clear(hv, state, port);
-    state.events.bind(port, Binding::Free, 0);
 }
 
 /// Units for looking at a port.
@@ -105,7 +115,10 @@ pub fn close_all<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budg
                 if !fifo::release(hv, &mut state, budget) {
                     return Progress::More;
                 }
-                state.events.closing = 0;
+                // One that is destroyed has no ports to close again, however often this is called.
+                if dom.phase() == Phase::Alive {
+                    state.events.closing = 0;
+                }
                 return Progress::Done;
             }
             if !budget.take(PORT) {

@@ -17,7 +17,8 @@ use hypercall_abi::event_channel::{
     evtchn_fifo_control_block,
 };
 
-use super::{Port, pending};
+use super::Port;
+use super::pending::{self, News};
 use crate::addr::Mfn;
 use crate::domain::{Domain, DomainState, MAX_VCPUS};
 use crate::error::{Errno, Result};
@@ -201,7 +202,7 @@ fn replace<M: Machine>(
 /// A word changed under every attempt to replace it.
 struct Restless;
 
-/// Makes a port pending, and queues it unless it is masked or in a queue already. True if it was not
+/// Makes a port pending, and queues it unless it is masked or in a queue already; `None` if it was
 /// pending.
 #[cold]
 pub(super) fn set_pending<M: Machine>(
@@ -209,71 +210,76 @@ pub(super) fn set_pending<M: Machine>(
     dom: &Domain,
     state: &mut DomainState,
     port: Port,
-) -> bool {
+) -> Option<News> {
     let place = state.events.fifo.as_ref().and_then(|fifo| fifo.word(port));
-    let Some(place) = place else {
-        let Some(channel) = state.events.get_mut(port) else {
-            return false;
-        };
-        return !core::mem::replace(&mut channel.held, true);
+    let (was_pending, mut news) = match place {
+        Some(place) => {
+            let old = set(hv, place, PENDING);
+            let news = if old & (MASKED | LINKED) == 0 {
+                enqueue(hv, state, port, place)
+            } else {
+                News::default()
+            };
+            (old & PENDING != 0, news)
+        }
+        None => {
+            let mut held = true;
+            state.events.change(hv.machine, port, |channel| {
+                held = core::mem::replace(&mut channel.held, true);
+            });
+            (held, News::default())
+        }
     };
-    let old = set(hv, place, PENDING);
-    if old & (MASKED | LINKED) == 0 {
-        enqueue(hv, dom, state, port, place);
-    }
-    old & PENDING == 0
+    news.polled = !was_pending && dom.senders.root().pollers(hv.machine) != 0;
+    (!news.is_none()).then_some(news)
 }
 
 /// Unmasks a port, and queues it if it is pending.
 #[cold]
-pub(super) fn unmask<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    state: &mut DomainState,
-    port: Port,
-) {
+pub(super) fn unmask<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: Port) -> News {
     let place = state.events.fifo.as_ref().and_then(|fifo| fifo.word(port));
     let Some(place) = place else {
-        return;
+        return News::default();
     };
     let old = clear(hv, place, MASKED);
     if old & PENDING != 0 && old & LINKED == 0 {
-        enqueue(hv, dom, state, port, place);
+        return enqueue(hv, state, port, place);
     }
+    News::default()
 }
 
 /// Puts a port that is not in any queue into its own.
 fn enqueue<M: Machine>(
     hv: &Hypervisor<M>,
-    dom: &Domain,
     state: &mut DomainState,
     port: Port,
     place: Place,
-) {
-    let Ok(channel) = state.events.get(port) else {
-        return;
+) -> News {
+    let Ok(mut channel) = state.events.get(hv.machine, port) else {
+        return News::default();
     };
+    let root = state.events.root;
     let Some(fifo) = state.events.fifo.as_mut() else {
-        return;
+        return News::default();
     };
     if !fifo.has_block(channel.vcpu) {
-        return;
+        return News::default();
     }
     let link = |w: u32| {
         let wanted = w & (PENDING | MASKED | LINKED) == PENDING;
         wanted.then_some((w | LINKED) & !EVTCHN_FIFO_LINK_MASK)
     };
     if !matches!(replace(hv, place, ATTEMPTS, link), Ok(true)) {
-        return;
+        return News::default();
     }
     let queue = (channel.vcpu, channel.priority);
     fifo.leave(channel.queued, port);
     let first = fifo.append(hv, queue, port);
-    if let Some(channel) = state.events.get_mut(port) {
-        channel.queued = queue;
-    }
-    if first && let Some(info) = state.vcpus.get(usize::from(queue.0)).and_then(|v| v.info) {
-        pending::mark(hv, dom, state, info, queue.0);
+    channel.queued = queue;
+    root.set_channel(hv.machine, port, channel);
+    match root.info(hv.machine, queue.0) {
+        Some(info) if first => pending::mark(hv, root, info, queue.0),
+        _ => News::default(),
     }
 }
 
@@ -342,13 +348,19 @@ pub(super) fn release<M: Machine>(
     state: &mut DomainState,
     budget: &mut Budget,
 ) -> bool {
+    if state.events.changing.take().is_some() {
+        state.events.root.set_page(hv.machine, state.shared_info);
+    }
     while let Some(fifo) = state.events.fifo.as_mut() {
         if !budget.take(1) {
             return false;
         }
         match fifo.pop() {
             Some(mfn) => hv.page_put_writable(mfn),
-            None => state.events.fifo = None,
+            None => {
+                state.events.fifo = None;
+                state.events.root.set_page(hv.machine, state.shared_info);
+            }
         }
     }
     true

@@ -1,17 +1,18 @@
 //! The hypercalls of the FIFO form (event_channel.h).
 
 use hypercall_abi::event_channel::{
-    EVTCHN_FIFO_LINK_BITS, EVTCHN_FIFO_PRIORITY_MIN, evtchn_expand_array,
+    EVTCHN_2L_NR_CHANNELS, EVTCHN_FIFO_LINK_BITS, EVTCHN_FIFO_PRIORITY_MIN, evtchn_expand_array,
     evtchn_fifo_control_block, evtchn_init_control, evtchn_set_priority,
 };
 
-use super::fifo::{self, Fifo};
-use super::{Binding, Port, two_level};
+use super::fifo::Fifo;
+use super::table::Target;
+use super::{Binding, Port, looking, pending, two_level};
 use crate::addr::Mfn;
 use crate::domain::{Domain, DomainState};
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::{copy_in, copy_out};
-use crate::hypercall::Cx;
+use crate::hypercall::{Budget, Cx};
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 
@@ -41,7 +42,8 @@ pub(super) fn init_control<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Hypercal
         let mfn = Mfn(op.control_gfn);
         hold(cx.hv, cx.dom, mfn)?;
         if state.events.fifo.is_none() {
-            begin(cx.hv, &mut state).inspect_err(|_| cx.hv.page_put_writable(mfn))?;
+            begin(cx.hv, &mut state, cx.dom.id(), &mut cx.budget)
+                .inspect_err(|_| cx.hv.page_put_writable(mfn))?;
         }
         if let Some(fifo) = state.events.fifo.as_mut() {
             fifo.set_block(vcpu, mfn, op.offset as u16);
@@ -56,21 +58,92 @@ fn hold<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, mfn: Mfn) -> Result<()> {
     hv.page_get_writable(dom, mfn).map_err(|_| Errno::EINVAL)
 }
 
-/// Switches to the FIFO form. No port has a word yet: those pending are remembered.
-fn begin<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState) -> Result<()> {
-    let fifo = Fifo::new()?;
-    for (first, mut word) in two_level::pending_words(hv, state.shared_info) {
-        while word != 0 {
-            let port = first + word.trailing_zeros();
-            word &= word - 1;
-            match state.events.get_mut(port) {
-                Some(channel) if channel.binding != Binding::Free => channel.held = true,
-                _ => {}
+/// How far a change to the FIFO form is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Ports from this one on are still led to by a target.
+    Hide(Port),
+    /// Ports from this one on may have been pending in the two-level form.
+    Keep(Port),
+}
+
+/// Ports of a word of the two-level form.
+const WORD: Port = 64;
+
+/// Switches to the FIFO form, in as many runs as that takes. No port has a word yet: those pending
+/// are remembered.
+fn begin<M: Machine>(
+    hv: &Hypervisor<M>,
+    state: &mut DomainState,
+    id: u16,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    loop {
+        let next = match state.events.changing.unwrap_or(Change::Hide(0)) {
+            Change::Hide(port) if state.events.is_valid(port) => {
+                spend(budget, 1)?;
+                hide(hv, state, id, port);
+                Change::Hide(port + 1)
             }
-        }
+            Change::Hide(_) => {
+                // Nobody finds the bits of the two-level form any more, and who did has set his.
+                state.events.root.set_page(hv.machine, None);
+                looking::wait_for_all(hv);
+                Change::Keep(0)
+            }
+            Change::Keep(first) if first < EVTCHN_2L_NR_CHANNELS as Port => {
+                let pending = two_level::pending_word(hv, state.shared_info, first);
+                spend(budget, 1 + pending.count_ones())?;
+                keep(hv, state, first, pending);
+                Change::Keep(first + WORD)
+            }
+            Change::Keep(_) => {
+                state.events.fifo = Some(Fifo::new()?);
+                state.events.changing = None;
+                return Ok(());
+            }
+        };
+        state.events.changing = Some(next);
     }
-    state.events.fifo = Some(fifo);
-    Ok(())
+}
+
+fn spend(budget: &mut Budget, units: u32) -> Result<(), Stop> {
+    if budget.take(units) {
+        Ok(())
+    } else {
+        Err(Stop::Retry)
+    }
+}
+
+/// Remembers which ports of a word were pending.
+fn keep<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, first: Port, mut pending: u64) {
+    while pending != 0 {
+        let port = first + pending.trailing_zeros();
+        pending &= pending - 1;
+        state.events.change(hv.machine, port, |channel| {
+            channel.held = channel.binding != Binding::Free;
+        });
+    }
+}
+
+/// Whoever sends to `port` has to look at its channel from now on.
+fn hide<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, id: u16, port: Port) {
+    let (m, own) = (hv.machine, state.events.root);
+    let Some(channel) = own.channel(m, port) else {
+        return;
+    };
+    match channel.binding {
+        Binding::Ipi => own.set_target(m, port, Target::NONE),
+        Binding::Interdomain { remote, port } if remote == id => {
+            own.set_target(m, port, Target::NONE);
+        }
+        // While the pair holds, which is as long as this domain is locked, so does the other domain.
+        Binding::Interdomain { remote, port } => {
+            let other = hv.domains.slot(remote);
+            other.senders.root().set_target(m, port, Target::NONE);
+        }
+        _ => {}
+    }
 }
 
 /// `EVTCHNOP_expand_array`: words for the next 1024 ports. Those of them that wait become pending,
@@ -117,12 +190,12 @@ fn see_to<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainState,
     if let Some(fifo) = state.events.fifo.as_mut() {
         fifo.seen = port + 1;
     }
-    let waited = state
-        .events
-        .get_mut(port)
-        .is_some_and(|channel| core::mem::take(&mut channel.held));
+    let mut waited = false;
+    state.events.change(hv.machine, port, |channel| {
+        waited = core::mem::take(&mut channel.held);
+    });
     if waited {
-        fifo::set_pending(hv, dom, state, port);
+        pending::set(hv, dom, state, port);
     }
 }
 
@@ -133,16 +206,16 @@ fn see_to<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainState,
 /// last.
 pub(super) fn set_priority<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     let op: evtchn_set_priority = copy_in(cx.m(), arg)?;
-    let mut state = cx.dom.lock();
-    state.events.get(op.port)?;
+    let state = cx.dom.lock();
+    state.events.get(cx.m(), op.port)?;
     if state.events.fifo.is_none() {
         return Err(Errno::ENOSYS.into());
     }
     if op.priority > EVTCHN_FIFO_PRIORITY_MIN {
         return Err(Errno::EINVAL.into());
     }
-    if let Some(channel) = state.events.get_mut(op.port) {
+    state.events.change(cx.m(), op.port, |channel| {
         channel.priority = op.priority as u8;
-    }
+    });
     Ok(0)
 }

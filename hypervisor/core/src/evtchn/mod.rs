@@ -1,30 +1,38 @@
 //! Event channels: what the ports of a domain are bound to (event_channel.h).
 //!
-//! A domain's ports are under its lock. Sending to another domain takes the two locks one after
-//! the other, never both; only binding and closing a pair takes both, in domid order.
+//! A domain's ports change under its lock; binding and closing a pair takes both domains' locks, in
+//! domid order. Sending takes none in the two-level form, but that of a domain whose vCPU waits and
+//! is to be woken: see [`table`] and [`looking`].
 
 pub mod close;
 pub mod fifo;
 pub mod fifo_ops;
+pub mod looking;
 pub mod ops;
 pub mod pending;
+pub(crate) mod quick;
+pub(crate) mod table;
 pub mod two_level;
 pub mod virq;
 
 #[cfg(test)]
 mod tests;
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use hypercall_abi::event_channel::{
     EVTCHN_2L_NR_CHANNELS, EVTCHN_FIFO_NR_CHANNELS, EVTCHN_FIFO_PRIORITY_DEFAULT,
 };
 
-use crate::domain::DomainState;
+use crate::addr::Mfn;
+use crate::domain::{Domain, DomainState};
 use crate::error::{Errno, Result};
 use crate::hypercall::Budget;
+use crate::hypervisor::Hypervisor;
+use crate::platform::Machine;
 use fifo::Fifo;
+use table::{PORTS_PER_TABLE, Root, Target};
 
 pub use close::close_all;
 pub use ops::event_channel_op;
@@ -34,8 +42,6 @@ pub type Port = u32;
 
 /// Ports that the table grows by: those of a page on real Xen, visible in which ports exist.
 const CHUNK: usize = 64;
-/// Units of budget for freeing them.
-const CHUNK_UNITS: u32 = 3;
 
 /// What a port is bound to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,52 +96,99 @@ impl Default for Channel {
     }
 }
 
-/// The ports of one step of growth.
-#[derive(Debug)]
-struct Chunk {
-    channels: [Channel; CHUNK],
-    free: usize,
-}
-
-/// A domain's event channels.
+/// A domain's event channels: what its lock covers of them.
 #[derive(Debug, Default)]
 pub struct EventChannels {
-    #[allow(clippy::vec_box, reason = "growth must not copy what is there")]
-    chunks: Vec<Box<[Chunk; 1]>>,
+    /// Where the ports are.
+    root: Root,
+    /// Free ports of each step of growth.
+    free: Vec<u8>,
     /// The greatest port that the toolstack allows.
     limit: Port,
     /// The FIFO form, if the guest has chosen it.
     fifo: Option<Fifo>,
+    /// The change to the FIFO form, while it is under way.
+    changing: Option<fifo_ops::Change>,
     /// No port below is free.
     first_free: Port,
-    /// vCPUs in `SCHEDOP_poll`, one bit each.
-    pollers: u64,
     /// Where closing all ports goes on; meaningful during one `reset` or destruction.
     closing: Port,
 }
 
-/// Gives a new domain its first ports. `max_port` below zero stands for all that the ABI has.
+/// Where senders begin that have not the domain's lock: see [`looking`].
+#[derive(Debug, Default)]
+pub struct Senders(AtomicU64);
+
+impl Senders {
+    #[inline]
+    pub(crate) fn root(&self) -> Root {
+        Root(self.0.load(Ordering::Acquire))
+    }
+}
+
+/// Gives a new domain, which has its shared page, its first ports. `max_port` below zero stands for
+/// all that the ABI has.
 ///
 /// # Errors
 /// `ENOMEM`; `EINVAL` when not even port 0 is allowed for.
-pub fn init(state: &mut DomainState, max_port: i32) -> Result<()> {
-    let mut events = EventChannels {
+pub fn init<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &mut DomainState,
+    max_port: i32,
+) -> Result<()> {
+    state.events = EventChannels {
+        root: Root::new(hv)?,
         limit: Port::try_from(max_port).unwrap_or(Port::MAX),
         ..EventChannels::default()
     };
-    events.grow()?;
-    events.rebind(0, Binding::Reserved);
+    let events = &mut state.events;
+    events.grow(hv)?;
+    events.rebind(hv.machine, 0, Binding::Reserved);
     events.first_free = 1;
-    state.events = events;
+    events.root.set_page(hv.machine, state.shared_info);
+    dom.senders.0.store(events.root.0, Ordering::Release);
     Ok(())
 }
 
+/// Takes back what [`init`] gave, as far as the budget allows; true when all is. No port is open.
+pub fn release<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &mut DomainState,
+    budget: &mut Budget,
+) -> bool {
+    let events = &mut state.events;
+    events.root.set_page(hv.machine, None);
+    while let Some(last) = events.len().checked_sub(1) {
+        if !budget.take(TABLE_UNITS) {
+            return false;
+        }
+        let kept = last as usize / PORTS_PER_TABLE * (PORTS_PER_TABLE / CHUNK);
+        events.free.truncate(kept);
+        events.root.shorten(hv, last);
+    }
+    dom.senders.0.store(0, Ordering::SeqCst);
+    events.root.end(hv);
+    *events = EventChannels::default();
+    true
+}
+
+/// Units of budget for taking a frame of ports back.
+const TABLE_UNITS: u32 = 4;
+
 impl EventChannels {
+    /// The root and the frame of the first ports, for [`crate::vcpu::Vcpu::ports`].
+    #[must_use]
+    pub fn first_ports<M: Machine>(&self, m: &M) -> Option<(Mfn, Mfn)> {
+        self.root.first(m)
+    }
+
     /// Whether the port exists, bound or not.
     #[inline]
     #[must_use]
     pub fn is_valid(&self, port: Port) -> bool {
-        (port as usize) < self.chunks.len() * CHUNK
+        port < self.len()
     }
 
     /// The port's state.
@@ -143,41 +196,28 @@ impl EventChannels {
     /// # Errors
     /// `EINVAL` when it does not exist.
     #[inline]
-    pub fn get(&self, port: Port) -> Result<Channel> {
-        let index = crate::addr::clamp_index(port as usize / CHUNK, self.chunks.len());
-        match self.chunks.get(index) {
-            Some(chunk) if self.is_valid(port) => Ok(chunk[0].channels[port as usize % CHUNK]),
-            _ => Err(Errno::EINVAL),
-        }
+    pub fn get<M: Machine>(&self, m: &M, port: Port) -> Result<Channel> {
+        self.root.channel(m, port).ok_or(Errno::EINVAL)
     }
 
-    /// Frees ports, all of which are closed, from the last on as far as the budget allows; whether
-    /// none is left.
-    pub(crate) fn shrink(&mut self, budget: &mut Budget) -> bool {
-        while let Some(chunk) = self.chunks.pop() {
-            drop(chunk);
-            if !budget.take(CHUNK_UNITS) {
-                return false;
-            }
+    /// Changes a port that exists.
+    fn change<M: Machine>(&self, m: &M, port: Port, change: impl FnOnce(&mut Channel)) {
+        if let Some(mut channel) = self.root.channel(m, port) {
+            change(&mut channel);
+            self.root.set_channel(m, port, channel);
         }
-        true
-    }
-
-    fn get_mut(&mut self, port: Port) -> Option<&mut Channel> {
-        let chunk = self.chunks.get_mut(port as usize / CHUNK)?;
-        Some(&mut chunk[0].channels[port as usize % CHUNK])
     }
 
     /// Ports there are, free ones included.
     #[must_use]
     pub fn len(&self) -> Port {
-        (self.chunks.len() * CHUNK) as Port
+        (self.free.len() * CHUNK) as Port
     }
 
     /// Whether there are none yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.free.is_empty()
     }
 
     /// The greatest port that may be given out, in the form that the guest uses.
@@ -189,33 +229,32 @@ impl EventChannels {
         self.limit.min(ports - 1)
     }
 
-    fn grow(&mut self) -> Result<()> {
-        let mut one = Vec::new();
-        one.try_reserve_exact(1).map_err(|_| Errno::ENOMEM)?;
-        one.push(Chunk {
-            channels: [Channel::default(); CHUNK],
-            free: CHUNK,
-        });
-        let one = one
-            .into_boxed_slice()
-            .try_into()
-            .map_err(|_| Errno::ENOMEM)?;
-        self.chunks.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.chunks.push(one);
+    fn grow<M: Machine>(&mut self, hv: &Hypervisor<M>) -> Result<()> {
+        let first = self.len();
+        self.free.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.root.extend(hv, first)?;
+        for port in first..first + CHUNK as Port {
+            self.root.set_channel(hv.machine, port, Channel::default());
+        }
+        self.free.push(CHUNK as u8);
         Ok(())
     }
 
     /// The lowest port from `from` on that is bound to nothing, or the first that does not exist.
-    pub(crate) fn next_free(&self, from: Port) -> Port {
-        let (mut index, mut skip) = (from as usize / CHUNK, from as usize % CHUNK);
-        while let Some(chunk) = self.chunks.get(index) {
-            if chunk[0].free != 0 {
-                let rest = &chunk[0].channels[skip..];
-                if let Some(at) = rest.iter().position(|c| c.binding == Binding::Free) {
-                    return (index * CHUNK + skip + at) as Port;
-                }
+    pub(crate) fn next_free<M: Machine>(&self, m: &M, from: Port) -> Port {
+        let (mut index, mut port) = (from as usize / CHUNK, from);
+        while let Some(&free) = self.free.get(index) {
+            let end = ((index + 1) * CHUNK) as Port;
+            let is_free = |&port: &Port| {
+                let channel = self.root.channel(m, port);
+                channel.is_some_and(|c| c.binding == Binding::Free)
+            };
+            if free != 0
+                && let Some(port) = (port..end).find(is_free)
+            {
+                return port;
             }
-            (index, skip) = (index + 1, 0);
+            (index, port) = (index + 1, end);
         }
         self.len().max(from)
     }
@@ -224,50 +263,54 @@ impl EventChannels {
     ///
     /// # Errors
     /// `ENOSPC` when all that the domain may have are in use; `ENOMEM`.
-    fn provide(&mut self, port: Port) -> Result<()> {
+    fn provide<M: Machine>(&mut self, hv: &Hypervisor<M>, port: Port) -> Result<()> {
         if port > self.max_port() {
             return Err(Errno::ENOSPC);
         }
         if !self.is_valid(port) {
-            self.grow()?;
+            self.grow(hv)?;
         }
         Ok(())
     }
 
     /// Binds a port, which then notifies `vcpu`; a new user's port has the usual priority.
-    pub(crate) fn bind(&mut self, port: Port, binding: Binding, vcpu: u16) {
-        self.rebind(port, binding);
-        let Some(channel) = self.get_mut(port) else {
-            return;
-        };
-        channel.vcpu = vcpu;
+    pub(crate) fn bind<M: Machine>(&mut self, m: &M, port: Port, binding: Binding, vcpu: u16) {
+        self.rebind(m, port, binding);
+        self.change(m, port, |channel| {
+            channel.vcpu = vcpu;
+            if binding == Binding::Free {
+                channel.priority = EVTCHN_FIFO_PRIORITY_DEFAULT as u8;
+                channel.held = false;
+            }
+        });
         if binding == Binding::Free {
-            channel.priority = EVTCHN_FIFO_PRIORITY_DEFAULT as u8;
-            channel.held = false;
             self.first_free = self.first_free.min(port);
         }
     }
 
     /// Changes what a port is bound to and keeps whom it notifies.
-    pub(crate) fn rebind(&mut self, port: Port, binding: Binding) {
-        if let Some(chunk) = self.chunks.get_mut(port as usize / CHUNK) {
-            let [chunk] = &mut **chunk;
-            let channel = &mut chunk.channels[port as usize % CHUNK];
-            match (channel.binding, binding) {
-                (Binding::Free, Binding::Free) => {}
-                (Binding::Free, _) => chunk.free -= 1,
-                (_, Binding::Free) => chunk.free += 1,
-                _ => {}
-            }
-            channel.binding = binding;
+    pub(crate) fn rebind<M: Machine>(&mut self, m: &M, port: Port, binding: Binding) {
+        let Some(mut channel) = self.root.channel(m, port) else {
+            return;
+        };
+        let Some(free) = self.free.get_mut(port as usize / CHUNK) else {
+            return;
+        };
+        match (channel.binding, binding) {
+            (Binding::Free, Binding::Free) => {}
+            (Binding::Free, _) => *free -= 1,
+            (_, Binding::Free) => *free += 1,
+            _ => {}
         }
+        channel.binding = binding;
+        self.root.set_channel(m, port, channel);
     }
 
-    pub(crate) fn start_polling(&mut self, vcpu: u16) {
-        self.pollers |= 1 << (vcpu % 64);
-    }
-
-    pub(crate) fn stop_polling(&mut self, vcpu: u16) {
-        self.pollers &= !(1 << (vcpu % 64));
+    /// Where events for `port` of this domain go, as those who send them are told.
+    fn target<M: Machine>(&self, m: &M, port: Port) -> Target {
+        match self.root.page(m) {
+            Some(page) if self.changing.is_none() => two_level::target(page, port),
+            _ => Target::NONE,
+        }
     }
 }

@@ -5,7 +5,9 @@ use hypercall_abi::event_channel::*;
 use hypercall_abi::xen::NR_VIRQS;
 
 use super::close::{close, close_all};
-use super::{Binding, Port, fifo_ops, pending, virq};
+use super::looking::Looking;
+use super::pending::{self, News};
+use super::{Binding, Port, fifo_ops, two_level, virq};
 use crate::domain::lifecycle::Progress;
 use crate::domain::{DOMID_SELF, Domain, DomainState, Phase, lock_pair};
 use crate::error::{Errno, HypercallResult, Result, Stop};
@@ -36,9 +38,7 @@ pub fn event_channel_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> H
         }
         EVTCHNOP_unmask => {
             let op: evtchn_unmask = copy_in(cx.m(), arg)?;
-            let mut state = cx.dom.lock();
-            let vcpu = state.events.get(op.port)?.vcpu;
-            pending::unmask(cx.hv, cx.dom, &mut state, op.port, vcpu);
+            unmask(cx, op.port)?;
         }
         _ => return other(cx, cmd, arg),
     }
@@ -103,13 +103,13 @@ fn free_port<M: Machine>(
     if dom.phase() == Phase::Dying {
         return Err(Errno::EINVAL);
     }
-    let events = &mut state.events;
-    events.first_free = events.next_free(events.first_free);
+    let (m, events) = (hv.machine, &mut state.events);
+    events.first_free = events.next_free(m, events.first_free);
     let mut port = events.first_free;
     for _ in 0..MOST_PASSED_OVER {
-        events.provide(port)?;
+        events.provide(hv, port)?;
         match &events.fifo {
-            Some(fifo) if fifo.is_linked(hv, port) => port = events.next_free(port + 1),
+            Some(fifo) if fifo.is_linked(hv, port) => port = events.next_free(m, port + 1),
             _ => return Ok(port),
         }
     }
@@ -119,49 +119,73 @@ fn free_port<M: Machine>(
 /// A guest that leaves more free ports than this in its queues is told to see to them first.
 const MOST_PASSED_OVER: u32 = 512;
 
-#[inline]
 pub(super) fn send<M: Machine>(cx: &mut Cx<'_, M>, port: Port) -> Result<()> {
     let (hv, dom) = (cx.hv, cx.dom);
-    let (remote, remote_port) = {
-        let mut state = dom.lock();
-        let channel = state.events.get(port)?;
-        match channel.binding {
-            Binding::Interdomain { remote, port } if remote != dom.id() => (remote, port),
-            Binding::Interdomain { port, .. } => {
-                let vcpu = state.events.get(port)?.vcpu;
-                pending::set(hv, dom, &mut state, port, vcpu);
-                return Ok(());
-            }
-            Binding::Ipi => {
-                pending::set(hv, dom, &mut state, port, channel.vcpu);
-                return Ok(());
-            }
-            // Nobody is there to hear it yet; whoever binds finds the port pending.
-            Binding::Unbound { .. } => return Ok(()),
-            _ => return Err(Errno::EINVAL),
+    let looking = Looking::begin(hv.machine, u64::from(EVTCHNOP_send));
+    let root = dom.senders.root();
+    let channel = root.channel(hv.machine, port).ok_or(Errno::EINVAL)?;
+    let (other, there, leads_here) = match channel.binding {
+        Binding::Interdomain { remote, port: far } => {
+            let back = Binding::Interdomain {
+                remote: dom.id(),
+                port,
+            };
+            (hv.domains.slot(remote), far, back)
         }
+        Binding::Ipi => (dom, port, Binding::Ipi),
+        // Nobody is there to hear it yet; whoever binds finds the port pending.
+        Binding::Unbound { .. } => return Ok(()),
+        _ => return Err(Errno::EINVAL),
     };
-    let Ok(other) = hv.domains.find(remote) else {
+    if let Some(page) = other.senders.root().page(hv.machine) {
+        finish(hv, looking, other, there, |hv| {
+            two_level::raise(hv, other, page, there).unwrap_or_default()
+        });
         return Ok(());
-    };
-    let mut state = other.lock();
-    let me = Binding::Interdomain {
-        remote: dom.id(),
-        port,
-    };
-    // The pair may have come apart between the two locks: then there is nobody to notify.
-    if let Ok(channel) = state.events.get(remote_port)
-        && channel.binding == me
-    {
-        pending::set(hv, other, &mut state, remote_port, channel.vcpu);
     }
+    drop(looking);
+    let mut state = other.lock();
+    // The pair may have come apart before the lock was taken: then there is nobody to notify.
+    if let Ok(channel) = state.events.get(hv.machine, there)
+        && channel.binding == leads_here
+    {
+        pending::set(hv, other, &mut state, there);
+    }
+    Ok(())
+}
+
+/// Does to a port of `other` what needs no lock, and, having looked, what does.
+#[inline]
+pub(super) fn finish<M: Machine>(
+    hv: &Hypervisor<M>,
+    looking: Looking<'_, M>,
+    other: &Domain,
+    port: Port,
+    change: impl FnOnce(&Hypervisor<M>) -> News,
+) {
+    let generation = other.generation();
+    let news = change(hv);
+    drop(looking);
+    if !news.is_none() {
+        let mut state = other.lock();
+        if other.generation() == generation {
+            news.spread(hv, other, &mut state, port);
+        }
+    }
+}
+
+fn unmask<M: Machine>(cx: &mut Cx<'_, M>, port: Port) -> Result<()> {
+    let (hv, dom) = (cx.hv, cx.dom);
+    let mut state = dom.lock();
+    state.events.get(hv.machine, port)?;
+    pending::unmask(hv, dom, &mut state, port);
     Ok(())
 }
 
 fn status<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let mut op: evtchn_status = copy_in(cx.m(), arg)?;
     let dom = named(cx, op.dom)?;
-    let channel = dom.lock().events.get(op.port)?;
+    let channel = dom.lock().events.get(cx.m(), op.port)?;
     allow(cx, dom)?;
     op.vcpu = u32::from(channel.vcpu);
     op.status = match channel.binding {
@@ -210,7 +234,8 @@ pub(super) fn alloc_unbound_in<M: Machine>(
     };
     let mut state = dom.lock();
     let port = free_port(cx.hv, dom, &mut state)?;
-    state.events.bind(port, Binding::Unbound { remote }, 0);
+    let binding = Binding::Unbound { remote };
+    state.events.bind(cx.m(), port, binding, 0);
     Ok(port)
 }
 
@@ -231,7 +256,7 @@ pub(super) fn bind_pair<M: Machine>(
     let local = free_port(hv, dom, &mut state)?;
     {
         let there = other_state.as_deref_mut().unwrap_or(&mut state);
-        let waiting = there.events.get(remote_port)?.binding;
+        let waiting = there.events.get(hv.machine, remote_port)?.binding;
         if waiting != (Binding::Unbound { remote: dom.id() }) || other.phase() != Phase::Alive {
             return Err(Errno::EINVAL);
         }
@@ -239,16 +264,25 @@ pub(super) fn bind_pair<M: Machine>(
             remote: dom.id(),
             port: local,
         };
-        there.events.rebind(remote_port, binding);
+        there.events.rebind(hv.machine, remote_port, binding);
     }
     let binding = Binding::Interdomain {
         remote: other.id(),
         port: remote_port,
     };
-    state.events.bind(local, binding, 0);
+    state.events.bind(hv.machine, local, binding, 0);
+    // Both ends are what they shall be: from here on each is found by who sends to it.
+    let there = other_state.as_deref().unwrap_or(&state);
+    let target = there.events.target(hv.machine, remote_port);
+    state.events.root.set_target(hv.machine, local, target);
+    let target = state.events.target(hv.machine, local);
+    there
+        .events
+        .root
+        .set_target(hv.machine, remote_port, target);
     drop(other_state);
     // The other side may have sent before there was anybody to hear it.
-    pending::set(hv, dom, &mut state, local, 0);
+    pending::set(hv, dom, &mut state, local);
     Ok(local)
 }
 
@@ -275,7 +309,8 @@ fn bind_virq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
             return Err(Errno::EEXIST);
         }
         op.port = free_port(cx.hv, cx.dom, &mut state)?;
-        state.events.bind(op.port, Binding::Virq(op.virq), vcpu);
+        let binding = Binding::Virq(op.virq);
+        state.events.bind(cx.m(), op.port, binding, vcpu);
         if let Some(shared) = state.vcpus.get_mut(usize::from(vcpu)) {
             shared.virqs[slot] = op.port;
         }
@@ -289,7 +324,10 @@ fn bind_ipi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
         let mut state = cx.dom.lock();
         let vcpu = vcpu_of(&state, op.vcpu)?;
         op.port = free_port(cx.hv, cx.dom, &mut state)?;
-        state.events.bind(op.port, Binding::Ipi, vcpu);
+        let m = cx.m();
+        state.events.bind(m, op.port, Binding::Ipi, vcpu);
+        let target = state.events.target(m, op.port);
+        state.events.root.set_target(m, op.port, target);
     }
     copy_out(cx.m(), arg, &op)
 }
@@ -313,13 +351,13 @@ fn bind_vcpu<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let op: evtchn_bind_vcpu = copy_in(cx.m(), arg)?;
     let mut state = cx.dom.lock();
     let vcpu = vcpu_of(&state, op.vcpu)?;
-    let binding = state.events.get(op.port)?.binding;
+    let binding = state.events.get(cx.m(), op.port)?.binding;
     match binding {
         Binding::Unbound { .. } | Binding::Interdomain { .. } => {}
         Binding::Virq(virq) if virq::is_global(virq) => {}
         _ => return Err(Errno::EINVAL),
     }
-    state.events.bind(op.port, binding, vcpu);
+    state.events.bind(cx.m(), op.port, binding, vcpu);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! bits, exactly-once delivery, and the symmetry of pairs after random sequences.
 
 mod fifo;
+mod interleaved;
 mod symmetry;
 
 use core::mem::offset_of;
@@ -186,8 +187,8 @@ fn port_or(result: Result<Port, Stop>) -> Result<Port, Stop> {
 
 fn channels(guest: &Guest) -> Vec<Channel> {
     let events = &guest.dom.lock().events;
-    let all = events.chunks.iter().flat_map(|chunk| chunk[0].channels);
-    all.collect()
+    let channel = |port| events.get(guest.hv.machine, port).unwrap();
+    (0..events.len()).map(channel).collect()
 }
 
 fn pair() -> (Guest, Guest) {
@@ -225,7 +226,7 @@ fn ports_end_where_the_abi_ends() {
 fn ports_end_where_the_toolstack_says() {
     let hv = testkit::hypervisor(64, 1);
     let mut guest = Guest::new(hv, 1, 1);
-    init(&mut guest.dom.lock(), 2).unwrap();
+    guest.dom.lock().events.limit = 2;
     assert_eq!((guest.ipi(0), guest.ipi(0)), (Ok(1), Ok(2)));
     assert_eq!(port_or(guest.ipi(0)), errno(Errno::ENOSPC));
 }

@@ -36,10 +36,10 @@ pub fn send_locked<M: Machine>(
     if port == 0 {
         return;
     }
-    if let Ok(channel) = state.events.get(port)
+    if let Ok(channel) = state.events.get(hv.machine, port)
         && channel.binding == Binding::Virq(virq)
     {
-        pending::set(hv, dom, state, port, channel.vcpu);
+        pending::set(hv, dom, state, port);
     }
 }
 

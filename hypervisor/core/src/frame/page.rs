@@ -372,6 +372,30 @@ impl<M: Machine> Hypervisor<M> {
         self.page_put_writable(mfn);
     }
 
+    /// A zeroed frame of the hypervisor's own, which no guest can name.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[cold]
+    #[inline(never)]
+    pub fn alloc_own_page(&self) -> Result<Mfn> {
+        let taken = self.frames.take_free(0).ok_or(Errno::ENOMEM)?;
+        let mfn = taken.next();
+        for locked in taken.frames() {
+            let flushed = self.flush_former_use(locked);
+            self.machine.zero_frame(mfn);
+            self.frames.set_own(&flushed);
+        }
+        Ok(mfn)
+    }
+
+    /// Frees a frame of the hypervisor's own, which nobody reads any more.
+    #[cold]
+    #[inline(never)]
+    pub fn free_own_page(&self, mfn: Mfn) {
+        self.frames.free_own(mfn);
+    }
+
     /// `dom` gives one of its frames up. The frame is freed, and no longer charged, with its last
     /// reference; a pin is one.
     ///

@@ -6,6 +6,7 @@ use spin::{Mutex, MutexGuard};
 
 use super::alloc::FreeMap;
 use super::order::{Touch, touched_frame, touched_info};
+use super::proof::Flushed;
 use super::word::{Owner, Refusal, Word};
 use crate::addr::Mfn;
 use crate::error::Result;
@@ -267,6 +268,28 @@ impl FrameTable {
         self.free.lock().release_some(mfns);
         for &mfn in mfns {
             touched_frame(mfn, Touch::ToFreeMap);
+        }
+    }
+
+    /// A frame that nobody could name becomes the hypervisor's own. What it writes there is scrubbed,
+    /// whoever gets the frame: no domain has generation 0.
+    #[cold]
+    pub(super) fn set_own(&self, proof: &Flushed) {
+        if let Some(info) = self.info.get(proof.mfn().0 as usize) {
+            info.history.fetch_and(0xffff_ffff, Ordering::Relaxed);
+            touched_info(info, Touch::Word(Word::OWN.0));
+            info.word.store(Word::OWN.0, Ordering::SeqCst);
+        }
+    }
+
+    /// One that was becomes nobody's again.
+    #[cold]
+    pub(super) fn free_own(&self, mfn: Mfn) {
+        if let Some(info) = self.info.get(mfn.0 as usize) {
+            touched_info(info, Touch::Word(Word::FREE.0));
+            let was = info.word.swap(Word::FREE.0, Ordering::SeqCst);
+            debug_assert!(was == Word::OWN.0, "{mfn:?} is in use");
+            self.free.lock().release(mfn, 1);
         }
     }
 

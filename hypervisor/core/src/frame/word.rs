@@ -163,6 +163,8 @@ impl Word {
     pub const FREE: Self = Self(owner_bits(Owner::FREE));
     /// Firmware or device memory.
     pub const IO: Self = Self(owner_bits(Owner::IO));
+    /// The hypervisor's own: no guest can name it.
+    pub const OWN: Self = Self(owner_bits(Owner::HYPERVISOR));
 
     /// A frame that a domain has just been given: one reference, the owner's.
     #[must_use]

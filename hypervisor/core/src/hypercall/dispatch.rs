@@ -57,6 +57,9 @@ pub const NUMBERS: u64 = 64;
 /// The call that replaces the guest's registers, and so is entered in its own way.
 pub const IRET: u64 = nr::__HYPERVISOR_iret;
 
+/// The call that has a quick way of its own.
+pub const EVENTS: u64 = nr::__HYPERVISOR_event_channel_op;
+
 /// Whether page-table work that an earlier call left over comes before a call.
 #[derive(PartialEq, Eq)]
 enum Work {
@@ -296,6 +299,9 @@ impl<M: Machine> Calls<M> {
 
 fn inner<const NUMBER: u64, M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     let args = cx.vcpu.entry.args;
+    if NUMBER == EVENTS && evtchn::quick::event_channel_op(cx.m(), || cx.hv, args) {
+        return Ok(0);
+    }
     if quick::<NUMBER, M>(cx.hv, cx.vcpu, cx.dom, (1, args)) {
         let items = match NUMBER {
             nr::__HYPERVISOR_update_va_mapping | nr::__HYPERVISOR_vcpu_op => 1,

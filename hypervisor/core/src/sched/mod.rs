@@ -33,8 +33,10 @@ use hypercall_abi::vcpu::{
 };
 use spin::Mutex;
 
+use crate::domain::Domain;
 use crate::entry::Resume;
 use crate::error::{Errno, Result};
+use crate::evtchn::table::Doing;
 use crate::hypervisor::Hypervisor;
 use crate::platform::{CpuId, CpuMask, Machine, Nanos, TscScale};
 use crate::vcpu::{Vcpu, VcpuBox};
@@ -189,6 +191,16 @@ impl Default for VcpuSched {
 }
 
 impl VcpuSched {
+    /// Tells those who send events to the vCPU whether it waits or runs. Whoever marks an upcall
+    /// pending from now on knows, and what was marked before is seen by whoever looks from now on.
+    pub(crate) fn tell_senders<M: Machine>(&self, hv: &Hypervisor<M>, dom: &Domain, index: u16) {
+        let doing = Doing {
+            waits: self.blocked,
+            running: self.running,
+        };
+        dom.senders.root().set_doing(hv.machine, index, doing);
+    }
+
     /// Enters `RUNSTATE_*` `state` at `now`.
     pub(crate) fn enter(&mut self, state: i32, now: Nanos) {
         if state == self.state {

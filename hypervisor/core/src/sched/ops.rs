@@ -9,6 +9,7 @@ use super::cpuset::CpuSet;
 use super::run::poke;
 use super::timer::{arm_by, park_watchdogs};
 use super::{Poll, stop, upcall_due};
+use crate::domain::DomainState;
 use crate::error::{Errno, HypercallResult, Result};
 use crate::evtchn::{pending, virq};
 use crate::guest::{GuestSlice, copy_in};
@@ -68,8 +69,8 @@ fn do_yield<M: Machine>(cx: &mut Cx<'_, M>) {
     cx.reschedule();
 }
 
-/// Unmasks upcalls and waits for one; both under the lock that whoever raises one holds, so that
-/// none is slept through.
+/// Unmasks upcalls and waits for one. That it waits is said before it looks, so that whoever raises
+/// one now either is seen or wakes it.
 fn block<M: Machine>(cx: &mut Cx<'_, M>) {
     let mut state = cx.dom.lock();
     if let Some(info) = cx.vcpu.info {
@@ -77,13 +78,18 @@ fn block<M: Machine>(cx: &mut Cx<'_, M>) {
         cx.m()
             .store_u8(info.mfn, usize::from(info.offset) + mask, 0);
     }
+    let index = cx.vcpu.id.index;
+    let Some(me) = state.vcpus.get_mut(usize::from(index)) else {
+        return;
+    };
+    me.sched.blocked = true;
+    me.sched.tell_senders(cx.hv, cx.dom, index);
     if upcall_due(cx.hv, cx.vcpu) {
+        me.sched.blocked = false;
+        me.sched.tell_senders(cx.hv, cx.dom, index);
         return;
     }
-    if let Some(me) = state.vcpus.get_mut(usize::from(cx.vcpu.id.index)) {
-        me.sched.blocked = true;
-        cx.reschedule();
-    }
+    cx.reschedule();
 }
 
 fn poll<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
@@ -99,35 +105,53 @@ fn poll<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     }
     let ports = &ports[..count];
     let mut state = cx.dom.lock();
-    if upcall_due(cx.hv, cx.vcpu) {
-        return Ok(0);
-    }
-    for &port in ports {
-        if !state.events.is_valid(port) {
-            return Err(Errno::EINVAL.into());
-        }
-        if pending::is_set(cx.hv, &state, port) {
-            return Ok(0);
-        }
-    }
     let index = cx.vcpu.id.index;
     let Some(me) = state.vcpus.get_mut(usize::from(index)) else {
         return Ok(0);
     };
+    // As in `block`: first it waits, then it looks.
     me.sched.blocked = true;
     me.sched.poll = Some(match *ports {
         [port] => Poll::Port(port),
         _ => Poll::Any,
     });
-    cx.vcpu.timers.poll = match asked.timeout {
-        0 => Nanos::MAX,
-        // A negative time is before the beginning.
-        negative if negative.cast_signed() < 0 => 1,
-        deadline => deadline,
-    };
-    state.events.start_polling(index);
-    cx.reschedule();
+    cx.dom.senders.root().set_polling(cx.m(), index, true);
+    me.sched.tell_senders(cx.hv, cx.dom, index);
+    let waits = must_wait(cx, &state, ports);
+    if waits == Ok(true) {
+        cx.vcpu.timers.poll = match asked.timeout {
+            0 => Nanos::MAX,
+            // A negative time is before the beginning.
+            negative if negative.cast_signed() < 0 => 1,
+            deadline => deadline,
+        };
+        cx.reschedule();
+        return Ok(0);
+    }
+    if let Some(me) = state.vcpus.get_mut(usize::from(index)) {
+        me.sched.blocked = false;
+        me.sched.poll = None;
+        me.sched.tell_senders(cx.hv, cx.dom, index);
+    }
+    cx.dom.senders.root().set_polling(cx.m(), index, false);
+    waits?;
     Ok(0)
+}
+
+/// Whether nothing has happened that a poll of `ports` waits for.
+fn must_wait<M: Machine>(cx: &Cx<'_, M>, state: &DomainState, ports: &[u32]) -> Result<bool> {
+    if upcall_due(cx.hv, cx.vcpu) {
+        return Ok(false);
+    }
+    for &port in ports {
+        if !state.events.is_valid(port) {
+            return Err(Errno::EINVAL);
+        }
+        if pending::is_set(cx.hv, state, port) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn remote_shutdown<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {

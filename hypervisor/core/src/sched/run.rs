@@ -99,23 +99,16 @@ pub(super) fn may_run_on(s: &VcpuSched, cpu: CpuId) -> bool {
     s.account.affinity.contains(cpu)
 }
 
-/// An upcall became pending for a vCPU: wakes it if it waits, makes it look if it runs elsewhere.
-pub(crate) fn notify<M: Machine>(
+/// An upcall became pending for a vCPU that waited a moment ago: wakes it.
+pub(crate) fn wake_waiting<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     state: &mut DomainState,
     index: u16,
 ) {
-    let Some(vcpu) = state.vcpus.get_mut(usize::from(index)) else {
-        return;
-    };
-    if vcpu.sched.blocked {
+    let vcpu = state.vcpus.get(usize::from(index));
+    if vcpu.is_some_and(|vcpu| vcpu.sched.blocked) {
         wake_locked(hv, dom, state, index);
-    } else if let Some(cpu) = vcpu.sched.running
-        && cpu != hv.machine.cpu()
-    {
-        // On its way out of the interrupt it sees the pending upcall.
-        hv.machine.kick(cpu);
     }
 }
 
@@ -126,13 +119,13 @@ pub(crate) fn wake_locked<M: Machine>(
     state: &mut DomainState,
     index: u16,
 ) {
-    let DomainState { vcpus, events, .. } = state;
-    let Some(vcpu) = vcpus.get_mut(usize::from(index)) else {
+    let Some(vcpu) = state.vcpus.get_mut(usize::from(index)) else {
         return;
     };
     vcpu.sched.blocked = false;
+    vcpu.sched.tell_senders(hv, dom, index);
     if vcpu.sched.poll.take().is_some() {
-        events.stop_polling(index);
+        dom.senders.root().set_polling(hv.machine, index, false);
     }
     settle(hv, dom, state, index);
 }

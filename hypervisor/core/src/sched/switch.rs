@@ -185,6 +185,7 @@ fn take<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId, taken: &Taken, now: Nanos) -
     let (queues, policy) = (&hv.sched.queues, &hv.sched.policy);
     queues.begin(policy, cpu, &mut s.account, taken, now);
     s.running = Some(cpu);
+    s.tell_senders(hv, dom, index);
     s.enter(RUNSTATE_running, now);
     vcpu.runstate = s.runstate(now);
     vcpu.ran_from = now.wrapping_sub(s.cpu_time(now));
@@ -232,8 +233,9 @@ fn put_home<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId, dom: &Domain, vcpu: Vcpu
         s.timers.poll = Nanos::MAX;
         s.blocked = false;
         s.poll = None;
-        state.events.stop_polling(index);
+        dom.senders.root().set_polling(hv.machine, index, false);
     }
+    s.tell_senders(hv, dom, index);
     if let Some(home) = dom.homes.lock().get_mut(usize::from(index)) {
         *home = Some(vcpu);
     }

@@ -288,6 +288,8 @@ fn register_vcpu_info<M: Machine>(cx: &mut Cx<'_, M>, index: usize, arg: u64) ->
     };
     copy_info(cx, old, new);
     vcpu.info = Some(new);
+    let root = cx.dom.senders.root();
+    root.set_info(cx.m(), index as u16, Some(new));
     vcpu.sched.clock = None;
     let running = vcpu.sched.running;
     if mine {

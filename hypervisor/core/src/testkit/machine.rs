@@ -1,7 +1,7 @@
 //! The fake machine itself.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 
@@ -29,10 +29,27 @@ pub(super) enum Access {
     Write,
 }
 
+/// A way in which CPUs do not see what another did as the code has it: tests of code that several CPUs
+/// run must find each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Weakness {
+    /// None.
+    None,
+    /// Others do not see that a CPU looks ([`Machine::look`]).
+    NoMark,
+    /// Nobody waits for CPUs that look ([`Machine::looking_of`]).
+    NoWait,
+    /// A frame is zeroed only after the next store.
+    LateZero,
+    /// Stores pass later loads in spite of [`Machine::barrier`].
+    NoBarrier,
+}
+
 /// A machine made of vectors. Every method may be called from several threads; "this CPU" is the
 /// one chosen by [`FakeMachine::run_on`].
 pub struct FakeMachine {
-    words: Vec<AtomicU64>,
+    words: &'static [AtomicU64],
     frames: u64,
     pub(super) clock: AtomicU64,
     pub(super) cpu: AtomicU32,
@@ -40,6 +57,10 @@ pub struct FakeMachine {
     accesses_left: AtomicU64,
     /// What [`Machine::budget`] answers.
     pub(super) budget: AtomicU32,
+    /// What the machine does wrong: a [`Weakness`].
+    weakness: AtomicU8,
+    /// Each CPU's mark that it looks.
+    pub(super) looking: [AtomicU64; MAX_CPUS],
     /// See [`Self::take_dirty`].
     dirty: AtomicU64,
     /// See [`Self::epoch`].
@@ -52,12 +73,14 @@ impl FakeMachine {
     #[must_use]
     pub fn new(frames: usize) -> Self {
         Self {
-            words: (0..frames * ENTRIES).map(|_| AtomicU64::new(0)).collect(),
+            words: super::forever((0..frames * ENTRIES).map(|_| AtomicU64::new(0))),
             frames: frames as u64,
             clock: AtomicU64::new(0),
             cpu: AtomicU32::new(0),
             accesses_left: AtomicU64::new(u64::MAX),
             budget: AtomicU32::new(Budget::FULL),
+            weakness: AtomicU8::new(Weakness::None as u8),
+            looking: [const { AtomicU64::new(0) }; MAX_CPUS],
             dirty: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             state: Mutex::new(State::new(MAX_CPUS)),
@@ -74,6 +97,15 @@ impl FakeMachine {
     pub fn run_on(&self, cpu: CpuId) {
         assert!((cpu as usize) < MAX_CPUS);
         self.cpu.store(cpu, Ordering::SeqCst);
+    }
+
+    /// From now on the machine does what no machine may, in threads that take turns.
+    pub fn weaken(&self, weakness: Weakness) {
+        self.weakness.store(weakness as u8, Ordering::SeqCst);
+    }
+
+    pub(super) fn has(&self, weakness: Weakness) -> bool {
+        self.weakness.load(Ordering::SeqCst) == weakness as u8
     }
 
     /// Sets the clock, in nanoseconds since the hypervisor started.
@@ -191,7 +223,7 @@ impl FakeMachine {
     }
 
     pub(super) fn with_cpu<T>(&self, f: impl FnOnce(&mut CpuState) -> T) -> T {
-        let cpu = self.cpu.load(Ordering::SeqCst) as usize;
+        let cpu = self.cpu() as usize;
         f(&mut self.state.lock().cpus[cpu])
     }
 
@@ -217,14 +249,14 @@ impl FakeMachine {
         }
     }
 
-    pub(super) fn word(&self, mfn: Mfn, offset: usize) -> &AtomicU64 {
+    pub(super) fn word(&self, mfn: Mfn, offset: usize) -> &'static AtomicU64 {
         assert!(mfn.0 < self.frames, "{mfn:?} is not in the machine");
         assert!(offset < PAGE_SIZE, "offset {offset:#x} leaves the frame");
         &self.words[mfn.0 as usize * ENTRIES + offset / 8]
     }
 
     /// A word that the hypervisor writes on behalf of a guest.
-    pub(super) fn guest_word(&self, mfn: Mfn, offset: usize) -> &AtomicU64 {
+    pub(super) fn guest_word(&self, mfn: Mfn, offset: usize) -> &'static AtomicU64 {
         assert!(
             !self.state.lock().protected.contains(&mfn.0),
             "{mfn:?} is the hypervisor's own"

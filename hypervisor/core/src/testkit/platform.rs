@@ -1,11 +1,12 @@
 //! The fake machine as the core sees it.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::machine::{ADDRESS, Access, FAKE_LDT, FakeMachine, PRESENT, WRITABLE};
+use super::machine::{ADDRESS, Access, FAKE_LDT, FakeMachine, PRESENT, WRITABLE, Weakness};
 use super::state::{EntryWrite, Happened};
 use super::tlb::CpuTlb;
-use crate::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn, PAGE_SIZE};
+use super::turns;
+use crate::addr::{ENTRIES, HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn, PAGE_SIZE};
 use crate::frame::order::{Touch, touched, touched_frame};
 use crate::platform::{
     CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
@@ -83,8 +84,12 @@ impl Machine for FakeMachine {
     }
 
     fn zero_frame(&self, mfn: Mfn) {
-        for offset in (0..PAGE_SIZE).step_by(8) {
-            self.guest_word(mfn, offset).store(0, Ordering::SeqCst);
+        let words: [_; ENTRIES] = core::array::from_fn(|i| self.guest_word(mfn, i * 8));
+        if self.has(Weakness::LateZero) && turns::later(&words) {
+            return;
+        }
+        for word in words {
+            word.store(0, Ordering::SeqCst);
         }
     }
 
@@ -106,20 +111,24 @@ impl Machine for FakeMachine {
     }
 
     fn load_u8(&self, mfn: Mfn, offset: usize) -> u8 {
+        turns::turn();
         self.byte(mfn, offset)
     }
 
     fn store_u8(&self, mfn: Mfn, offset: usize, value: u8) {
+        turns::turn_after_stores();
         self.put(mfn, offset, &[value]);
     }
 
     fn load_u32(&self, mfn: Mfn, offset: usize) -> u32 {
         assert_eq!(offset % 4, 0, "misaligned");
+        turns::turn();
         (self.word(mfn, offset).load(Ordering::SeqCst) >> (offset % 8 * 8)) as u32
     }
 
     fn store_u32(&self, mfn: Mfn, offset: usize, value: u32) {
         assert_eq!(offset % 4, 0, "misaligned");
+        turns::turn_after_stores();
         let shift = offset % 8 * 8;
         let _ =
             self.guest_word(mfn, offset)
@@ -130,28 +139,33 @@ impl Machine for FakeMachine {
 
     fn load_u64(&self, mfn: Mfn, offset: usize) -> u64 {
         assert_eq!(offset % 8, 0, "misaligned");
-        self.word(mfn, offset).load(Ordering::SeqCst)
+        turns::turn();
+        let word = self.word(mfn, offset);
+        turns::stored(word).unwrap_or_else(|| word.load(Ordering::SeqCst))
     }
 
     fn store_u64(&self, mfn: Mfn, offset: usize, value: u64) {
         assert_eq!(offset % 8, 0, "misaligned");
-        self.guest_word(mfn, offset).store(value, Ordering::SeqCst);
+        turns::store(self.guest_word(mfn, offset), value);
     }
 
     fn fetch_or_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64 {
         assert_eq!(offset % 8, 0, "misaligned");
+        turns::turn_after_stores();
         self.guest_word(mfn, offset)
             .fetch_or(bits, Ordering::SeqCst)
     }
 
     fn fetch_and_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64 {
         assert_eq!(offset % 8, 0, "misaligned");
+        turns::turn_after_stores();
         self.guest_word(mfn, offset)
             .fetch_and(bits, Ordering::SeqCst)
     }
 
     fn exchange_u32(&self, mfn: Mfn, offset: usize, old: u32, new: u32) -> Result<(), u32> {
         assert_eq!(offset % 4, 0, "misaligned");
+        turns::turn_after_stores();
         let shift = offset % 8 * 8;
         let change = |w: u64| {
             ((w >> shift) as u32 == old)
@@ -161,6 +175,57 @@ impl Machine for FakeMachine {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change)
             .map(|_| ())
             .map_err(|w| (w >> shift) as u32)
+    }
+
+    fn set_bit(&self, mfn: Mfn, bit: usize) -> bool {
+        self.fetch_or_u64(mfn, bit / 64 * 8, 1 << (bit % 64)) >> (bit % 64) & 1 != 0
+    }
+
+    fn clear_bit(&self, mfn: Mfn, bit: usize) -> bool {
+        self.fetch_and_u64(mfn, bit / 64 * 8, !(1 << (bit % 64))) >> (bit % 64) & 1 != 0
+    }
+
+    fn look(&self, what: u64) {
+        turns::turn_after_stores();
+        if self.has(Weakness::NoMark) {
+            return;
+        }
+        self.looking[self.cpu() as usize].swap(what, Ordering::SeqCst);
+    }
+
+    fn look_away(&self) {
+        turns::turn_after_stores();
+        self.looking[self.cpu() as usize].store(0, Ordering::SeqCst);
+    }
+
+    fn ports_word<const FIRST: usize>(&self, index: usize) -> u64 {
+        assert!(FIRST <= 256 && index < 256, "outside the frame of ports");
+        let ports = self.with_cpu(|c| c.ports);
+        ports.map_or(0, |(_, table)| self.load_u64(table, (FIRST + index) * 8))
+    }
+
+    fn ports_root_word<const INDEX: usize>(&self) -> u64 {
+        let ports = self.with_cpu(|c| c.ports);
+        ports.map_or(0, |(root, _)| self.load_u64(root, INDEX * 8))
+    }
+
+    fn barrier(&self) {
+        if !self.has(Weakness::NoBarrier) {
+            turns::turn_after_stores();
+        }
+    }
+
+    fn others_may_run(&self) {
+        turns::turn();
+    }
+
+    fn others_must_run(&self) {
+        turns::wait();
+    }
+
+    fn looking_of(&self, cpu: CpuId) -> Option<&AtomicU64> {
+        let marks = self.looking.get(cpu as usize);
+        marks.filter(|_| !self.has(Weakness::NoWait))
     }
 
     fn copy_from_guest(&self, va: u64, buf: &mut [u8]) -> Result<(), CopyFault> {
@@ -188,6 +253,14 @@ impl Machine for FakeMachine {
         let mut bytes = [0; 8];
         self.copy_from_guest(va, &mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn read_guest_u32_or(&self, va: u64, otherwise: u32) -> u64 {
+        let mut bytes = [0; 4];
+        match self.copy_from_guest(va, &mut bytes) {
+            Ok(()) => u32::from_le_bytes(bytes).into(),
+            Err(_) => otherwise.into(),
+        }
     }
 
     fn write_guest_u64(&self, va: u64, value: u64) -> Result<(), CopyFault> {
@@ -326,7 +399,7 @@ impl Machine for FakeMachine {
     }
 
     fn cpu(&self) -> CpuId {
-        self.cpu.load(Ordering::SeqCst)
+        turns::cpu().unwrap_or_else(|| self.cpu.load(Ordering::SeqCst))
     }
 
     fn kick(&self, cpu: CpuId) {
@@ -398,6 +471,7 @@ impl Machine for FakeMachine {
             c.guest_cr4 = vcpu.arch.cr4 & crate::trap::registers::CR4_OF_HARDWARE;
             c.xcr0 = vcpu.arch.xcr0;
             c.tsc_aux = vcpu.arch.tsc_aux;
+            c.ports = vcpu.ports;
             c.debugreg = vcpu.arch.debugreg;
         });
         self.change_tlbs(1 << self.cpu(), CpuTlb::flush);

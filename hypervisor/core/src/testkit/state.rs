@@ -68,6 +68,8 @@ pub struct CpuState {
     pub xcr0: u64,
     /// TSC_AUX.
     pub tsc_aux: u32,
+    /// The frames of the running vCPU's ports.
+    pub ports: Option<(Mfn, Mfn)>,
     pub debugreg: [u64; 8],
     /// When the timer fires; `Nanos::MAX` is never.
     pub timer: Nanos,
@@ -113,6 +115,7 @@ impl State {
             guest_cr4: 0,
             xcr0: 3,
             tsc_aux: 0,
+            ports: None,
             debugreg: [0, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x400],
             timer: Nanos::MAX,
         };

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::machine::FakeMachine;
 use crate::addr::{Mfn, table_index};
-use crate::platform::{CpuId, CpuMask};
+use crate::platform::{CpuId, CpuMask, Machine};
 
 /// Entries that a CPU remembers of each sort; more than that replace the oldest.
 const ROOM: usize = 24;
@@ -137,7 +137,7 @@ impl FakeMachine {
     pub fn guest_access(&self, va: u64, write: bool) -> Result<Mfn, u32> {
         let asked = FAULT_USER | if write { FAULT_WRITE } else { 0 };
         let root = self.with_cpu(|c| c.root).ok_or(asked)?;
-        let cpu = self.cpu.load(core::sync::atomic::Ordering::SeqCst) as usize;
+        let cpu = self.cpu() as usize;
         let mut state = self.state.lock();
         let Some(tlb) = state.tlbs.as_mut().map(|all| &mut all[cpu]) else {
             drop(state);

@@ -360,7 +360,9 @@ impl World {
                 ));
             }
         }
-        if marked + testkit::RESERVED_FRAMES != FRAMES as u64 {
+        // Those of the hypervisor itself, and those in which it keeps domains' ports.
+        marked += owned_by(self.hv, Owner::HYPERVISOR);
+        if marked != FRAMES as u64 {
             return Err(format!("{marked} frames are free or somebody's"));
         }
         Ok(())
@@ -399,7 +401,7 @@ impl World {
             ];
             let state = dom.lock();
             let events: Vec<_> = (0..state.events.len())
-                .filter_map(|p| state.events.get(p).ok())
+                .filter_map(|p| state.events.get(self.hv.machine, p).ok())
                 .collect();
             let shared: Vec<_> = state
                 .vcpus
@@ -481,9 +483,11 @@ impl World {
             }
         }
         let dom0s = Owner::domain(dom0.dom.slot);
-        let kept = (0..FRAMES as u64)
-            .filter(|&mfn| hv.frames.owner(Mfn(mfn)) == dom0s)
-            .count() as u64;
+        let own = owned_by(hv, Owner::HYPERVISOR) - testkit::RESERVED_FRAMES;
+        if own != FRAMES_OF_PORTS {
+            return Err(format!("{own} frames of ports are left"));
+        }
+        let kept = owned_by(hv, dom0s) + own;
         let free = hv.frames.free_frames();
         if free + kept != self.free_at_start {
             return Err(format!("{free} free and {kept} of dom0: frames are lost"));
@@ -491,7 +495,7 @@ impl World {
         let events = dom0.dom.lock();
         for port in 0..events.events.len() {
             use hypervisor_core::evtchn::Binding;
-            if let Ok(channel) = events.events.get(port)
+            if let Ok(channel) = events.events.get(hv.machine, port)
                 && let Binding::Interdomain { remote, .. } = channel.binding
                 && remote != dom0.dom.id()
             {
@@ -502,6 +506,14 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Frames in which the hypervisor keeps the ports of a domain that has few.
+const FRAMES_OF_PORTS: u64 = 2;
+
+fn owned_by(hv: &Hypervisor<FakeMachine>, owner: Owner) -> u64 {
+    let all = (0..FRAMES as u64).map(Mfn);
+    all.filter(|&mfn| hv.frames.owner(mfn) == owner).count() as u64
 }
 
 /// What differs between two states, in words.

@@ -162,7 +162,7 @@ fn events_come_in_the_order_of_priorities_and_then_of_sending() {
     assert_eq!(f.ready(0), 1 << 0 | 1 << 7 | 1 << 15);
     let wanted = [4, 5, 0, 2, 3, 1].map(|i| ports[i]);
     assert_eq!(f.take(0), wanted);
-    assert_eq!(f.take(0), []);
+    assert!(f.take(0).is_empty());
     // A queue that was taken empty begins anew, with its last port too.
     f.guest.send(ports[3]).unwrap();
     f.guest.send(ports[0]).unwrap();

@@ -17,7 +17,13 @@ fn check_symmetry(guests: &[Guest]) {
             match channel.binding {
                 Binding::Interdomain { remote, port: far } => {
                     let other = guests.iter().find(|g| g.dom.id() == remote).unwrap();
-                    let back = other.dom.lock().events.get(far).unwrap().binding;
+                    let back = other
+                        .dom
+                        .lock()
+                        .events
+                        .get(other.hv.machine, far)
+                        .unwrap()
+                        .binding;
                     let me = Binding::Interdomain {
                         remote: guest.dom.id(),
                         port: port as Port,

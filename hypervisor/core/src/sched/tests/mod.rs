@@ -175,12 +175,11 @@ impl Bench {
 }
 
 /// Binds a virtual interrupt, as the guest would, without a hypercall.
-fn bind_virq(dom: &Domain, vcpu: u16, virq: u32) -> u32 {
+fn bind_virq(hv: &Hypervisor<FakeMachine>, dom: &Domain, vcpu: u16, virq: u32) -> u32 {
     let mut state = dom.lock();
-    let port = state.events.next_free(1);
-    state
-        .events
-        .bind(port, crate::evtchn::Binding::Virq(virq), vcpu);
+    let port = state.events.next_free(hv.machine, 1);
+    let binding = crate::evtchn::Binding::Virq(virq);
+    state.events.bind(hv.machine, port, binding, vcpu);
     state.vcpus[usize::from(vcpu)].virqs[virq as usize] = port;
     port
 }

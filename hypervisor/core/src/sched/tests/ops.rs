@@ -16,8 +16,10 @@ fn with_port() -> (Bench, &'static Domain, u32) {
     let dom = bench.domain(1, 1);
     let port = {
         let mut state = dom.lock();
-        let port = state.events.next_free(1);
-        state.events.bind(port, crate::evtchn::Binding::Ipi, 0);
+        let m = bench.hv.machine;
+        let port = state.events.next_free(m, 1);
+        let binding = crate::evtchn::Binding::Ipi;
+        state.events.bind(m, port, binding, 0);
         port
     };
     bench.start();
@@ -25,7 +27,7 @@ fn with_port() -> (Bench, &'static Domain, u32) {
 }
 
 fn raise(bench: &mut Bench, dom: &Domain, port: u32) {
-    pending::set(bench.hv, dom, &mut dom.lock(), port, 0);
+    pending::set(bench.hv, dom, &mut dom.lock(), port);
     let _ = bench.leave(0);
 }
 
@@ -148,7 +150,7 @@ fn a_shut_down_domain_stays_and_dom0_hears_of_it() {
     for reason in 0..=SHUTDOWN_MAX {
         let mut bench = Bench::new(1);
         let dom0 = bench.domain(0, 1);
-        let exc = bind_virq(dom0, 0, VIRQ_DOM_EXC);
+        let exc = bind_virq(bench.hv, dom0, 0, VIRQ_DOM_EXC);
         crate::sched::pause_domain(bench.hv, dom0).unwrap();
         let dom = bench.domain(1, 2);
         bench.start();

@@ -34,7 +34,7 @@ fn block(bench: &mut Bench, cpu: usize) {
 fn a_timer_fires_while_the_vcpu_runs_and_while_it_sleeps() {
     let mut bench = Bench::new(1);
     let dom = bench.domain(1, 1);
-    let port = bind_virq(dom, 0, VIRQ_TIMER);
+    let port = bind_virq(bench.hv, dom, 0, VIRQ_TIMER);
     bench.start();
     no_ticker(&mut bench, 0);
     set_timer(&mut bench, 0, 5 * MS);
@@ -73,7 +73,7 @@ fn a_timer_fires_while_the_vcpu_runs_and_while_it_sleeps() {
 fn a_paused_vcpu_keeps_its_timer_and_does_not_run() {
     let mut bench = Bench::new(1);
     let dom = bench.domain(1, 1);
-    let port = bind_virq(dom, 0, VIRQ_TIMER);
+    let port = bind_virq(bench.hv, dom, 0, VIRQ_TIMER);
     bench.start();
     no_ticker(&mut bench, 0);
     set_timer(&mut bench, 0, 5 * MS);
@@ -91,7 +91,7 @@ fn a_paused_vcpu_keeps_its_timer_and_does_not_run() {
 fn the_ticker_ticks_while_the_vcpu_runs() {
     let mut bench = Bench::new(1);
     let dom = bench.domain(1, 2);
-    let port = bind_virq(dom, 0, VIRQ_TIMER);
+    let port = bind_virq(bench.hv, dom, 0, VIRQ_TIMER);
     dom.lock().vcpus[1].up = false;
     crate::sched::wake(bench.hv, dom, 1);
     bench.start();
@@ -132,7 +132,7 @@ fn the_ticker_ticks_while_the_vcpu_runs() {
 fn singleshot_timers_are_ones_own_and_may_be_late() {
     let mut bench = Bench::new(1);
     let dom = bench.domain(1, 2);
-    let port = bind_virq(dom, 0, VIRQ_TIMER);
+    let port = bind_virq(bench.hv, dom, 0, VIRQ_TIMER);
     dom.lock().vcpus[1].up = false;
     crate::sched::wake(bench.hv, dom, 1);
     bench.start();
@@ -179,7 +179,7 @@ proptest! {
         let mut bench = Bench::new(2);
         let doms = [bench.domain(1, 1), bench.domain(2, 1)];
         bench.domain(3, 1);
-        let ports = doms.map(|d| bind_virq(d, 0, VIRQ_TIMER));
+        let ports = doms.map(|d| bind_virq(bench.hv, d, 0, VIRQ_TIMER));
         for dom in doms {
             dom.lock().vcpus[0].sched.timers.period = 0;
         }

@@ -112,7 +112,7 @@ fn vcpu_info_moves_once_with_what_it_says() {
     // Events go to the new place from now on.
     let sel = 4096 - 64 + offset_of!(vcpu_info, evtchn_pending_sel);
     m.store_u64(page, sel, 0);
-    let port = bind_virq(dom, 0, hypercall_abi::xen::VIRQ_DEBUG);
+    let port = bind_virq(bench.hv, dom, 0, hypercall_abi::xen::VIRQ_DEBUG);
     crate::evtchn::virq::send(bench.hv, dom, 0, hypercall_abi::xen::VIRQ_DEBUG);
     assert_eq!((m.load_u64(page, sel), m.load_u64(shared, 8)), (1, 0));
     assert!(take_pending(bench.hv, dom, port));

@@ -423,6 +423,10 @@ pub fn compare(
             continue;
         }
         let word = world.hv.frames.word(Mfn(f as u64));
+        if model.frames[f].owner == Owner::Hypervisor && owner(word) == Owner::Free {
+            // The ports of a domain were there that is no more.
+            world.teach(model, bit(f as u64));
+        }
         let frame = &model.frames[f];
         let is = (
             owner(word),
@@ -494,8 +498,9 @@ fn memory(model: &mut Model, world: &World, f: usize) -> Result<(), String> {
         // The hypervisor tells the time there; to be looked at when it is no longer so.
         return Ok(());
     }
-    if model.frames[f].owner == Owner::Free {
-        // Given to somebody for a moment, and taken back: what counts is what it is given with.
+    if matches!(model.frames[f].owner, Owner::Free | Owner::Hypervisor) {
+        // Given to somebody for a moment, and taken back: what counts is what it is given with. Or
+        // the hypervisor's own, which no guest sees.
         model.mem[f] = world.words(f);
         return Ok(());
     }

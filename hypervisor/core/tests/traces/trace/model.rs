@@ -12,7 +12,7 @@ use hypervisor_core::error::Errno;
 use super::page::Page;
 
 /// Frames of the machine.
-pub const FRAMES: usize = 48;
+pub const FRAMES: usize = 54;
 /// Frames that the hypervisor keeps.
 pub const RESERVED: usize = 4;
 /// Domains: 0 is privileged.

@@ -378,6 +378,17 @@ impl Run {
         })
     }
 
+    /// The last frames of a dead domain may be in the hands of operations under way: how long the
+    /// domain is found is theirs to say.
+    fn see_the_dead(&mut self) {
+        for (id, dom) in (0..).zip(&mut self.model.doms) {
+            dom.exists = match dom.dead {
+                true => self.world.hv.domains.find(id).is_ok(),
+                false => dom.exists,
+            };
+        }
+    }
+
     /// Goes on with open operation `index`, whose vCPU runs on `cpu`.
     fn go_on(
         &mut self,
@@ -487,6 +498,9 @@ impl Run {
                 self.direct_store(mfn, &call);
             }
         } else {
+            if self.open.len() > 1 {
+                self.see_the_dead();
+            }
             let freed = judge(&mut self.model, &self.world, who, &call, &outcome)
                 .map_err(|why| format!("d{}v{} {call:?}: {why}", who.0, who.1))?;
             if let Outcome::Direct(mfn) = outcome {

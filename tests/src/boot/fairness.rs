@@ -215,8 +215,9 @@ expect loaded 60 LATENCY n=
             "from send to handler, instructions, {name}: {line}"
         ));
         let most = number_after(line, "most=");
-        // Whoever runs is left alone for a millisecond; then it is the turn of the one that slept.
-        let limit = if name == "idle" { 50_000 } else { 3_000_000 };
+        // Whoever runs is left alone for a millisecond, and each of the three others that share the
+        // two processors may be ahead of the one that slept, by as much again.
+        let limit = if name == "idle" { 50_000 } else { 4_000_000 };
         require!(most.is_some_and(|most| most <= limit), "{name}: {line}");
         require!(line.contains(" backwards=0"), "{name}: {line}");
     }

@@ -6,7 +6,7 @@ use crate::hypercall::{HvResult, with_struct};
 use hypercall_abi::domctl::*;
 use hypercall_abi::memory::*;
 use hypercall_abi::xen::*;
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 pub(super) const CHECKS: &[Check] = &[
     ("memory_sweep", sweep),
@@ -125,16 +125,6 @@ fn resource(r: &mut Report) {
     }
 }
 
-fn control<T: IntoBytes + Immutable>(cmd: u32, domain: u16, member: T) -> HvResult<xen_domctl> {
-    let mut op = xen_domctl::new_zeroed();
-    (op.cmd, op.domain) = (cmd, domain);
-    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    op.u.set(member);
-    // SAFETY: what is written is the structure.
-    unsafe { call(__HYPERVISOR_domctl, [address(&mut op), 0, 0, 0, 0]) }?;
-    Ok(op)
-}
-
 /// A domain without memory, that may have `pages`; its id.
 fn create(pages: u64) -> HvResult<u16> {
     let mut config = xen_domctl_createdomain::new_zeroed();
@@ -143,11 +133,11 @@ fn create(pages: u64) -> HvResult<u16> {
     config.max_grant_frames = 4;
     config.max_maptrack_frames = 4;
     config.grant_opts = 1;
-    let domain = control(XEN_DOMCTL_createdomain, 0, config)?.domain;
+    let domain = domctl(XEN_DOMCTL_createdomain, 0, config)?.domain;
     let most = xen_domctl_max_mem {
         max_memkb: pages * 4,
     };
-    control(XEN_DOMCTL_max_mem, domain, most)?;
+    domctl(XEN_DOMCTL_max_mem, domain, most)?;
     Ok(domain)
 }
 
@@ -192,7 +182,7 @@ fn claim(r: &mut Report) {
     r.result("flags", with(XENMEM_claim_pages, &mut flags));
     r.outcome(
         "destroy",
-        control(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0),
+        domctl(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0),
     );
 }
 
@@ -291,6 +281,6 @@ fn of_others(r: &mut Report) {
     }
     r.outcome(
         "destroy",
-        control(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0),
+        domctl(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0),
     );
 }

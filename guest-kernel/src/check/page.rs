@@ -5,7 +5,9 @@ use crate::mm::paging::{self, Table, index, pte};
 use crate::mm::{Mfn, PAGE_SIZE, Pfn, frame, p2m};
 use core::fmt;
 use guest_user::abi;
+use hypercall_abi::domctl::{XEN_DOMCTL_INTERFACE_VERSION, xen_domctl};
 use hypercall_abi::xen::*;
+use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 /// An address that no table maps, in the half that processes use.
 pub(crate) const UNMAPPED: u64 = 0x1000;
@@ -36,6 +38,22 @@ pub(crate) unsafe fn call(nr: u64, args: [u64; 5]) -> HvResult {
 /// The address of a structure, as a hypercall argument.
 pub(crate) fn address<T>(of: &mut T) -> u64 {
     core::ptr::from_mut(of) as u64
+}
+
+/// A `domctl` by the control domain, about `domain`, with this member of its union; the structure as it
+/// came back.
+pub(crate) fn domctl<T: IntoBytes + Immutable>(
+    cmd: u32,
+    domain: u16,
+    member: T,
+) -> HvResult<xen_domctl> {
+    let mut op = xen_domctl::new_zeroed();
+    (op.cmd, op.domain) = (cmd, domain);
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    op.u.set(member);
+    // SAFETY: the control domain may; what is written is the structure and what it names.
+    unsafe { call(__HYPERVISOR_domctl, [address(&mut op), 0, 0, 0, 0]) }?;
+    Ok(op)
 }
 
 /// A hypercall's result in the form that lines have it.

@@ -1,7 +1,7 @@
 //! What the control domain asks about others: the largest domains, the longest lists.
 
 use super::{CALLS, Call, list};
-use crate::check::page::{Page, address, call};
+use crate::check::page::{Page, address, call, domctl};
 use crate::hypercall::{self, HvResult, with_struct};
 use crate::smp::context;
 use alloc::boxed::Box;
@@ -36,16 +36,6 @@ const GATE: u64 = 0x8c00 << 32 | 0x8 << 16;
 /// Pages of a full GDT.
 const GDT_PAGES: usize = 14;
 
-fn control<T: IntoBytes + Immutable>(cmd: u32, domain: u16, member: T) -> HvResult<xen_domctl> {
-    let mut op = xen_domctl::new_zeroed();
-    (op.cmd, op.domain) = (cmd, domain);
-    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    op.u.set(member);
-    // SAFETY: the control domain may; what is written is the structure and what it names.
-    unsafe { call(__HYPERVISOR_domctl, [address(&mut op), 0, 0, 0, 0]) }?;
-    Ok(op)
-}
-
 fn create(vcpus: u32, grant_frames: u32) -> HvResult<u16> {
     let mut config = xen_domctl_createdomain::new_zeroed();
     config.max_vcpus = vcpus;
@@ -53,8 +43,8 @@ fn create(vcpus: u32, grant_frames: u32) -> HvResult<u16> {
     config.max_grant_frames = grant_frames.cast_signed();
     config.max_maptrack_frames = -1;
     config.grant_opts = 1;
-    let domain = control(XEN_DOMCTL_createdomain, 0, config)?.domain;
-    control(
+    let domain = domctl(XEN_DOMCTL_createdomain, 0, config)?.domain;
+    domctl(
         XEN_DOMCTL_max_vcpus,
         domain,
         xen_domctl_max_vcpus { max: vcpus },
@@ -63,7 +53,7 @@ fn create(vcpus: u32, grant_frames: u32) -> HvResult<u16> {
 }
 
 fn destroy(domain: u16) -> HvResult {
-    control(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0)
+    domctl(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0)
 }
 
 /// Gives a domain memory; its frames.
@@ -71,7 +61,7 @@ fn populate(domain: u16) -> HvResult<Vec<u64>> {
     let most = xen_domctl_max_mem {
         max_memkb: PAGES as u64 * 4,
     };
-    control(XEN_DOMCTL_max_mem, domain, most)?;
+    domctl(XEN_DOMCTL_max_mem, domain, most)?;
     let mut frames: Vec<u64> = (0..PAGES as u64).collect();
     let mut arg = xen_memory_reservation {
         extent_start: frames.as_mut_ptr() as u64,
@@ -98,8 +88,8 @@ fn set_context(domain: u16, vcpu: u32, frames: &[u64]) -> HvResult {
         _pad0: [0; 4],
         ctxt: address(&mut *c),
     };
-    control(XEN_DOMCTL_setvcpucontext, domain, request)?;
-    control(XEN_DOMCTL_getvcpucontext, domain, request).map(|_| 0)
+    domctl(XEN_DOMCTL_setvcpucontext, domain, request)?;
+    domctl(XEN_DOMCTL_getvcpucontext, domain, request).map(|_| 0)
 }
 
 /// Creates the largest domain there may be, gives it all there is to have, and destroys it.
@@ -137,13 +127,13 @@ pub(super) fn largest() -> HvResult {
         num: MOST_FRAMES as u64,
         array: frames.as_mut_ptr() as u64,
     };
-    control(XEN_DOMCTL_getpageframeinfo3, domain, kinds)?;
+    domctl(XEN_DOMCTL_getpageframeinfo3, domain, kinds)?;
     for cmd in [
         XEN_DOMCTL_unpausedomain,
         XEN_DOMCTL_pausedomain,
         XEN_DOMCTL_getdomaininfo,
     ] {
-        control(cmd, domain, 0_u64)?;
+        domctl(cmd, domain, 0_u64)?;
     }
     destroy(domain)
 }

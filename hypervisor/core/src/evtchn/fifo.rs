@@ -144,10 +144,6 @@ impl Fifo {
         self.has(hv, port, PENDING)
     }
 
-    pub(super) fn is_masked<M: Machine>(&self, hv: &Hypervisor<M>, port: Port) -> bool {
-        self.has(hv, port, MASKED)
-    }
-
     /// Whether the port's last user left it in a queue, where the guest will still come across it.
     pub(super) fn is_linked<M: Machine>(&self, hv: &Hypervisor<M>, port: Port) -> bool {
         self.has(hv, port, LINKED)

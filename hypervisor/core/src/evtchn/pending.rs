@@ -115,15 +115,6 @@ pub fn is_set<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, port: Port) -
     }
 }
 
-/// Whether a port is masked.
-#[must_use]
-pub fn is_masked<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, port: Port) -> bool {
-    match &state.events.fifo {
-        None => two_level::is_masked(hv, state.shared_info, port),
-        Some(fifo) => fifo.is_masked(hv, port),
-    }
-}
-
 /// Forgets that a port was pending, so that its next user does not see the last one's event.
 pub(super) fn clear<M: Machine>(hv: &Hypervisor<M>, state: &DomainState, port: Port) {
     match &state.events.fifo {

@@ -100,11 +100,6 @@ pub(super) fn is_pending<M: Machine>(hv: &Hypervisor<M>, page: Option<Mfn>, port
     page.is_some_and(|page| is_set(hv.machine, page, PENDING, port))
 }
 
-/// Whether a port is masked.
-pub(super) fn is_masked<M: Machine>(hv: &Hypervisor<M>, page: Option<Mfn>, port: Port) -> bool {
-    page.is_some_and(|page| is_set(hv.machine, page, MASK, port))
-}
-
 /// Forgets that a port was pending, so that its next user does not see the last one's event.
 pub(super) fn clear_pending<M: Machine>(hv: &Hypervisor<M>, page: Option<Mfn>, port: Port) {
     if let Some(page) = page {

@@ -14,6 +14,8 @@ pub enum Request {
     Checksum,
     /// Send this many events and wait for the answers; answers with how many came.
     Ping(u64),
+    /// Have this many vCPUs up; answers with how many are.
+    Vcpus(u64),
     /// Shut down with this SHUTDOWN_* reason.
     Shutdown(u64),
     /// Crash on purpose.
@@ -27,6 +29,8 @@ pub struct Status {
     pub events_received: u64,
     /// Events it sent.
     pub events_sent: u64,
+    /// Events it took on all its ports; those above are of its channel to the toolstack.
+    pub events: u64,
     /// Ring-3 processes it runs.
     pub processes: u64,
     /// How often its timer took the processor from a process.

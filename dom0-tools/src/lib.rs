@@ -19,6 +19,7 @@ pub mod build;
 pub mod config;
 pub mod console;
 pub mod control;
+pub mod cpuset;
 pub mod domains;
 mod error;
 pub mod hyper;

@@ -2,41 +2,11 @@
 
 mod fake;
 
-use dom0_tools::shell::{Shell, Start};
+use dom0_tools::shell::Start;
 use fake::guest::Agent;
-use fake::terminal::Terminal;
+use fake::session::{TestShell, fails, ok, run, shell};
 use hypercall_abi::xen::{start_info, start_info_console_domU};
 use zerocopy::FromBytes;
-
-type TestShell = Shell<Terminal>;
-
-fn shell() -> TestShell {
-    Shell::new(Terminal::new())
-}
-
-/// Runs a line; returns status and output.
-fn run(shell: &mut TestShell, line: &str) -> (i64, String) {
-    shell.system().output.clear();
-    let status = shell.run_line(line);
-    (status, shell.system().output.clone())
-}
-
-#[track_caller]
-fn ok(shell: &mut TestShell, line: &str) -> String {
-    let (status, output) = run(shell, line);
-    assert_eq!(status, 0, "{line}: {output}");
-    output
-}
-
-#[track_caller]
-fn fails(shell: &mut TestShell, line: &str, status: i64, part: &str) {
-    let (found, output) = run(shell, line);
-    assert_eq!(found, status, "{line}: {output}");
-    assert!(
-        output.contains(part),
-        "{line}: `{output}` does not contain `{part}`"
-    );
-}
 
 fn free(shell: &mut TestShell) -> usize {
     shell.system().hyper.0.borrow().free_frames()
@@ -460,38 +430,4 @@ fn nothing_is_lost_over_many_lives() {
     }
     println!("{built} guests built and destroyed, {refused} refused half-way, nothing lost");
     assert!(built >= 90 && refused >= 1);
-}
-
-#[test]
-fn weights_and_caps_are_shown_and_set() {
-    let mut shell = shell();
-    ok(&mut shell, "xl create guest1");
-    assert_eq!(ok(&mut shell, "xl sched-credit2 -d guest1 -w 512"), "");
-    ok(&mut shell, "xl sched-credit2 -d guest1 -c 50");
-    let all = ok(&mut shell, "xl sched-credit2");
-    let rows: Vec<Vec<&str>> = all
-        .lines()
-        .map(|l| l.split_whitespace().collect())
-        .collect();
-    assert_eq!(rows[0], ["Name", "ID", "Weight", "Cap"]);
-    assert_eq!(rows[1], ["Domain-0", "0", "256", "0"]);
-    assert_eq!(rows[2], ["guest1", "1", "512", "50"]);
-    let one = ok(&mut shell, "xl sched-credit2 -d guest1");
-    assert_eq!(one.lines().last(), all.lines().last());
-    fails(
-        &mut shell,
-        "xl sched-credit2 -d guest1 -c 101",
-        1,
-        "scheduler_op",
-    );
-    fails(&mut shell, "xl sched-credit2 -d nobody -w 1", 1, "nobody");
-    for wrong in [
-        "-d",
-        "-w 5",
-        "-d guest1 -w -1",
-        "-d guest1 -w 65536",
-        "-x 1",
-    ] {
-        fails(&mut shell, &format!("xl sched-credit2 {wrong}"), 2, "usage");
-    }
 }

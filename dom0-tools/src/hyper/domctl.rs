@@ -24,7 +24,11 @@ const ALL_PORTS: u32 = u32::MAX;
 /// "Use the hypervisor's default" for grant-table sizes.
 const DEFAULT_FRAMES: i32 = -1;
 
-fn request<T: IntoBytes + Immutable>(cmd: u32, domain: domid_t, argument: T) -> xen_domctl {
+pub(super) fn request<T: IntoBytes + Immutable>(
+    cmd: u32,
+    domain: domid_t,
+    argument: T,
+) -> xen_domctl {
     let mut op = xen_domctl::new_zeroed();
     op.cmd = cmd;
     op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;

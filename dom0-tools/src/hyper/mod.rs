@@ -11,6 +11,7 @@ mod errno;
 mod event;
 mod memory;
 mod sysctl;
+mod vcpu;
 
 use hypercall_abi::xen::domid_t;
 
@@ -20,6 +21,7 @@ pub use errno::Errno;
 pub use event::EventExt;
 pub use memory::MemoryExt;
 pub use sysctl::{HypervisorInfo, SysctlExt, read_all_domains};
+pub use vcpu::{Affinity, VcpuExt};
 
 use crate::error::Error;
 

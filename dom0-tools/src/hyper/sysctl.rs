@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::mem::offset_of;
 
 use hypercall_abi::Union;
-use hypercall_abi::domctl::xen_domctl_getdomaininfo;
+use hypercall_abi::domctl::{XEN_SCHEDULER_CREDIT2, xen_domctl_getdomaininfo};
 use hypercall_abi::sysctl::*;
 use hypercall_abi::version::*;
 use hypercall_abi::xen::{__HYPERVISOR_sysctl, __HYPERVISOR_xen_version, domid_t};
@@ -87,6 +87,60 @@ pub trait SysctlExt: super::HyperExt {
         let call = Call::new(__HYPERVISOR_sysctl, [Arg::Buffer(op.as_mut_bytes())]);
         self.execute("XEN_SYSCTL_sched_id", call)?;
         Ok(op.u.get::<xen_sysctl_sched_id>().sched_id)
+    }
+
+    /// XEN_SYSCTL_scheduler_op: credit2's settings for all domains of the one CPU pool.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn scheduler_settings(&mut self) -> Result<xen_sysctl_credit2_schedule, Error> {
+        let nothing = xen_sysctl_credit2_schedule { ratelimit_us: 0 };
+        self.scheduler_op(XEN_SYSCTL_SCHEDOP_getinfo, nothing)
+    }
+
+    /// XEN_SYSCTL_scheduler_op: changes them.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn set_scheduler_settings(
+        &mut self,
+        settings: xen_sysctl_credit2_schedule,
+    ) -> Result<(), Error> {
+        self.scheduler_op(XEN_SYSCTL_SCHEDOP_putinfo, settings)
+            .map(drop)
+    }
+
+    #[doc(hidden)]
+    fn scheduler_op(
+        &mut self,
+        cmd: u32,
+        settings: xen_sysctl_credit2_schedule,
+    ) -> Result<xen_sysctl_credit2_schedule, Error> {
+        let mut argument = xen_sysctl_scheduler_op::new_zeroed();
+        (argument.sched_id, argument.cmd) = (XEN_SCHEDULER_CREDIT2, cmd);
+        argument.u.set(settings);
+        let mut op = request(XEN_SYSCTL_scheduler_op, argument);
+        let call = Call::new(__HYPERVISOR_sysctl, [Arg::Buffer(op.as_mut_bytes())]);
+        self.execute("XEN_SYSCTL_scheduler_op", call)?;
+        Ok(op.u.get::<xen_sysctl_scheduler_op>().u.get())
+    }
+
+    /// XEN_SYSCTL_getcpuinfo: how long each CPU has been idle since it was brought up, ns.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn idle_times(&mut self) -> Result<Vec<u64>, Error> {
+        let cpus = self.physinfo()?.max_cpu_id.saturating_add(1);
+        let mut times = alloc::vec![0_u64; cpus as usize];
+        let mut argument = xen_sysctl_getcpuinfo::new_zeroed();
+        argument.max_cpus = cpus;
+        let handle = offset_of!(xen_sysctl_getcpuinfo, info);
+        let mut op = request(XEN_SYSCTL_getcpuinfo, argument);
+        let name = "XEN_SYSCTL_getcpuinfo";
+        self.sysctl_with_buffer(name, &mut op, handle, times.as_mut_bytes())?;
+        let count = op.u.get::<xen_sysctl_getcpuinfo>().nr_cpus as usize;
+        times.truncate(count);
+        Ok(times)
     }
 
     /// XEN_SYSCTL_getdomaininfolist: up to 32 domains with ids from `first` on, by rising id.

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::host::Host;
-use super::{Shell, attach, builtin, demo, guests, lifecycle, list, sched};
+use super::{Shell, attach, builtin, demo, guests, lifecycle, list, sched, top, vcpus};
 use crate::error::Error;
 
 /// Why a command did not succeed.
@@ -63,7 +63,20 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
         "info" "" "show the machine and the hypervisor" "xl info" => list::info;
         "domid" "NAME" "show a domain's id" "xl domid guest1" => list::domid;
         "domname" "ID" "show a domain's name" "xl domname 1" => list::domname;
-        "uptime" "" "show how long domains have run" "xl uptime" => list::uptime;
+        "uptime" "[-s] [NAME...]" "show how long domains have run (-s in one line each)"
+            "xl uptime -s" => list::uptime;
+        "top" "[-b] [-f] [-d SECONDS] [-i ROUNDS]"
+            "show what domains use, until q or so often (-b one table below the other, -f whole names); \
+             EVT/s is what a domain's kernel says of itself"
+            "xl top -b -d 1 -i 5" => top::top;
+        "vcpu-list" "[NAME...]" "show vCPUs: state, CPU time, hard and soft affinity"
+            "xl vcpu-list guest1" => vcpus::list;
+        "vcpu-pin" "[-f] NAME VCPU|all CPUS|- [SOFT CPUS|-]"
+            "say where vCPUs may run and had better run (-: as before; -f: whatever the domain asked for)"
+            "xl vcpu-pin guest1 all 0-3,^1 2" => vcpus::pin;
+        "vcpu-set" "[-i] NAME COUNT"
+            "have a domain use so many vCPUs (-i: also more than the machine has CPUs)"
+            "xl vcpu-set guest1 2" => vcpus::set;
         "dmesg" "[-c]" "show (and clear) the hypervisor's log" "xl dmesg" => list::dmesg;
         "debug-keys" "KEYS" "press keys at the hypervisor's console" "xl debug-keys h"
             => list::debug_keys;
@@ -81,8 +94,8 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
             "xl mem-set guest1 16" => guests::mem_set;
         "mem-max" "NAME SIZE" "set how far a domain may grow, in MiB (or with k, m, g)"
             "xl mem-max guest1 32" => guests::mem_max;
-        "sched-credit2" "[-d NAME [-w WEIGHT] [-c CAP]]"
-            "show or set domains' weights and caps (in percent of a CPU, 0 for none)"
+        "sched-credit2" "[-p POOL] [-d NAME [-w WEIGHT] [-c CAP]] | -s [-r MICROSECONDS]"
+            "show or set weights and caps (percent of a CPU, 0 for none); -s the scheduler's rate limit"
             "xl sched-credit2 -d guest1 -w 512" => sched::credit2;
         "console" "[-l] NAME" "use a domain's console, leave with ^] (-l: only show its log)"
             "xl console guest1" => attach::console;

@@ -17,6 +17,10 @@ pub trait Host: Hyper + 'static {
     fn read_input(&mut self, buffer: &mut [u8], timeout: u64) -> usize;
     /// Nanoseconds since some fixed time.
     fn now(&mut self) -> u64;
+    /// Seconds since 1970, UTC.
+    fn wallclock(&mut self) -> u64;
+    /// Events that this domain's own kernel has taken.
+    fn events(&mut self) -> u64;
     /// Waits.
     fn sleep(&mut self, ns: u64);
     /// Waits up to `timeout` ns for an event on a port of this domain, and takes it.

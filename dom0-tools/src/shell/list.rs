@@ -159,23 +159,66 @@ pub(super) fn domname<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     Ok(())
 }
 
-pub(super) fn uptime<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
+pub(super) fn uptime<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let (short, names) = match args {
+        ["-s" | "--short", names @ ..] => (true, names),
+        names => (false, names),
+    };
+    if names.iter().any(|name| name.starts_with('-')) {
+        return Err(Failure::Usage);
+    }
+    let mut chosen = Vec::new();
+    for name in names {
+        let domain = shell.find(name)?;
+        if domain != 0 {
+            // Who built another domain knows when; the hypervisor does not.
+            shell.domains.guest(domain)?;
+        }
+        chosen.push(domain);
+    }
     let now = shell.system.now();
     let mut rows = alloc::vec![(shell.domains.name(0), 0, now / SECOND)];
     for guest in &shell.domains.guests {
         let age = now.saturating_sub(guest.created_at) / SECOND;
         rows.push((guest.name().to_string(), guest.domain, age));
     }
-    let mut text = "Name                                        ID Uptime\n".to_string();
-    for (name, id, seconds) in rows {
-        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        text += &format!(
-            "{name:<40} {id:>5} {hours}:{minutes:02}:{:02}\n",
-            seconds % 60
-        );
+    rows.retain(|(_, domain, _)| chosen.is_empty() || chosen.contains(domain));
+    let mut text = String::new();
+    if !short {
+        text += "Name                                        ID Uptime\n";
+    }
+    let clock = shell.system.wallclock() % (24 * 3600);
+    for (name, id, age) in rows {
+        text += &match short {
+            true => format!(
+                " {} up {},  {name} ({id})\n",
+                in_hours(clock),
+                in_days(age, true)
+            ),
+            false => format!("{name:<40} {id:>5} {}\n", in_days(age, false)),
+        };
     }
     shell.print(&text);
     Ok(())
+}
+
+fn in_hours(seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+}
+
+/// As xl shows a time; the short form has no seconds.
+fn in_days(seconds: u64, short: bool) -> String {
+    let days = match seconds / (24 * 3600) {
+        0 => String::new(),
+        1 => "1 day, ".to_string(),
+        days => format!("{days} days, "),
+    };
+    let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
+    match short {
+        true => format!("{days}{hours:>2}:{minutes:02}"),
+        false => format!("{days}{hours:>2}:{minutes:02}:{:02}", seconds % 60),
+    }
 }
 
 pub(super) fn dmesg<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {

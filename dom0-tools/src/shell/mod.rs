@@ -14,6 +14,8 @@ mod host;
 mod lifecycle;
 mod list;
 mod sched;
+mod top;
+mod vcpus;
 mod words;
 
 use alloc::format;

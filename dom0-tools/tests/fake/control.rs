@@ -17,8 +17,9 @@ impl Machine {
         let mut info = xen_domctl_getdomaininfo::new_zeroed();
         info.domain = id;
         let Some(domain) = self.domains.get(&id) else {
-            (info.flags, info.tot_pages, info.max_pages) = (XEN_DOMINF_running, 32768, 32768);
+            (info.flags, info.tot_pages) = (XEN_DOMINF_running, 32768);
             (info.nr_online_vcpus, info.cpu_time) = (1, 5_930_000_000);
+            info.max_pages = u32::MAX.into();
             return info;
         };
         for (set, flag) in [
@@ -37,7 +38,8 @@ impl Machine {
         info.max_pages = domain.max_pages;
         info.shared_info_frame = domain.shared_info;
         info.cpu_time = 250_000_000;
-        info.nr_online_vcpus = domain.vcpus;
+        info.nr_online_vcpus = domain.online;
+        info.max_vcpu_id = domain.vcpus.wrapping_sub(1);
         info.handle = domain.handle;
         info
     }
@@ -64,6 +66,9 @@ impl Machine {
             handle: create.handle,
             max_vcpus: create.max_vcpus,
             vcpus: 0,
+            online: 1,
+            affinity: Vec::new(),
+            pinned_by_itself: false,
             share: (256, 0),
             max_pages: 0,
             shared_info,
@@ -142,6 +147,16 @@ impl Machine {
                     return Err(XEN_EINVAL);
                 }
                 domain.vcpus = max;
+                domain.affinity = vec![[3, 3]; max as usize];
+            }
+            XEN_DOMCTL_getvcpuinfo => {
+                let mut info: xen_domctl_getvcpuinfo = op.u.get();
+                self.vcpu_info(id, &mut info)?;
+                op.u.set(info);
+            }
+            XEN_DOMCTL_getvcpuaffinity | XEN_DOMCTL_setvcpuaffinity => {
+                let set = op.cmd == XEN_DOMCTL_setvcpuaffinity;
+                self.affinity(id, set, &op.u.get(), buffer.ok_or(XEN_EFAULT)?)?;
             }
             XEN_DOMCTL_scheduler_op => self.schedule(id, op)?,
             XEN_DOMCTL_hypercall_init => {
@@ -158,6 +173,65 @@ impl Machine {
             _ => return Err(XEN_ENOSYS),
         }
         Ok(0)
+    }
+
+    fn vcpu_info(&mut self, id: domid_t, info: &mut xen_domctl_getvcpuinfo) -> Result<()> {
+        info.cpu_time = 120_000_000;
+        if id == 0 && info.vcpu == 0 {
+            (info.online, info.running, info.cpu) = (1, 1, 1);
+            return Ok(());
+        }
+        let domain = self.domain(id)?;
+        if info.vcpu >= domain.vcpus {
+            return Err(XEN_EINVAL);
+        }
+        info.online = u8::from(info.vcpu < domain.online);
+        info.blocked = u8::from(!domain.paused);
+        Ok(())
+    }
+
+    /// One map at a time, of the machine's two CPUs; domain 0's is not kept.
+    fn affinity(
+        &mut self,
+        id: domid_t,
+        set: bool,
+        request: &xen_domctl_vcpuaffinity,
+        map: &mut [u8],
+    ) -> Result<()> {
+        const HARD: u32 = XEN_VCPUAFFINITY_HARD;
+        let forced = request.flags & XEN_VCPUAFFINITY_FORCE != 0;
+        let (which, bits) = match request.flags & !XEN_VCPUAFFINITY_FORCE {
+            HARD => (
+                0,
+                [request.cpumap_hard.nr_bits, request.cpumap_soft.nr_bits],
+            ),
+            XEN_VCPUAFFINITY_SOFT => (
+                1,
+                [request.cpumap_soft.nr_bits, request.cpumap_hard.nr_bits],
+            ),
+            _ => return Err(XEN_EINVAL),
+        };
+        if bits != [2, 0] || map.len() != 1 {
+            return Err(XEN_EFAULT);
+        }
+        if id == 0 {
+            map[0] = 3;
+            return Ok(());
+        }
+        let domain = self.domain(id)?;
+        let vcpu = domain.affinity.get_mut(request.vcpu as usize);
+        let known = &mut vcpu.ok_or(XEN_EINVAL)?[which];
+        if set {
+            if map[0] & 3 == 0 {
+                return Err(XEN_EINVAL);
+            }
+            if domain.pinned_by_itself && which == 0 && !forced {
+                return Err(XEN_EBUSY);
+            }
+            *known = map[0] & 3;
+        }
+        map[0] = *known;
+        Ok(())
     }
 
     /// Weight and cap, as credit2 has them; domain 0's are not kept.
@@ -206,6 +280,7 @@ impl Machine {
             XEN_SYSCTL_physinfo => {
                 let mut info = xen_sysctl_physinfo::new_zeroed();
                 (info.nr_cpus, info.threads_per_core, info.cores_per_socket) = (2, 1, 2);
+                info.max_cpu_id = 1;
                 info.total_pages = self.frames.len() as u64;
                 info.free_pages = self.free_frames() as u64;
                 info.cpu_khz = 2_400_123;
@@ -215,6 +290,30 @@ impl Machine {
             XEN_SYSCTL_sched_id => op.u.set(xen_sysctl_sched_id {
                 sched_id: XEN_SCHEDULER_CREDIT2,
             }),
+            XEN_SYSCTL_scheduler_op => {
+                let mut request: xen_sysctl_scheduler_op = op.u.get();
+                let mut settings: xen_sysctl_credit2_schedule = request.u.get();
+                if request.cmd == XEN_SYSCTL_SCHEDOP_putinfo {
+                    if !matches!(settings.ratelimit_us, 0 | 100..=500_000) {
+                        return Err(XEN_EINVAL);
+                    }
+                    self.ratelimit_us = settings.ratelimit_us;
+                }
+                settings.ratelimit_us = self.ratelimit_us;
+                request.u.set(settings);
+                op.u.set(request);
+            }
+            XEN_SYSCTL_getcpuinfo => {
+                let mut request: xen_sysctl_getcpuinfo = op.u.get();
+                let buffer = buffer.ok_or(XEN_EFAULT)?;
+                // Half of the time of each of the two.
+                self.idle += 500_000_000;
+                for slot in buffer.chunks_exact_mut(8).take(2) {
+                    slot.copy_from_slice(&self.idle.to_le_bytes());
+                }
+                request.nr_cpus = request.max_cpus.min(2);
+                op.u.set(request);
+            }
             XEN_SYSCTL_getdomaininfolist => {
                 let mut list: xen_sysctl_getdomaininfolist = op.u.get();
                 let ids = std::iter::once(0).chain(self.domains.keys().copied());

@@ -27,6 +27,8 @@ const MAGIC: u64 = 0x7e57;
 const REPLIED: usize = 8;
 const STATUS: usize = 16;
 const VALUE: usize = 24;
+/// Here: how often the guest ran.
+const EVENTS: usize = 32;
 const REQUESTED: usize = 0x800;
 const COMMAND: usize = 0x808;
 const ARGUMENT: usize = 0x810;
@@ -45,6 +47,8 @@ impl Agent {
             self.checksum = 0x1234_5678;
             Self::say(machine, console, b"hello from the guest\nno newline yet");
         }
+        let ran = machine.word(info.store_mfn, EVENTS / 8) + 1;
+        put(machine, info.store_mfn, EVENTS, ran);
         if !self.silent {
             put(machine, info.store_mfn, 0, MAGIC);
             self.serve(machine, id, info.store_mfn);
@@ -74,6 +78,12 @@ impl Agent {
             5 => {
                 machine.domains.get_mut(&id).unwrap().shutdown = Some(3);
                 return;
+            }
+            6 => {
+                if !self.lazy {
+                    machine.domains.get_mut(&id).unwrap().online = argument as u32;
+                }
+                argument
             }
             _ => u64::MAX,
         };
@@ -127,6 +137,7 @@ impl Protocol<FakeMapping> for TestProtocol {
             Request::Balloon(pages) => (1, pages),
             Request::Checksum => (2, 0),
             Request::Ping(count) => (3, count),
+            Request::Vcpus(count) => (6, count),
             Request::Shutdown(reason) => (4, reason),
             Request::Crash => (5, 0),
         };
@@ -148,8 +159,9 @@ impl Protocol<FakeMapping> for TestProtocol {
         false
     }
 
-    fn status(_: &FakeMapping) -> Status {
+    fn status(page: &FakeMapping) -> Status {
         Status {
+            events: page.load_u64(EVENTS),
             processes: 3,
             preemptions: 40,
             faults: 1,

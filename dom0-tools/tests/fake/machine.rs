@@ -42,6 +42,12 @@ pub struct Domain {
     /// Weight and cap.
     pub share: (u16, u16),
     pub vcpus: u32,
+    /// Of these, the first so many are up.
+    pub online: u32,
+    /// Where each may run: hard, soft.
+    pub affinity: Vec<[u8; 2]>,
+    /// Whether it has pinned its vCPUs itself (SCHEDOP_pin_override).
+    pub pinned_by_itself: bool,
     pub max_pages: u64,
     pub shared_info: u64,
     pub paused: bool,
@@ -65,6 +71,9 @@ pub struct Machine {
     pub fail_at: Option<usize>,
     pub log: Vec<u8>,
     pub keys: Vec<u8>,
+    pub ratelimit_us: u32,
+    /// Idle time that each CPU tells next.
+    pub idle: u64,
     pub(super) free: Vec<u64>,
     scramble: u64,
 }
@@ -89,6 +98,8 @@ impl Machine {
             fail_at: None,
             log: b"(PVN) a line of the hypervisor\n".to_vec(),
             keys: Vec::new(),
+            ratelimit_us: 1000,
+            idle: 0,
             free: (0..frames as u64).collect(),
             scramble: 88_172_645_463_325_252,
         }

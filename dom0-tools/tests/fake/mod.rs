@@ -10,4 +10,5 @@ pub mod guest;
 pub mod image;
 pub mod machine;
 mod memory;
+pub mod session;
 pub mod terminal;

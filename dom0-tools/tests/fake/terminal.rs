@@ -93,6 +93,14 @@ impl Host for Terminal {
         self.clock
     }
 
+    fn wallclock(&mut self) -> u64 {
+        1_700_000_000 + self.clock / 1_000_000_000
+    }
+
+    fn events(&mut self) -> u64 {
+        self.clock / 10_000_000
+    }
+
     fn sleep(&mut self, ns: u64) {
         self.clock += ns;
     }

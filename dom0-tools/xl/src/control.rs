@@ -29,6 +29,7 @@ impl Protocol<ForeignFrames> for Mailbox {
             Request::Balloon(pages) => (command::BALLOON, pages),
             Request::Checksum => (command::CHECKSUM, 0),
             Request::Ping(count) => (command::PING, count),
+            Request::Vcpus(count) => (command::VCPUS, count),
             Request::Shutdown(reason) => (command::SHUTDOWN, reason),
             Request::Crash => (command::CRASH, 0),
         };
@@ -47,6 +48,7 @@ impl Protocol<ForeignFrames> for Mailbox {
         Status {
             events_received: page.load(guest::EVENTS_RECEIVED),
             events_sent: page.load(guest::EVENTS_SENT),
+            events: page.load(guest::EVENTS),
             processes: page.load(guest::PROCESSES),
             preemptions: page.load(guest::PREEMPTIONS),
             faults: page.load(guest::FAULTS_FATAL),

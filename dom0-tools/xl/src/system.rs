@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use dom0_tools::hyper::{Access, Arg, Call, Errno, Hyper, PAGE_SIZE};
 use dom0_tools::shell::Host;
+use guest_user::abi::{INFO_EVENTS, INFO_WALLCLOCK};
 use guest_user::sys;
 use hypercall_abi::sched::SHUTDOWN_poweroff;
 
@@ -93,6 +94,14 @@ impl Host for Dom0 {
 
     fn now(&mut self) -> u64 {
         sys::clock()
+    }
+
+    fn wallclock(&mut self) -> u64 {
+        sys::info(INFO_WALLCLOCK).unwrap_or(0)
+    }
+
+    fn events(&mut self) -> u64 {
+        sys::info(INFO_EVENTS).unwrap_or(0)
     }
 
     fn sleep(&mut self, ns: u64) {

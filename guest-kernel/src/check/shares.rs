@@ -16,10 +16,17 @@ pub(super) const CHECKS: &[Check] = &[
     ("share_refused", share_refused),
     ("share_of_vcpus", share_of_vcpus),
     ("vcpu_state", vcpu_state),
+    ("cpu_idle", cpu_idle),
+    ("cpu_topology", cpu_topology),
+    ("numa", numa),
 ];
 
 /// Checks for a domain of several vCPUs.
-pub(super) const CHECKS_OF_SEVERAL: &[Check] = &[("share_of_many", share_of_many)];
+pub(super) const CHECKS_OF_SEVERAL: &[Check] = &[
+    ("share_of_many", share_of_many),
+    ("cpu_idle_several", cpu_idle),
+    ("cpu_topology_several", cpu_topology),
+];
 
 /// A control operation of `cmd` with `u` in its union; what it answers there.
 fn domctl<T>(cmd: u32, domain: u16, u: &mut T) -> HvResult
@@ -244,4 +251,101 @@ fn vcpu_state(r: &mut Report) {
     }
     let mut info = xen_domctl_getvcpuinfo::new_zeroed();
     r.result("nobody", domctl(XEN_DOMCTL_getvcpuinfo, NOBODY, &mut info));
+}
+
+/// How long CPUs were idle: what is asked for, as far as there are CPUs.
+fn cpu_idle(r: &mut Report) {
+    for max_cpus in [0, 1, 2, 4, 99, u32::MAX] {
+        let mut list = [u64::MAX; 100];
+        let mut arg = xen_sysctl_getcpuinfo::new_zeroed();
+        (arg.max_cpus, arg.info, arg.nr_cpus) = (max_cpus, address(&mut list), 0x55);
+        let result = sysctl(XEN_SYSCTL_getcpuinfo, &mut arg);
+        let untouched = list.iter().filter(|&&time| time == u64::MAX).count();
+        r.line(format_args!(
+            "max{max_cpus}={} cpus={} written={}",
+            Shown(result),
+            arg.nr_cpus,
+            list.len() - untouched
+        ));
+    }
+    for (key, at) in BAD_ADDRESSES {
+        for max_cpus in [0, 1] {
+            let mut arg = xen_sysctl_getcpuinfo::new_zeroed();
+            (arg.max_cpus, arg.info) = (max_cpus, at);
+            let result = sysctl(XEN_SYSCTL_getcpuinfo, &mut arg);
+            r.line(format_args!("{key}_{max_cpus}={}", Shown(result)));
+        }
+    }
+    // No CPU is idle while it runs this.
+    let idle = || {
+        let mut list = [0_u64; 1];
+        let mut arg = xen_sysctl_getcpuinfo::new_zeroed();
+        (arg.max_cpus, arg.info) = (1, address(&mut list));
+        sysctl(XEN_SYSCTL_getcpuinfo, &mut arg).map(|_| list[0])
+    };
+    if crate::smp::count() == 1 {
+        let grows = matches!((idle(), idle()), (Ok(before), Ok(after)) if before < after);
+        r.line(format_args!("grows_while_busy={grows}"));
+    }
+}
+
+fn cpu_topology(r: &mut Report) {
+    let count = |key: &str, num_cpus: u32, at: u64, r: &mut Report| {
+        let mut arg = xen_sysctl_cputopoinfo::new_zeroed();
+        (arg.num_cpus, arg.cputopo) = (num_cpus, at);
+        let result = sysctl(XEN_SYSCTL_cputopoinfo, &mut arg);
+        let cpus = arg.num_cpus;
+        r.line(format_args!(
+            "{key}_{num_cpus}={} cpus={cpus}",
+            Shown(result)
+        ));
+    };
+    let mut list = [[0x55_u32; 3]; 8];
+    for num_cpus in [0, 1, 4, 8, 99] {
+        count("null", num_cpus, 0, r);
+    }
+    for num_cpus in [0, 1, 4, 8] {
+        list = [[0x55; 3]; 8];
+        count("list", num_cpus, address(&mut list), r);
+        let written = list.iter().filter(|place| place[0] != 0x55).count();
+        r.line(format_args!("written_{num_cpus}={written}"));
+    }
+    r.line(format_args!("nodes={:?}", list.map(|place| place[2])));
+    count("unmapped", 1, UNMAPPED, r);
+    count("hypervisor", 1, HOLE, r);
+}
+
+fn numa(r: &mut Report) {
+    let mut memory = [[0x55_u64; 2]; 4];
+    let mut distance = [0x55_u32; 16];
+    let (meminfo, distances) = (address(&mut memory), address(&mut distance));
+    for (key, num_nodes, meminfo, distance) in [
+        ("how_many", 0, 0, 0),
+        ("how_many_with_room", 4, 0, 0),
+        ("no_room", 0, meminfo, distances),
+        ("memory", 1, meminfo, 0),
+        ("distance", 1, 0, distances),
+        ("both", 1, meminfo, distances),
+        ("more_room", 4, meminfo, distances),
+        ("memory_unmapped", 1, UNMAPPED, 0),
+        ("distance_unmapped", 1, 0, UNMAPPED),
+        ("memory_hypervisor", 1, HOLE, 0),
+        ("distance_hypervisor", 1, 0, HOLE),
+    ] {
+        let mut arg = xen_sysctl_numainfo::new_zeroed();
+        (arg.num_nodes, arg.meminfo, arg.distance) = (num_nodes, meminfo, distance);
+        let result = sysctl(XEN_SYSCTL_numainfo, &mut arg);
+        r.line(format_args!(
+            "{key}={} nodes={}",
+            Shown(result),
+            arg.num_nodes
+        ));
+    }
+    let [size, free] = memory[0];
+    r.line(format_args!(
+        "memory_is={} free_less={} distances={:?}",
+        size > 1 << 28,
+        free < size,
+        &distance[..4]
+    ));
 }

@@ -30,6 +30,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("smp_down_up", down_up),
     ("smp_ports", ports),
     ("smp_affinity", super::smp_affinity::affinity),
+    ("smp_pin_override", super::smp_affinity::overridden),
     ("smp_vcpuinfo", super::smp_affinity::info),
     ("smp_flushes", flushes),
     ("smp_stale_writes", super::smp_writes::check),

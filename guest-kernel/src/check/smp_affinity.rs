@@ -5,6 +5,7 @@ use super::page::*;
 use crate::hypercall::HvResult;
 use crate::smp;
 use hypercall_abi::domctl::*;
+use hypercall_abi::sched::*;
 use hypercall_abi::xen::*;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
@@ -73,6 +74,71 @@ pub(super) fn affinity(r: &mut Report) {
             ));
         }
     }
+}
+
+/// What becomes of affinity while `SCHEDOP_pin_override` is in force, and who may end that.
+pub(super) fn overridden(r: &mut Report) {
+    const HARD: u32 = XEN_VCPUAFFINITY_HARD;
+    const SOFT: u32 = XEN_VCPUAFFINITY_SOFT;
+    const FORCE: u32 = XEN_VCPUAFFINITY_FORCE;
+    let (set, get) = (XEN_DOMCTL_setvcpuaffinity, XEN_DOMCTL_getvcpuaffinity);
+    let pin = |pcpu: i32| {
+        let mut arg = sched_pin_override { pcpu };
+        // SAFETY: the operation reads the structure alone.
+        unsafe {
+            call(
+                __HYPERVISOR_sched_op,
+                [SCHEDOP_pin_override.into(), address(&mut arg), 0, 0, 0],
+            )
+        }
+    };
+    let ask = |r: &mut Report, key: &str, cmd, flags, hard, soft| {
+        let (result, hard, soft) = place(cmd, 0, flags, hard, soft);
+        r.line(format_args!(
+            "{key}={} hard={hard:#x} soft={soft:#x}",
+            Shown(result)
+        ));
+        let now = place(get, 0, HARD | SOFT, 0, 0);
+        r.line(format_args!(
+            "{key}_now={} hard={:#x} soft={:#x}",
+            Shown(now.0),
+            now.1,
+            now.2
+        ));
+    };
+    ask(r, "force_alone", set, FORCE, 0b1, 0b1);
+    ask(r, "force_free", set, HARD | FORCE, 0b1111, 0);
+    let pinned = pin(1);
+    ask(r, "pinned", get, HARD, 0, 0);
+    ask(r, "hard", set, HARD, 0b0110, 0);
+    ask(r, "soft", set, SOFT, 0, 0b0101);
+    ask(r, "soft_force", set, SOFT | FORCE, 0, 0b0110);
+    ask(r, "force_nowhere", set, HARD | FORCE, 1 << 40, 0);
+    ask(r, "force", set, HARD | FORCE, 0b0111, 0);
+    let ended = pin(-1);
+    ask(r, "hard_again", set, HARD, 0b1011, 0);
+    // What ends it besides, though it sets nothing itself.
+    for (key, cmd, flags, hard) in [
+        ("refused", set, HARD | FORCE, 1 << 40),
+        ("empty", set, HARD | FORCE, 0),
+        ("nothing", set, FORCE, 0b1),
+        ("get", get, FORCE, 0b1),
+        ("get_hard", get, HARD | FORCE, 0b1),
+        ("busy_and_bad", set, HARD, 1 << 40),
+    ] {
+        let pinned = pin(2);
+        ask(r, key, cmd, flags, hard, 0);
+        let ended = pin(-1);
+        r.line(format_args!(
+            "{key}_pin={} end={}",
+            Shown(pinned),
+            Shown(ended)
+        ));
+    }
+    ask(r, "all", set, HARD | SOFT, u64::MAX, u64::MAX);
+    r.result("pin", pinned);
+    r.result("end_of_pin", ended);
+    r.result("end_again", pin(-1));
 }
 
 extern "C" fn nothing(_: u64) -> u64 {

@@ -57,7 +57,12 @@ pub(crate) fn give_away(port: u32) {
 pub(crate) fn take(port: u32) -> bool {
     let (mask, bit) = mask_word(port);
     let pending = word(offset_of!(shared_info, evtchn_pending) + (port as usize / 64) * 8);
-    mask.load(Ordering::SeqCst) & bit == 0 && pending.fetch_and(!bit, Ordering::SeqCst) & bit != 0
+    let there = mask.load(Ordering::SeqCst) & bit == 0
+        && pending.fetch_and(!bit, Ordering::SeqCst) & bit != 0;
+    if there {
+        count();
+    }
+    there
 }
 
 /// Lets a port's events through, including one that is already pending.
@@ -125,8 +130,14 @@ pub(crate) fn forget(port: u32) {
     }
 }
 
+/// An event was taken, on any vCPU.
+fn count() {
+    let taken = TAKEN.fetch_add(1, Ordering::Relaxed) + 1;
+    super::mailbox::publish_events(taken);
+}
+
 fn dispatch(port: u32) {
-    TAKEN.fetch_add(1, Ordering::Relaxed);
+    count();
     let handler = PORTS_STATE.with(|p| {
         let found = p.handlers.iter().flatten().find(|&&(own, _)| own == port);
         if found.is_none() {

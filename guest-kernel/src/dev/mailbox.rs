@@ -58,6 +58,14 @@ pub(crate) fn doorbell() {
     task::wake(Wait::Mailbox);
 }
 
+/// Tells how many events the kernel has taken, if there is somebody to tell. On any vCPU.
+pub(crate) fn publish_events(taken: u64) {
+    if PAGE.load(Ordering::Relaxed) != 0 {
+        // Two vCPUs may come in another order than they counted.
+        Page::word(guest::EVENTS).fetch_max(taken, Ordering::Relaxed);
+    }
+}
+
 fn publish() {
     let (_, preemptions) = task::preemptions();
     Page.store(guest::CURRENT_PAGES, balloon::owned());

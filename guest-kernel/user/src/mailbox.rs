@@ -46,6 +46,8 @@ pub mod guest {
     pub const PREEMPTIONS: usize = 0x60;
     /// Processes ended by a fault so far.
     pub const FAULTS_FATAL: usize = 0x68;
+    /// Events taken on all ports so far.
+    pub const EVENTS: usize = 0x70;
 }
 
 /// Offsets of words the toolstack writes.
@@ -75,6 +77,9 @@ pub mod command {
     pub const SHUTDOWN: u64 = 5;
     /// Makes the guest kernel panic on purpose.
     pub const CRASH: u64 = 6;
+    /// Brings as many vCPUs up, or takes down, as it needs to have the argument up; the value is
+    /// how many are.
+    pub const VCPUS: u64 = 7;
 }
 
 /// Access to the words of the page, however it is mapped: the guest through its direct map, the

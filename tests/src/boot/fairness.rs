@@ -45,7 +45,13 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
 }
 
 /// Boots a machine whose dom0 runs `script`.
-fn start(lab: &Lab, name: &str, smp: u32, icount: bool, script: &str) -> Checked<Machine> {
+pub(super) fn start(
+    lab: &Lab,
+    name: &str,
+    smp: u32,
+    icount: bool,
+    script: &str,
+) -> Checked<Machine> {
     let args = format!("{DOM0_ARGS} script=/etc/script");
     let modules = lab.our_dom0(&args, Some(script))?;
     let mut config = lab.paravane_with(HYPERVISOR_OPTIONS, modules);
@@ -54,7 +60,7 @@ fn start(lab: &Lab, name: &str, smp: u32, icount: bool, script: &str) -> Checked
 }
 
 /// Waits for the end of the script; what the console showed.
-fn finish(mut machine: Machine) -> Checked<String> {
+pub(super) fn finish(mut machine: Machine) -> Checked<String> {
     let line = machine.expect_line("script exited with status ")?;
     require!(
         line.trim_end().ends_with("status 0"),

@@ -16,6 +16,7 @@ mod sensitive;
 mod smp;
 mod traces;
 mod two_sides;
+mod vcpus;
 mod write_xor_execute;
 mod xen_peer;
 
@@ -37,7 +38,7 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 20] = [
+pub const ALL: [BootTest; 21] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     fairness::TEST,
@@ -58,4 +59,5 @@ pub const ALL: [BootTest; 20] = [
     smp::TEST,
     write_xor_execute::TEST,
     command_line::TEST,
+    vcpus::TEST,
 ];

@@ -7,11 +7,12 @@ use hypercall_abi::sysctl::{
     XEN_SYSCTL_PHYSCAP_gnttab_v1, XEN_SYSCTL_PHYSCAP_pv, XEN_SYSCTL_SCHEDOP_getinfo,
     XEN_SYSCTL_SCHEDOP_putinfo, XEN_SYSCTL_availheap, XEN_SYSCTL_cpupool_op,
     XEN_SYSCTL_cputopoinfo, XEN_SYSCTL_debug_keys, XEN_SYSCTL_get_cpu_featureset,
-    XEN_SYSCTL_get_cpu_levelling_caps, XEN_SYSCTL_get_cpu_policy, XEN_SYSCTL_getdomaininfolist,
-    XEN_SYSCTL_numainfo, XEN_SYSCTL_physinfo, XEN_SYSCTL_readconsole, XEN_SYSCTL_sched_id,
-    XEN_SYSCTL_scheduler_op, xen_sysctl, xen_sysctl_availheap, xen_sysctl_cpu_levelling_caps,
-    xen_sysctl_cpupool_op, xen_sysctl_cputopo, xen_sysctl_cputopoinfo, xen_sysctl_credit2_schedule,
-    xen_sysctl_debug_keys, xen_sysctl_getdomaininfolist, xen_sysctl_meminfo, xen_sysctl_numainfo,
+    XEN_SYSCTL_get_cpu_levelling_caps, XEN_SYSCTL_get_cpu_policy, XEN_SYSCTL_getcpuinfo,
+    XEN_SYSCTL_getdomaininfolist, XEN_SYSCTL_numainfo, XEN_SYSCTL_physinfo, XEN_SYSCTL_readconsole,
+    XEN_SYSCTL_sched_id, XEN_SYSCTL_scheduler_op, xen_sysctl, xen_sysctl_availheap,
+    xen_sysctl_cpu_levelling_caps, xen_sysctl_cpuinfo, xen_sysctl_cpupool_op, xen_sysctl_cputopo,
+    xen_sysctl_cputopoinfo, xen_sysctl_credit2_schedule, xen_sysctl_debug_keys,
+    xen_sysctl_getcpuinfo, xen_sysctl_getdomaininfolist, xen_sysctl_meminfo, xen_sysctl_numainfo,
     xen_sysctl_physinfo, xen_sysctl_readconsole, xen_sysctl_sched_id, xen_sysctl_scheduler_op,
 };
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
@@ -61,6 +62,7 @@ pub fn sysctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         })?,
         XEN_SYSCTL_getdomaininfolist => with(&mut op, |a| domain_list(cx, a))?,
         XEN_SYSCTL_debug_keys => with(&mut op, |a| debug_keys(cx, a))?,
+        XEN_SYSCTL_getcpuinfo => with(&mut op, |a| idle_times(cx, a))?,
         XEN_SYSCTL_availheap => with(&mut op, |a| available(cx, a))?,
         XEN_SYSCTL_cputopoinfo => with(&mut op, |a| cpu_topology(cx, a))?,
         XEN_SYSCTL_numainfo => with(&mut op, |a| numa(cx, a))?,
@@ -180,6 +182,19 @@ fn debug_keys<M: Machine>(cx: &Cx<'_, M>, request: &mut xen_sysctl_debug_keys) -
     for &key in &keys[..count] {
         super::keys::pressed(cx.hv, key);
     }
+    Ok(())
+}
+
+/// How long each CPU has been idle.
+fn idle_times<M: Machine>(cx: &Cx<'_, M>, request: &mut xen_sysctl_getcpuinfo) -> Result<(), Stop> {
+    let count = request.max_cpus.min(cx.hv.sched.cpus());
+    let out = GuestSlice::new(request.info, count.into())?;
+    let now = cx.m().now();
+    for cpu in 0..count {
+        let idletime = cx.hv.sched.idle_time(cpu, now);
+        out.write(cx.m(), cpu.into(), &xen_sysctl_cpuinfo { idletime })?;
+    }
+    request.nr_cpus = count;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ pub mod cap;
 pub mod cost;
 pub mod cpuset;
 pub mod heap;
+pub mod idle;
 pub mod ops;
 pub mod policy;
 pub mod queue;
@@ -304,6 +305,12 @@ impl Scheduler {
     #[must_use]
     pub fn policy(&self) -> &Chosen {
         &self.policy
+    }
+
+    /// How long a CPU, of those there are, has been idle up to `now`, nanoseconds.
+    #[must_use]
+    pub fn idle_time(&self, id: CpuId, now: Nanos) -> Nanos {
+        self.cpu(id).idle.time(now)
     }
 
     #[inline]

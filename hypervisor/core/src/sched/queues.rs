@@ -12,6 +12,7 @@ use super::account::Account;
 use super::cost::step;
 use super::cpuset::{CpuSet, SharedSet};
 use super::heap::{Unit, Who};
+use super::idle::IdleClock;
 use super::policy::Policy;
 use super::queue::{Queue, Taken};
 use crate::error::{Errno, Result};
@@ -33,6 +34,8 @@ pub struct PerCpu<const W: usize> {
     first: AtomicU64,
     /// The virtual time of what runs, when it was last charged; likewise.
     runs: AtomicU64,
+    /// How long it ran nothing; changed by the CPU itself only.
+    pub(super) idle: IdleClock,
     pub(super) queue: Mutex<Queue<W>>,
 }
 
@@ -43,6 +46,7 @@ impl<const W: usize> Default for PerCpu<W> {
             armed: AtomicU64::new(Nanos::MAX),
             first: AtomicU64::new(NOBODY),
             runs: AtomicU64::new(0),
+            idle: IdleClock::default(),
             queue: Mutex::new(Queue::default()),
         }
     }

@@ -67,6 +67,7 @@ fn one_pass<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu, now: Nanos) {
     let Some(mut current) = cpu.current.take() else {
         let next = pick(hv, cpu.id, None, now);
         if let Some(mut vcpu) = next {
+            hv.sched.cpu(cpu.id).idle.ends(now);
             begin(hv, cpu, &mut vcpu, now);
             cpu.current = Some(vcpu);
         }
@@ -88,7 +89,10 @@ fn one_pass<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu, now: Nanos) {
             begin(hv, cpu, &mut vcpu, now);
             cpu.current = Some(vcpu);
         }
-        None => hv.machine.unload_vcpu(),
+        None => {
+            hv.sched.cpu(cpu.id).idle.begins(now);
+            hv.machine.unload_vcpu();
+        }
     }
     // Only now: until the CPU had loaded something else, it still used what this vCPU holds.
     put_home(hv, cpu.id, dom, current, now);

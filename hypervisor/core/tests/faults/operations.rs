@@ -212,7 +212,7 @@ fn set_context(w: &mut World) -> Call {
     domctl(w, XEN_DOMCTL_setvcpucontext, request)
 }
 
-fn affinity(w: &mut World, cmd: u32) -> Call {
+fn affinity(w: &mut World, cmd: u32, force: u32) -> Call {
     let hard = w.put(&1_u64);
     let soft = w.put(&3_u64);
     let map = |bitmap| xenctl_bitmap {
@@ -222,7 +222,7 @@ fn affinity(w: &mut World, cmd: u32) -> Call {
     };
     let request = xen_domctl_vcpuaffinity {
         vcpu: 0,
-        flags: XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT,
+        flags: XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT | force,
         cpumap_hard: map(hard),
         cpumap_soft: map(soft),
     };
@@ -597,8 +597,12 @@ pub const MEMORY: &[Operation] = operations! {
         let request = xen_domctl_getpageframeinfo3 { num: frames.len() as u64, array };
         domctl(w, XEN_DOMCTL_getpageframeinfo3, request)
     };
-    domctl_setvcpuaffinity Dom0 Prefix |w| affinity(w, XEN_DOMCTL_setvcpuaffinity);
-    domctl_getvcpuaffinity Dom0 Prefix |w| affinity(w, XEN_DOMCTL_getvcpuaffinity);
+    domctl_setvcpuaffinity Dom0 Prefix |w| affinity(w, XEN_DOMCTL_setvcpuaffinity, 0);
+    domctl_setvcpuaffinity_forced Dom0 Prefix |w| {
+        w.guest.dom.lock().vcpus[0].sched.pinned_over = Some(3);
+        affinity(w, XEN_DOMCTL_setvcpuaffinity, XEN_VCPUAFFINITY_FORCE)
+    };
+    domctl_getvcpuaffinity Dom0 Prefix |w| affinity(w, XEN_DOMCTL_getvcpuaffinity, 0);
     domctl_getvcpuinfo Dom0 Undone |w| {
         domctl(w, XEN_DOMCTL_getvcpuinfo, xen_domctl_getvcpuinfo::new_zeroed())
     };
@@ -616,6 +620,11 @@ pub const MEMORY: &[Operation] = operations! {
         sysctl(w, XEN_SYSCTL_readconsole, request)
     };
     sysctl_physinfo Dom0 Undone |w| sysctl(w, XEN_SYSCTL_physinfo, xen_sysctl_physinfo::new_zeroed());
+    sysctl_getcpuinfo Dom0 Prefix |w| {
+        let mut request = xen_sysctl_getcpuinfo::new_zeroed();
+        (request.max_cpus, request.info) = (2, w.put(&[0_u8; 16]));
+        sysctl(w, XEN_SYSCTL_getcpuinfo, request)
+    };
     sysctl_cputopoinfo Dom0 Prefix |w| {
         let mut request = xen_sysctl_cputopoinfo::new_zeroed();
         request.num_cpus = 2;

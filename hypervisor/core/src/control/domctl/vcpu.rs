@@ -1,8 +1,8 @@
 //! Commands about one vCPU: where it runs, how much, what became of it.
 
 use hypercall_abi::domctl::{
-    XEN_DOMCTL_SCHEDOP_getinfo, XEN_DOMCTL_SCHEDOP_putinfo, XEN_VCPUAFFINITY_HARD,
-    XEN_VCPUAFFINITY_SOFT, xen_domctl_getvcpuinfo, xen_domctl_nodeaffinity,
+    XEN_DOMCTL_SCHEDOP_getinfo, XEN_DOMCTL_SCHEDOP_putinfo, XEN_VCPUAFFINITY_FORCE,
+    XEN_VCPUAFFINITY_HARD, XEN_VCPUAFFINITY_SOFT, xen_domctl_getvcpuinfo, xen_domctl_nodeaffinity,
     xen_domctl_sched_credit2, xen_domctl_scheduler_op, xen_domctl_vcpuaffinity,
 };
 
@@ -36,18 +36,23 @@ pub(super) fn info<M: Machine>(
     Ok(Answer::Written)
 }
 
-const HARD_OR_SOFT: u32 = XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT;
+const ANY_FLAG: u32 = XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT | XEN_VCPUAFFINITY_FORCE;
 
 /// `XEN_DOMCTL_setvcpuaffinity`. Hard affinity is obeyed, soft affinity where there is a choice of
-/// idle CPUs. What comes back is where the vCPU can run, and where it will rather run.
+/// idle CPUs. What comes back is where the vCPU can run, and where it will rather run. Neither
+/// changes while the vCPU has pinned itself, unless that is ended by force, which it is even where
+/// nothing else comes of the call.
 pub(super) fn set_affinity<M: Machine>(
     cx: &Cx<'_, M>,
     dom: &Domain,
     request: &xen_domctl_vcpuaffinity,
 ) -> Result<Answer> {
     let flags = request.flags;
-    if flags & HARD_OR_SOFT == 0 {
+    if flags & ANY_FLAG == 0 {
         return Err(Errno::EINVAL);
+    }
+    if flags & XEN_VCPUAFFINITY_FORCE != 0 {
+        end_override(cx, dom, request.vcpu)?;
     }
     let (m, online) = (cx.m(), cx.hv.sched.all());
     let read = |flag, map| match flags & flag {
@@ -69,6 +74,18 @@ pub(super) fn set_affinity<M: Machine>(
     Ok(Answer::Written)
 }
 
+/// Gives a vCPU back the hard affinity it had before it pinned itself, if it did.
+fn end_override<M: Machine>(cx: &Cx<'_, M>, dom: &Domain, vcpu: u32) -> Result<()> {
+    let mut state = dom.lock();
+    let shared = state.vcpus.get_mut(vcpu as usize).ok_or(Errno::EINVAL)?;
+    let s = &mut shared.sched;
+    if let Some(before) = s.pinned_over.take() {
+        s.account.affinity = before.into();
+        sched::requeue(cx.hv, dom, &mut state, vcpu as u16);
+    }
+    Ok(())
+}
+
 /// Changes a vCPU's hard and soft affinity where there are new ones; gives those in force.
 fn change_affinity<M: Machine>(
     cx: &Cx<'_, M>,
@@ -80,7 +97,7 @@ fn change_affinity<M: Machine>(
     let mut state = dom.lock();
     let shared = state.vcpus.get_mut(vcpu as usize).ok_or(Errno::EINVAL)?;
     let s = &mut shared.sched;
-    if hard.is_some() && s.pinned_over.is_some() {
+    if (hard.is_some() || soft.is_some()) && s.pinned_over.is_some() {
         return Err(Errno::EBUSY);
     }
     let account = &mut s.account;
@@ -100,7 +117,7 @@ pub(super) fn get_affinity<M: Machine>(
     request: &xen_domctl_vcpuaffinity,
 ) -> Result<Answer> {
     let flags = request.flags;
-    if flags & HARD_OR_SOFT == 0 {
+    if flags & ANY_FLAG == 0 {
         return Err(Errno::EINVAL);
     }
     let (m, online) = (cx.m(), cx.hv.sched.all());

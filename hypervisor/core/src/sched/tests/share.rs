@@ -40,6 +40,28 @@ fn cpu_time_follows_the_weights() {
 }
 
 #[test]
+fn a_cpu_runs_or_is_idle_and_nothing_else() {
+    let mut bench = Bench::new(2);
+    let doms = [(1, 30), (2, 45)].map(|(id, cap)| {
+        let dom = bench.domain(id, 1);
+        set_share(bench.hv, dom, 0, cap).unwrap();
+        dom
+    });
+    bench.start();
+    for second in 1..=5 {
+        bench.run_until(second * SECOND);
+        let now = bench.hv.machine.now();
+        let idle: Nanos = (0..2).map(|cpu| bench.hv.sched.idle_time(cpu, now)).sum();
+        let ran: Nanos = doms.iter().map(|dom| used(&bench, dom)).sum();
+        assert_eq!(idle + ran, 2 * now, "after {second} s");
+        assert!(
+            idle > now,
+            "caps of 75 % of two CPUs leave more than one idle"
+        );
+    }
+}
+
+#[test]
 fn no_cpu_idles_while_somebody_waits() {
     let mut bench = Bench::new(2);
     let doms = [1, 2, 3].map(|id| bench.domain(id, 1));

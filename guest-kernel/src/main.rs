@@ -59,7 +59,7 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     }
     let mut checks = boot.has_word("selfcheck");
     if checks {
-        check::run();
+        check::run(boot.option("only").unwrap_or(""));
     }
     if boot.has_word("smpcheck") {
         checks = true;

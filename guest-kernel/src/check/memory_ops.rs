@@ -13,12 +13,11 @@ pub(super) const CHECKS: &[Check] = &[
     ("memory_physmap", physmap),
     ("memory_pod", pod),
     ("memory_resource", resource),
-    ("memory_claim", claim),
     ("memory_of_others", of_others),
 ];
 
 /// The domain itself, another that there is not, and those that are none.
-const DOMAINS: [(&str, u16); 5] = [
+pub(super) const DOMAINS: [(&str, u16); 5] = [
     ("self", DOMID_SELF),
     ("own_id", 0),
     ("nobody", NOBODY),
@@ -26,7 +25,7 @@ const DOMAINS: [(&str, u16); 5] = [
     ("io", DOMID_IO),
 ];
 
-fn with<T: FromBytes + IntoBytes>(cmd: u32, arg: &mut T) -> HvResult {
+pub(super) fn with<T: FromBytes + IntoBytes>(cmd: u32, arg: &mut T) -> HvResult {
     with_struct(__HYPERVISOR_memory_op, cmd, arg)
 }
 
@@ -126,7 +125,7 @@ fn resource(r: &mut Report) {
 }
 
 /// A domain without memory, that may have `pages`; its id.
-fn create(pages: u64) -> HvResult<u16> {
+pub(super) fn create(pages: u64) -> HvResult<u16> {
     let mut config = xen_domctl_createdomain::new_zeroed();
     config.max_vcpus = 2;
     config.max_evtchn_port = 1023;
@@ -141,49 +140,11 @@ fn create(pages: u64) -> HvResult<u16> {
     Ok(domain)
 }
 
-fn reservation(list: &mut [u64], domid: u16) -> xen_memory_reservation {
+pub(super) fn reservation(list: &mut [u64], domid: u16) -> xen_memory_reservation {
     let mut arg = xen_memory_reservation::new_zeroed();
     (arg.extent_start, arg.nr_extents) = (list.as_mut_ptr() as u64, list.len() as u64);
     arg.domid = domid;
     arg
-}
-
-fn claim(r: &mut Report) {
-    let wanted = |domid, pages| {
-        let mut arg = reservation(&mut [], domid);
-        (arg.extent_start, arg.nr_extents) = (0, pages);
-        arg
-    };
-    for (name, domid) in DOMAINS {
-        let result = with(XENMEM_claim_pages, &mut wanted(domid, 0));
-        r.line(format_args!("{name}={}", Shown(result)));
-    }
-    let domain = match create(64) {
-        Ok(domain) => domain,
-        Err(errno) => return r.result("create", Err(errno)),
-    };
-    for (key, pages) in [
-        ("none", 0),
-        ("beyond_maximum", 65),
-        ("huge", 1 << 40),
-        ("all_ones", u64::MAX),
-    ] {
-        let result = with(XENMEM_claim_pages, &mut wanted(domain, pages));
-        r.line(format_args!("{key}={}", Shown(result)));
-    }
-    let mut order = wanted(domain, 1);
-    order.extent_order = 1;
-    r.result("order", with(XENMEM_claim_pages, &mut order));
-    let mut list = wanted(domain, 1);
-    list.extent_start = 0x1000;
-    r.result("list", with(XENMEM_claim_pages, &mut list));
-    let mut flags = wanted(domain, 1);
-    flags.mem_flags = 1;
-    r.result("flags", with(XENMEM_claim_pages, &mut flags));
-    r.outcome(
-        "destroy",
-        domctl(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0),
-    );
 }
 
 /// What the control domain may do to another's memory.

@@ -5,9 +5,11 @@ use crate::mm::paging::{self, Table, index, pte};
 use crate::mm::{Mfn, PAGE_SIZE, Pfn, frame, p2m};
 use core::fmt;
 use guest_user::abi;
+use hypercall_abi::Union;
 use hypercall_abi::domctl::{XEN_DOMCTL_INTERFACE_VERSION, xen_domctl};
+use hypercall_abi::sysctl::{XEN_SYSCTL_INTERFACE_VERSION, xen_sysctl};
 use hypercall_abi::xen::*;
-use zerocopy::{FromZeros, Immutable, IntoBytes};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 /// An address that no table maps, in the half that processes use.
 pub(crate) const UNMAPPED: u64 = 0x1000;
@@ -54,6 +56,23 @@ pub(crate) fn domctl<T: IntoBytes + Immutable>(
     // SAFETY: the control domain may; what is written is the structure and what it names.
     unsafe { call(__HYPERVISOR_domctl, [address(&mut op), 0, 0, 0, 0]) }?;
     Ok(op)
+}
+
+/// A `sysctl` of `cmd` with `u` in its union; what it answers there.
+pub(crate) fn sysctl<T>(cmd: u32, u: &mut T) -> HvResult
+where
+    T: FromBytes + IntoBytes + Immutable,
+{
+    let mut op = xen_sysctl {
+        cmd,
+        interface_version: XEN_SYSCTL_INTERFACE_VERSION,
+        u: Union::zeroed(),
+    };
+    op.u.set(core::mem::replace(u, T::new_zeroed()));
+    // SAFETY: the operations made here write the structure alone, or what it names.
+    let result = unsafe { call(__HYPERVISOR_sysctl, [address(&mut op), 0, 0, 0, 0]) };
+    *u = op.u.get();
+    result
 }
 
 /// A hypercall's result in the form that lines have it.

@@ -75,7 +75,8 @@ fn commands(r: &mut Report) {
 }
 
 /// Polls; `ports` is an address.
-fn poll_for(ports: u64, nr_ports: u32, timeout: u64) -> HvResult {
+/// `SCHEDOP_poll` of a list of ports, until `timeout` at most, system time.
+pub(super) fn poll_for(ports: u64, nr_ports: u32, timeout: u64) -> HvResult {
     let mut arg = sched_poll {
         ports,
         nr_ports,

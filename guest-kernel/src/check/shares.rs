@@ -47,22 +47,6 @@ where
     result
 }
 
-fn sysctl<T>(cmd: u32, u: &mut T) -> HvResult
-where
-    T: zerocopy::FromBytes + zerocopy::IntoBytes + zerocopy::Immutable,
-{
-    let mut op = xen_sysctl {
-        cmd,
-        interface_version: XEN_SYSCTL_INTERFACE_VERSION,
-        u: Union::zeroed(),
-    };
-    op.u.set(core::mem::replace(u, T::new_zeroed()));
-    // SAFETY: as for `domctl`.
-    let result = unsafe { call(__HYPERVISOR_sysctl, [address(&mut op), 0, 0, 0, 0]) };
-    *u = op.u.get();
-    result
-}
-
 fn sched_id(r: &mut Report) {
     let mut id = xen_sysctl_sched_id { sched_id: 0x55 };
     let result = sysctl(XEN_SYSCTL_sched_id, &mut id);

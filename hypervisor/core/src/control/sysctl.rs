@@ -134,6 +134,7 @@ fn physinfo<M: Machine>(cx: &Cx<'_, M>, info: &mut xen_sysctl_physinfo) -> Resul
     info.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1;
     info.total_pages = cx.hv.frames.ram_frames();
     info.free_pages = cx.hv.frames.free_frames();
+    (info.outstanding_pages, _) = cx.hv.frames.claimed();
     info.max_mfn = cx.hv.frames.len() - 1;
     // The feature words in the order of Xen's own list: leaf 1 edx and ecx, 0x80000001 edx and ecx.
     let (_, _, ecx, edx) = cx.m().cpuid(1, 0);

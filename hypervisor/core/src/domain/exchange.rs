@@ -10,6 +10,7 @@ use super::lifecycle::Progress;
 use super::unfinished::{Job, keep, take};
 use crate::addr::Mfn;
 use crate::error::{Errno, HypercallResult, Result, Stop};
+use crate::frame::claim::Using;
 use crate::frame::extent::{BATCH, Extent};
 use crate::frame::word::Owner;
 use crate::guest::{GuestSlice, copy_in, copy_out};
@@ -232,9 +233,9 @@ impl Chunk {
     fn begin<M: Machine>(&mut self, cx: &mut Cx<'_, M>, lists: &Lists, index: u64) -> Result<()> {
         let at = index * lists.outs() + self.made.len() as u64;
         let gpfn = lists.outs.read(cx.m(), at)?;
-        let extra = 1 << lists.order();
+        let using = Using::Exchange(1 << lists.order());
         let (dom, order) = (cx.dom, lists.out_order);
-        let extent = (cx.hv).begin_extent(dom, order, Some(gpfn), extra, &mut cx.budget)?;
+        let extent = (cx.hv).begin_extent(dom, order, Some(gpfn), using, &mut cx.budget)?;
         if let Err(e) = lists.outs.write(cx.m(), at, &extent.first().0) {
             cx.hv.abandon_extent(extent);
             return Err(e);

@@ -243,6 +243,7 @@ pub fn destroy<M: Machine>(
         return Ok(Progress::Done);
     }
     dom.set_identity(dom.id(), dom.generation(), Phase::Dying);
+    hv.frames.end_claim(dom);
     if !crate::sched::stop(hv, dom) {
         return Ok(Progress::More);
     }

@@ -66,6 +66,9 @@ pub struct Domain {
     owned: AtomicU32,
     /// Most frames it may own.
     pub max_pages: AtomicU32,
+    /// Frames that were claimed for it: what it is to have in all, 0 for no claim. Changes under the
+    /// lock of the free frames.
+    pub(crate) claim: AtomicU32,
     /// vm_assist bits in force (VMASST_TYPE_*).
     pub vm_assist: AtomicU64,
     /// Why it cannot run: number of pauses by the toolstack.
@@ -134,6 +137,7 @@ impl Domain {
             tot_pages: AtomicU32::new(0),
             owned: AtomicU32::new(0),
             max_pages: AtomicU32::new(0),
+            claim: AtomicU32::new(0),
             vm_assist: AtomicU64::new(0),
             pauses: AtomicU32::new(0),
             shutdown: AtomicU8::new(0),
@@ -186,6 +190,19 @@ impl Domain {
     /// Counts `pages` fewer as the domain's.
     pub fn uncharge(&self, pages: u32) {
         self.tot_pages.fetch_sub(pages, Ordering::Relaxed);
+    }
+
+    /// Frames that were claimed for it and that it has not got yet.
+    #[must_use]
+    pub fn outstanding(&self) -> u32 {
+        let claim = self.claim.load(Ordering::Relaxed);
+        claim.saturating_sub(self.tot_pages.load(Ordering::Relaxed))
+    }
+
+    /// Whether a claim of it has not been met yet.
+    #[must_use]
+    pub fn has_claim(&self) -> bool {
+        self.claim.load(Ordering::Relaxed) != 0
     }
 
     /// A frame got the domain's mark.

@@ -12,6 +12,7 @@ use super::Domain;
 use super::lifecycle::Progress;
 use super::unfinished::{Job, keep, subject_alive, take};
 use crate::error::{Errno, HypercallResult, Result, Stop};
+use crate::frame::claim::Using;
 use crate::frame::extent::{BATCH, Extent};
 use crate::guest::{GuestSlice, copy_in};
 use crate::hypercall::Cx;
@@ -207,7 +208,8 @@ fn extent<M: Machine>(
             Change::Populate => Some(request.read(cx.m(), done).pop().ok_or(Errno::EFAULT)?),
             _ => None,
         };
-        let extent = (cx.hv).begin_extent(dom, request.order, gpfn, 0, &mut cx.budget)?;
+        let extent =
+            (cx.hv).begin_extent(dom, request.order, gpfn, Using::Claim, &mut cx.budget)?;
         let first = extent.first().0;
         *begun = Some(extent);
         let index = done >> request.order;

@@ -228,8 +228,8 @@ impl FreeMap {
     }
 
     /// Takes up to `count` single frames, at most 64, as [`Self::take`] would one by one, and shows
-    /// them to `each`.
-    pub fn take_some(&mut self, count: usize, mut each: impl FnMut(Mfn)) {
+    /// them to `each`; how many there were not.
+    pub fn take_some(&mut self, count: usize, mut each: impl FnMut(Mfn)) -> usize {
         let mut left = count;
         while left != 0
             && let Some(frame) = self.find(0)
@@ -237,7 +237,7 @@ impl FreeMap {
             // The highest bits of one word.
             let word = (frame / 64) as usize;
             let Some(&bits) = self.words.get(word) else {
-                return;
+                return left;
             };
             let (mut rest, mut taken) = (bits, 0);
             while let Some(bit) = highest(rest)
@@ -251,6 +251,7 @@ impl FreeMap {
             self.apply_bits(word, bits & !rest, false);
             self.free -= taken;
         }
+        left
     }
 
     /// Frees single frames that are not free; quickest when neighbours come together.

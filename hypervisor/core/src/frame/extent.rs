@@ -3,12 +3,13 @@
 
 use arrayvec::ArrayVec;
 
+use super::claim::Using;
 use super::proof::{Locked, Taken};
 use super::word::{Owner, Word};
 use crate::addr::Mfn;
 use crate::domain::Domain;
 use crate::domain::lifecycle::Progress;
-use crate::error::{Errno, Result};
+use crate::error::Result;
 use crate::hypercall::Budget;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
@@ -53,7 +54,7 @@ impl Extent {
 }
 
 impl<M: Machine> Hypervisor<M> {
-    /// Takes an extent for `dom`, which may have `extra` frames more than its maximum meanwhile.
+    /// Takes an extent for `dom`.
     ///
     /// # Errors
     /// `ENOMEM` when there is none or the domain would own too much.
@@ -62,15 +63,11 @@ impl<M: Machine> Hypervisor<M> {
         dom: &Domain,
         order: u32,
         gpfn: Option<u64>,
-        extra: u32,
+        using: Using,
         budget: &mut Budget,
     ) -> Result<Extent> {
         budget.take(EXTENT_UNITS);
-        dom.charge_beyond(1 << order, extra)?;
-        let Some(taken) = self.frames.take_free(order) else {
-            dom.uncharge(1 << order);
-            return Err(Errno::ENOMEM);
-        };
+        let taken = self.frames.take_free(dom, order, using)?;
         Ok(Extent {
             first: taken.next(),
             taken,
@@ -107,10 +104,8 @@ impl<M: Machine> Hypervisor<M> {
         // No domain comes or goes meanwhile.
         let _creation = self.domains.creation.lock();
         let dom = self.domains.slot(extent.slot);
-        if dom.generation() == extent.generation {
-            dom.uncharge(extent.taken.left() as u32);
-        }
-        self.frames.put_back(extent.taken);
+        let dom = extent.is_for(dom).then_some(dom);
+        self.frames.put_back(extent.taken, dom);
     }
 
     /// Makes a frame, charged already, `dom`'s; gives the units of budget for that.
@@ -140,9 +135,7 @@ impl<M: Machine> Hypervisor<M> {
         // As if all were to be scrubbed.
         let affordable = budget.good_for(SCRUB_UNITS).max(1) as usize;
         let wanted = gpfns.len().min(BATCH).min(affordable);
-        let room = dom.charge_some(wanted as u32);
-        let taken = self.frames.take_some(room as usize);
-        dom.uncharge(room - taken.len() as u32);
+        let taken = self.frames.take_some(dom, wanted);
         let (mut given, mut units) = (ArrayVec::new(), 0);
         for (locked, &gpfn) in taken.into_iter().zip(gpfns) {
             given.push(locked.mfn());
@@ -158,8 +151,9 @@ impl<M: Machine> Hypervisor<M> {
         let owner = Owner::domain(dom.slot);
         let mut freed = ArrayVec::<Mfn, BATCH>::new();
         let mut done = 0;
-        for mfn in mfns.iter().take(BATCH).map(|&mfn| Mfn(mfn)) {
-            budget.take(FRAME_UNITS);
+        let mfns = &mfns[..mfns.len().min(BATCH)];
+        budget.take(FRAME_UNITS * mfns.len() as u32);
+        for mfn in mfns.iter().map(|&mfn| Mfn(mfn)) {
             match self.frames.change(mfn, |w| w.give_up(owner)) {
                 Ok(w) => {
                     self.set_m2p(mfn, super::page::INVALID_M2P);
@@ -173,9 +167,7 @@ impl<M: Machine> Hypervisor<M> {
             }
             done += 1;
         }
-        self.frames
-            .free_frames_of(&freed, dom.generation(), self.tlb.stamp());
-        dom.uncharge(freed.len() as u32);
+        self.frames.free_frames_of(dom, &freed, self.tlb.stamp());
         dom.frames_unmarked(freed.len() as u32);
         done
     }

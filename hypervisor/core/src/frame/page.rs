@@ -6,6 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
+use super::claim::Using;
 use super::order::{Touch, touched_frame};
 use super::proof::{Flushed, Locked};
 use super::table::FrameInfo;
@@ -262,12 +263,12 @@ impl<M: Machine> Hypervisor<M> {
         self.frames.set_stamp(mfn, self.tlb.stamp());
         self.set_m2p(mfn, INVALID_M2P);
         self.frames.set(mfn, Word::FREE);
-        self.frames.free_map().release(mfn, 1);
+        match owner {
+            Some(dom) if last.is_counted() => self.frames.free().give_back(dom, mfn, 1),
+            _ => self.frames.free().release(mfn, 1),
+        }
         touched_frame(mfn, Touch::ToFreeMap);
         if let Some(dom) = owner {
-            if last.is_counted() {
-                dom.uncharge(1);
-            }
             dom.frame_unmarked();
         }
     }
@@ -311,11 +312,7 @@ impl<M: Machine> Hypervisor<M> {
     }
 
     fn alloc_pages(&self, dom: &Domain, order: u32, scrub: bool) -> Result<Mfn> {
-        dom.charge(1 << order)?;
-        let Some(taken) = self.frames.take_free(order) else {
-            dom.uncharge(1 << order);
-            return Err(Errno::ENOMEM);
-        };
+        let taken = self.frames.take_free(dom, order, Using::Claim)?;
         let owner = Owner::domain(dom.slot);
         let first = taken.next();
         for locked in taken.frames() {
@@ -356,7 +353,7 @@ impl<M: Machine> Hypervisor<M> {
     /// # Errors
     /// `ENOMEM`.
     pub fn alloc_shared_page(&self, dom: &Domain) -> Result<Mfn> {
-        let taken = self.frames.take_free(0).ok_or(Errno::ENOMEM)?;
+        let taken = self.frames.take_own().ok_or(Errno::ENOMEM)?;
         let (mfn, owner) = (taken.next(), Owner::domain(dom.slot));
         for locked in taken.frames() {
             let flushed = self.prepare(dom, locked, false);
@@ -379,7 +376,7 @@ impl<M: Machine> Hypervisor<M> {
     #[cold]
     #[inline(never)]
     pub fn alloc_own_page(&self) -> Result<Mfn> {
-        let taken = self.frames.take_free(0).ok_or(Errno::ENOMEM)?;
+        let taken = self.frames.take_own().ok_or(Errno::ENOMEM)?;
         let mfn = taken.next();
         for locked in taken.frames() {
             let flushed = self.flush_former_use(locked);

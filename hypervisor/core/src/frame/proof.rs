@@ -9,11 +9,13 @@
 
 use arrayvec::ArrayVec;
 
+use super::claim::Using;
 use super::extent::BATCH;
 use super::order::{Touch, touched_frame};
 use super::table::FrameTable;
 use super::word::{Kind, Owner, Refusal, Word};
 use crate::addr::Mfn;
+use crate::domain::Domain;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 
@@ -59,6 +61,13 @@ pub(super) struct Taken {
 }
 
 impl Taken {
+    fn new(first: Mfn, order: u32) -> Self {
+        Self {
+            next: first.0,
+            end: first.0 + (1 << order),
+        }
+    }
+
     /// The next frame.
     pub(super) const fn next(&self) -> Mfn {
         Mfn(self.next)
@@ -110,27 +119,45 @@ impl FrameTable {
         Ok(Locked(mfn))
     }
 
-    /// Takes `2^order` free frames, aligned to their size.
-    pub(super) fn take_free(&self, order: u32) -> Option<Taken> {
-        let first = self.free_map().take(order)?;
-        Some(Taken {
-            next: first.0,
-            end: first.0 + (1 << order),
-        })
+    /// Takes a free frame for the hypervisor itself.
+    pub(super) fn take_own(&self) -> Option<Taken> {
+        Some(Taken::new(self.free().take_own()?, 0))
     }
 
-    /// Takes up to `count` free frames, one by one.
+    /// Takes `2^order` free frames, aligned to their size, for `dom`, and charges it for them.
+    ///
+    /// # Errors
+    /// `ENOMEM` when they are not free, or claimed for others, or the domain would own too much.
+    pub(super) fn take_free(
+        &self,
+        dom: &Domain,
+        order: u32,
+        using: Using,
+    ) -> crate::error::Result<Taken> {
+        let first = self
+            .free()
+            .take(dom, order, using)
+            .ok_or(crate::error::Errno::ENOMEM)?;
+        Ok(Taken::new(first, order))
+    }
+
+    /// Takes up to `count` free frames, one by one, for `dom`, and charges it for them.
     #[inline]
-    pub(super) fn take_some(&self, count: usize) -> ArrayVec<Locked, BATCH> {
+    pub(super) fn take_some(&self, dom: &Domain, count: usize) -> ArrayVec<Locked, BATCH> {
         let mut taken = ArrayVec::new();
-        self.free_map()
-            .take_some(count.min(BATCH), |mfn| taken.push(Locked(mfn)));
+        self.free()
+            .take_some(dom, count.min(BATCH) as u32, |mfn| taken.push(Locked(mfn)));
         taken
     }
 
-    /// Frames that nobody got are free again.
-    pub(super) fn put_back(&self, taken: Taken) {
-        self.free_map().release(taken.next(), taken.left());
+    /// Frames that nobody got are free again. If `dom` still is whom they were for, it is no longer
+    /// charged for them.
+    pub(super) fn put_back(&self, taken: Taken, dom: Option<&Domain>) {
+        let mut free = self.free();
+        match dom {
+            Some(dom) => free.give_back(dom, taken.next(), taken.left() as u32),
+            None => free.release(taken.next(), taken.left()),
+        }
     }
 
     /// A frame of the hypervisor's own, which no guest can name, at boot.

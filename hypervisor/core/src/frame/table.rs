@@ -5,10 +5,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use spin::{Mutex, MutexGuard};
 
 use super::alloc::FreeMap;
+use super::claim::Free;
 use super::order::{Touch, touched_frame, touched_info};
 use super::proof::Flushed;
 use super::word::{Owner, Refusal, Word};
 use crate::addr::Mfn;
+use crate::domain::Domain;
 use crate::error::Result;
 
 /// What the table keeps for one frame. All zeros: the hypervisor's own.
@@ -74,7 +76,7 @@ impl FrameInfo {
 /// The words of all frames, and which frames are free.
 pub struct FrameTable {
     info: &'static [FrameInfo],
-    free: Mutex<FreeMap>,
+    free: Mutex<Free>,
     /// Frames marked as devices' and firmware's.
     io: AtomicU64,
 }
@@ -87,7 +89,7 @@ impl FrameTable {
     pub fn new(info: &'static [FrameInfo]) -> Result<Self> {
         Ok(Self {
             info,
-            free: Mutex::new(FreeMap::new(info.len())?),
+            free: Mutex::new(Free::new(FreeMap::new(info.len())?)),
             io: AtomicU64::new(0),
         })
     }
@@ -132,13 +134,13 @@ impl FrameTable {
         }
     }
 
-    /// Free frames.
+    /// Free frames, claimed or not.
     #[must_use]
     pub fn free_frames(&self) -> u64 {
-        self.free.lock().free()
+        self.free.lock().count()
     }
 
-    pub(super) fn free_map(&self) -> MutexGuard<'_, FreeMap> {
+    pub(super) fn free(&self) -> MutexGuard<'_, Free> {
         self.free.lock()
     }
 
@@ -249,14 +251,14 @@ impl FrameTable {
         }
     }
 
-    /// Frames without references, of one domain, become free: its data stays in them, and whatever
-    /// mapping anybody remembers of them ended before `stamp`.
+    /// Frames without references, of `dom` and counted, become free: its data stays in them, and
+    /// whatever mapping anybody remembers of them ended before `stamp`.
     #[inline]
-    pub(super) fn free_frames_of(&self, mfns: &[Mfn], generation: u32, stamp: u32) {
+    pub(super) fn free_frames_of(&self, dom: &Domain, mfns: &[Mfn], stamp: u32) {
         if mfns.is_empty() {
             return;
         }
-        let history = u64::from(generation) << 32 | u64::from(stamp);
+        let history = u64::from(dom.generation()) << 32 | u64::from(stamp);
         for &mfn in mfns {
             if let Some(info) = self.info.get(mfn.0 as usize) {
                 info.history.store(history, Ordering::Relaxed);
@@ -265,7 +267,7 @@ impl FrameTable {
                 touched_info(info, Touch::Word(Word::FREE.0));
             }
         }
-        self.free.lock().release_some(mfns);
+        self.free.lock().give_back_some(dom, mfns);
         for &mfn in mfns {
             touched_frame(mfn, Touch::ToFreeMap);
         }

@@ -116,7 +116,7 @@ hypercalls! { cx, a;
         => calls::get_debugreg(cx, a[0]),
     update_descriptor __HYPERVISOR_update_descriptor Whole Tables ""
         => calls::update_descriptor(cx, a[0], a[1]),
-    memory_op __HYPERVISOR_memory_op Part Tables "all that PV guests have; a claim is checked and sets nothing aside"
+    memory_op __HYPERVISOR_memory_op Part Tables "all that PV guests have"
         => memory_op::memory_op(cx, a[0], a[1]),
     multicall __HYPERVISOR_multicall Whole Tables "everything but itself"
         => multicall::multicall(cx, a[0], a[1]),

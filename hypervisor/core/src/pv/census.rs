@@ -89,5 +89,25 @@ pub fn check<M: Machine>(hv: &Hypervisor<M>, held: &[(Mfn, Kind)]) -> Result<(),
             return Err(format!("{mfn:?} is free and not blank: {w:?}"));
         }
     }
+    check_claims(hv)
+}
+
+/// Compares what is claimed in all with what the domains lack, and with what is free.
+///
+/// # Errors
+/// The numbers that differ, in words.
+pub fn check_claims<M: Machine>(hv: &Hypervisor<M>) -> Result<(), String> {
+    let (mut sum, mut count) = (0, 0);
+    for dom in hv.domains.iter().filter(|dom| dom.has_claim()) {
+        sum += u64::from(dom.outstanding());
+        count += 1;
+    }
+    let (free, said) = (hv.frames.free_frames(), hv.frames.claimed());
+    if said != (sum, count) || sum > free {
+        return Err(format!(
+            "{said:?} frames and domains are said to be claimed, {:?} are, {free} frames are free",
+            (sum, count)
+        ));
+    }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! an effect on frames, ports, domains or the asker's memory.
 
 use core::mem::offset_of;
+use core::sync::atomic::Ordering;
 
 use hypercall_abi::arch_x86_64::{
     VGCF_in_kernel, VGCF_online, arch_shared_info, trap_info, vcpu_guest_context,
@@ -122,6 +123,16 @@ pub fn op<T: IntoBytes + Immutable>(w: &mut World, number: u64, cmd: u32, arg: &
 
 pub fn memory<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
     op(w, __HYPERVISOR_memory_op, cmd, arg)
+}
+
+/// A claim of so many pages more than `domain` has; none ends it.
+fn claim(w: &mut World, domain: u16, more: u64) -> Call {
+    let dom = w.hv.domains.find(domain).expect("it is there");
+    let has = dom.tot_pages.load(Ordering::Relaxed);
+    let pages = if more == 0 { 0 } else { more + u64::from(has) };
+    let mut request = reservation(0, pages, 0);
+    request.domid = domain;
+    memory(w, XENMEM_claim_pages, &request)
 }
 
 pub fn vcpu<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, index: u64, arg: &T) -> Call {
@@ -469,10 +480,28 @@ pub const MEMORY: &[Operation] = operations! {
         request.buffer = w.put(&[0_u8; 80]);
         memory(w, XENMEM_machine_memory_map, &request)
     };
-    claim_pages Dom0 Undone |w| {
-        let mut request = reservation(0, 4, 0);
-        request.domid = TARGET;
-        memory(w, XENMEM_claim_pages, &request)
+    claim_pages Dom0 Undone |w| claim(w, TARGET, 4);
+    claim_pages_none Dom0 Undone |w| {
+        made(w, Dom0, |w| claim(w, TARGET, 4));
+        claim(w, TARGET, 0)
+    };
+    populate_claimed Guest Prefix |w| {
+        made(w, Dom0, |w| claim(w, 1, 6));
+        reserve(w, XENMEM_populate_physmap, &[0x20, 0x30, 0x31], 0)
+    };
+    populate_order_claimed Guest Prefix |w| {
+        made(w, Dom0, |w| claim(w, 1, 6));
+        reserve(w, XENMEM_populate_physmap, &[0x20, 0x30], 1)
+    };
+    decrease_claimed Guest Prefix |w| {
+        made(w, Dom0, |w| claim(w, 1, 6));
+        let frames = [spare(w, 0), spare(w, 1)];
+        reserve(w, XENMEM_decrease_reservation, &frames, 0)
+    };
+    exchange_claimed Guest Prefix |w| {
+        made(w, Dom0, |w| claim(w, 1, 2));
+        let frames = [spare(w, 0), spare(w, 1), spare(w, 2), spare(w, 3)];
+        exchange(w, &frames, 0, &[0x20, 0x22], 1)
     };
     grant_setup_table Guest Prefix |w| {
         let list = w.put(&[0_u64; 3]);
@@ -582,6 +611,10 @@ pub const MEMORY: &[Operation] = operations! {
     };
     domctl_destroydomain Dom0 Prefix |w| {
         made(w, Dom0, set_context);
+        domctl(w, XEN_DOMCTL_destroydomain, 0_u64)
+    };
+    domctl_destroydomain_claimed Dom0 Prefix |w| {
+        made(w, Dom0, |w| claim(w, TARGET, 4));
         domctl(w, XEN_DOMCTL_destroydomain, 0_u64)
     };
     domctl_getdomaininfo Dom0 Undone |w| domctl(w, XEN_DOMCTL_getdomaininfo, 0_u64);

@@ -398,6 +398,7 @@ impl World {
                 u64::from(dom.pauses.load(Ordering::Relaxed)),
                 u64::from(dom.shutdown.load(Ordering::Relaxed)),
                 dom.vm_assist.load(Ordering::Relaxed),
+                u64::from(dom.outstanding()),
             ];
             let state = dom.lock();
             let events: Vec<_> = (0..state.events.len())
@@ -443,12 +444,14 @@ impl World {
         lines
     }
 
-    /// Leaves `count` frames free, the others to dom0, which may have them all.
+    /// Leaves `count` frames free that nobody has claimed, the others to dom0, which may have them
+    /// all.
     pub fn hoard(&mut self, count: u64) -> Vec<Mfn> {
         let dom0 = self.dom0.dom;
         let max = dom0.max_pages.swap(FRAMES as u32, Ordering::SeqCst);
         let mut hoarded = Vec::new();
-        while self.hv.frames.free_frames() > count {
+        let (claimed, _) = self.hv.frames.claimed();
+        while self.hv.frames.free_frames() > count + claimed {
             hoarded.push(self.hv.alloc_domain_page(dom0).expect("free"));
         }
         dom0.max_pages.store(max, Ordering::SeqCst);

@@ -158,6 +158,7 @@ pub(crate) fn domain_info<M: Machine>(
     }
     info.tot_pages = dom.tot_pages.load(Ordering::Relaxed).into();
     info.max_pages = dom.max_pages.load(Ordering::Relaxed).into();
+    info.outstanding_pages = dom.outstanding().into();
     info.shared_info_frame = state.shared_info.map_or(u64::MAX, |mfn| mfn.0);
     info.max_vcpu_id = match state.vcpus.len() {
         0 => XEN_INVALID_MAX_VCPU_ID,

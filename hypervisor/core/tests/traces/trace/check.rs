@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use hypervisor_core::addr::Mfn;
 use hypervisor_core::frame::word::Word;
+use hypervisor_core::pv::census;
 
 use super::format::CPUS;
 use super::model::{
@@ -75,6 +76,7 @@ impl Watch {
         self.words = now;
         self.look_through(world)?;
         counts(world, held, &now, &self.tables, busy)?;
+        census::check_claims(world.hv)?;
         self.tlbs(world, written)
     }
 

@@ -290,6 +290,17 @@ impl Machine for Hw {
     }
 
     #[inline(always)]
+    fn has_bit(&self, mfn: Mfn, bit: usize) -> bool {
+        let bit = machine_bit(mfn, bit);
+        // SAFETY: as in `load`: a bit of the direct map, counted from its start.
+        unsafe {
+            asm!("bt qword ptr [{map}], {bit}", "jc {is_set}",
+                map = in(reg) DIRECT_MAP, bit = in(reg) bit, is_set = label { return true }, options(nostack, readonly))
+        };
+        false
+    }
+
+    #[inline(always)]
     fn clear_bit(&self, mfn: Mfn, bit: usize) -> bool {
         let bit = machine_bit(mfn, bit);
         // SAFETY: as in `set_bit`.
@@ -318,6 +329,16 @@ impl Machine for Hw {
     #[inline(always)]
     fn ports_root_word<const INDEX: usize>(&self) -> u64 {
         percpu::ports_root_word::<INDEX>()
+    }
+
+    #[inline(always)]
+    fn running_channel(&self) -> u64 {
+        percpu::running_channel()
+    }
+
+    #[inline(always)]
+    fn mark_own_upcall(&self, selector: usize) -> bool {
+        PerCpu::mark_upcall(selector)
     }
 
     #[inline]
@@ -651,6 +672,7 @@ impl Machine for Hw {
             vcpu.ports
                 .map(|(root, first)| [frame_at(root, 0), frame_at(first, 0)]),
         );
+        own.set_channel(vcpu.channel());
         own.set_running(vcpu);
     }
 

@@ -108,6 +108,8 @@ pub trait Machine: Sync + Sized + 'static {
 
     /// Sets bit `bit` (below 32768) of a guest's frame atomically; whether it was set. A full barrier.
     fn set_bit(&self, mfn: Mfn, bit: usize) -> bool;
+    /// Whether bit `bit` (below 32768) of a guest's frame is set.
+    fn has_bit(&self, mfn: Mfn, bit: usize) -> bool;
     /// Clears bit `bit` of a guest's frame atomically; whether it was set. A full barrier.
     fn clear_bit(&self, mfn: Mfn, bit: usize) -> bool;
 
@@ -125,6 +127,8 @@ pub trait Machine: Sync + Sized + 'static {
     fn ports_word<const FIRST: usize>(&self, index: usize) -> u64;
     /// Word `INDEX` (below 512) of the root frame of the running vCPU's ports, likewise.
     fn ports_root_word<const INDEX: usize>(&self) -> u64;
+    /// What the word of a port says that notifies the running vCPU: [`Vcpu::channel`].
+    fn running_channel(&self) -> u64;
     /// A full barrier: what this CPU stored before is seen by whoever this CPU sees later.
     #[inline(always)]
     fn barrier(&self) {
@@ -193,6 +197,11 @@ pub trait Machine: Sync + Sized + 'static {
     fn store_info(&self, area: InfoArea, at: usize, value: u8) {
         self.store_u8(area.mfn, usize::from(area.offset) + at, value);
     }
+
+    /// Sets bit `selector` (below 512) of the running vCPU's `vcpu_info` atomically and, if that is
+    /// news, its first byte, the upcall flag. False, and nothing has changed, where that byte is not 0 or
+    /// there is no `vcpu_info`.
+    fn mark_own_upcall(&self, selector: usize) -> bool;
 
     // ---- address spaces and the TLB of this CPU and others ------------------------------------
     /// Loads CR3 with `root`, flushing this CPU's TLB (all but the hypervisor's global entries).

@@ -376,6 +376,13 @@ impl core::ops::DerefMut for VcpuBox {
 }
 
 impl Vcpu {
+    /// What the word of a port says that is for events between vCPUs and notifies this one: its lower
+    /// bits ([`crate::platform::Machine::running_channel`]).
+    #[must_use]
+    pub const fn channel(&self) -> u64 {
+        crate::evtchn::channel_to(self.id.index)
+    }
+
     /// Whether the next instruction makes a hypercall again that is not done yet.
     #[must_use]
     pub fn is_amid_call(&self) -> bool {

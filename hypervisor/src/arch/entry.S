@@ -42,14 +42,14 @@
     popq %rdi
 .endm
 
-# The registers that hold a hypercall's arguments.
-.macro RESTORE_ARGUMENTS
-    movq {RDI}(%rsp), %rdi
-    movq {RSI}(%rsp), %rsi
-    movq {RDX}(%rsp), %rdx
-    movq {R10}(%rsp), %r10
-    movq {R8}(%rsp), %r8
-    movq {R9}(%rsp), %r9
+# The registers that hold a hypercall's arguments, from `Regs`.
+.macro RESTORE_ARGUMENTS regs=%rsp
+    movq {RDI}(\regs), %rdi
+    movq {RSI}(\regs), %rsi
+    movq {R10}(\regs), %r10
+    movq {R8}(\regs), %r8
+    movq {R9}(\regs), %r9
+    movq {RDX}(\regs), %rdx
 .endm
 
 # To the guest behind its `syscall`, rax loaded, by way of the vCPU's `Regs`. `sysretq` takes rip from

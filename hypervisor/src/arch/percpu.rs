@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
+use core::hint::cold_path;
 use core::sync::atomic::AtomicU64;
 
 use hypervisor_core::addr::{ENTRIES, Mfn};
@@ -36,6 +37,8 @@ pub(crate) struct EntryArea {
     pub(crate) ports_root: Cell<*const u64>,
     /// The frame of its first ports, likewise.
     pub(crate) ports: Cell<*const u64>,
+    /// What [`Vcpu::channel`] is of the running vCPU.
+    pub(crate) channel: Cell<u64>,
     /// Whether the core is to be asked on the way out: [`hypervisor_core::platform::Machine::attend`].
     pub(crate) attention: Cell<bool>,
     /// Non-maskable interrupts so far.
@@ -100,6 +103,19 @@ pub(crate) fn ports_root_word<const INDEX: usize>() -> u64 {
         asm!("mov {word}, gs:[{offset}]", "mov {word}, [{word} + {at}]",
             word = out(reg) word, at = const INDEX * 8,
             offset = const core::mem::offset_of!(EntryArea, ports_root),
+            options(readonly, nostack, preserves_flags));
+    }
+    word
+}
+
+/// What [`Vcpu::channel`] is of the running vCPU.
+#[inline(always)]
+pub(crate) fn running_channel() -> u64 {
+    let word: u64;
+    // SAFETY: GS points to this CPU's data.
+    unsafe {
+        asm!("mov {}, gs:[{at}]", out(reg) word,
+            at = const core::mem::offset_of!(EntryArea, channel),
             options(readonly, nostack, preserves_flags));
     }
     word
@@ -216,6 +232,7 @@ impl PerCpu {
                 info: Cell::new(0),
                 ports_root: Cell::new(&raw const NO_PORTS.0[0]),
                 ports: Cell::new(&raw const NO_PORTS.0[0]),
+                channel: Cell::new(0),
                 attention: Cell::new(false),
                 nmis: Cell::new(0),
                 requests: Requests::default(),
@@ -279,6 +296,11 @@ impl PerCpu {
         self.entry.ports.set(first);
     }
 
+    /// What [`Vcpu::channel`] is of the running vCPU.
+    pub(crate) fn set_channel(&self, channel: u64) {
+        self.entry.channel.set(channel);
+    }
+
     /// Non-maskable interrupts so far.
     pub(crate) fn nmis(&self) -> u64 {
         self.entry.nmis.get()
@@ -308,6 +330,27 @@ impl PerCpu {
                 options(readonly, nostack, preserves_flags, pure));
         }
         info.wrapping_add(at)
+    }
+
+    /// As [`hypervisor_core::platform::Machine::mark_own_upcall`].
+    #[inline(always)]
+    pub(crate) fn mark_upcall(selector: usize) -> bool {
+        let info = Self::info_byte(0);
+        // SAFETY: the first byte of the running vCPU's `vcpu_info`, in the direct map, or of the word that
+        // stands for none.
+        if unsafe { info.read_volatile() } != 0 {
+            cold_path();
+            return false;
+        }
+        // SAFETY: a bit of the 64 bytes there, where no Rust object lies.
+        unsafe {
+            asm!("lock bts qword ptr [{info}], {bit}", "jc {was_set}",
+                info = in(reg) info, bit = in(reg) selector % 512,
+                was_set = label { return true }, options(nostack))
+        };
+        // SAFETY: as before. Nobody else has to be told: the vCPU runs here.
+        unsafe { info.write_volatile(1) };
+        true
     }
 
     /// Ties the CPU to the hypervisor.

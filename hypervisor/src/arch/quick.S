@@ -318,14 +318,17 @@ invalid_opcode_quick:
     BOUNCE_EXCEPTION {INVALID_OPCODE_GATE}, {INVALID_OPCODE_FLAGS}, BOUNCE_FRAME, 0, invalid_opcode_whole
 
 # An event is due behind a hypercall, whose result is in rax: what is left of its registers is in
-# `Regs`, its stack pointer in SCRATCH; rcx points to `vcpu_info`.
+# `Regs`, its stack pointer in SCRATCH; rcx points to `vcpu_info`. A handler above the hypervisor's range
+# is canonical, as `sysretq` must have it; what that leaves in rcx and r11 nobody sees, for they are on the
+# handler's stack.
 .balign 16
 event_quick:
     movq %gs:{REGS}, %rdx
     cmpb $0, {IOPL}(%rdx)
     jne hypercall_due
-    cmpq $0, {EVENT_HANDLER}(%rdx)
-    je hypercall_due
+    movq {EVENT_HANDLER}(%rdx), %rdi
+    cmpq hypervisor_end(%rip), %rdi
+    jb hypercall_due
     movq %gs:{SCRATCH}, %r8
     movq %r8, %r9
     PLACE_FRAME %r9, BOUNCE_FRAME, hypercall_due
@@ -341,15 +344,13 @@ event_quick:
     MAY_FAULT event_faulted, movq $RING3_SS, 48(%r9)
     CLAC
     movb $1, UPCALL_MASK(%rcx)
-    movq %rdx, %rsp
-    movq %r9, {RSP}(%rsp)
-    movq {EVENT_HANDLER}(%rsp), %r9
-    movq %r9, {RIP}(%rsp)
-    movl %r11d, %r9d
-    FRAME_OF_HANDLER %r9, %r9d
-    movq %r10, %rcx
-    RESTORE_ARGUMENTS
-    RESUME
+    movq %rdi, %rcx
+    andl ${HANDLER_FLAGS}, %r11d
+    orl ${SET_FLAGS}, %r11d
+    movq %r9, %rsp
+    RESTORE_ARGUMENTS %rdx
+    swapgs
+    sysretq
 event_faulted:
     CLAC
     jmp hypercall_due

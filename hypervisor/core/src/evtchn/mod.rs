@@ -36,6 +36,7 @@ use table::{PORTS_PER_TABLE, Root, Target};
 
 pub use close::close_all;
 pub use ops::event_channel_op;
+pub(crate) use table::channel_to;
 
 /// A port's number in its domain.
 pub type Port = u32;

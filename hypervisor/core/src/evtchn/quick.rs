@@ -37,11 +37,11 @@ pub(crate) fn event_channel_op<'a, M: Machine>(
         return send(m, hv, cmd, m.read_guest_u32_or(arg, NONE));
     }
     cold_path();
-    match cmd as u32 {
-        EVTCHNOP_unmask => unmask(m, hv, m.read_guest_u32_or(arg, NONE)),
-        EVTCHNOP_status => status(m, arg),
-        _ => false,
+    if cmd as u32 == EVTCHNOP_unmask {
+        return unmask(m, hv, m.read_guest_u32_or(arg, NONE));
     }
+    cold_path();
+    cmd as u32 == EVTCHNOP_status && status(m, arg)
 }
 
 #[inline(always)]
@@ -62,10 +62,21 @@ pub(super) fn send<'a, M: Machine>(
         return false;
     }
     let (page, bit) = target.place();
-    if !m.set_bit(page, bit) {
+    if !m.set_bit(page, bit) && !tell_itself(m, target, port) {
         became_pending(hv(), looking, target);
     }
     true
+}
+
+/// Tells the running vCPU of a port, which became pending, if that is for events to itself; it sees the
+/// flag on its way out. False, and nothing has changed, if there is more to do.
+#[inline(always)]
+fn tell_itself<M: Machine>(m: &M, target: Target, port: u64) -> bool {
+    if !table::own_notifies_itself(m, port) || table::own_polls(m) {
+        return false;
+    }
+    let (page, bit) = target.place();
+    two_level::is_masked(m, page, bit) || m.mark_own_upcall(two_level::selector(port as Port))
 }
 
 /// The bit of a port was set: tells its domain.

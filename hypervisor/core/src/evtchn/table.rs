@@ -36,7 +36,7 @@ const DOINGS: usize = INFOS + MAX_VCPUS * 8;
 const PAGE: usize = DOINGS + MAX_VCPUS * 8;
 /// Of the root: vCPUs in `SCHEDOP_poll`, one bit each.
 const POLLERS: usize = PAGE + 8;
-const _: () = assert!(POLLERS + 8 <= 4096);
+const _: () = assert!(POLLERS + 8 <= 4096 && POLLERS % 8 == 0);
 
 /// A domain's root frame; 0 if it has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -278,6 +278,24 @@ pub(super) fn own_exists<M: Machine>(m: &M, port: u64) -> bool {
 pub(super) fn own_ipi<M: Machine>(m: &M, port: u64) -> Option<u16> {
     let word = own_channel(m, port);
     (word & kind::MASK == kind::IPI).then_some((word >> VCPU) as u16 & 63)
+}
+
+/// Whether one of the first ports of the running vCPU's domain is for events between vCPUs and notifies the
+/// running one.
+#[inline(always)]
+pub(super) fn own_notifies_itself<M: Machine>(m: &M, port: u64) -> bool {
+    own_channel(m, port) & (kind::MASK | 63 << VCPU) == m.running_channel()
+}
+
+/// What the word of a port for events between vCPUs says that notifies `vcpu`: its lower bits.
+pub(crate) const fn channel_to(vcpu: u16) -> u64 {
+    kind::IPI | (vcpu as u64 & 63) << VCPU
+}
+
+/// Whether a vCPU of the running one's domain polls.
+#[inline(always)]
+pub(super) fn own_polls<M: Machine>(m: &M) -> bool {
+    m.ports_root_word::<{ POLLERS / 8 }>() != 0
 }
 
 /// The shared page of the running vCPU's domain, as [`Root::page`] gives it.

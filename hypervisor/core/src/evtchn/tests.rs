@@ -3,6 +3,7 @@
 
 mod fifo;
 mod interleaved;
+mod itself;
 mod symmetry;
 
 use core::mem::offset_of;

@@ -29,10 +29,9 @@ const fn bit(bitmap: usize, port: Port) -> usize {
 }
 
 /// Whether the port's bit is set in a bitmap.
-#[inline]
+#[inline(always)]
 fn is_set<M: Machine>(m: &M, page: Mfn, bitmap: usize, port: Port) -> bool {
-    let at = bit(bitmap, port);
-    m.load_u64(page, at / 64 * 8) >> (at % 64) & 1 != 0
+    m.has_bit(page, bit(bitmap, port))
 }
 
 /// What sends to `port` of the domain with this page.
@@ -62,7 +61,7 @@ pub(super) fn raise<M: Machine>(
 
 /// What follows once a port has become pending.
 pub(super) fn tell<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, page: Mfn, port: Port) -> News {
-    let masked = is_set(hv.machine, page, MASK, port);
+    let masked = is_masked(hv.machine, page, bit(PENDING, port));
     let mut news = if masked {
         News::default()
     } else {
@@ -70,6 +69,22 @@ pub(super) fn tell<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, page: Mfn, port
     };
     news.polled = dom.senders.root().pollers(hv.machine) != 0;
     news
+}
+
+/// Whether the port is masked whose pending bit is `bit`.
+#[inline(always)]
+pub(super) fn is_masked<M: Machine>(m: &M, page: Mfn, bit: usize) -> bool {
+    m.has_bit(page, bit | MASK_BIT)
+}
+
+/// What the bits of a port's two bitmaps differ in.
+const MASK_BIT: usize = (MASK ^ PENDING) * 8;
+const _: () = assert!(MASK == PENDING | MASK_BIT / 8 && MASK_BIT == EVTCHN_2L_NR_CHANNELS);
+
+/// The bit of `vcpu_info` that selects the port's word.
+#[inline(always)]
+pub(super) const fn selector(port: Port) -> usize {
+    SELECTOR * 8 + port as usize / 64 % 64
 }
 
 /// Sets the port's bit in its vCPU's selector, and the upcall flag if that is news.
@@ -82,8 +97,8 @@ pub(super) fn select<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: Port) -
     let Some(info) = root.info(hv.machine, channel.vcpu) else {
         return News::default();
     };
-    let selector = (usize::from(info.offset) + SELECTOR) * 8 + port as usize / 64 % 64;
-    if hv.machine.set_bit(info.mfn, selector) {
+    let bit = usize::from(info.offset) * 8 + selector(port);
+    if hv.machine.set_bit(info.mfn, bit) {
         return News::default();
     }
     pending::mark(hv, root, info, channel.vcpu)
@@ -92,7 +107,8 @@ pub(super) fn select<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: Port) -
 /// Unmasks a port; true if its vCPU is to be told, as if it became pending now.
 #[inline(always)]
 pub(super) fn unmask<M: Machine>(m: &M, page: Mfn, port: Port) -> bool {
-    m.clear_bit(page, bit(MASK, port)) && is_set(m, page, PENDING, port)
+    let pending = bit(PENDING, port);
+    m.clear_bit(page, pending | MASK_BIT) && m.has_bit(page, pending)
 }
 
 /// Whether a port is pending.

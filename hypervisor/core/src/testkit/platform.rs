@@ -181,6 +181,10 @@ impl Machine for FakeMachine {
         self.fetch_or_u64(mfn, bit / 64 * 8, 1 << (bit % 64)) >> (bit % 64) & 1 != 0
     }
 
+    fn has_bit(&self, mfn: Mfn, bit: usize) -> bool {
+        self.load_u64(mfn, bit / 64 * 8) >> (bit % 64) & 1 != 0
+    }
+
     fn clear_bit(&self, mfn: Mfn, bit: usize) -> bool {
         self.fetch_and_u64(mfn, bit / 64 * 8, !(1 << (bit % 64))) >> (bit % 64) & 1 != 0
     }
@@ -207,6 +211,21 @@ impl Machine for FakeMachine {
     fn ports_root_word<const INDEX: usize>(&self) -> u64 {
         let ports = self.with_cpu(|c| c.ports);
         ports.map_or(0, |(root, _)| self.load_u64(root, INDEX * 8))
+    }
+
+    fn running_channel(&self) -> u64 {
+        self.with_cpu(|c| c.channel)
+    }
+
+    fn mark_own_upcall(&self, selector: usize) -> bool {
+        let info = self.with_cpu(|c| c.info);
+        let Some(area) = info.filter(|&area| self.load_info(area, 0) == 0) else {
+            return false;
+        };
+        if !self.set_bit(area.mfn, usize::from(area.offset) * 8 + selector) {
+            self.store_info(area, 0, 1);
+        }
+        true
     }
 
     fn barrier(&self) {
@@ -411,7 +430,9 @@ impl Machine for FakeMachine {
     // A fake CPU always leaves by `sched::leave`, which looks for itself.
     fn attend(&self) {}
 
-    fn note_info(&self, _: Option<InfoArea>) {}
+    fn note_info(&self, info: Option<InfoArea>) {
+        self.with_cpu(|c| c.info = info);
+    }
 
     fn now(&self) -> Nanos {
         self.clock.load(Ordering::SeqCst)
@@ -471,7 +492,7 @@ impl Machine for FakeMachine {
             c.guest_cr4 = vcpu.arch.cr4 & crate::trap::registers::CR4_OF_HARDWARE;
             c.xcr0 = vcpu.arch.xcr0;
             c.tsc_aux = vcpu.arch.tsc_aux;
-            c.ports = vcpu.ports;
+            (c.ports, c.info, c.channel) = (vcpu.ports, vcpu.info, vcpu.channel());
             c.debugreg = vcpu.arch.debugreg;
         });
         self.change_tlbs(1 << self.cpu(), CpuTlb::flush);

@@ -7,7 +7,7 @@ use super::fetch::Fetches;
 use super::tlb::CpuTlb;
 use crate::addr::Mfn;
 use crate::platform::{CpuId, CpuMask, Nanos};
-use crate::vcpu::VcpuId;
+use crate::vcpu::{InfoArea, VcpuId};
 
 /// One write of a table entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,10 @@ pub struct CpuState {
     pub tsc_aux: u32,
     /// The frames of the running vCPU's ports.
     pub ports: Option<(Mfn, Mfn)>,
+    /// Its `vcpu_info`.
+    pub info: Option<InfoArea>,
+    /// What the word of a port says that notifies it.
+    pub channel: u64,
     pub debugreg: [u64; 8],
     /// When the timer fires; `Nanos::MAX` is never.
     pub timer: Nanos,
@@ -116,6 +120,8 @@ impl State {
             xcr0: 3,
             tsc_aux: 0,
             ports: None,
+            info: None,
+            channel: 0,
             debugreg: [0, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x400],
             timer: Nanos::MAX,
         };

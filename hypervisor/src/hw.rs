@@ -389,6 +389,13 @@ impl Machine for Hw {
     }
 
     #[inline(always)]
+    fn read_guest_entry(&self, va: u64) -> Result<[u64; 5], CopyFault> {
+        // SAFETY: the core checked the range.
+        let [op, a, b, c, d, _] = unsafe { guest_copy::read_entry(va)? };
+        Ok([op, a, b, c, d])
+    }
+
+    #[inline(always)]
     fn read_guest_frame(&self, va: u64) -> Result<[u64; 9], CopyFault> {
         // SAFETY: the core checked the range.
         unsafe { guest_copy::read_frame(va) }

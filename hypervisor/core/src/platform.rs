@@ -170,6 +170,15 @@ pub trait Machine: Sync + Sized + 'static {
         self.copy_from_guest(va, words.as_mut_bytes())?;
         Ok(words)
     }
+    /// Loads the number and the first four arguments of a `multicall_entry`, which is there whole; same
+    /// precondition.
+    #[inline]
+    fn read_guest_entry(&self, va: u64) -> Result<[u64; 5], CopyFault> {
+        let mut words = [0; 8];
+        self.copy_from_guest(va, words.as_mut_bytes())?;
+        let [op, _, a, b, c, d, ..] = words;
+        Ok([op, a, b, c, d])
+    }
     /// Loads a frame of nine words, as `iret` takes it; same precondition.
     #[inline]
     fn read_guest_frame(&self, va: u64) -> Result<[u64; 9], CopyFault> {

@@ -367,6 +367,9 @@ read_words! {
     read_two: 2, w0 0, w1 8;
     /// Loads three words, each once.
     read_three: 3, w0 0, w1 8, w2 16;
+    /// Loads a `multicall_entry`'s number, its first four arguments, and its last, which is not used
+    /// but has to be there.
+    read_entry: 6, w0 0, w1 16, w2 24, w3 32, w4 40, w5 56;
     /// Loads the nine words of a frame for `iret`, each once.
     read_frame: 9, w0 0, w1 8, w2 16, w3 24, w4 32, w5 40, w6 48, w7 56, w8 64;
 }

@@ -66,7 +66,7 @@ const CEILINGS: &[(&str, u64)] = &[
     ("user_syscall_and_iret", 170),
     ("user_page_fault_and_iret", 250),
     ("evtchn_send_upcall_and_iret", 200),
-    ("context_switch", 1_030),
+    ("context_switch", 700),
     ("mmu_update_1_frame", 300),
     ("mmu_update_32_frame_per_entry", 110),
     ("mmu_update_32_available_per_entry", 40),

@@ -36,7 +36,7 @@ const DOINGS: usize = INFOS + MAX_VCPUS * 8;
 const PAGE: usize = DOINGS + MAX_VCPUS * 8;
 /// Of the root: vCPUs in `SCHEDOP_poll`, one bit each.
 const POLLERS: usize = PAGE + 8;
-const _: () = assert!(POLLERS + 8 <= 4096 && POLLERS % 8 == 0);
+const _: () = assert!(POLLERS + 8 <= 4096 && POLLERS.is_multiple_of(8));
 
 /// A domain's root frame; 0 if it has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -79,7 +79,7 @@ pub(super) fn is_masked<M: Machine>(m: &M, page: Mfn, bit: usize) -> bool {
 
 /// What the bits of a port's two bitmaps differ in.
 const MASK_BIT: usize = (MASK ^ PENDING) * 8;
-const _: () = assert!(MASK == PENDING | MASK_BIT / 8 && MASK_BIT == EVTCHN_2L_NR_CHANNELS);
+const _: () = assert!(MASK_BIT == EVTCHN_2L_NR_CHANNELS && MASK == PENDING + MASK_BIT / 8);
 
 /// The bit of `vcpu_info` that selects the port's word.
 #[inline(always)]

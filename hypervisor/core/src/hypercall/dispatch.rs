@@ -3,10 +3,11 @@
 
 use hypercall_abi::xen as nr;
 
+use super::quick::{self, Near, Outcome};
 use super::{Budget, Cx, multicall, version};
 use crate::addr::clamp_index;
 use crate::control::{console, domctl, physdev, platform, sysctl};
-use crate::domain::{Domain, memory_op};
+use crate::domain::memory_op;
 use crate::error::{Errno, HypercallResult, Stop};
 use crate::evtchn;
 use crate::grant;
@@ -167,35 +168,43 @@ pub fn entry<const NUMBER: u64, M: Machine>(
     vcpu: &mut Vcpu,
     args: [u64; 6],
 ) -> u64 {
-    let dom = hv.domains.slot(vcpu.slot);
-    if quick::<NUMBER, M>(hv, vcpu, dom, (0, args)) {
-        return 0;
-    }
-    if NUMBER == nr::__HYPERVISOR_vcpu_op {
+    let near = Near {
+        hv,
+        dom: hv.domains.slot(vcpu.slot),
+    };
+    match quick::call::<NUMBER, M>(&near, vcpu, (0, args)) {
+        Outcome::Done => 0,
+        Outcome::Failed(errno) => errno.negated() as u64,
         // So that the quick form has no registers to save.
-        return whole_apart::<NUMBER, M>(hv, vcpu, args);
+        Outcome::Partly(units) if quick::is_apart(NUMBER) => {
+            whole_apart::<NUMBER, M>(hv, vcpu, units)
+        }
+        Outcome::Partly(units) => whole::<NUMBER, M>(hv, vcpu, args, units),
     }
-    whole::<NUMBER, M>(hv, vcpu, args)
 }
 
+/// The arguments are where the entry code saved them.
 #[inline(never)]
 fn whole_apart<const NUMBER: u64, M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,
-    args: [u64; 6],
+    units: u32,
 ) -> u64 {
-    whole::<NUMBER, M>(hv, vcpu, args)
+    let args = vcpu.regs.hypercall_args();
+    whole::<NUMBER, M>(hv, vcpu, args, units)
 }
 
-/// As [`entry`], of a call that has no quick form.
+/// As [`entry`], of a call that has no quick form, or of which that did what takes `units` of budget.
 #[inline(always)]
 fn whole<const NUMBER: u64, M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,
     args: [u64; 6],
+    units: u32,
 ) -> u64 {
     let dom = hv.domains.slot(vcpu.slot);
     let mut cx = Cx::new(hv, vcpu, dom, NUMBER);
+    cx.budget.take(units);
     let result = if work(NUMBER) == Work::Tables {
         with_tables(&mut cx, |cx| handle::<NUMBER, M>(cx, args))
     } else {
@@ -217,48 +226,6 @@ fn whole<const NUMBER: u64, M: Machine>(
             trap::kill(hv, cx.vcpu, crash, None);
             NUMBER
         }
-    }
-}
-
-/// Units of budget for each item of a call that is run quickly.
-const QUICK_UNITS: u32 = 3;
-
-/// Runs hypercall `NUMBER` if it is one that guests make all the time and in its usual form, and says
-/// whether it did: its result is 0 then. Otherwise nothing has changed but for what it notes as
-/// done, and [`handle`] runs it.
-#[inline(always)]
-fn quick<const NUMBER: u64, M: Machine>(
-    hv: &Hypervisor<M>,
-    vcpu: &mut Vcpu,
-    dom: &Domain,
-    (depth, args): (usize, [u64; 6]),
-) -> bool {
-    if NUMBER == nr::__HYPERVISOR_vcpu_op {
-        return sched_ops::quick_vcpu_op(hv, vcpu, args);
-    }
-    if !matches!(
-        NUMBER,
-        nr::__HYPERVISOR_mmu_update
-            | nr::__HYPERVISOR_update_va_mapping
-            | nr::__HYPERVISOR_mmuext_op
-    ) {
-        return false;
-    }
-    // What is left over comes first.
-    if !vcpu.walk.is_idle() || vcpu.continuation[depth].is_some() {
-        return false;
-    }
-    match NUMBER {
-        nr::__HYPERVISOR_mmu_update => {
-            let done = mmu_update::quick_update(hv, vcpu, dom, args);
-            let all = done != 0 && done == u64::from(args[1] as u32);
-            if !all && done != 0 {
-                vcpu.suspend_at(depth, (NUMBER, args), done);
-            }
-            all
-        }
-        nr::__HYPERVISOR_update_va_mapping => mmu_update::quick_va_mapping(hv, vcpu, dom, args),
-        _ => mmuext::quick(hv, vcpu, dom, args),
     }
 }
 
@@ -302,13 +269,21 @@ fn inner<const NUMBER: u64, M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     if NUMBER == EVENTS && evtchn::quick::event_channel_op(cx.m(), || cx.hv, args) {
         return Ok(0);
     }
-    if quick::<NUMBER, M>(cx.hv, cx.vcpu, cx.dom, (1, args)) {
-        let items = match NUMBER {
-            nr::__HYPERVISOR_update_va_mapping | nr::__HYPERVISOR_vcpu_op => 1,
-            _ => args[1] as u32,
-        };
-        cx.budget.take(items * QUICK_UNITS);
+    // A list in a list is refused.
+    if NUMBER == nr::__HYPERVISOR_multicall {
+        return handle::<NUMBER, M>(cx, args);
+    }
+    let near = Near {
+        hv: cx.hv,
+        dom: cx.dom,
+    };
+    if let Outcome::Done = quick::call::<NUMBER, M>(&near, cx.vcpu, (1, args)) {
+        cx.budget.take(quick::units::<NUMBER>(args));
         cx.hv.settle_aside(&mut cx.budget);
+        if !cx.vcpu.walk.is_idle() {
+            // What is left of it comes before the next entry.
+            let _ = finish_walk(cx.hv, cx.vcpu, &mut cx.budget);
+        }
         return Ok(0);
     }
     handle::<NUMBER, M>(cx, args)

@@ -4,6 +4,7 @@ mod budget;
 pub mod dispatch;
 pub mod multicall;
 pub mod page;
+mod quick;
 pub mod version;
 
 #[cfg(test)]

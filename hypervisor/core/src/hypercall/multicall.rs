@@ -3,17 +3,51 @@
 use hypercall_abi::xen::{__HYPERVISOR_iret, multicall_entry};
 use zerocopy::IntoBytes;
 
-use super::{Cx, dispatch};
+use super::quick::Near;
+use super::{Cx, dispatch, quick};
 use crate::addr::guest_range;
 use crate::error::{Errno, HypercallResult, Stop};
 use crate::guest::GuestSlice;
-use crate::platform::Machine;
+use crate::platform::{CopyFault, Machine};
 use crate::trap::iret;
+use crate::vcpu::Vcpu;
 
 /// Units of budget for an entry, besides what its call takes by itself.
-const UNITS: u32 = 12;
+pub(super) const UNITS: u32 = 12;
+/// Bytes of an entry.
+const ENTRY: u64 = size_of::<multicall_entry>() as u64;
 /// Byte offset of `result` in a `multicall_entry`.
 const RESULT: u64 = core::mem::offset_of!(multicall_entry, result) as u64;
+
+/// Runs the first of `count` entries at `list`, as far as they are done in their quick forms, and gives their
+/// number.
+///
+/// # Errors
+/// When a result cannot be written.
+#[inline(never)]
+pub(super) fn quick<M: Machine>(
+    near: &Near<'_, M>,
+    vcpu: &mut Vcpu,
+    (list, count): (u64, u64),
+) -> Result<u64, CopyFault> {
+    let m = near.hv.machine;
+    let most = count.min(u64::from(m.budget() / UNITS));
+    if !guest_range(list, most * ENTRY) {
+        return Ok(0);
+    }
+    let mut at = list;
+    for done in 0..most {
+        let Ok([op, a, b, c, d]) = m.read_guest_entry(at) else {
+            return Ok(done);
+        };
+        if !quick::entry(near, vcpu, op, [a, b, c, d]) {
+            return Ok(done);
+        }
+        m.write_guest_u64(at + RESULT, 0)?;
+        at += ENTRY;
+    }
+    Ok(most)
+}
 
 /// `multicall(call_list, nr_calls)`: runs each entry and writes its result back.
 ///

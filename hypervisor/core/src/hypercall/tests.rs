@@ -1,6 +1,8 @@
 //! Hostile hypercalls by the thousand: nothing panics, nobody else's frames change, and when the
 //! domain is destroyed every frame it had is free again.
 
+mod lists;
+
 use proptest::prelude::*;
 use std::vec::Vec;
 

@@ -1,5 +1,7 @@
 //! Roots: the address spaces a vCPU runs in.
 
+use core::hint::cold_path;
+
 use super::walk;
 use crate::addr::Mfn;
 use crate::domain::Domain;
@@ -27,7 +29,7 @@ pub(crate) fn new_kernel_root<M: Machine>(cx: &mut Cx<'_, M>, new: Mfn) -> Resul
 }
 
 /// The same for a vCPU without page-table work in progress and a root that is live; says whether it
-/// is done, or else nothing has changed.
+/// is done, but for the release of the old root, or else nothing has changed.
 #[inline(always)]
 pub(super) fn quick_kernel_root<M: Machine>(
     hv: &Hypervisor<M>,
@@ -43,8 +45,9 @@ pub(super) fn quick_kernel_root<M: Machine>(
     if !take_live_root(hv, dom, new) {
         return false;
     }
-    let mut budget = Budget::new(hv.machine.budget());
-    run_in(hv, dom, (vcpu, new), &mut budget);
+    let old = vcpu.arch.kernel_root.replace(new);
+    load(hv, new);
+    leave(hv, old, &mut vcpu.walk);
     true
 }
 
@@ -63,10 +66,23 @@ pub(super) fn quick_user_root<M: Machine>(
     if !take_live_root(hv, dom, new) {
         return false;
     }
-    let mut budget = Budget::new(hv.machine.budget());
     let old = vcpu.arch.user_root.replace(new);
-    retire(hv, dom, old, (&mut vcpu.walk, &mut budget));
+    leave(hv, old, &mut vcpu.walk);
     true
+}
+
+/// Gives up a root's use; says whether it was the last one: then the release is queued in `walk`.
+#[inline(always)]
+fn leave<M: Machine>(hv: &Hypervisor<M>, old: Option<Mfn>, walk: &mut walk::Walk) -> bool {
+    let Some(old) = old else {
+        return false;
+    };
+    let last = !walk::put_one_of_several(hv, old);
+    if last {
+        cold_path();
+        walk::put_table(hv, old, walk);
+    }
+    last
 }
 
 /// Takes a use of a root of `dom`, whose lock is held, if it is live.
@@ -118,10 +134,7 @@ fn retire<M: Machine>(
     old: Option<Mfn>,
     (walk, budget): (&mut walk::Walk, &mut Budget),
 ) {
-    if let Some(old) = old
-        && !walk::put_one_of_several(hv, old)
-    {
-        walk::put_table(hv, old, walk);
+    if leave(hv, old, walk) {
         let _ = walk::finish(hv, dom, walk, budget);
     }
 }

@@ -23,6 +23,7 @@ use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::copy_in;
 use crate::hypercall::Cx;
 use crate::platform::{Machine, Segment};
+use crate::vcpu::Vcpu;
 use crate::vcpu::{Arch, Callback, TrapGate};
 
 /// `set_trap_table(traps)`: the gates up to the first whose address is 0; address 0 for the list
@@ -148,9 +149,15 @@ fn unregister(arch: &mut Arch, kind: u16) -> Result<()> {
 /// None.
 #[inline]
 pub fn stack_switch<M: Machine>(cx: &mut Cx<'_, M>, ss: u64, sp: u64) -> HypercallResult {
-    cx.vcpu.arch.kernel_ss = ss as u16 | 3;
-    cx.vcpu.arch.kernel_sp = sp;
+    set_stack(cx.vcpu, ss, sp);
     Ok(0)
+}
+
+/// Sets the kernel's stack.
+#[inline(always)]
+pub(crate) fn set_stack(vcpu: &mut Vcpu, ss: u64, sp: u64) {
+    vcpu.arch.kernel_ss = ss as u16 | 3;
+    vcpu.arch.kernel_sp = sp;
 }
 
 /// `fpu_taskswitch(set)`: sets or clears CR0.TS.
@@ -159,12 +166,18 @@ pub fn stack_switch<M: Machine>(cx: &mut Cx<'_, M>, ss: u64, sp: u64) -> Hyperca
 /// None.
 #[inline]
 pub fn fpu_taskswitch<M: Machine>(cx: &mut Cx<'_, M>, set: u64) -> HypercallResult {
-    let ts = set as u32 != 0;
-    if cx.vcpu.arch.task_switched != ts {
-        cx.vcpu.arch.task_switched = ts;
-        cx.m().set_task_switched(ts);
-    }
+    set_task_switched(cx.m(), cx.vcpu, set);
     Ok(0)
+}
+
+/// Sets or clears CR0.TS of the running vCPU.
+#[inline(always)]
+pub(crate) fn set_task_switched<M: Machine>(m: &M, vcpu: &mut Vcpu, set: u64) {
+    let ts = set as u32 != 0;
+    if vcpu.arch.task_switched != ts {
+        vcpu.arch.task_switched = ts;
+        m.set_task_switched(ts);
+    }
 }
 
 /// `set_segment_base(which, base)` (arch-x86/xen-x86_64.h).

@@ -75,6 +75,24 @@ pub fn set_gdt<M: Machine>(cx: &mut Cx<'_, M>, frames: u64, entries: u64) -> Hyp
     Ok(0)
 }
 
+/// Stores a descriptor in a page of the vCPU's own GDT: whether that is done.
+#[inline(always)]
+pub(crate) fn quick_descriptor<M: Machine>(m: &M, vcpu: &Vcpu, ma: u64, desc: u64) -> bool {
+    if !ma.is_multiple_of(DESCRIPTOR) {
+        return false;
+    }
+    let Some(admitted) = descriptor::admit(desc) else {
+        return false;
+    };
+    let mfn = Mfn::containing(ma);
+    // The vCPU holds it as a page of descriptors.
+    let own = vcpu.arch.gdt.contains(&mfn);
+    if own {
+        m.store_u64(mfn, ma as usize % PAGE_SIZE, admitted);
+    }
+    own
+}
+
 /// `update_descriptor(ma, desc)`: stores one descriptor at a machine address, in a page of
 /// descriptors or of data.
 ///
@@ -82,6 +100,9 @@ pub fn set_gdt<M: Machine>(cx: &mut Cx<'_, M>, frames: u64, entries: u64) -> Hyp
 /// `EINVAL` for an address that is not aligned, a descriptor that no guest may have, a frame that
 /// is not the domain's or is a page table.
 pub fn update_descriptor<M: Machine>(cx: &mut Cx<'_, M>, ma: u64, desc: u64) -> HypercallResult {
+    if quick_descriptor(cx.m(), cx.vcpu, ma, desc) {
+        return Ok(0);
+    }
     if !ma.is_multiple_of(DESCRIPTOR) {
         return Err(Errno::EINVAL.into());
     }
@@ -89,10 +110,7 @@ pub fn update_descriptor<M: Machine>(cx: &mut Cx<'_, M>, ma: u64, desc: u64) -> 
     let mfn = Mfn::containing(ma);
     let offset = ma as usize % PAGE_SIZE;
     let hv = cx.hv;
-    if cx.vcpu.arch.gdt.contains(&mfn) {
-        // The vCPU holds it as a page of descriptors.
-        hv.machine.store_u64(mfn, offset, admitted);
-    } else if hv.page_get_writable(cx.dom, mfn).is_ok() {
+    if hv.page_get_writable(cx.dom, mfn).is_ok() {
         hv.machine.store_u64(mfn, offset, admitted);
         hv.page_put_writable(mfn);
     } else {

@@ -17,7 +17,7 @@ use hypercall_abi::vcpu::*;
 
 const MILLISECOND: u64 = 1_000_000;
 /// Events of one measurement.
-const EVENTS: usize = 100;
+const EVENTS: usize = 1000;
 
 /// System time at which [`compute`] begins and ends.
 static FROM: AtomicU64 = AtomicU64::new(0);

@@ -11,7 +11,7 @@ use crate::check::page::address;
 use crate::dev::time;
 use crate::hypercall;
 use crate::log::{klog, kprintln};
-use crate::smp::{self, context, member, vcpu_op};
+use crate::smp::{self, member, plug, vcpu_op};
 use core::sync::atomic::{AtomicU64, Ordering};
 use hypercall_abi::vcpu::*;
 
@@ -54,12 +54,9 @@ pub(crate) fn run(boot: &BootInfo, name: &str) {
     }
 }
 
-fn bring_up(vcpu: usize) {
-    let gdt = smp::make_gdt(0).expect("a guest starts with memory to spare");
-    let mut context = context::new(vcpu, gdt);
-    vcpu_op(VCPUOP_initialise, vcpu, address(&mut *context)).expect("the context is a good one");
-    smp::bind(vcpu).expect("ports are free");
-    vcpu_op(VCPUOP_stop_periodic_timer, vcpu, 0).expect("a ticker can be stopped");
+/// Brings a vCPU up for the first time.
+pub(crate) fn bring_up(vcpu: usize) {
+    plug::initialise(vcpu).expect("a guest starts with memory and ports to spare");
     vcpu_op(VCPUOP_up, vcpu, 0).expect("an initialised vCPU can go up");
 }
 
@@ -84,8 +81,13 @@ fn work(vcpus: usize) {
     );
 }
 
+/// How often a vCPU's clock was behind what another had read.
+pub(crate) fn clock_went_back() -> u64 {
+    BACKWARDS.load(Ordering::Relaxed)
+}
+
 /// Reads the clock of the calling vCPU, and looks whether it is behind another's.
-fn look_at_clock(vcpu: usize) -> u64 {
+pub(crate) fn look_at_clock(vcpu: usize) -> u64 {
     let latest = LATEST.load(Ordering::SeqCst);
     let now = time::system_time_on(vcpu);
     if now < latest {
@@ -160,7 +162,7 @@ fn latency() {
         at(90),
         at(99),
         at(100),
-        BACKWARDS.load(Ordering::Relaxed)
+        clock_went_back()
     );
     let _ = hypercall::shutdown(hypercall_abi::sched::SHUTDOWN_poweroff);
 }

@@ -10,6 +10,7 @@ extern crate alloc;
 mod bench;
 mod boot;
 mod check;
+mod cycle;
 mod dev;
 mod global;
 mod hypercall;
@@ -86,6 +87,10 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     }
     if let Some(name) = boot.option("load") {
         load::run(&boot, name);
+        power_off();
+    }
+    if let Some(name) = boot.option("cycle") {
+        cycle::run(&boot, name);
         power_off();
     }
     if let Some(name) = boot.option("rogue") {

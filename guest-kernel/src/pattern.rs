@@ -2,7 +2,9 @@
 
 use crate::global::Global;
 use crate::mm::{Pfn, frame};
+use crate::smp::plug;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use guest_user::abi::Errno;
 
 /// The most pages that are patterned: 4 MiB.
@@ -39,25 +41,63 @@ fn fill() -> Result<(), Errno> {
     Ok(())
 }
 
-/// The checksum of the patterned memory, which is filled at the first call; `EIO` if a word is
-/// not what was written.
-pub(crate) fn check() -> Result<u64, Errno> {
-    if PAGES.with(|p| p.is_empty()) {
-        fill()?;
-    }
-    let mut sum = 0;
-    let mut intact = true;
-    let count = PAGES.with(|p| p.len());
-    for page in 0..count {
-        let pfn = PAGES.with(|p| p[page]);
-        frame::map_words(pfn, |i, value| {
+/// What the vCPUs find of each page: the sum over its words, whether they are what was written.
+static SUMS: [AtomicU64; PAGES_MAX as usize] = [const { AtomicU64::new(0) }; PAGES_MAX as usize];
+static INTACT: AtomicBool = AtomicBool::new(true);
+/// The pages as the other vCPUs may read them: numbers, and how many; and how many vCPUs share them.
+static NUMBERS: [AtomicU64; PAGES_MAX as usize] = [const { AtomicU64::new(0) }; PAGES_MAX as usize];
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+static SHARERS: AtomicUsize = AtomicUsize::new(1);
+/// Pages that a vCPU looks at before other tasks of vCPU 0 have their turn.
+const TURN: usize = 64;
+/// The first page of a turn.
+static FROM: AtomicUsize = AtomicUsize::new(0);
+
+/// Sums every so-manieth page of a turn, from `number` on.
+extern "C" fn sum_pages(number: u64) -> u64 {
+    let from = FROM.load(Ordering::Relaxed);
+    let end = COUNT.load(Ordering::Relaxed).min(from + TURN);
+    let sharers = SHARERS.load(Ordering::Relaxed);
+    for page in (from + number as usize..end).step_by(sharers) {
+        let (mut sum, mut intact) = (0, true);
+        frame::map_words(Pfn(NUMBERS[page].load(Ordering::Relaxed)), |i, value| {
             intact &= value == word(page, i);
             sum = fold(sum, value);
             value
         });
-        if page % 64 == 63 {
-            crate::task::yield_now();
+        SUMS[page].store(sum, Ordering::Relaxed);
+        if !intact {
+            INTACT.store(false, Ordering::Relaxed);
         }
     }
-    if intact { Ok(sum) } else { Err(Errno::EIO) }
+    0
+}
+
+/// The checksum of the patterned memory, which is filled at the first call; `EIO` if a word is
+/// not what was written. All vCPUs that are up share the work; the sum is the same whoever did it.
+pub(crate) fn check() -> Result<u64, Errno> {
+    if PAGES.with(|p| p.is_empty()) {
+        fill()?;
+    }
+    let count = PAGES.with(|pages| {
+        for (number, pfn) in NUMBERS.iter().zip(&*pages) {
+            number.store(pfn.0, Ordering::Relaxed);
+        }
+        pages.len()
+    });
+    COUNT.store(count, Ordering::Relaxed);
+    INTACT.store(true, Ordering::Relaxed);
+    for from in (0..count).step_by(TURN) {
+        let helpers = plug::helpers();
+        FROM.store(from, Ordering::Relaxed);
+        SHARERS.store(helpers + 1, Ordering::Relaxed);
+        plug::share(helpers, sum_pages)?;
+        crate::task::yield_now();
+    }
+    let sums = SUMS[..count].iter().map(|sum| sum.load(Ordering::Relaxed));
+    if INTACT.load(Ordering::Relaxed) {
+        Ok(sums.fold(0, fold))
+    } else {
+        Err(Errno::EIO)
+    }
 }

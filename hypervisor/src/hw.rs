@@ -17,7 +17,7 @@ use crate::arch::percpu::{self, PerCpu};
 use crate::arch::{descriptors, fpu, guest_copy, ipi};
 use crate::layout::{DIRECT_MAP, PAGE};
 use crate::logging::Panic;
-use crate::{console, dump, logging, own, power, stretches, time};
+use crate::{console, dump, heap, logging, own, power, stretches, time};
 
 /// The hardware. Its state is in per-CPU data and in the modules that own it.
 pub(crate) struct Hw;
@@ -704,6 +704,10 @@ impl Machine for Hw {
 
     fn read_log(&self, buf: &mut [u8], clear: bool) -> usize {
         logging::read(buf, clear)
+    }
+
+    fn heap_used(&self) -> u64 {
+        heap::usage().0 as u64
     }
 
     fn shutdown(&self, how: Shutdown) -> ! {

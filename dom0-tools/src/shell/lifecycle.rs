@@ -87,7 +87,11 @@ pub(super) fn destroy<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 
 impl<S: Host> Shell<S> {
     /// Reads a configuration by path, or by name from /etc/xen.
-    fn read_config(&mut self, file: &str, overrides: &str) -> Result<DomainConfig, Error> {
+    pub(super) fn read_config(
+        &mut self,
+        file: &str,
+        overrides: &str,
+    ) -> Result<DomainConfig, Error> {
         let path = if file.contains('/') || file.ends_with(".cfg") {
             file.to_string()
         } else {

@@ -7,6 +7,7 @@
 mod attach;
 mod builtin;
 mod command;
+mod cycles;
 mod demo;
 mod editor;
 mod guests;

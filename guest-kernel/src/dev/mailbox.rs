@@ -6,6 +6,7 @@ use crate::boot::BootInfo;
 use crate::hypercall;
 use crate::log::klog;
 use crate::mm::{Mfn, balloon, p2m};
+use crate::smp;
 use crate::task::{self, Wait};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use guest_user::abi::Errno;
@@ -74,13 +75,24 @@ fn publish() {
     Page.store(guest::FAULTS_FATAL, task::fatal_faults());
 }
 
+/// Pings the other end, and does not wait for an answer.
+pub(crate) fn ping_once() -> Result<(), Errno> {
+    let ping = Page.load(guest::GUEST_PING).wrapping_add(1);
+    Page.store(guest::GUEST_PING, ping);
+    ring()
+}
+
+/// Whether a request waits, which nobody takes while the kernel's tasks do not run.
+pub(crate) fn is_asked() -> bool {
+    mailbox::next_request(&Page).is_some()
+}
+
 /// Pings the other end `count` times, each after the answer to the last.
 fn ping(count: u64) -> Result<u64, Errno> {
     let mut answered = 0;
     while answered < count.min(PINGS_MAX) {
-        let ping = Page.load(guest::GUEST_PING).wrapping_add(1);
-        Page.store(guest::GUEST_PING, ping);
-        ring()?;
+        ping_once()?;
+        let ping = Page.load(guest::GUEST_PING);
         let deadline = time::system_time() + PING_TIMEOUT;
         while Page.load(tools::TOOLS_PONG) != ping {
             if task::block(Wait::Mailbox, deadline)? {
@@ -108,6 +120,7 @@ fn carry_out(request: Request) -> Result<u64, Errno> {
             Page.store(guest::CHECKSUM, sum);
             Ok(sum)
         }
+        command::VCPUS => smp::plug::set_count(request.argument),
         command::PING => ping(request.argument),
         command::SHUTDOWN => {
             klog!(

@@ -5,6 +5,7 @@
 //! touch nothing that is shared but atomics.
 
 pub(crate) mod context;
+pub(crate) mod plug;
 
 use crate::dev::{event, shared, time};
 use crate::hypercall::{self, HvResult};

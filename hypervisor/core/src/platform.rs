@@ -320,6 +320,8 @@ pub trait Machine: Sync + Sized + 'static {
     fn console_read(&self) -> Option<u8>;
     /// Copies the log ring's newest bytes into `buf`; returns how many. With `clear`, forgets them.
     fn read_log(&self, buf: &mut [u8], clear: bool) -> usize;
+    /// Bytes of the hypervisor's heap that are in use.
+    fn heap_used(&self) -> u64;
     /// Ends the machine.
     fn shutdown(&self, how: Shutdown) -> !;
     /// Logs a guest's registers and the page-table walk of `va`, for a crash report.

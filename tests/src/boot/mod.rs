@@ -3,6 +3,7 @@
 mod bad_input;
 mod balloon;
 mod command_line;
+mod crash_cycles;
 mod fairness;
 mod grub_iso;
 mod guests;
@@ -38,10 +39,11 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 21] = [
+pub const ALL: [BootTest; 22] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     fairness::TEST,
+    crash_cycles::TEST,
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,
     rogues::TEST,

@@ -15,9 +15,10 @@ pub(super) fn pressed<M: Machine>(hv: &Hypervisor<M>, key: u8) {
             log::info!("keys: h this list, m memory, q domains, r CPU time, R restart the machine")
         }
         b'm' => log::info!(
-            "memory: {} pages in all, {} free",
+            "memory: {} pages in all, {} free; {} bytes of the heap used",
             hv.frames.ram_frames(),
-            hv.frames.free_frames()
+            hv.frames.free_frames(),
+            hv.machine.heap_used()
         ),
         b'q' => domains(hv),
         b'r' => cpu_time(hv),

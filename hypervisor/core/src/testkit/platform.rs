@@ -515,6 +515,10 @@ impl Machine for FakeMachine {
         self.state.lock().console_in.pop_front()
     }
 
+    fn heap_used(&self) -> u64 {
+        0
+    }
+
     fn read_log(&self, buf: &mut [u8], clear: bool) -> usize {
         let mut state = self.state.lock();
         let newest = state.log.len().saturating_sub(buf.len());

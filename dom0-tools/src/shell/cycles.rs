@@ -1,0 +1,256 @@
+//! `xl crash-test`: a domain is made, started, ended and taken apart, again and again, each time at
+//! another bad moment; then everything must be there again that was there before.
+//!
+//! The domain's kernel has to know what `cycle=NAME who=VCPU` on its command line asks for.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use hypercall_abi::xen::{DOMID_SELF, domid_t};
+
+use super::command::{Failure, Outcome};
+use super::{Host, SECOND, Shell, TICK};
+use crate::config::DomainConfig;
+use crate::control::Protocol;
+use crate::domains::End;
+use crate::error::Error;
+use crate::hyper::{DomctlExt, EventExt, Hyper, SysctlExt};
+
+/// How long a guest may take to come up, and to end, ns of dom0's clock.
+const PATIENCE: u64 = 20 * SECOND;
+/// How often a guest is looked at that is about to end, ns.
+const LOOK: u64 = 50_000;
+/// Ports that are asked for to see which are free.
+const PORTS: usize = 8;
+/// Other guests are attended to after so many cycles.
+const ATTEND: u64 = 16;
+
+/// How a cycle ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The domain ends itself.
+    Crashes,
+    /// It is destroyed while it runs, on all its vCPUs unless it takes them down itself.
+    Destroyed { all_up: bool },
+    /// It is destroyed before it ever ran.
+    Unborn,
+}
+
+/// What the kernel is told, how that ends, and how it is called.
+const WAYS: [(&str, Way, &str); 6] = [
+    ("trap", Way::Crashes, "by an exception without a handler"),
+    ("shutdown", Way::Crashes, "by its own word"),
+    ("spin", Way::Destroyed { all_up: true }, "while it computed"),
+    (
+        "long",
+        Way::Destroyed { all_up: true },
+        "amid long hypercalls",
+    ),
+    (
+        "plug",
+        Way::Destroyed { all_up: false },
+        "while vCPUs went down and up",
+    ),
+    ("none", Way::Unborn, "before it ran"),
+];
+
+/// What must come back.
+#[derive(Debug, PartialEq, Eq)]
+struct Books {
+    free_pages: u64,
+    /// The lowest free ports of dom0.
+    ports: Vec<u32>,
+}
+
+impl Books {
+    fn of<H: Hyper>(hyper: &mut H) -> Result<Self, Error> {
+        let mut ports = Vec::new();
+        for _ in 0..PORTS {
+            ports.push(hyper.alloc_unbound(DOMID_SELF)?);
+        }
+        for port in &ports {
+            hyper.close_port(*port)?;
+        }
+        let free_pages = hyper.physinfo()?.free_pages;
+        Ok(Books { free_pages, ports })
+    }
+}
+
+/// What all cycles are made from, and what they took.
+struct Mould {
+    config: DomainConfig,
+    kernel: Vec<u8>,
+    ramdisk: Vec<u8>,
+    /// Time spent so far, ns: building, until all vCPUs run, until the end, taking apart.
+    spent: [u64; 4],
+}
+
+pub(super) fn crash_test<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let [name, cycles] = args else {
+        return Err(Failure::Usage);
+    };
+    let cycles: u64 = cycles.parse().map_err(|_| Failure::Usage)?;
+    let mut mould = shell.mould(name)?;
+    shell.attend_guests();
+    let before = Books::of(&mut shell.system)?;
+    let begun = shell.system.now();
+    let mut ends = [0_u64; WAYS.len()];
+    for cycle in 0..cycles {
+        let way = (cycle % WAYS.len() as u64) as usize;
+        let done = shell.cycle(&mut mould, cycle, way);
+        done.map_err(|error| error.during(format!("cycle {cycle} ({})", WAYS[way].0)))?;
+        ends[way] += 1;
+        if cycle % ATTEND == 0 {
+            shell.attend_guests();
+        }
+    }
+    let took = shell.system.now().saturating_sub(begun);
+    let after = Books::of(&mut shell.system)?;
+    if after != before {
+        return Err(Failure::refused(format!(
+            "not everything came back: {before:?} before, {after:?} afterwards"
+        )));
+    }
+    let each = mould.spent.map(|ns| tenths(ns * 10 / cycles.max(1)));
+    let mut text = format!(
+        "{cycles} cycles in {} ms; {} pages are free and port {} is the next, as before\n  \
+         ms for each: {} to build, {} to start, {} to end, {} to take apart\n",
+        took / 1_000_000,
+        after.free_pages,
+        after.ports[0],
+        each[0],
+        each[1],
+        each[2],
+        each[3],
+    );
+    for (count, (_, _, how)) in ends.iter().zip(WAYS) {
+        text += &format!("  {count} ended {how}\n");
+    }
+    shell.print(&text);
+    Ok(())
+}
+
+/// Nanoseconds, ten times over, as milliseconds.
+fn tenths(ns: u64) -> String {
+    let tenths = ns / 1_000_000;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+impl<S: Host> Shell<S> {
+    fn mould(&mut self, name: &str) -> Result<Mould, Error> {
+        let config = self.read_config(name, "")?;
+        let kernel = self.read_file(&config.kernel)?;
+        let ramdisk = match &config.ramdisk {
+            Some(path) => self.read_file(path)?,
+            None => Vec::new(),
+        };
+        Ok(Mould {
+            config,
+            kernel,
+            ramdisk,
+            spent: [0; 4],
+        })
+    }
+
+    /// One life from creation to the end of every trace of it.
+    fn cycle(&mut self, mould: &mut Mould, cycle: u64, way: usize) -> Result<(), Error> {
+        let mut config = mould.config.clone();
+        let (told, way, _) = WAYS[way];
+        let who = cycle / WAYS.len() as u64 % u64::from(config.vcpus);
+        let mut words: Vec<String> = Vec::new();
+        words.extend((!config.command_line.is_empty()).then(|| config.command_line.clone()));
+        words.push(format!("cycle={told} who={who}"));
+        config.command_line = words.join(" ");
+        let vcpus = config.vcpus;
+        let now = self.system.now();
+        let made =
+            self.domains
+                .create(&mut self.system, config, &mould.kernel, &mould.ramdisk, now);
+        let domain = made?;
+        let built = self.system.now();
+        let lived = self.live(domain, way, vcpus, cycle);
+        let log = self.last_words(domain);
+        let ended = self.system.now();
+        self.domains.destroy(&mut self.system, domain)?;
+        let gone = self.system.now();
+        let started = lived.as_ref().copied().unwrap_or(ended);
+        let times = [now, built, started, ended, gone];
+        for (spent, pair) in mould.spent.iter_mut().zip(times.windows(2)) {
+            *spent += pair[1].saturating_sub(pair[0]);
+        }
+        lived.map_err(|error| error.during(format!("it said `{log}`")))?;
+        match self.system.domain_info(domain)? {
+            None => Ok(()),
+            Some(left) => Err(Error::Refused(format!(
+                "domain {domain} is still there, with {} pages",
+                left.tot_pages
+            ))),
+        }
+    }
+
+    /// From the start to the end, or shortly before it. Gives when all vCPUs ran.
+    fn live(&mut self, domain: domid_t, way: Way, vcpus: u32, cycle: u64) -> Result<u64, Error> {
+        if way == Way::Unborn {
+            return Ok(self.system.now());
+        }
+        self.system.unpause_domain(domain)?;
+        self.wait_for_ping(domain)?;
+        let started = self.system.now();
+        if way == Way::Crashes {
+            self.wait_for_crash(domain)?;
+        }
+        let up = self.info_of(domain)?.nr_online_vcpus;
+        if up != vcpus && way != (Way::Destroyed { all_up: false }) {
+            return Err(Error::Refused(format!("{up} vCPUs are up, not {vcpus}")));
+        }
+        // Not at the same moment each time.
+        for _ in 0..cycle % 13 {
+            self.system.physinfo()?;
+        }
+        Ok(started)
+    }
+
+    fn wait_for_ping(&mut self, domain: domid_t) -> Result<(), Error> {
+        let deadline = self.system.now() + PATIENCE;
+        while self.system.now() < deadline {
+            let Some(link) = self.domains.guest(domain)?.store.as_mut() else {
+                break;
+            };
+            if S::Control::answer_ping(&mut link.page) {
+                return Ok(());
+            }
+            let port = link.port;
+            self.system.wait_event(port, TICK);
+        }
+        Err(Error::Refused("it did not start its vCPUs".into()))
+    }
+
+    fn wait_for_crash(&mut self, domain: domid_t) -> Result<(), Error> {
+        let deadline = self.system.now() + PATIENCE;
+        loop {
+            match End::of(self.info_of(domain)?.flags) {
+                Some(End::Crash) => return Ok(()),
+                Some(end) => {
+                    let how = end.describe();
+                    return Err(Error::Refused(format!("it {how}, it did not crash")));
+                }
+                None if self.system.now() > deadline => {
+                    return Err(Error::Refused("it did not crash".into()));
+                }
+                None => self.system.sleep(LOOK),
+            }
+        }
+    }
+
+    /// What it said, for the one who reads of its failure.
+    fn last_words(&mut self, domain: domid_t) -> String {
+        let Ok(guest) = self.domains.guest(domain) else {
+            return String::new();
+        };
+        match guest.drain_console(&mut self.system) {
+            Ok(said) => String::from_utf8_lossy(&said).into_owned(),
+            Err(error) => format!("{error}"),
+        }
+    }
+}

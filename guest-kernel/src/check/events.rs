@@ -36,7 +36,7 @@ pub(super) fn alloc(dom: u16, remote_dom: u16) -> HvResult<u32> {
     op(EVTCHNOP_alloc_unbound, &mut arg).map(|_| arg.port)
 }
 
-fn bind(remote_dom: u16, remote_port: u32) -> HvResult<u32> {
+pub(super) fn bind(remote_dom: u16, remote_port: u32) -> HvResult<u32> {
     let mut arg = evtchn_bind_interdomain {
         remote_dom,
         _pad0: [0; 2],

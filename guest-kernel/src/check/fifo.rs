@@ -1,10 +1,13 @@
 //! Event channels, FIFO form: its calls, the words and queues that a guest then sees, and the way
 //! back. That way is a reset, which closes the kernel's own ports too: these checks come last.
 
-use super::events::{alloc, bind_ipi, close, op, outcome, send, unmask, upcall_flag};
+use super::events::{
+    alloc as alloc_unbound, bind_ipi, close, op, outcome, send, unmask, upcall_flag,
+};
 use super::page::*;
 use super::{Check, Report};
 use crate::hypercall::HvResult;
+use alloc::vec::Vec;
 use hypercall_abi::event_channel::*;
 use hypercall_abi::xen::DOMID_SELF;
 
@@ -13,6 +16,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("fifo_control", control),
     ("fifo_masks", masks),
     ("fifo_ports", ports),
+    ("fifo_many", many),
     // Real Xen repeats what was pending at one switch at every later one: this is the last.
     ("fifo_queues", queues),
     ("fifo_reset", reset),
@@ -47,19 +51,26 @@ fn prioritise(port: u32, priority: u32) -> HvResult {
     )
 }
 
-/// The array and the control block of a domain in this form.
-struct Fifo {
-    array: Page,
+/// Ports whose words are on one page.
+const PER_PAGE: usize = 1024;
+
+/// The arrays and the control block of a domain in this form.
+pub(super) struct Fifo {
+    arrays: Vec<Page>,
     block: Page,
 }
 
 impl Fifo {
-    fn begin(r: &mut Report) -> Option<Self> {
+    /// Enters the form, with words for so many pages of ports.
+    pub(super) fn begin(r: &mut Report, pages: usize) -> Option<Self> {
         let fifo = Self {
-            array: Page::new(),
+            arrays: (0..pages).map(|_| Page::new()).collect(),
             block: Page::new(),
         };
-        let begun = init(fifo.block.mfn(), 0, 0).and_then(|_| expand(fifo.array.mfn()));
+        let mut begun = init(fifo.block.mfn(), 0, 0).map(u64::from);
+        for array in &fifo.arrays {
+            begun = begun.and_then(|_| expand(array.mfn()));
+        }
         if begun.is_err() {
             r.result("begin", begun);
             return None;
@@ -77,11 +88,23 @@ impl Fifo {
         page.write(i / 2, other | u64::from(value) << shift);
     }
 
-    fn word(&self, port: u32) -> u32 {
-        Self::half(&self.array, port as usize)
+    /// The page and the place of a port's word.
+    fn place(&self, port: u32) -> (&Page, usize) {
+        let port = port as usize;
+        (&self.arrays[port / PER_PAGE], port % PER_PAGE)
     }
 
-    fn ready(&self) -> u32 {
+    pub(super) fn word(&self, port: u32) -> u32 {
+        let (page, i) = self.place(port);
+        Self::half(page, i)
+    }
+
+    fn set_word(&self, port: u32, word: u32) {
+        let (page, i) = self.place(port);
+        Self::set_half(page, i, word);
+    }
+
+    pub(super) fn ready(&self) -> u32 {
         Self::half(&self.block, 0)
     }
 
@@ -111,7 +134,7 @@ impl Fifo {
                     word >> 28
                 ));
                 let left = word & !(PENDING | LINKED | EVTCHN_FIFO_LINK_MASK);
-                Self::set_half(&self.array, port as usize, left);
+                self.set_word(port, left);
                 port = word & EVTCHN_FIFO_LINK_MASK;
             }
         }
@@ -148,7 +171,7 @@ fn control(r: &mut Report) {
     ] {
         r.line(format_args!("{key}={}", outcome(init(gfn, offset, vcpu))));
     }
-    let port = alloc(DOMID_SELF, DOMID_SELF).unwrap_or(0);
+    let port = alloc_unbound(DOMID_SELF, DOMID_SELF).unwrap_or(0);
     let bits = init(page.mfn(), 4096 - 72, 0);
     r.line(format_args!("init={}", Shown(bits.map(u64::from))));
     r.line(format_args!("again={}", outcome(init(page.mfn(), 0, 0))));
@@ -165,7 +188,9 @@ fn control(r: &mut Report) {
 fn queues(r: &mut Report) {
     let early = bind_ipi(0).unwrap_or(0);
     r.result("send_early", send(early));
-    let Some(fifo) = Fifo::begin(r) else { return };
+    let Some(fifo) = Fifo::begin(r, 1) else {
+        return;
+    };
     let mut ports = [early; 6];
     for port in &mut ports[1..] {
         *port = bind_ipi(0).unwrap_or(0);
@@ -189,10 +214,12 @@ fn queues(r: &mut Report) {
 }
 
 fn masks(r: &mut Report) {
-    let Some(fifo) = Fifo::begin(r) else { return };
+    let Some(fifo) = Fifo::begin(r, 1) else {
+        return;
+    };
     let port = bind_ipi(0).unwrap_or(0);
     r.line(format_args!("fresh={:#x}", fifo.word(port) >> 28));
-    Fifo::set_half(&fifo.array, port as usize, MASKED);
+    fifo.set_word(port, MASKED);
     r.result("send_masked", send(port));
     r.line(format_args!("masked={:#x}", fifo.word(port) >> 28));
     fifo.take(r, "masked", &[port]);
@@ -208,7 +235,9 @@ fn masks(r: &mut Report) {
 /// Ports beyond those of the two-level form, one that waits for its word, and one closed while in
 /// a queue.
 fn ports(r: &mut Report) {
-    let Some(fifo) = Fifo::begin(r) else { return };
+    let Some(fifo) = Fifo::begin(r, 1) else {
+        return;
+    };
     let (first, second) = (bind_ipi(0).unwrap_or(0), bind_ipi(0).unwrap_or(0));
     r.result("send_first", send(first));
     r.result("close_linked", close(first));
@@ -241,6 +270,126 @@ fn ports(r: &mut Report) {
         upcall_flag()
     ));
     r.result("end", end());
+}
+
+/// Ports that [`many`] binds, far more than the two-level form has.
+const MANY: usize = 10_500;
+
+/// What came out of the queues.
+#[derive(Default)]
+struct Taken {
+    ports: usize,
+    /// Of these, beyond the last port of the two-level form.
+    high: usize,
+    twice: usize,
+    wrong_queue: usize,
+    /// Before one that was sent to earlier, in the same queue.
+    early: usize,
+}
+
+/// Events for more than ten thousand ports at once, of all priorities: each is delivered once, in
+/// its queue, in the order of sending.
+fn many(r: &mut Report) {
+    let Some(fifo) = Fifo::begin(r, MANY / PER_PAGE + 1) else {
+        return;
+    };
+    // What real Xen repeats of an earlier switch.
+    fifo.empty(&[], |_| 0);
+    let mut ports = Vec::new();
+    while ports.len() < MANY {
+        match bind_ipi(0) {
+            Ok(port) => ports.push(port),
+            Err(_) => break,
+        }
+    }
+    let last = ports.last().copied().unwrap_or(0);
+    let steps = ports.windows(2).filter(|pair| pair[1] == pair[0] + 1);
+    r.line(format_args!(
+        "bound={} high={} in_a_row={}",
+        ports.len(),
+        last as usize >= EVTCHN_2L_NR_CHANNELS,
+        steps.count()
+    ));
+    let queue = |port: u32| port % 16;
+    let done = |results: &mut dyn Iterator<Item = HvResult>| results.filter(Result::is_ok).count();
+    let changed = done(&mut ports.iter().map(|&port| prioritise(port, queue(port))));
+    r.line(format_args!("prioritised={changed}"));
+    // Not in the order of their numbers, and each twice.
+    let order = || ports.iter().rev().step_by(2).chain(ports.iter().step_by(2));
+    let order: Vec<u32> = order().copied().collect();
+    for key in ["sent", "sent_again"] {
+        let sent = done(&mut order.iter().map(|&port| send(port)));
+        r.line(format_args!("{key}={sent} ready={:#x}", fifo.ready()));
+    }
+    let taken = fifo.empty(&order, queue);
+    r.line(format_args!(
+        "taken={} high={} twice={} wrong_queue={} early={} left={}",
+        taken.ports,
+        taken.high,
+        taken.twice,
+        taken.wrong_queue,
+        taken.early,
+        ports
+            .iter()
+            .filter(|&&p| fifo.word(p) & PENDING != 0)
+            .count()
+    ));
+    high_pair(r, &fifo);
+    let closed = done(&mut ports.iter().step_by(2).map(|&port| close(port)));
+    r.line(format_args!("closed={closed}"));
+    let again = bind_ipi(0);
+    r.line(format_args!(
+        "lowest_again={}",
+        again.ok() == ports.first().copied()
+    ));
+    r.result("end", end());
+}
+
+impl Fifo {
+    /// Takes what is in all queues; `order` is that of sending, `queue` where a port belongs.
+    fn empty(&self, order: &[u32], queue: impl Fn(u32) -> u32) -> Taken {
+        let mut taken = Taken::default();
+        let mut sent_at = alloc::vec![usize::MAX; self.arrays.len() * PER_PAGE];
+        for (at, &port) in order.iter().enumerate() {
+            sent_at[port as usize] = at;
+        }
+        for number in 0..16 {
+            let (mut port, mut before) = (Self::half(&self.block, 2 + number as usize), 0);
+            for _ in 0..=order.len().max(PER_PAGE) {
+                if port == 0 {
+                    break;
+                }
+                let word = self.word(port);
+                let at = core::mem::replace(&mut sent_at[port as usize], usize::MAX);
+                taken.ports += 1;
+                taken.high += usize::from(port as usize >= EVTCHN_2L_NR_CHANNELS);
+                taken.twice += usize::from(at == usize::MAX);
+                taken.wrong_queue += usize::from(queue(port) != number);
+                taken.early += usize::from(at < before);
+                before = at;
+                self.set_word(port, word & !(PENDING | LINKED | EVTCHN_FIFO_LINK_MASK));
+                port = word & EVTCHN_FIFO_LINK_MASK;
+            }
+        }
+        Self::set_half(&self.block, 0, 0);
+        super::events::clear_upcall();
+        taken
+    }
+}
+
+/// A channel of which both ends are beyond the ports of the two-level form.
+fn high_pair(r: &mut Report, fifo: &Fifo) {
+    let near = alloc_unbound(DOMID_SELF, DOMID_SELF).unwrap_or(0);
+    let far = super::events::bind(DOMID_SELF, near).unwrap_or(0);
+    let high = |port: u32| port as usize >= EVTCHN_2L_NR_CHANNELS;
+    r.line(format_args!("pair_high={},{}", high(near), high(far)));
+    fifo.take(r, "pair_bound", &[near, far]);
+    for (key, from) in [("near", near), ("far", far)] {
+        r.line(format_args!("pair_{key}_send={}", Shown(send(from))));
+        fifo.take(r, key, &[near, far]);
+    }
+    r.line(format_args!("pair_close={}", Shown(close(near))));
+    r.line(format_args!("pair_left={}", Shown(close(far))));
 }
 
 fn reset(r: &mut Report) {

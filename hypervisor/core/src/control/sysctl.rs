@@ -46,6 +46,14 @@ const MOST_KEYS: usize = 8;
 // Never inlined: its frame must not be the dispatcher's, nor its callers' in a multicall.
 #[inline(never)]
 pub fn sysctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
+    let result = command(cx, arg);
+    if result != Err(Stop::Retry) {
+        cx.end_progress();
+    }
+    result
+}
+
+fn command<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     let mut op: xen_sysctl = copy_in(cx.m(), arg)?;
     if op.interface_version != XEN_SYSCTL_INTERFACE_VERSION {
         return Err(Errno::EACCES.into());

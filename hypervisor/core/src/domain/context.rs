@@ -191,6 +191,10 @@ fn release<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, index: usize) -> Result
     let walk = &mut cx.vcpu.walk;
     // The queue has room for what a call leaves.
     walk::forget_verdict(cx.hv, walk);
+    if !walk.is_idle() && walk.slot != dom.slot {
+        // Another domain's tables: they end under its lock, before the call is made again.
+        return Err(Stop::Retry);
+    }
     walk::finish(cx.hv, dom, walk, &mut cx.budget)?;
     with_vcpu(dom, index, |vcpu| {
         put_pages(cx.hv, &mut vcpu.arch.gdt);
@@ -248,11 +252,15 @@ pub(crate) fn load<M: Machine>(
 ) -> Result<(), Stop> {
     let result = go_on(cx, dom, index, va);
     if !matches!(result, Ok(()) | Err(Stop::Retry)) {
+        cx.end_progress();
         let state = dom.lock();
-        if !state.vcpus.get(index).is_some_and(|v| v.initialised) {
-            // What is left of it comes before the caller's next call.
-            let _ = release(cx, dom, index);
+        if !state.vcpus.get(index).is_some_and(|v| v.initialised)
+            && release(cx, dom, index) == Err(Stop::Retry)
+            && cx.vcpu.walk.slot != dom.slot
+        {
+            return Err(Stop::Retry);
         }
+        // What is left of it comes before the caller's next call.
     }
     result
 }

@@ -391,16 +391,15 @@ fn finish_walk<M: Machine>(
     vcpu: &mut VcpuBox,
     budget: &mut Budget,
 ) -> Progress {
-    if vcpu.walk.is_idle() {
-        return Progress::Done;
+    while !vcpu.walk.is_idle() {
+        let tables_of = hv.domains.slot(vcpu.walk.slot);
+        let _guard = tables_of.lock();
+        if crate::pv::walk::finish(hv, tables_of, &mut vcpu.walk, budget).is_err() {
+            return Progress::More;
+        }
+        crate::pv::walk::forget_verdict(hv, &mut vcpu.walk);
     }
-    crate::pv::walk::forget_verdict(hv, &mut vcpu.walk);
-    let tables_of = hv.domains.slot(vcpu.walk.slot);
-    let _guard = tables_of.lock();
-    match crate::pv::walk::finish(hv, tables_of, &mut vcpu.walk, budget) {
-        Ok(()) => Progress::Done,
-        Err(_) => Progress::More,
-    }
+    Progress::Done
 }
 
 /// Unpins and gives up every frame the domain still holds. Frames that others have mapped stay

@@ -24,7 +24,7 @@ pub fn memory_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> Hypercal
     let result = operation(cx, cmd, arg);
     if !matches!(result, Err(Stop::Retry)) {
         // One that was refused when it was made again is over: the next begins at its beginning.
-        cx.resume_at();
+        cx.end_progress();
     }
     if cx.vcpu.unfinished.is_some() && !matches!(result, Err(Stop::Retry)) {
         // Nobody goes on with it: the call was refused when it was made again.

@@ -236,7 +236,7 @@ fn with_tables<M: Machine>(
     call: impl FnOnce(&mut Cx<'_, M>) -> HypercallResult,
 ) -> HypercallResult {
     if !cx.vcpu.walk.is_idle() {
-        finish_walk(cx.hv, cx.vcpu, &mut cx.budget)?;
+        end_former_walk(cx)?;
     }
     let result = call(cx);
     if !cx.vcpu.walk.is_idle() && result != Err(Stop::Retry) {
@@ -322,7 +322,23 @@ pub fn hypercall<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
     }
 }
 
-/// Page-table work that an earlier call left over comes first.
+/// Page-table work that an earlier call left over comes first, and what it came to is for nobody
+/// but that call made again.
+///
+/// # Errors
+/// `Retry` when it has not come to its end.
+#[cold]
+#[inline(never)]
+fn end_former_walk<M: Machine>(cx: &mut Cx<'_, M>) -> Result<(), Stop> {
+    finish_walk(cx.hv, cx.vcpu, &mut cx.budget)?;
+    if !cx.goes_on() {
+        walk::forget_verdict(cx.hv, &mut cx.vcpu.walk);
+        finish_walk(cx.hv, cx.vcpu, &mut cx.budget)?;
+    }
+    Ok(())
+}
+
+/// Ends page-table work in progress, under the lock of the domain whose tables they are.
 ///
 /// # Errors
 /// `Retry` when it has not come to its end.

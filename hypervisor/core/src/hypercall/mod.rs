@@ -92,6 +92,20 @@ impl<'a, M: Machine> Cx<'a, M> {
         }
     }
 
+    /// The call has ended, or is refused before it looks for progress of an earlier run: none is left to
+    /// the next call with the same arguments.
+    #[inline]
+    pub fn end_progress(&mut self) {
+        self.resume_at();
+    }
+
+    /// Whether the call in progress is one that was interrupted, made again.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        let interrupted = &self.vcpu.continuation[usize::from(self.depth & 1)];
+        interrupted.is_some_and(|c| c.call == (self.number, self.args()))
+    }
+
     /// Uses `units` for something that is done in one piece: only if all of them are left, or else in
     /// an entry of its own, where nothing was done before.
     ///

@@ -68,6 +68,10 @@ pub fn multicall<M: Machine>(cx: &mut Cx<'_, M>, list: u64, count: u64) -> Hyper
     let mut next = cx.resume_at();
     cx.depth = 1;
     let outcome = run(cx, &entries, &mut next);
+    if cx.vcpu.continuation[1].is_some() && outcome != Err(Stop::Retry) {
+        // Of an entry that is not there any more.
+        cx.end_progress();
+    }
     (cx.number, cx.depth) = (outer, 0);
     if outcome == Err(Stop::Retry) {
         cx.suspend_at(next);
@@ -101,7 +105,10 @@ fn run<M: Machine>(
         }
         let value = match dispatch::inner_call(cx) {
             Ok(value) => value,
-            Err(Stop::Err(e)) => e.negated(),
+            Err(Stop::Err(e)) => {
+                cx.end_progress();
+                e.negated()
+            }
             Err(stop) => return Err(stop),
         };
         put_result(cx, at, value as u64)?;

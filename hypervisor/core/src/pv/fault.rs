@@ -6,9 +6,11 @@ use super::store::{Operation, Store, decode};
 use super::update::{AccessedDirty, Parties};
 use super::walk;
 use crate::addr::{ENTRIES, Mfn, table_index};
+use crate::domain::Domain;
 use crate::error::{Errno, Stop};
 use crate::frame::word::Owner;
 use crate::hypercall::Budget;
+use crate::hypercall::dispatch::finish_walk;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::trap::code::Code;
@@ -52,8 +54,12 @@ fn table_store<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, cr2: u64) -> boo
     if store.width == 8 && cr2 & 7 != 0 {
         return false;
     }
+    // What is left over may be work on another domain's tables; a retry runs the instruction again.
+    if !vcpu.walk.is_idle() && !ends_walk(hv, vcpu) {
+        return true;
+    }
     let _guard = dom.lock();
-    if store.operation == Operation::Move && vcpu.walk.is_idle() {
+    if store.operation == Operation::Move {
         // As the quick form of `mmu_update` does it.
         let value = store.operand.value(&vcpu.regs);
         let index = entry_index(cr2);
@@ -63,11 +69,18 @@ fn table_store<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, cr2: u64) -> boo
             return true;
         }
     }
-    match perform(hv, vcpu, &store, (table, cr2), Parties::own(dom)) {
+    match perform(hv, vcpu, &store, (table, cr2), dom) {
         // A retry runs the instruction again.
         Ok(()) | Err(Stop::Retry | Stop::Err(Errno::EAGAIN)) => true,
         Err(_) => false,
     }
+}
+
+/// Ends page-table work that is in progress as far as one entry may; whether that was all.
+#[cold]
+#[inline(never)]
+fn ends_walk<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) -> bool {
+    finish_walk(hv, vcpu, &mut Budget::new(hv.machine.budget())).is_ok()
 }
 
 /// Which entry of its table is at `va`.
@@ -75,29 +88,28 @@ const fn entry_index(va: u64) -> usize {
     (va as usize >> 3) & (ENTRIES - 1)
 }
 
-/// Any store, in whatever state the vCPU's page-table work is.
+/// Any store, where no page-table work is in progress.
 #[inline(never)]
 fn perform<M: Machine>(
     hv: &Hypervisor<M>,
     vcpu: &mut Vcpu,
     store: &Store,
     (table, cr2): (Mfn, u64),
-    parties: Parties<'_>,
+    dom: &Domain,
 ) -> Result<(), Stop> {
     let mut budget = Budget::new(hv.machine.budget());
     let work = &mut vcpu.walk;
-    walk::finish(hv, parties.table, work, &mut budget)?;
     let old = hv.machine.read_entry(table, entry_index(cr2));
     let effect = store.effect(&vcpu.regs, old, (cr2 & 7) as u32);
     if let Some(new) = effect.value {
         let at = table.addr() | (cr2 & 0xff8);
         let exact = AccessedDirty::Unchanged(old);
-        hv.update_entry(parties, at, new, exact, (work, &mut budget))?;
+        hv.update_entry(Parties::own(dom), at, new, exact, (work, &mut budget))?;
     }
     effect.apply(&mut vcpu.regs, old);
     store.advance(&mut vcpu.regs);
     // What the old entry leaves behind may outlast the budget; it ends before the next hypercall.
-    let _ = walk::finish(hv, parties.table, work, &mut budget);
+    let _ = walk::finish(hv, dom, work, &mut budget);
     Ok(())
 }
 

@@ -168,6 +168,10 @@ fn put_last<M: Machine>(hv: &Hypervisor<M>, table: Mfn, walk: &mut Walk) {
         return;
     };
     if let Some(slot) = hv.frames.owner(table).slot() {
+        debug_assert!(
+            slot == walk.slot || walk.stack.is_empty() && walk.queue.is_empty(),
+            "work on two domains' tables at once"
+        );
         walk.slot = slot;
     }
     if walk.queue.try_push((table, level)).is_err() {
@@ -247,6 +251,7 @@ fn finish_some<M: Machine>(
     walk: &mut Walk,
     budget: &mut Budget,
 ) -> Result<(), Stop> {
+    debug_assert_eq!(walk.slot, dom.slot, "another domain's lock is held");
     loop {
         if walk.stack.is_empty() {
             let Some((table, level)) = walk.queue.pop() else {
@@ -263,8 +268,13 @@ fn finish_some<M: Machine>(
     }
 }
 
-/// Forgets a result that the hypercall did not pick up, giving up the use it stands for.
+/// Forgets a result that the hypercall did not pick up, giving up the use it stands for; but not yet
+/// while there is work on another domain's tables, for all that is in progress is one domain's.
 pub(crate) fn forget_verdict<M: Machine>(hv: &Hypervisor<M>, walk: &mut Walk) {
+    let slot = walk.verdict.and_then(|v| hv.frames.owner(v.table).slot());
+    if slot != Some(walk.slot) && !(walk.stack.is_empty() && walk.queue.is_empty()) {
+        return;
+    }
     if let Some(verdict) = walk.verdict.take()
         && verdict.result.is_ok()
     {

@@ -63,7 +63,14 @@ pub fn set_gdt<M: Machine>(cx: &mut Cx<'_, M>, frames: u64, entries: u64) -> Hyp
     let list = GuestSlice::<u64>::new(frames, count)?;
     let mut named = Pages::new();
     for index in 0..count {
-        named.push(Mfn(list.read(cx.m(), index)?));
+        match list.read(cx.m(), index) {
+            Ok(mfn) => named.push(Mfn(mfn)),
+            Err(e) => {
+                cx.end_progress();
+                put_pages(cx.hv, &mut cx.vcpu.arch.gdt_coming);
+                return Err(e.into());
+            }
+        }
     }
     take_pages(cx, &named)?;
     let arch = &mut cx.vcpu.arch;

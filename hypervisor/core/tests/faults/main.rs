@@ -8,6 +8,7 @@
 mod control;
 mod events;
 mod heap;
+mod left_over;
 mod operations;
 mod refusals;
 mod table;

@@ -66,6 +66,12 @@ fn stores(w: &mut World, code: &[u8], index: u64, rdx: u64) -> Way {
     Way::Exception(PF, STORE, va)
 }
 
+/// A store of an entry that maps a page.
+pub fn store_to_vacant_entry(w: &mut World) -> Way {
+    let page = spare(w, 1) << 12 | 7;
+    stores(w, &[0x48, 0x89, 0x10], VACANT, page)
+}
+
 /// The level-1 entry of the first page, in a table that nothing else is in.
 const FIRST: u64 = 0;
 /// An entry without a page.

@@ -143,19 +143,21 @@ impl Guest {
 }
 
 impl Guest {
-    fn call(&mut self, hv: &Hypervisor<FakeMachine>, (number, a): Call) -> i64 {
+    /// Makes a call as far as it comes in one entry; its result when it has ended.
+    fn enter(&mut self, hv: &Hypervisor<FakeMachine>, (number, a): Call) -> Option<i64> {
         const START: u64 = 0x1000;
-        for _ in 0..MOST_ENTRIES {
-            let r = &mut self.vcpu.regs;
-            (r.rax, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9) =
-                (number, a[0], a[1], a[2], a[3], a[4], a[5]);
-            r.rip = START;
-            dispatch::hypercall(hv, &mut self.vcpu);
-            if self.vcpu.regs.rip != START - 2 {
-                return self.vcpu.regs.rax as i64;
-            }
-        }
-        panic!("hypercall {number} makes no progress");
+        let r = &mut self.vcpu.regs;
+        (r.rax, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9) =
+            (number, a[0], a[1], a[2], a[3], a[4], a[5]);
+        r.rip = START;
+        dispatch::hypercall(hv, &mut self.vcpu);
+        let ended = self.vcpu.regs.rip != START - 2;
+        ended.then_some(self.vcpu.regs.rax as i64)
+    }
+
+    fn call(&mut self, hv: &Hypervisor<FakeMachine>, call: Call) -> i64 {
+        let result = (0..MOST_ENTRIES).find_map(|_| self.enter(hv, call));
+        result.unwrap_or_else(|| panic!("hypercall {} makes no progress", call.0))
     }
 
     fn trap(&mut self, hv: &Hypervisor<FakeMachine>, way: Way) -> i64 {
@@ -276,13 +278,8 @@ impl World {
     /// call, of other ways 0, and [`FAULTED`] or [`DIED`] where it came to that.
     pub fn run(&mut self, who: Caller, way: impl Into<Way>) -> i64 {
         let hv = self.hv;
+        self.switch_to(who);
         let guest = self.caller(who);
-        let arch = &guest.vcpu.arch;
-        let root = match guest.vcpu.mode {
-            Mode::Kernel => arch.kernel_root,
-            Mode::User => arch.user_root,
-        };
-        hv.machine.load_root(root.get().expect("it runs"));
         let way = way.into();
         let result = match way {
             Way::Call(call) => guest.call(hv, call),
@@ -302,6 +299,29 @@ impl World {
         } else {
             result
         }
+    }
+
+    fn switch_to(&mut self, who: Caller) {
+        let hv = self.hv;
+        let vcpu = &self.caller(who).vcpu;
+        let root = match vcpu.mode {
+            Mode::Kernel => vcpu.arch.kernel_root,
+            Mode::User => vcpu.arch.user_root,
+        };
+        hv.machine.load_root(root.get().expect("it runs"));
+    }
+
+    /// Makes a call with little budget, and goes on with it as long as `amid` does not say that this is
+    /// where to leave it: it has not ended then.
+    pub fn interrupt(&mut self, who: Caller, call: Call, amid: impl Fn(&Self) -> bool) {
+        self.switch_to(who);
+        self.hv.machine.set_budget(1);
+        while !amid(self) {
+            let hv = self.hv;
+            let ended = self.caller(who).enter(hv, call);
+            assert_eq!(ended, None, "there is more to it");
+        }
+        self.hv.machine.set_budget(Budget::FULL);
     }
 
     /// Ends page-table work that a call may leave for the next one.

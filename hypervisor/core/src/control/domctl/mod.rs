@@ -46,6 +46,14 @@ type Outcome = core::result::Result<Answer, Stop>;
 // Never inlined: its frame must not be the dispatcher's, nor its callers' in a multicall.
 #[inline(never)]
 pub fn domctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
+    let result = command(cx, arg);
+    if result != Err(Stop::Retry) {
+        cx.end_progress();
+    }
+    result
+}
+
+fn command<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     let mut op: xen_domctl = copy_in(cx.m(), arg)?;
     if op.interface_version != XEN_DOMCTL_INTERFACE_VERSION {
         return Err(Errno::EACCES.into());

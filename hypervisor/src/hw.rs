@@ -17,7 +17,7 @@ use crate::arch::percpu::{self, PerCpu};
 use crate::arch::{descriptors, fpu, guest_copy, ipi};
 use crate::layout::{DIRECT_MAP, PAGE};
 use crate::logging::Panic;
-use crate::{console, dump, heap, logging, own, power, stretches, time};
+use crate::{console, dump, heap, logging, own, power, stretches, time, watchdog};
 
 /// The hardware. Its state is in per-CPU data and in the modules that own it.
 pub(crate) struct Hw;
@@ -692,6 +692,14 @@ impl Machine for Hw {
         if own.replace_ldt_entries(0) {
             descriptors::load_ldt(own, 0);
         }
+    }
+
+    fn nmis(&self) -> u64 {
+        PerCpu::current().nmis()
+    }
+
+    fn try_out_watchdog(&self) {
+        watchdog::try_out();
     }
 
     fn console_write(&self, bytes: &[u8]) {

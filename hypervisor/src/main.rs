@@ -21,6 +21,7 @@ mod smp;
 mod start;
 mod stretches;
 mod time;
+mod watchdog;
 
 use core::sync::atomic::Ordering;
 

@@ -36,8 +36,13 @@ pub(crate) fn exception(regs: &Regs, cr2: u64) -> ! {
     let vector = regs.error_vector >> 32;
     if begin() {
         logging::line(format_args!(
-            "PANIC: exception {vector} ({}) in the hypervisor, on CPU {}",
+            "PANIC: exception {vector} ({}) in {}, on CPU {}",
             name(vector),
+            if regs.cs & 3 == 0 {
+                "the hypervisor"
+            } else {
+                "a guest"
+            },
             percpu::number()
         ));
         dump::registers(regs);
@@ -53,6 +58,7 @@ pub(crate) fn exception(regs: &Regs, cr2: u64) -> ! {
 fn name(vector: u64) -> &'static str {
     match vector {
         0 => "divide error",
+        2 => "watchdog: no interrupt for too long",
         3 => "breakpoint",
         6 => "invalid opcode",
         7 => "no FPU",

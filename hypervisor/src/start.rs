@@ -18,7 +18,7 @@ use crate::boot::memory::{FrameSet, Frames};
 use crate::boot::multiboot::{BootInfo, RAM};
 use crate::hw::{HW, Hw};
 use crate::layout::{DIRECT_MAP, PAGE};
-use crate::{Booted, console, give_up, heap, power, smp, time};
+use crate::{Booted, console, give_up, heap, power, smp, time, watchdog};
 
 /// dom0's kernel as an ELF image, and the frames that are free once it is copied.
 pub(crate) struct Kernel {
@@ -159,6 +159,9 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
         "Starting dom0 {} us after the first instruction",
         time::now() / 1000
     );
+    if booted.options.watchdog {
+        watchdog::start(booted.options.watchdog_timeout, hv.sched.cpus());
+    }
     smp::release(hv);
     entry::run()
 }

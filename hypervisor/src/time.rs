@@ -6,7 +6,7 @@ use hypervisor_core::platform::{Nanos, TscScale};
 
 use crate::acpi::Facts;
 use crate::arch::{apic, cpu};
-use crate::console;
+use crate::{console, watchdog};
 
 const NS_PER_S: u64 = 1_000_000_000;
 /// Frequency of ACPI's power-management timer, Hz.
@@ -243,6 +243,9 @@ const POLL_PERIOD: Nanos = 10_000_000;
 pub(crate) fn arm(mut deadline: Nanos) {
     if console::is_polled() {
         deadline = deadline.min(now() + POLL_PERIOD);
+    }
+    if watchdog::is_on() {
+        deadline = deadline.min(watchdog::due());
     }
     if deadline == Nanos::MAX {
         return apic::arm(None);

@@ -155,6 +155,10 @@ pub struct Options {
     pub scheduler: Kind,
     /// `noreboot`: a reboot request and a crash halt the machine.
     pub noreboot: bool,
+    /// `watchdog`: CPUs look after each other.
+    pub watchdog: bool,
+    /// `watchdog_timeout=`: how long one may be stuck, seconds.
+    pub watchdog_timeout: u32,
     /// Options that were ignored.
     pub reports: ArrayVec<Report, MAX_REPORTS>,
     /// Further ignored options, not kept.
@@ -172,6 +176,8 @@ impl Default for Options {
             dom0_vcpus: VcpuRange::default(),
             scheduler: Kind::default(),
             noreboot: false,
+            watchdog: false,
+            watchdog_timeout: 5,
             reports: ArrayVec::new_const(),
             reports_lost: 0,
         }
@@ -217,7 +223,11 @@ impl Options {
             self.noreboot = boolean(value)? != negated;
             return Ok(());
         }
-        let known: [&[u8]; 7] = [
+        if name == b"watchdog" {
+            self.watchdog = boolean(value)? != negated;
+            return Ok(());
+        }
+        let known: [&[u8]; 8] = [
             b"console",
             b"com1",
             b"loglvl",
@@ -225,6 +235,7 @@ impl Options {
             b"dom0_mem",
             b"dom0_max_vcpus",
             b"sched",
+            b"watchdog_timeout",
         ];
         if !known.contains(&name) {
             return Err("unknown option");
@@ -241,6 +252,7 @@ impl Options {
             b"loglvl" => self.loglvl = log_level(value)?,
             b"guest_loglvl" => self.guest_loglvl = log_level(value)?,
             b"sched" => self.scheduler = scheduler(value)?,
+            b"watchdog_timeout" => self.watchdog_timeout = seconds(value)?,
             b"dom0_mem" => self.dom0_mem = dom0_memory(value)?,
             _ => self.dom0_vcpus = vcpu_range(value)?,
         }
@@ -353,6 +365,14 @@ fn dom0_memory(value: &[u8]) -> Parsed<Dom0Memory> {
         }
     }
     Ok(memory)
+}
+
+/// Seconds, up to an hour.
+fn seconds(value: &[u8]) -> Parsed<u32> {
+    match number(value) {
+        Some(n @ 1..=3600) => Ok(n as u32),
+        _ => Err("malformed or impossible number of seconds (1 to 3600)"),
+    }
 }
 
 /// `[-]size`, `percent%`, or `[-]size+percent%`.
@@ -469,6 +489,20 @@ mod tests {
 
     fn bytes(bytes: i64) -> Option<Amount> {
         Some(Amount { bytes, percent: 0 })
+    }
+
+    #[test]
+    fn watchdog() {
+        let of = |line: &str| {
+            let options = parse(line.as_bytes());
+            let ignored = options.reports.len();
+            (options.watchdog, options.watchdog_timeout, ignored)
+        };
+        assert_eq!(of(""), (false, 5, 0));
+        assert_eq!(of("watchdog watchdog_timeout=30"), (true, 30, 0));
+        assert_eq!(of("watchdog no-watchdog"), (false, 5, 0));
+        assert_eq!(of("watchdog=maybe watchdog_timeout=0"), (false, 5, 2));
+        assert_eq!(of("watchdog_timeout watchdog_timeout=3601"), (false, 5, 2));
     }
 
     #[test]

@@ -313,6 +313,12 @@ pub trait Machine: Sync + Sized + 'static {
     /// CPU has nothing to run. Afterwards what the vCPU that ran here held may be freed.
     fn unload_vcpu(&self);
 
+    // ---- the machine itself ---------------------------------------------------------------------
+    /// Non-maskable interrupts of this CPU so far.
+    fn nmis(&self) -> u64;
+    /// Leaves this CPU stuck, interrupts off, if there is a watchdog to notice; else does nothing.
+    fn try_out_watchdog(&self);
+
     // ---- console and end of the machine --------------------------------------------------------
     /// Writes to the console in order, whole.
     fn console_write(&self, bytes: &[u8]);

@@ -333,7 +333,7 @@ debug_entry:
     popq %rax
     iretq
 
-# NMI: counted; and how other CPUs make this one flush its TLB or halt, whatever it does. GS may be
+# NMI: counted; and how other CPUs make this one flush its TLB, halt, or show its registers, whatever it does. GS may be
 # anyone's, the stack lies in the CPU's window. A request that comes while this runs brings another
 # NMI behind the `iretq`.
 .balign 16
@@ -346,6 +346,8 @@ nmi_entry:
     incq {NMIS}(%rax)
     cmpq $0, {STOP}(%rax)
     jne 2f
+    cmpq $0, {SHOW}(%rax)
+    jne 4f
     movq {FLUSHES}(%rax), %rdx      # those asked for so far; then the flush, then the answer
     cmpq {FLUSHED}(%rax), %rdx
     je 1f
@@ -359,6 +361,12 @@ nmi_entry:
 2:  movq $1, {STOPPED}(%rax)
 3:  hlt
     jmp 3b
+4:  popq %rdx
+    popq %rcx
+    popq %rax
+    pushq $0
+    movl $2, 4(%rsp)
+    jmp fatal
 
 # Interrupts are taken from the `hlt` on; `from_hypervisor` notes them.
 .balign 16

@@ -15,7 +15,7 @@ use super::percpu::{EntryArea, PerCpu, Requests};
 use super::{apic, guest_copy};
 use crate::hw::HW;
 use crate::stretches::{self, Entry};
-use crate::{console, layout, panic};
+use crate::{console, layout, panic, watchdog};
 
 /// entry.S finds a vCPU's registers from the first one that it saves.
 const FIRST_REGISTER: usize = offset_of!(Regs, r15);
@@ -92,6 +92,7 @@ global_asm!(
     FLUSHED = const REQUESTS + offset_of!(Requests, flushed),
     STOP = const REQUESTS + offset_of!(Requests, stop),
     STOPPED = const REQUESTS + offset_of!(Requests, stopped),
+    SHOW = const REQUESTS + offset_of!(Requests, show),
     WINDOW_SIZE = const layout::CPU_WINDOW_SIZE,
     hypercalls = sym HYPERCALLS,
     from_iret = sym from_iret,
@@ -345,7 +346,10 @@ pub(crate) fn wait(own: &PerCpu) -> u8 {
 /// Ends the interrupt at its controller and says what it meant.
 fn acknowledge(vector: u8) -> Irq {
     let irq = match vector {
-        apic::TIMER_VECTOR => Irq::Timer,
+        apic::TIMER_VECTOR => {
+            watchdog::tick();
+            Irq::Timer
+        }
         apic::KICK_VECTOR => Irq::Kick,
         apic::CONSOLE_VECTOR => {
             console::receive();

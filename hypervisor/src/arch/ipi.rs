@@ -81,6 +81,13 @@ pub(crate) fn flush(mask: CpuMask) {
     }
 }
 
+/// Has CPU `id` show its registers and end the machine.
+pub(crate) fn ask_for_registers(id: CpuId) {
+    let (apic_id, requests) = peer(id);
+    requests.show.store(1, Ordering::SeqCst);
+    apic::send_nmi(apic_id);
+}
+
 /// Halts all other CPUs for good, wherever they are: they may hold any lock.
 pub(crate) fn stop_others() {
     let me = percpu::number();

@@ -134,6 +134,8 @@ pub(crate) struct Requests {
     pub(crate) stop: AtomicU64,
     /// Not 0: halted.
     pub(crate) stopped: AtomicU64,
+    /// Not 0: show the registers, and end the machine.
+    pub(crate) show: AtomicU64,
     /// Not 0: the CPU looks at what other domains own, which they may wait for.
     pub(crate) looking: AtomicU64,
 }

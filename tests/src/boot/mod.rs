@@ -17,6 +17,7 @@ mod sensitive;
 mod smp;
 mod traces;
 mod two_sides;
+mod unwell;
 mod vcpus;
 mod write_xor_execute;
 mod xen_peer;
@@ -39,7 +40,7 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 22] = [
+pub const ALL: [BootTest; 23] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     fairness::TEST,
@@ -62,4 +63,5 @@ pub const ALL: [BootTest; 22] = [
     write_xor_execute::TEST,
     command_line::TEST,
     vcpus::TEST,
+    unwell::TEST,
 ];

@@ -12,7 +12,10 @@ use crate::sched::share::share;
 pub(super) fn pressed<M: Machine>(hv: &Hypervisor<M>, key: u8) {
     match key {
         b'h' => {
-            log::info!("keys: h this list, m memory, q domains, r CPU time, R restart the machine")
+            log::info!(
+                "keys: h this list, m memory, n NMIs, q domains, r CPU time, R restart the machine, \
+                 W try out the watchdog"
+            )
         }
         b'm' => log::info!(
             "memory: {} pages in all, {} free; {} bytes of the heap used",
@@ -20,11 +23,24 @@ pub(super) fn pressed<M: Machine>(hv: &Hypervisor<M>, key: u8) {
             hv.frames.free_frames(),
             hv.machine.heap_used()
         ),
+        b'n' => log::info!(
+            "NMIs on this CPU, {}: {}",
+            hv.machine.cpu(),
+            hv.machine.nmis()
+        ),
         b'q' => domains(hv),
         b'r' => cpu_time(hv),
         b'R' => {
             log::info!("restarting the machine: asked for by a debug key");
             hv.machine.shutdown(Shutdown::Reboot)
+        }
+        b'W' => {
+            log::info!(
+                "this CPU, {}, stops here if it is watched",
+                hv.machine.cpu()
+            );
+            hv.machine.try_out_watchdog();
+            log::info!("it is not watched");
         }
         _ => log::info!("no debug key {:?}; h lists them", char::from(key)),
     }

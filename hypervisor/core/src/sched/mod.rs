@@ -46,7 +46,7 @@ use account::Account;
 use cap::Cap;
 use heap::Unit;
 use policy::{Chosen, Kind};
-use queues::{PerCpu, Queues};
+use queues::{PerCpu, Queues, UNARMED};
 
 pub use run::{
     add_vcpu, pause_domain, pause_vcpu, remove_vcpu, requeue, settle, settle_domain,
@@ -378,6 +378,6 @@ pub fn leave<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu) -> Resume {
 /// This CPU's timer fired.
 pub fn timer_interrupt<M: Machine>(hv: &Hypervisor<M>, cpu: &mut Cpu) {
     let me = hv.sched.cpu(cpu.id);
-    me.armed.store(Nanos::MAX, Ordering::Relaxed);
+    me.armed.store(UNARMED, Ordering::Relaxed);
     me.resched.store(true, Ordering::Release);
 }

@@ -22,13 +22,15 @@ use crate::platform::{CpuId, Nanos};
 const SLACK: Nanos = 100_000;
 /// What [`PerCpu::first`] is while nobody waits.
 const NOBODY: u64 = u64::MAX;
+/// Of a CPU's timer that is not armed, by what is known: whatever it is armed for next is news.
+pub(super) const UNARMED: Nanos = Nanos::MAX - 1;
 
 /// What others may do to a CPU.
 #[derive(Debug)]
 pub struct PerCpu<const W: usize> {
     /// Whether it must think again before it runs its vCPU on.
     pub(super) resched: AtomicBool,
-    /// What its timer is armed for; changed by the CPU itself only.
+    /// What its timer is armed for, or [`UNARMED`]; changed by the CPU itself only.
     pub(super) armed: AtomicU64,
     /// The least virtual time of those that wait for it, for those who look without the lock.
     first: AtomicU64,
@@ -43,7 +45,7 @@ impl<const W: usize> Default for PerCpu<W> {
     fn default() -> Self {
         Self {
             resched: AtomicBool::new(true),
-            armed: AtomicU64::new(Nanos::MAX),
+            armed: AtomicU64::new(UNARMED),
             first: AtomicU64::new(NOBODY),
             runs: AtomicU64::new(0),
             idle: IdleClock::default(),

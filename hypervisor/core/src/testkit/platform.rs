@@ -507,6 +507,12 @@ impl Machine for FakeMachine {
         self.record(Happened::Unload);
     }
 
+    fn nmis(&self) -> u64 {
+        0
+    }
+
+    fn try_out_watchdog(&self) {}
+
     fn console_write(&self, bytes: &[u8]) {
         self.state.lock().console_out.extend_from_slice(bytes);
     }

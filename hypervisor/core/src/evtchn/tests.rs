@@ -2,15 +2,19 @@
 //! bits, exactly-once delivery, and the symmetry of pairs after random sequences.
 
 mod fifo;
+mod guest;
 mod interleaved;
 mod itself;
 mod symmetry;
 
 use core::mem::offset_of;
 
+use std::vec::Vec;
+
 use hypercall_abi::event_channel::*;
 use hypercall_abi::xen::*;
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use proptest::prelude::*;
+use zerocopy::IntoBytes;
 
 use super::*;
 use crate::domain::lifecycle::Progress;
@@ -21,160 +25,35 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::testkit::{self, FakeMachine};
 use crate::vcpu::{Vcpu, VcpuId};
+use guest::{ARG, Form, Guest};
 
-/// Where guests of these tests have their one page of arguments.
-const ARG: u64 = 0x1000_0000;
-
-/// A domain with an address space for arguments, and a vCPU that calls.
-struct Guest {
-    hv: &'static Hypervisor<FakeMachine>,
-    dom: &'static Domain,
-    vcpu: Vcpu,
+/// Makes tests of functions that take a [`Form`]: one for each form, from the same code.
+macro_rules! in_both_forms {
+    ($($name:ident)*) => {
+        mod in_two_levels {
+            $(#[test] fn $name() { super::$name(super::Form::TwoLevel); })*
+        }
+        mod in_queues {
+            $(#[test] fn $name() { super::$name(super::Form::Fifo); })*
+        }
+    };
 }
 
-impl Guest {
-    fn new(hv: &'static Hypervisor<FakeMachine>, id: u16, vcpus: u16) -> Self {
-        let dom = testkit::domain(hv, id, vcpus, 16);
-        let page = hv.alloc_domain_page(dom).unwrap();
-        let mut vcpu = Vcpu::new(
-            VcpuId {
-                domain: id,
-                index: 0,
-            },
-            dom.slot,
-        );
-        vcpu.arch.kernel_root = Some(testkit::map(hv, dom, ARG, &[page])).into();
-        vcpu.info = dom.lock().vcpus[0].info;
-        Self { hv, dom, vcpu }
-    }
-
-    fn load(&self) {
-        self.hv
-            .machine
-            .load_root(self.vcpu.arch.kernel_root.get().unwrap());
-    }
-
-    /// Calls with `arg` in guest memory, and gives what the call left there.
-    fn call<T: IntoBytes + FromBytes + Immutable>(&mut self, cmd: u32, arg: T) -> Result<T, Stop> {
-        self.load();
-        self.hv.machine.copy_to_guest(ARG, arg.as_bytes()).unwrap();
-        self.call_at::<T>(cmd, ARG)
-    }
-
-    fn call_at<T: IntoBytes + FromBytes>(&mut self, cmd: u32, va: u64) -> Result<T, Stop> {
-        let mut cx = testkit::context(self.hv, self.dom, &mut self.vcpu);
-        event_channel_op(&mut cx, u64::from(cmd), va)?;
-        let mut out = T::new_zeroed();
-        self.hv
-            .machine
-            .copy_from_guest(va, out.as_mut_bytes())
-            .unwrap();
-        Ok(out)
-    }
-
-    fn alloc_unbound(&mut self, dom: u16, remote_dom: u16) -> Result<Port, Stop> {
-        let op = evtchn_alloc_unbound {
-            dom,
-            remote_dom,
-            port: 0,
-        };
-        Ok(self.call(EVTCHNOP_alloc_unbound, op)?.port)
-    }
-
-    fn bind(&mut self, remote_dom: u16, remote_port: Port) -> Result<Port, Stop> {
-        let op = evtchn_bind_interdomain {
-            remote_dom,
-            _pad0: [0; 2],
-            remote_port,
-            local_port: 0,
-        };
-        Ok(self.call(EVTCHNOP_bind_interdomain, op)?.local_port)
-    }
-
-    fn virq(&mut self, virq: u32, vcpu: u32) -> Result<Port, Stop> {
-        let op = evtchn_bind_virq {
-            virq,
-            vcpu,
-            port: 0,
-        };
-        Ok(self.call(EVTCHNOP_bind_virq, op)?.port)
-    }
-
-    fn ipi(&mut self, vcpu: u32) -> Result<Port, Stop> {
-        Ok(self
-            .call(EVTCHNOP_bind_ipi, evtchn_bind_ipi { vcpu, port: 0 })?
-            .port)
-    }
-
-    fn close(&mut self, port: Port) -> Result<(), Stop> {
-        self.call(EVTCHNOP_close, evtchn_close { port }).map(|_| ())
-    }
-
-    fn send(&mut self, port: Port) -> Result<(), Stop> {
-        self.call(EVTCHNOP_send, evtchn_send { port }).map(|_| ())
-    }
-
-    fn unmask(&mut self, port: Port) -> Result<(), Stop> {
-        self.call(EVTCHNOP_unmask, evtchn_unmask { port })
-            .map(|_| ())
-    }
-
-    fn bind_vcpu(&mut self, port: Port, vcpu: u32) -> Result<(), Stop> {
-        self.call(EVTCHNOP_bind_vcpu, evtchn_bind_vcpu { port, vcpu })
-            .map(|_| ())
-    }
-
-    fn reset(&mut self, dom: u16) -> Result<(), Stop> {
-        self.call(EVTCHNOP_reset, evtchn_reset { dom }).map(|_| ())
-    }
-
-    fn status(&mut self, dom: u16, port: Port) -> Result<evtchn_status, Stop> {
-        let op = evtchn_status {
-            dom,
-            _pad0: [0; 2],
-            port,
-            status: 99,
-            vcpu: 99,
-            u: Default::default(),
-        };
-        self.call(EVTCHNOP_status, op)
-    }
-
-    fn page(&self) -> crate::addr::Mfn {
-        self.dom.lock().shared_info.unwrap()
-    }
-
-    fn pending(&self, port: Port) -> bool {
-        pending::is_set(self.hv, &self.dom.lock(), port)
-    }
-
-    /// Upcall flag and selector of a vCPU.
-    fn upcall(&self, vcpu: usize) -> (u8, u64) {
-        let at = vcpu * size_of::<vcpu_info>();
-        let sel = at + offset_of!(vcpu_info, evtchn_pending_sel);
-        let m = self.hv.machine;
-        (m.load_u8(self.page(), at), m.load_u64(self.page(), sel))
-    }
-
-    /// Clears everything pending, as a guest that handles its events does.
-    fn acknowledge(&self) {
-        let (m, page) = (self.hv.machine, self.page());
-        for vcpu in 0..32 {
-            let at = vcpu * size_of::<vcpu_info>();
-            m.store_u8(page, at, 0);
-            m.store_u64(page, at + offset_of!(vcpu_info, evtchn_pending_sel), 0);
-        }
-        for word in 0..64 {
-            m.store_u64(page, offset_of!(shared_info, evtchn_pending) + word * 8, 0);
-        }
-    }
-
-    fn mask(&self, port: Port) {
-        let at = offset_of!(shared_info, evtchn_mask) + port as usize / 64 * 8;
-        self.hv
-            .machine
-            .fetch_or_u64(self.page(), at, 1 << (port % 64));
-    }
+in_both_forms! {
+    alloc_unbound_gives_the_lowest_free_port
+    ports_end_where_the_toolstack_says
+    binding_makes_a_symmetric_pair_and_a_pending_port
+    loopback_binds_and_delivers
+    an_event_is_delivered_once_in_order_of_the_bits
+    a_masked_port_becomes_pending_silently_and_unmasking_tells
+    virqs_are_bound_per_vcpu_or_globally
+    only_what_may_move_is_moved_to_another_vcpu
+    status_and_close_tell_free_ports_from_none
+    physical_interrupts_are_refused
+    arguments_that_are_not_there_fault
+    reset_closes_everything_in_steps
+    a_domain_with_many_ports_open_can_be_destroyed
+    every_event_is_taken_once
 }
 
 fn errno<T>(e: Errno) -> Result<T, Stop> {
@@ -192,14 +71,14 @@ fn channels(guest: &Guest) -> Vec<Channel> {
     (0..events.len()).map(channel).collect()
 }
 
-fn pair() -> (Guest, Guest) {
+fn pair(form: Form) -> (Guest, Guest) {
     let hv = testkit::hypervisor(256, 2);
-    (Guest::new(hv, 0, 2), Guest::new(hv, 1, 2))
+    let guest = |id| Guest::new(hv, id, 2).in_form(form);
+    (guest(0), guest(1))
 }
 
-#[test]
-fn alloc_unbound_gives_the_lowest_free_port() {
-    let (mut dom0, mut domu) = pair();
+fn alloc_unbound_gives_the_lowest_free_port(form: Form) {
+    let (mut dom0, mut domu) = pair(form);
     assert_eq!(domu.alloc_unbound(DOMID_SELF, 0), Ok(1));
     assert_eq!(domu.alloc_unbound(1, 7), Ok(2));
     assert_eq!(domu.alloc_unbound(DOMID_SELF, DOMID_SELF), Ok(3));
@@ -213,7 +92,7 @@ fn alloc_unbound_gives_the_lowest_free_port() {
 
 #[test]
 fn ports_end_where_the_abi_ends() {
-    let (_, mut domu) = pair();
+    let (_, mut domu) = pair(Form::TwoLevel);
     for port in 1..4096 {
         assert_eq!(domu.ipi(0), Ok(port));
     }
@@ -223,18 +102,16 @@ fn ports_end_where_the_abi_ends() {
     assert_eq!(port_or(domu.ipi(0)), errno(Errno::ENOSPC));
 }
 
-#[test]
-fn ports_end_where_the_toolstack_says() {
+fn ports_end_where_the_toolstack_says(form: Form) {
     let hv = testkit::hypervisor(64, 1);
-    let mut guest = Guest::new(hv, 1, 1);
+    let mut guest = Guest::new(hv, 1, 1).in_form(form);
     guest.dom.lock().events.limit = 2;
     assert_eq!((guest.ipi(0), guest.ipi(0)), (Ok(1), Ok(2)));
     assert_eq!(port_or(guest.ipi(0)), errno(Errno::ENOSPC));
 }
 
-#[test]
-fn binding_makes_a_symmetric_pair_and_a_pending_port() {
-    let (mut dom0, mut domu) = pair();
+fn binding_makes_a_symmetric_pair_and_a_pending_port(form: Form) {
+    let (mut dom0, mut domu) = pair(form);
     let there = domu.alloc_unbound(DOMID_SELF, 0).unwrap();
     assert_eq!(port_or(domu.bind(1, there)), errno(Errno::EINVAL));
     let here = dom0.bind(1, there).unwrap();
@@ -257,12 +134,13 @@ fn binding_makes_a_symmetric_pair_and_a_pending_port() {
     assert!(!dom0.pending(here));
     let left = domu.status(DOMID_SELF, there).unwrap();
     assert_eq!((left.status, left.u.get::<u16>()), (EVTCHNSTAT_unbound, 0));
+    // A port that is still in a queue is nobody's until it was taken.
+    dom0.acknowledge();
     assert_eq!(dom0.bind(1, there), Ok(here));
 }
 
-#[test]
-fn loopback_binds_and_delivers() {
-    let (_, mut domu) = pair();
+fn loopback_binds_and_delivers(form: Form) {
+    let (_, mut domu) = pair(form);
     let a = domu.alloc_unbound(DOMID_SELF, DOMID_SELF).unwrap();
     let b = domu.bind(DOMID_SELF, a).unwrap();
     domu.acknowledge();
@@ -278,9 +156,8 @@ fn loopback_binds_and_delivers() {
     assert_eq!(domu.send(a), Ok(()));
 }
 
-#[test]
-fn an_event_is_delivered_once_in_order_of_the_bits() {
-    let (mut dom0, mut domu) = pair();
+fn an_event_is_delivered_once_in_order_of_the_bits(form: Form) {
+    let (mut dom0, mut domu) = pair(form);
     let there = domu.alloc_unbound(DOMID_SELF, 0).unwrap();
     let here = dom0.bind(1, there).unwrap();
     dom0.send(here).unwrap();
@@ -298,9 +175,8 @@ fn an_event_is_delivered_once_in_order_of_the_bits() {
     assert_eq!(domu.upcall(0), (1, 1));
 }
 
-#[test]
-fn a_masked_port_becomes_pending_silently_and_unmasking_tells() {
-    let (_, mut domu) = pair();
+fn a_masked_port_becomes_pending_silently_and_unmasking_tells(form: Form) {
+    let (_, mut domu) = pair(form);
     let port = domu.ipi(1).unwrap();
     domu.mask(port);
     domu.send(port).unwrap();
@@ -321,9 +197,8 @@ fn a_masked_port_becomes_pending_silently_and_unmasking_tells() {
     assert_eq!(domu.unmask(4095), errno(Errno::EINVAL));
 }
 
-#[test]
-fn virqs_are_bound_per_vcpu_or_globally() {
-    let (mut dom0, mut domu) = pair();
+fn virqs_are_bound_per_vcpu_or_globally(form: Form) {
+    let (mut dom0, mut domu) = pair(form);
     let timer = [domu.virq(VIRQ_TIMER, 0), domu.virq(VIRQ_TIMER, 1)];
     assert_eq!(timer, [Ok(1), Ok(2)]);
     assert_eq!(port_or(domu.virq(VIRQ_TIMER, 1)), errno(Errno::EEXIST));
@@ -351,9 +226,8 @@ fn virqs_are_bound_per_vcpu_or_globally() {
     assert_eq!(dom0.virq(VIRQ_CONSOLE, 0), Ok(console));
 }
 
-#[test]
-fn only_what_may_move_is_moved_to_another_vcpu() {
-    let (mut dom0, mut domu) = pair();
+fn only_what_may_move_is_moved_to_another_vcpu(form: Form) {
+    let (mut dom0, mut domu) = pair(form);
     let ipi = domu.ipi(0).unwrap();
     let timer = domu.virq(VIRQ_TIMER, 0).unwrap();
     let unbound = domu.alloc_unbound(DOMID_SELF, 0).unwrap();
@@ -373,9 +247,8 @@ fn only_what_may_move_is_moved_to_another_vcpu() {
     assert_eq!(domu.status(DOMID_SELF, unbound).unwrap().vcpu, 0);
 }
 
-#[test]
-fn status_and_close_tell_free_ports_from_none() {
-    let (mut dom0, mut domu) = pair();
+fn status_and_close_tell_free_ports_from_none(form: Form) {
+    let (mut dom0, mut domu) = pair(form);
     assert_eq!(
         domu.status(DOMID_SELF, 0).unwrap().status,
         EVTCHNSTAT_closed
@@ -402,9 +275,8 @@ fn status_and_close_tell_free_ports_from_none() {
     assert_eq!(domu.send(timer), errno(Errno::EINVAL));
 }
 
-#[test]
-fn physical_interrupts_are_refused() {
-    let (mut dom0, mut domu) = pair();
+fn physical_interrupts_are_refused(form: Form) {
+    let (mut dom0, mut domu) = pair(form);
     let op = |pirq| evtchn_bind_pirq {
         pirq,
         flags: 0,
@@ -426,9 +298,8 @@ fn physical_interrupts_are_refused() {
     assert_eq!(domu.call(99, 0u64), errno(Errno::ENOSYS));
 }
 
-#[test]
-fn arguments_that_are_not_there_fault() {
-    let (_, mut domu) = pair();
+fn arguments_that_are_not_there_fault(form: Form) {
+    let (_, mut domu) = pair(form);
     domu.load();
     for cmd in 0..=EVTCHNOP_set_priority {
         for va in [0, 0xffff_8000_0000_0000, u64::MAX - 1] {
@@ -438,9 +309,8 @@ fn arguments_that_are_not_there_fault() {
     }
 }
 
-#[test]
-fn reset_closes_everything_in_steps() {
-    let (mut dom0, mut domu) = pair();
+fn reset_closes_everything_in_steps(form: Form) {
+    let (mut dom0, mut domu) = pair(form);
     let there = domu.alloc_unbound(DOMID_SELF, 0).unwrap();
     let here = dom0.bind(1, there).unwrap();
     domu.virq(VIRQ_TIMER, 1).unwrap();
@@ -476,10 +346,10 @@ fn reset_closes_everything_in_steps() {
     );
 }
 
-#[test]
-fn a_domain_with_every_port_open_can_be_destroyed() {
+fn a_domain_with_many_ports_open_can_be_destroyed(form: Form) {
     use crate::domain::lifecycle::destroy;
-    let (_, mut domu) = pair();
+    let (_, mut domu) = pair(form);
+    domu.dom.lock().events.limit = 4095;
     while domu.alloc_unbound(DOMID_SELF, 0).is_ok() {}
     let ports = domu.dom.lock().events.len();
     assert_eq!(
@@ -491,4 +361,49 @@ fn a_domain_with_every_port_open_can_be_destroyed() {
     let calls =
         (1..1000).find(|_| destroy(hv, dom, &mut Budget::new(Budget::FULL)) == Ok(Progress::Done));
     assert!(calls.is_some(), "it is never done");
+}
+
+/// Each event that was sent is taken once, whatever was masked and moved in between.
+fn every_event_is_taken_once(form: Form) {
+    let ops = prop::collection::vec((0..7u8, 0..6usize, 0..16u32), 1..200);
+    let config = ProptestConfig {
+        cases: 64,
+        source_file: Some(file!()),
+        ..ProptestConfig::default()
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let played = runner.run(&ops, |ops| {
+        let (_, mut guest) = pair(form);
+        let ports: Vec<Port> = (0..6).map(|i| guest.ipi(i % 2).unwrap()).collect();
+        // What a guest is owed, by port: an event is pending or it is not.
+        let mut owed = [false; 6];
+        let take = |guest: &Guest, owed: &mut [bool; 6]| {
+            for taken in guest.take() {
+                let i = ports.iter().position(|&p| p == taken).unwrap();
+                prop_assert!(owed[i], "port {} came twice", taken);
+                owed[i] = false;
+            }
+            Ok(())
+        };
+        for (op, i, n) in ops {
+            let port = ports[i];
+            match op {
+                0..=2 => {
+                    guest.send(port).unwrap();
+                    owed[i] = true;
+                }
+                3 => fifo::prioritise_if(&mut guest, port, n),
+                4 => guest.mask(port),
+                5 => guest.unmask(port).unwrap(),
+                _ => take(&guest, &mut owed)?,
+            }
+        }
+        for &port in &ports {
+            guest.unmask(port).unwrap();
+        }
+        take(&guest, &mut owed)?;
+        prop_assert!(owed.iter().all(|owed| !owed), "an event was lost");
+        Ok(())
+    });
+    played.unwrap();
 }

@@ -1,8 +1,9 @@
-//! Event channels, two-level: every operation but FIFO's, delivery and masks.
+//! Event channels: every operation but FIFO's own, delivery and masks. The same checks run in the
+//! two-level form and, once more, in the FIFO form ([`super::fifo`]).
 
 use super::page::*;
 use super::{Check, Report};
-use crate::dev::{event, shared};
+use crate::dev::{event, fifo, shared};
 use crate::hypercall::{self, HvResult};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering;
@@ -116,14 +117,17 @@ fn bit(offset: usize, port: u32) -> bool {
 }
 
 pub(super) fn pending(port: u32) -> bool {
-    bit(offset_of!(shared_info, evtchn_pending), port)
+    fifo::pending(port).unwrap_or_else(|| bit(offset_of!(shared_info, evtchn_pending), port))
 }
 
 fn masked(port: u32) -> bool {
-    bit(offset_of!(shared_info, evtchn_mask), port)
+    fifo::masked(port).unwrap_or_else(|| bit(offset_of!(shared_info, evtchn_mask), port))
 }
 
 fn clear_pending(port: u32) {
+    if fifo::clear_pending(port) {
+        return;
+    }
     let offset = offset_of!(shared_info, evtchn_pending) + (port as usize / 64) * 8;
     shared::word(offset).fetch_and(!(1 << (port % 64)), Ordering::SeqCst);
 }
@@ -142,8 +146,11 @@ pub(super) fn upcall_flag() -> u8 {
     flag.load(Ordering::SeqCst)
 }
 
-/// The upcall flag and whether the selector names the word of `port`.
+/// The upcall flag and whether the selector names the word of `port`, or its queue is ready.
 fn upcall(port: u32) -> (u8, bool) {
+    if let Some(ready) = fifo::usual_is_ready() {
+        return (upcall_flag(), ready);
+    }
     let flag = shared::byte(shared::VCPU0 + offset_of!(vcpu_info, evtchn_upcall_pending));
     let selector = shared::word(shared::VCPU0 + offset_of!(vcpu_info, evtchn_pending_sel));
     let named = selector.load(Ordering::SeqCst) & 1 << (port / 64) != 0;
@@ -185,6 +192,27 @@ fn commands(r: &mut Report) {
         priority: 7,
     };
     r.result("set_priority", op(EVTCHNOP_set_priority, &mut priority));
+    let port = alloc(DOMID_SELF, DOMID_SELF).unwrap_or(0);
+    for (key, priority) in [("open", 7), ("open_beyond", 16)] {
+        let mut arg = evtchn_set_priority { port, priority };
+        r.line(format_args!(
+            "set_priority_{key}={}",
+            Shown(op(EVTCHNOP_set_priority, &mut arg))
+        ));
+    }
+    r.result("close", close(port));
+    for (key, port, priority) in [
+        ("closed", port, 7),
+        ("closed_beyond", port, 16),
+        ("port0", 0, 7),
+        ("last", 4095, 7),
+    ] {
+        let mut arg = evtchn_set_priority { port, priority };
+        r.line(format_args!(
+            "set_priority_{key}={}",
+            Shown(op(EVTCHNOP_set_priority, &mut arg))
+        ));
+    }
 }
 
 fn unbound(r: &mut Report) {

@@ -6,6 +6,7 @@ use super::events::{
 };
 use super::page::*;
 use super::{Check, Report};
+use crate::dev::fifo::{self, PER_PAGE};
 use crate::hypercall::HvResult;
 use alloc::vec::Vec;
 use hypercall_abi::event_channel::*;
@@ -17,6 +18,20 @@ pub(super) const CHECKS: &[Check] = &[
     ("fifo_masks", masks),
     ("fifo_ports", ports),
     ("fifo_many", many),
+    ("fifo_evtchn_commands", |r| in_queues(r, "evtchn_commands")),
+    ("fifo_evtchn_unbound", |r| in_queues(r, "evtchn_unbound")),
+    ("fifo_evtchn_interdomain", |r| {
+        in_queues(r, "evtchn_interdomain")
+    }),
+    ("fifo_evtchn_virq", |r| in_queues(r, "evtchn_virq")),
+    ("fifo_evtchn_ipi", |r| in_queues(r, "evtchn_ipi")),
+    ("fifo_evtchn_pirq", |r| in_queues(r, "evtchn_pirq")),
+    ("fifo_evtchn_ports", |r| in_queues(r, "evtchn_ports")),
+    ("fifo_evtchn_vcpu", |r| in_queues(r, "evtchn_vcpu")),
+    ("fifo_evtchn_delivery", |r| in_queues(r, "evtchn_delivery")),
+    ("fifo_evtchn_all", |r| {
+        r.line(format_args!("n={}", super::events::CHECKS.len()))
+    }),
     // Real Xen repeats what was pending at one switch at every later one: this is the last.
     ("fifo_queues", queues),
     ("fifo_reset", reset),
@@ -50,9 +65,6 @@ fn prioritise(port: u32, priority: u32) -> HvResult {
         &mut evtchn_set_priority { port, priority },
     )
 }
-
-/// Ports whose words are on one page.
-const PER_PAGE: usize = 1024;
 
 /// The arrays and the control block of a domain in this form.
 pub(super) struct Fifo {
@@ -147,6 +159,8 @@ fn end() -> HvResult {
 }
 
 fn before(r: &mut Report) {
+    // The first reset closes them.
+    crate::dev::event::forget_own();
     super::events::clear_all_pending();
     let page = Page::new();
     r.result("expand", expand(page.mfn()));
@@ -269,6 +283,27 @@ fn ports(r: &mut Report) {
         fifo.ready(),
         upcall_flag()
     ));
+    r.result("end", end());
+}
+
+/// Runs a check of the two-level form in this one, with words for all ports that the other has.
+fn in_queues(r: &mut Report, name: &str) {
+    let found = super::events::CHECKS
+        .iter()
+        .find(|(known, _)| *known == name);
+    let Some((_, check)) = found else {
+        return r.error("no such check");
+    };
+    super::events::clear_all_pending();
+    let pages = EVTCHN_2L_NR_CHANNELS / PER_PAGE;
+    let Some(fifo) = Fifo::begin(r, pages) else {
+        return;
+    };
+    // What real Xen repeats of an earlier switch.
+    fifo.empty(&[], |_| 0);
+    fifo::enter(fifo.block.va(), fifo.arrays.iter().map(Page::va).collect());
+    check(r);
+    fifo::leave();
     r.result("end", end());
 }
 

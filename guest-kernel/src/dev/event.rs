@@ -1,5 +1,7 @@
-//! Event channels, two-level: who handles which port, and the scan of an upcall.
+//! Event channels: who handles which port, and the scan of an upcall, in the two-level form unless
+//! the other one ([`super::fifo`]) is in force.
 
+use super::fifo;
 use super::shared::{VCPU0, byte, word};
 use crate::global::Global;
 use crate::hypercall::{self, HvResult};
@@ -121,8 +123,14 @@ pub(crate) fn take_latched(port: u32) -> HvResult<bool> {
     }))
 }
 
+/// Gives up all of the kernel's own ports, which a reset has closed.
+pub(crate) fn forget_own() {
+    PORTS_STATE.with(|p| p.handlers = [None; 8]);
+}
+
 /// Forgets a port that was closed: masked, nothing latched.
 pub(crate) fn forget(port: u32) {
+    fifo::set_masked(port);
     if (port as usize) < PORTS {
         let (mask, bit) = mask_word(port);
         mask.fetch_or(bit, Ordering::SeqCst);
@@ -140,7 +148,7 @@ fn dispatch(port: u32) {
     count();
     let handler = PORTS_STATE.with(|p| {
         let found = p.handlers.iter().flatten().find(|&&(own, _)| own == port);
-        if found.is_none() {
+        if found.is_none() && (port as usize) < PORTS {
             p.latched[port as usize / 64] |= 1 << (port % 64);
         }
         found.map(|&(_, handler)| handler)
@@ -159,6 +167,10 @@ pub(crate) fn deliver() {
     let pending_flag = byte(VCPU0 + offset_of!(vcpu_info, evtchn_upcall_pending));
     let selector = word(VCPU0 + offset_of!(vcpu_info, evtchn_pending_sel));
     while pending_flag.swap(0, Ordering::SeqCst) != 0 {
+        if fifo::is_in_force() {
+            fifo::scan(dispatch);
+            continue;
+        }
         let mut selected = selector.swap(0, Ordering::SeqCst);
         while selected != 0 {
             let i = selected.trailing_zeros() as usize;

@@ -2,6 +2,7 @@
 
 pub(crate) mod console;
 pub(crate) mod event;
+pub(crate) mod fifo;
 pub(crate) mod mailbox;
 pub(crate) mod ring;
 pub(crate) mod shared;

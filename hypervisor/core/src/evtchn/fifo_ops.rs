@@ -202,14 +202,17 @@ fn see_to<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainState,
 /// `EVTCHNOP_set_priority`: the queue that a port goes into from now on.
 ///
 /// # Errors
-/// `ENOSYS` in the two-level form; `EINVAL` for a port that does not exist or a queue beyond the
-/// last.
+/// `EINVAL` for a port that does not exist; `ENOSYS` in the two-level form; `EACCES` for a port that
+/// is nobody's; `EINVAL` for a queue beyond the last.
 pub(super) fn set_priority<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     let op: evtchn_set_priority = copy_in(cx.m(), arg)?;
     let state = cx.dom.lock();
-    state.events.get(cx.m(), op.port)?;
+    let channel = state.events.get(cx.m(), op.port)?;
     if state.events.fifo.is_none() {
         return Err(Errno::ENOSYS.into());
+    }
+    if matches!(channel.binding, Binding::Free | Binding::Reserved) {
+        return Err(Errno::EACCES.into());
     }
     if op.priority > EVTCHN_FIFO_PRIORITY_MIN {
         return Err(Errno::EINVAL.into());

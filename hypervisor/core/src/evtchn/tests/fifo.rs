@@ -173,6 +173,9 @@ fn what_is_not_a_control_block_is_refused() {
     assert_eq!(prioritise(&mut g, port, 16), errno(Errno::EINVAL));
     assert_eq!(prioritise(&mut g, 4096, 1), errno(Errno::EINVAL));
     assert_eq!(prioritise(&mut g, port, 15), Ok(()));
+    for nobodys in [0, port + 1] {
+        assert_eq!(prioritise(&mut g, nobodys, 16), errno(Errno::EACCES));
+    }
 }
 
 #[test]

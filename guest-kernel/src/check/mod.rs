@@ -30,6 +30,7 @@ mod multicall;
 pub(crate) mod page;
 pub(crate) mod probe;
 mod sched;
+mod sched_edges;
 mod shares;
 mod smp;
 mod smp_affinity;
@@ -59,6 +60,7 @@ const GROUPS: &[&[Check]] = &[
     multicall::CHECKS,
     events::CHECKS,
     sched::CHECKS,
+    sched_edges::CHECKS,
     areas::CHECKS,
     shares::CHECKS,
     memory::CHECKS,

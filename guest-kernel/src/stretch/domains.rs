@@ -36,7 +36,8 @@ const GATE: u64 = 0x8c00 << 32 | 0x8 << 16;
 /// Pages of a full GDT.
 const GDT_PAGES: usize = 14;
 
-fn create(vcpus: u32, grant_frames: u32) -> HvResult<u16> {
+/// Makes a domain without memory, with its vCPUs; its id.
+pub(crate) fn create(vcpus: u32, grant_frames: u32) -> HvResult<u16> {
     let mut config = xen_domctl_createdomain::new_zeroed();
     config.max_vcpus = vcpus;
     config.max_evtchn_port = u32::MAX >> 1;
@@ -52,7 +53,8 @@ fn create(vcpus: u32, grant_frames: u32) -> HvResult<u16> {
     Ok(domain)
 }
 
-fn destroy(domain: u16) -> HvResult {
+/// Takes a domain apart; `EAGAIN` until that is done.
+pub(crate) fn destroy(domain: u16) -> HvResult {
     domctl(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0)
 }
 

@@ -1,7 +1,7 @@
 //! What takes the hypervisor longest: calls of the greatest sizes, and lists of many calls that are
 //! themselves long. The boot test `longest_path` looks at how long interrupts stayed off meanwhile.
 
-mod domains;
+pub(crate) mod domains;
 mod memory;
 
 use crate::check::page::{Page, UNMAPPED, address, call, extended};

@@ -74,7 +74,7 @@ pub struct Domain {
     /// Why it cannot run: number of pauses by the toolstack.
     pub pauses: AtomicU32,
     /// `SHUTDOWN_*` + 1 once it has shut down, else 0.
-    pub shutdown: AtomicU8,
+    pub shutdown: AtomicU16,
     /// What those who send events to it see.
     pub senders: Senders,
     state: Mutex<DomainState>,
@@ -140,7 +140,7 @@ impl Domain {
             claim: AtomicU32::new(0),
             vm_assist: AtomicU64::new(0),
             pauses: AtomicU32::new(0),
-            shutdown: AtomicU8::new(0),
+            shutdown: AtomicU16::new(0),
             senders: Senders::default(),
             state: Mutex::new(DomainState::default()),
             teardown: Mutex::new((0, crate::pv::walk::Walk::default())),

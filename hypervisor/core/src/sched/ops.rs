@@ -144,7 +144,7 @@ fn must_wait<M: Machine>(cx: &Cx<'_, M>, state: &DomainState, ports: &[u32]) -> 
         return Ok(false);
     }
     for &port in ports {
-        if !state.events.is_valid(port) {
+        if port == 0 || !state.events.is_valid(port) {
             return Err(Errno::EINVAL);
         }
         if pending::is_set(cx.hv, state, port) {

@@ -23,8 +23,7 @@ pub fn shutdown<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, reason: u8) {
     if dom.shutdown.load(Ordering::Relaxed) != 0 {
         return;
     }
-    dom.shutdown
-        .store(reason.saturating_add(1), Ordering::Relaxed);
+    dom.shutdown.store(u16::from(reason) + 1, Ordering::Relaxed);
     settle_domain(hv, dom, &mut state);
     drop(state);
     crate::evtchn::virq::send_to_control_domain(hv, VIRQ_DOM_EXC);

@@ -147,7 +147,7 @@ fn polls_of_nonsense_are_refused() {
 
 #[test]
 fn a_shut_down_domain_stays_and_dom0_hears_of_it() {
-    for reason in 0..=SHUTDOWN_MAX {
+    for reason in (0..=SHUTDOWN_MAX).chain([255]) {
         let mut bench = Bench::new(1);
         let dom0 = bench.domain(0, 1);
         let exc = bind_virq(bench.hv, dom0, 0, VIRQ_DOM_EXC);
@@ -159,7 +159,7 @@ fn a_shut_down_domain_stays_and_dom0_hears_of_it() {
             Ok(0)
         );
         assert_eq!(bench.runs(0), None);
-        assert_eq!(dom.shutdown.load(Ordering::SeqCst), reason as u8 + 1);
+        assert_eq!(dom.shutdown.load(Ordering::SeqCst), reason as u16 + 1);
         assert!(take_pending(bench.hv, dom0, exc));
         crate::sched::wake(bench.hv, dom, 0);
         let _ = bench.leave(0);
@@ -167,7 +167,7 @@ fn a_shut_down_domain_stays_and_dom0_hears_of_it() {
         // Once is enough.
         crate::sched::shutdown(bench.hv, dom, 3);
         assert!(!take_pending(bench.hv, dom0, exc));
-        assert_eq!(dom.shutdown.load(Ordering::SeqCst), reason as u8 + 1);
+        assert_eq!(dom.shutdown.load(Ordering::SeqCst), reason as u16 + 1);
         crate::sched::resume(bench.hv, dom);
         let _ = bench.leave(0);
         assert!(bench.runs(0).is_some());
@@ -194,7 +194,7 @@ fn a_latched_reason_wins() {
     );
     assert_eq!(
         dom.shutdown.load(Ordering::SeqCst),
-        SHUTDOWN_crash as u8 + 1
+        SHUTDOWN_crash as u16 + 1
     );
 }
 
@@ -225,7 +225,7 @@ fn only_dom0_shuts_others_down() {
     bench.start();
     assert_eq!(
         dom.shutdown.load(Ordering::SeqCst),
-        SHUTDOWN_reboot as u8 + 1
+        SHUTDOWN_reboot as u16 + 1
     );
     assert_ne!(bench.runs(domu), Some((1, 0)));
 }
@@ -279,7 +279,7 @@ fn watchdogs_bite_unless_they_are_poked() {
     bench.run_until(9 * SECOND);
     assert_eq!(
         dom.shutdown.load(Ordering::SeqCst),
-        SHUTDOWN_watchdog as u8 + 1
+        SHUTDOWN_watchdog as u16 + 1
     );
     assert_eq!(bench.runs(0), None);
 }

@@ -47,7 +47,7 @@ fn vcpus_go_up_and_down() {
     assert_eq!(op(&mut bench, VCPUOP_down, 0), Ok(0));
     assert_eq!(
         dom.shutdown.load(Ordering::SeqCst),
-        SHUTDOWN_poweroff as u8 + 1
+        SHUTDOWN_poweroff as u16 + 1
     );
 }
 

@@ -10,7 +10,7 @@ mod trace;
 use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
-use trace::Fuzzer;
+use trace::alone::Fuzzer;
 
 thread_local! {
     static FUZZER: RefCell<Fuzzer> = RefCell::new(Fuzzer::new());

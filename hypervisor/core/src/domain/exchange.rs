@@ -50,8 +50,9 @@ pub(super) fn exchange<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallRes
     };
     let per_chunk = 1_u64 << (lists.order() - input.extent_order);
     let chunks = input.nr_extents / per_chunk;
-    let mut index = cx.resume_at().max(request.nr_exchanged / per_chunk);
-    let mut begun = match take(cx) {
+    let resumed = cx.resume();
+    let mut index = resumed.unwrap_or(0).max(request.nr_exchanged / per_chunk);
+    let mut begun = match take(cx, resumed.is_some()) {
         Some(Job::Chunk(chunk)) => Some(chunk),
         _ => None,
     };

@@ -67,8 +67,9 @@ pub(super) fn reservation<M: Machine>(
     let Ok((request, dom)) = accept(cx, arg, change) else {
         return Ok(0);
     };
-    let mut done = cx.resume_at();
-    let mut begun = match take(cx) {
+    let resumed = cx.resume();
+    let mut done = resumed.unwrap_or(0);
+    let mut begun = match take(cx, resumed.is_some()) {
         Some(Job::Extent(extent)) => Some(extent),
         _ => None,
     };

@@ -37,10 +37,20 @@ impl crate::vcpu::Vcpu {
     }
 }
 
-/// Takes what an earlier run of this very call left.
-pub(super) fn take<M: Machine>(cx: &mut Cx<'_, M>) -> Option<Job> {
+/// Takes what an earlier run of this very call left, if this goes on with it: one that is made anew
+/// with the same arguments may ask for something else.
+#[inline]
+pub(super) fn take<M: Machine>(cx: &mut Cx<'_, M>, goes_on: bool) -> Option<Job> {
+    match cx.vcpu.unfinished {
+        None => None,
+        Some(_) => take_left(cx, goes_on),
+    }
+}
+
+#[cold]
+fn take_left<M: Machine>(cx: &mut Cx<'_, M>, goes_on: bool) -> Option<Job> {
     let unfinished = cx.vcpu.unfinished.take()?;
-    if unfinished.call == (cx.number, cx.args()) {
+    if goes_on && unfinished.call == (cx.number, cx.args()) {
         return Some(unfinished.job);
     }
     abandon(cx.hv, Some(unfinished));

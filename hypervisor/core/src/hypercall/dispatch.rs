@@ -286,6 +286,11 @@ fn inner<const NUMBER: u64, M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
         }
         return Ok(0);
     }
+    // What the entry before left over comes first, too; `update_descriptor` sees to it itself.
+    let waits = work(NUMBER) == Work::Tables && NUMBER != nr::__HYPERVISOR_update_descriptor;
+    if waits && !cx.vcpu.walk.is_idle() {
+        finish_walk(cx.hv, cx.vcpu, &mut cx.budget)?;
+    }
     handle::<NUMBER, M>(cx, args)
 }
 

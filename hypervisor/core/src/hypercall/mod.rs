@@ -73,21 +73,28 @@ impl<'a, M: Machine> Cx<'a, M> {
     /// Items that an earlier, interrupted run of this very call finished; the record is taken.
     #[inline]
     pub fn resume_at(&mut self) -> u64 {
-        if self.vcpu.continuation[usize::from(self.depth & 1)].is_none() {
-            return 0;
+        self.resume().unwrap_or(0)
+    }
+
+    /// The same; `None` when this call is no other's continuation.
+    #[inline]
+    pub(crate) fn resume(&mut self) -> Option<u64> {
+        let interrupted = &self.vcpu.continuation[usize::from(self.depth & 1)];
+        match interrupted {
+            None => None,
+            Some(_) => self.resume_after(),
         }
-        self.resume_after()
     }
 
     #[cold]
-    fn resume_after(&mut self) -> u64 {
+    fn resume_after(&mut self) -> Option<u64> {
         let call = (self.number, self.args());
         match self.vcpu.continuation[usize::from(self.depth & 1)].take() {
-            Some(c) if c.call == call => c.done,
+            Some(c) if c.call == call => Some(c.done),
             _ => {
                 // Nobody goes on with what was interrupted: its pages are not for a GDT then.
                 put_pages(self.hv, &mut self.vcpu.arch.gdt_coming);
-                0
+                None
             }
         }
     }

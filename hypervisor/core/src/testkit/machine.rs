@@ -62,7 +62,7 @@ pub struct FakeMachine {
     /// Each CPU's mark that it looks.
     pub(super) looking: [AtomicU64; MAX_CPUS],
     /// See [`Self::take_dirty`].
-    dirty: AtomicU64,
+    dirty: [AtomicU64; 2],
     /// See [`Self::epoch`].
     epoch: AtomicU64,
     pub(super) state: Mutex<State>,
@@ -81,7 +81,7 @@ impl FakeMachine {
             budget: AtomicU32::new(Budget::FULL),
             weakness: AtomicU8::new(Weakness::None as u8),
             looking: [const { AtomicU64::new(0) }; MAX_CPUS],
-            dirty: AtomicU64::new(0),
+            dirty: [const { AtomicU64::new(0) }; 2],
             epoch: AtomicU64::new(0),
             state: Mutex::new(State::new(MAX_CPUS)),
         }
@@ -144,9 +144,10 @@ impl FakeMachine {
         self.epoch.store(epoch, Ordering::Relaxed);
     }
 
-    /// Which of the first 64 frames were written since the last call, a bit each.
-    pub fn take_dirty(&self) -> u64 {
-        self.dirty.swap(0, Ordering::Relaxed)
+    /// Which of the first 128 frames were written since the last call, a bit each.
+    pub fn take_dirty(&self) -> u128 {
+        let [low, high] = [0, 1].map(|i: usize| self.dirty[i].swap(0, Ordering::Relaxed));
+        u128::from(high) << 64 | u128::from(low)
     }
 
     /// The words of a frame.
@@ -244,8 +245,8 @@ impl FakeMachine {
 
     /// Notes that a frame is written.
     pub(super) fn soil(&self, mfn: Mfn) {
-        if mfn.0 < 64 {
-            self.dirty.fetch_or(1 << mfn.0, Ordering::Relaxed);
+        if let Some(dirty) = self.dirty.get((mfn.0 / 64) as usize) {
+            dirty.fetch_or(1 << (mfn.0 % 64), Ordering::Relaxed);
         }
     }
 

@@ -121,6 +121,11 @@ pub fn update_descriptor<M: Machine>(cx: &mut Cx<'_, M>, ma: u64, desc: u64) -> 
         hv.machine.store_u64(mfn, offset, admitted);
         hv.page_put_writable(mfn);
     } else {
+        if !cx.vcpu.walk.is_idle() {
+            // What another entry of a multicall left over may be the release of this very page.
+            dispatch::finish_walk(hv, cx.vcpu, &mut cx.budget)?;
+            return update_descriptor(cx, ma, desc);
+        }
         hv.page_get_descriptors(cx.dom, mfn)?;
         hv.machine.store_u64(mfn, offset, admitted);
         hv.page_put_descriptors(mfn);

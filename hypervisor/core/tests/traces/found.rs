@@ -2,7 +2,7 @@
 
 use crate::trace::Run;
 use crate::trace::call::Call;
-use crate::trace::model::{Use, members, target};
+use crate::trace::model::{Owner, Use, members, target};
 
 const ME: (usize, usize) = (0, 0);
 const SELF: u16 = 0x7ff0;
@@ -29,10 +29,10 @@ fn a_list_whose_last_request_ends_the_domain_that_it_names_is_done() {
         // All that is left of domain 1 is a mapping in the table, which goes.
         let stories = [
             Call::Va(0x5000, 0, 0, None),
-            Call::Mmu(vec![(above, table << 12 | 7)], SELF.into()),
-            Call::Mmu(vec![(table << 12, page << 12 | 1)], 1),
+            Call::Mmu(vec![(above, table << 12 | 7)], SELF.into(), true),
+            Call::Mmu(vec![(table << 12, page << 12 | 1)], 1, true),
             Call::Destroy(1),
-            Call::Mmu(vec![(above, 0)], 1),
+            Call::Mmu(vec![(above, 0)], 1, true),
         ];
         for call in stories {
             run.play(ME, budget, call).unwrap();
@@ -48,7 +48,7 @@ fn a_page_of_the_ldt_that_was_a_table_is_there_when_its_release_is_over() {
         let (page, other) = (page_at(&run, 0x5000), page_at(&run, 0x6000));
         let entry = |n: u64| (page << 12 | n << 3, other << 12 | 1);
         let stories = [
-            Call::Mmu(vec![entry(1), entry(300)], SELF.into()),
+            Call::Mmu(vec![entry(1), entry(300)], SELF.into(), true),
             Call::Va(0x5000, page << 12 | 1, 0, None),
             Call::Ext(0, page, 0, SELF),
             Call::Ext(13, 0x5000, 512, SELF),
@@ -60,5 +60,45 @@ fn a_page_of_the_ldt_that_was_a_table_is_there_when_its_release_is_over() {
         }
         let use_now = run.model.counts.uses[page as usize];
         assert_eq!(use_now, Use::Descriptors, "budget {budget}");
+    }
+}
+
+#[test]
+fn what_an_entry_of_a_multicall_releases_is_gone_for_the_next() {
+    for budget in [1, 2, 3, 8, 512] {
+        let mut run = Run::new();
+        let page = page_at(&run, 0x5000);
+        let machphys = (page << 12 | 1, 5);
+        let stories = [
+            Call::Va(0x5000, 0, 0, None),
+            Call::Ext(0, page, 0, SELF),
+            Call::Reserve(1, SELF, vec![page], 0),
+            Call::Multi(vec![
+                Call::Ext(4, page, 0, SELF),
+                Call::Mmu(vec![machphys], SELF.into(), true),
+            ]),
+        ];
+        for call in stories {
+            run.play(ME, budget, call).unwrap();
+        }
+        assert_eq!(run.model.frames[page as usize].owner, Owner::Free);
+    }
+}
+
+#[test]
+fn an_exchange_that_was_given_up_is_not_gone_on_with_by_another() {
+    for budget in 1..60 {
+        let mut run = Run::new();
+        let pages = [0x5000, 0x6000, 0x7000, 0x8000].map(|va| page_at(&run, va));
+        for va in [0x5000, 0x6000, 0x7000, 0x8000] {
+            run.play(ME, 512, Call::Va(va, 0, 0, None)).unwrap();
+        }
+        let one = |page: u64| Call::Exchange(vec![page], vec![7], 0, 0);
+        run.begin_and_forget(ME, budget, one(pages[0])).unwrap();
+        // One that needs nothing done first.
+        run.play(ME, 512, Call::Mmu(vec![], SELF.into(), true))
+            .unwrap();
+        run.play(ME, 512, one(pages[1])).unwrap();
+        assert_eq!(run.model.frames[pages[1] as usize].owner, Owner::Free);
     }
 }

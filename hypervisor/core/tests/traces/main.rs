@@ -23,8 +23,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, panic, thread};
 
+use trace::alone::{Fuzzer, run_alone, shrink};
 use trace::format::{Kind, Random, STEP, steps};
-use trace::{Fuzzer, Run, Tally, run_alone, shrink};
+use trace::{Run, Tally};
 
 /// Steps of one trace. A world of its own for each is never given back to the host.
 const LENGTH: usize = 50_000;
@@ -137,14 +138,14 @@ fn long() {
     let seconds = begun.elapsed().as_secs_f64();
     let done = sum.operations();
     println!(
-        "TRACE {:<14} {:>9} {:>9} {:>11} {:>9}",
-        "", "accepted", "refused", "interrupted", "mixed up"
+        "TRACE {:<14} {:>9} {:>9} {:>11} {:>9} {:>9}",
+        "", "accepted", "refused", "interrupted", "forgotten", "mixed up"
     );
     for (kind, t) in &sum.tallies {
         let name = format!("{kind:?}");
         println!(
-            "TRACE {name:<14} {:>9} {:>9} {:>11} {:>9}",
-            t.done, t.refused, t.interrupted, t.mixed
+            "TRACE {name:<14} {:>9} {:>9} {:>11} {:>9} {:>9}",
+            t.done, t.refused, t.interrupted, t.forgotten, t.mixed
         );
     }
     let [checks, exact] = sum.checks;

@@ -4,18 +4,19 @@ use std::fmt;
 
 use super::format::{Kind, Step};
 use super::model::{
-    DOMAINS, FRAMES, Model, NO_SUCH_FRAME, Owner, POOL, Set, Use, bit, charge, members, target,
+    DOMAINS, FRAMES, Model, NO_SUCH_FRAME, Owner, POOL, Set, Use, bit, charge, extent, holdings,
+    members, target,
 };
 use super::world::WINDOW_LDT;
 
 /// An operation, ready to be asked for.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Call {
-    /// `mmu_update`: requests (ptr, val) and the last argument.
-    Mmu(Vec<(u64, u64)>, u32),
+    /// `mmu_update`: requests (ptr, val), the last argument, whether the count done is asked for.
+    Mmu(Vec<(u64, u64)>, u32, bool),
     /// `update_va_mapping`, `_otherdomain` if a domain is given: va, value, flags.
     Va(u64, u64, u64, Option<u16>),
-    /// `mmuext_op`: command, arguments; and the domain.
+    /// `mmuext_op`: command, arguments; and the domain. With `pdone` but for those of roots.
     Ext(u32, u64, u64, u16),
     /// `memory_op` populate (6), increase (0), decrease (1): domain, extents, order.
     Reserve(u32, u16, Vec<u64>, u32),
@@ -43,6 +44,8 @@ pub enum Call {
     MaxMem(u16, u32),
     /// `XEN_DOMCTL_destroydomain`.
     Destroy(u16),
+    /// `multicall`.
+    Multi(Vec<Call>),
     /// A new domain.
     Create(usize),
     /// All end, and others begin.
@@ -52,7 +55,9 @@ pub enum Call {
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mmu(list, foreign) => write!(f, "mmu_update({list:x?}, {foreign:x})"),
+            Self::Mmu(list, foreign, tell) => {
+                write!(f, "mmu_update({list:x?}, {foreign:x}, {tell})")
+            }
             Self::Va(va, val, flags, dom) => {
                 write!(f, "update_va({va:x}, {val:x}, {flags:x}, {dom:x?})")
             }
@@ -73,6 +78,7 @@ impl fmt::Debug for Call {
             Self::Assist(a, b) => write!(f, "vm_assist({a}, {b})"),
             Self::MaxMem(dom, pages) => write!(f, "max_mem({dom}, {pages})"),
             Self::Destroy(dom) => write!(f, "destroy({dom})"),
+            Self::Multi(entries) => write!(f, "multicall({entries:?})"),
             Self::Create(dom) => write!(f, "create({dom})"),
             Self::Anew => write!(f, "everything anew"),
         }
@@ -251,7 +257,7 @@ impl<'a> Chooser<'a> {
         match step.kind {
             Kind::MmuUpdate => {
                 let list = (0..count).map(|n| self.request(self.d, self.d, step.more(n)));
-                Call::Mmu(list.collect(), 0x7ff0)
+                Call::Mmu(list.collect(), 0x7ff0, a[4] & 0x80 == 0)
             }
             Kind::MmuForeign => self.foreign(step, count),
             Kind::UpdateVa | Kind::UpdateVaOther => {
@@ -352,10 +358,32 @@ impl<'a> Chooser<'a> {
             Kind::Tick => Call::Tick,
             Kind::Mode => Call::Mode,
             Kind::Assist => Call::Assist(u64::from(a[0] % 3), u64::from(a[1] % 6)),
-            Kind::MaxMem => Call::MaxMem(1 + u16::from(a[0] % 2), 10 + u32::from(a[1] % 8)),
+            Kind::MaxMem => {
+                let pages = [10, 11, 12, 13, 15, 17, 30, 60][usize::from(a[1] % 8)];
+                Call::MaxMem(1 + u16::from(a[0] % 2), pages)
+            }
             Kind::Destroy => Call::Destroy(1 + u16::from(a[0] % 2)),
             Kind::Create => Call::Create(1 + usize::from(a[0] % 2)),
+            Kind::Multicall => {
+                let entries = (0..2 + u64::from(a[0] & 3)).map(|n| self.entry(&step.entry(n)));
+                Call::Multi(entries.collect())
+            }
             Kind::Anew => Call::Anew,
+        }
+    }
+
+    /// An entry of a multicall.
+    fn entry(&self, step: &Step) -> Call {
+        match step.kind {
+            Kind::Multicall => Call::Multi(Vec::new()),
+            Kind::Touch
+            | Kind::Store
+            | Kind::LdtFault
+            | Kind::Tick
+            | Kind::Mode
+            | Kind::Create
+            | Kind::Anew => Call::Reservation(3 + u32::from(step.args[0] & 1), 0x7ff0),
+            _ => self.choose(step),
         }
     }
 
@@ -372,7 +400,7 @@ impl<'a> Chooser<'a> {
         let pages = if a[1] & 0x40 == 0 { domid } else { 0x7ff0 };
         let owner = if pages == domid { other } else { self.d };
         let list = (0..count).map(|n| self.request(table.1, owner, step.more(n + 1)));
-        Call::Mmu(list.collect(), table.0 << 16 | u32::from(pages))
+        Call::Mmu(list.collect(), table.0 << 16 | u32::from(pages), true)
     }
 
     fn flush(&self, a: [u8; 6]) -> Call {
@@ -403,50 +431,102 @@ impl<'a> Chooser<'a> {
         } else {
             self.d
         };
-        let order = [0, 0, 0, 0, 0, 1, 1, 19][usize::from(a[1] & 7)];
+        let order = ORDERS[usize::from(a[1] & 31).min(15)];
         let pfn = |n| u64::from(step.more(n)[3]);
-        let frame = |n| self.frame_of(d, Want::Any, step.more(n)[2]);
         match step.kind {
             Kind::Populate => Call::Reserve(6, domid, (0..count).map(pfn).collect(), order),
             Kind::Increase => Call::Reserve(0, domid, (0..count).map(pfn).collect(), order),
             Kind::Decrease => {
+                let frame = |n| match order {
+                    0 => self.frame_of(d, Want::Any, step.more(n)[2]),
+                    _ => self.idle_extent(d, order, step.more(n)[2], 0),
+                };
                 // Rather pages that are in use nowhere else.
                 let m = self.model;
                 let idle = |mfn: &u64| m.counts.refs.get(*mfn as usize) == Some(&1) || a[4] < 64;
                 let list = (0..count * 3).map(frame).filter(idle).take(count as usize);
                 Call::Reserve(1, domid, list.collect(), order)
             }
-            _ => {
-                let (io, oo) = [(0, 0), (0, 0), (0, 1), (1, 0)][usize::from(a[1] & 3)];
-                let inputs = if oo > io { 2 } else { count };
-                let outputs = if io > oo { 2 * inputs } else { inputs >> oo };
-                let m = self.model;
-                let mut used = 0;
-                let mut input = |n: u64| {
-                    let any = members(m.owned(self.d)).filter(|&f| {
-                        (m.counts.refs[f] == 1 || a[4] < 40)
-                            && (io == 0 || f % 2 == 0)
-                            && used & bit(f as u64) == 0
-                    });
-                    let any: Vec<usize> = any.collect();
-                    let chosen = usize::from(step.more(n)[2]) % any.len().max(1);
-                    let f = any.get(chosen).map_or(0, |&f| f as u64);
-                    used |= bit(f);
-                    f
-                };
-                let ins = (0..inputs).map(&mut input).collect();
-                Call::Exchange(ins, (0..outputs).map(pfn).collect(), io, oo)
-            }
+            _ => self.exchange(step, count),
         }
     }
+
+    /// The first of `2^order` frames of domain `d` that nothing uses, none of them in `used`, if there
+    /// are such.
+    fn idle_extent(&self, d: usize, order: u32, byte: u8, used: Set) -> u64 {
+        let m = self.model;
+        let all = members(m.owned(d)).filter(|&f| m.counts.refs[f] == 1);
+        let idle = all.fold(0, |set, f| set | bit(f as u64)) & !used;
+        let whole = |f: &usize| extent(*f as u64, order) & !idle == 0;
+        let first: Vec<usize> = members(idle).filter(whole).collect();
+        let chosen = usize::from(byte) % first.len().max(1);
+        first.get(chosen).map_or(0, |&f| f as u64)
+    }
+
+    fn exchange(&self, step: &Step, count: u64) -> Call {
+        let a = step.args;
+        let (io, oo) = EXCHANGES[usize::from(a[1] & 15)];
+        let (chunk, chunks) = (io.max(oo), if io == oo { count } else { 1 + (count & 1) });
+        let (inputs, mut outputs) = match chunk {
+            0..=4 => (chunks << (chunk - io), chunks << (chunk - oo)),
+            _ => (1, 1),
+        };
+        if a[5] & 0x3c == 0 {
+            outputs -= 1;
+        }
+        let mut used = 0;
+        let mut input = |n: u64| {
+            let byte = step.more(n)[2];
+            let first = if a[4] < 10 {
+                self.frame(Want::Any, byte)
+            } else {
+                self.idle_extent(self.d, io, byte, used)
+            };
+            used |= extent(first, io);
+            first
+        };
+        let ins = (0..inputs).map(&mut input).collect();
+        let outs = (0..outputs).map(|n| u64::from(step.more(n)[3]));
+        Call::Exchange(ins, outs.collect(), io, oo)
+    }
 }
+
+/// Orders of extents: above 9 none but the control domain may ask for, above 18 not even that.
+const ORDERS: [u32; 16] = [1, 1, 1, 1, 2, 2, 3, 4, 5, 5, 9, 10, 18, 19, 19, 0];
+/// Of extents exchanged, those that go and those that come.
+const EXCHANGES: [(u32, u32); 16] = [
+    (0, 0),
+    (0, 0),
+    (0, 0),
+    (0, 1),
+    (0, 1),
+    (1, 0),
+    (1, 0),
+    (1, 1),
+    (0, 2),
+    (2, 0),
+    (1, 2),
+    (2, 1),
+    (0, 3),
+    (3, 0),
+    (0, 4),
+    (0, 10),
+];
 
 /// All that a call can touch.
 pub const EVERYTHING: Set = !0;
 
 /// The frames, and other things, that a call may change or whose change may change its outcome.
 pub fn footprint(model: &Model, who: (usize, usize), call: &Call) -> Set {
-    let mut set = touched(model, who, call);
+    let mut set = match call {
+        // What one entry changes is in the way of the next.
+        Call::Multi(entries) => {
+            let each = entries.iter().map(|entry| touched(model, who, entry));
+            let all = each.fold(0, |set, one| set | one);
+            all | model.closure(all) | holdings(who)
+        }
+        call => touched(model, who, call),
+    };
     for f in members(set) {
         // Its last use may end.
         if let (Owner::Domain(d), false) = (model.frames[f].owner, model.frames[f].claimed) {
@@ -456,9 +536,11 @@ pub fn footprint(model: &Model, who: (usize, usize), call: &Call) -> Set {
     set
 }
 
-fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
+/// The same, but that uses may end.
+pub fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
     let vcpu = &model.doms[d].vcpus[v];
     let all = |frames: &[u64]| frames.iter().fold(0, |set, &f| set | bit(f));
+    let blocks = |frames: &[u64], order| frames.iter().fold(0, |set, &f| set | extent(f, order));
     let slot = |va: u64| {
         let root = vcpu.kernel_root?;
         model
@@ -466,7 +548,7 @@ fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
             .map(|(table, index)| (table as u64, model.mem[table][index]))
     };
     match call {
-        Call::Mmu(list, _) => {
+        Call::Mmu(list, ..) => {
             let one = |&(ptr, val): &(u64, u64)| {
                 let table = ptr >> 12;
                 let old = model
@@ -492,12 +574,12 @@ fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
             let who = usize::from(*domid);
             let charged = charge(if who < DOMAINS { who } else { d });
             if *cmd == 1 {
-                all(extents) | all(extents) << *order.min(&1) | POOL | charged
+                blocks(extents, *order) | POOL | charged
             } else {
                 model.free() | POOL | charged
             }
         }
-        Call::Exchange(ins, ..) => all(ins) | all(ins) << 1 | model.free() | POOL | charge(d),
+        Call::Exchange(ins, _, order, _) => blocks(ins, *order) | model.free() | POOL | charge(d),
         Call::Reservation(_, domid) => match usize::from(*domid) {
             other if other < DOMAINS => charge(other),
             _ => charge(d),
@@ -524,6 +606,7 @@ fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
             let owned = model.owned(usize::from(*domid));
             owned | model.closure(owned) | charge(usize::from(*domid)) | POOL
         }
+        Call::Multi(_) => 0,
         Call::Create(_) | Call::Anew => EVERYTHING,
     }
 }
@@ -543,11 +626,19 @@ fn path(model: &Model, root: Option<u64>, va: u64) -> Set {
     set
 }
 
+/// The domains that a call destroys.
+pub fn destroyed(call: &Call) -> Vec<u16> {
+    match call {
+        Call::Destroy(domid) => vec![*domid],
+        Call::Multi(entries) => entries.iter().flat_map(destroyed).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Whether a call makes sense to ask for now.
-pub fn possible(model: &Model, d: usize, call: &Call) -> bool {
+pub fn possible(model: &Model, call: &Call) -> bool {
     match call {
         Call::Create(who) => !model.doms[*who].exists,
-        Call::Destroy(_) => d == 0,
         Call::LdtFault(at) => u64::from(*at) < WINDOW_LDT,
         _ => true,
     }

@@ -78,6 +78,8 @@ pub enum Kind {
     Destroy,
     /// A new domain in the place of one that was destroyed.
     Create,
+    /// `multicall` of several of the above.
+    Multicall,
     /// Seldom: everything comes to rest, all domains end, and others begin. Else nothing.
     Anew,
 }
@@ -85,8 +87,8 @@ pub enum Kind {
 use Kind::*;
 
 /// How often each operation comes, of [`TOTAL`].
-const WEIGHTS: [(Kind, u8); 30] = [
-    (MmuUpdate, 62),
+const WEIGHTS: [(Kind, u8); 31] = [
+    (MmuUpdate, 50),
     (MmuForeign, 16),
     (UpdateVa, 20),
     (UpdateVaOther, 6),
@@ -115,6 +117,7 @@ const WEIGHTS: [(Kind, u8); 30] = [
     (MaxMem, 1),
     (Destroy, 1),
     (Create, 2),
+    (Multicall, 12),
     (Anew, 1),
 ];
 
@@ -155,6 +158,15 @@ impl Step {
             kind,
             args,
         }
+    }
+
+    /// The step that chooses entry `n` of a multicall.
+    #[must_use]
+    pub fn entry(&self, n: u64) -> Self {
+        let mut seed = [0; 8];
+        seed[..6].copy_from_slice(&self.args);
+        let mut random = Random(u64::from_le_bytes(seed) ^ (n + 1) << 48);
+        Self::decode(random.next().to_le_bytes())
     }
 
     /// Six more operands, made from these: for the `n`th request of a list.

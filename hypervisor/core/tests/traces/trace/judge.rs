@@ -6,14 +6,17 @@ use hypervisor_core::addr::Mfn;
 use hypervisor_core::error::Errno;
 
 use super::Outcome;
-use super::call::Call;
+use super::call::{Call, touched};
 use super::model::{
-    DOMAINS, FRAMES, Model, Owner, POOL, Set, Use, Vcpu, bit, charge, descriptor, hypervisors_slot,
-    kept, members, target,
+    DOMAINS, FRAMES, Model, Owner, POOL, Set, Use, Vcpu, bit, charge, descriptor, extent,
+    hypervisors_slot, kept, members, target,
 };
-use super::world::{Who, World, owner, usage};
+use super::world::{Spot, Who, World, owner, usage};
 
 type Judged = Result<Set, String>;
+
+/// Which domains there were when a call began.
+pub type Found = [bool; DOMAINS];
 
 fn expect<T: PartialEq + std::fmt::Debug>(what: &str, is: T, shall: T) -> Result<(), String> {
     if is == shall {
@@ -27,13 +30,42 @@ fn value(result: Result<(), Errno>) -> i64 {
 }
 
 /// Does to the model what was asked of the machine, and compares the outcomes. Gives the frames
-/// and counts that changed hands.
+/// and counts that changed hands; `None` where the model cannot follow.
 ///
 /// # Errors
 /// The outcome is another.
-pub fn judge(model: &mut Model, world: &World, who: Who, call: &Call, outcome: &Outcome) -> Judged {
-    match outcome {
-        Outcome::Result(is) => hypercall(model, world, who, call, *is),
+pub fn judge(
+    model: &mut Model,
+    world: &World,
+    who: Who,
+    (call, found): (&Call, Option<Found>),
+    outcome: &Outcome,
+) -> Result<Option<Set>, String> {
+    let judged = match outcome {
+        Outcome::Result(is) => match (call, found) {
+            (Call::Multi(entries), _) => {
+                expect("the result", *is, 0)?;
+                let mut found = found.unwrap_or_else(|| model.found());
+                let mut changed = 0;
+                for (n, entry) in entries.iter().enumerate() {
+                    let half_done = model.half_done.iter().map(|&(f, _)| bit(f as u64));
+                    if touched(model, who, entry) & half_done.fold(0, |set, f| set | f) != 0 {
+                        // How far an entry before came with it is not known yet.
+                        return Ok(None);
+                    }
+                    let at = (who, Spot::entry(who, n));
+                    let is = world.result(who, n);
+                    changed |= while_dying(model, world, at, (entry, &mut found), is)
+                        .map_err(|why| format!("entry {n}, {entry:?}: {why}"))?;
+                }
+                Ok(changed | model.recount())
+            }
+            (_, None) => hypercall(model, world, (who, Spot::of(who)), call, *is),
+            (_, Some(mut found)) => {
+                let at = (who, Spot::of(who));
+                while_dying(model, world, at, (call, &mut found), *is)
+            }
+        },
         Outcome::Direct(mfn) => {
             let used = model.counts.uses.get(*mfn as usize).copied();
             if matches!(used, Some(Use::Table(_) | Use::Descriptors)) {
@@ -54,7 +86,8 @@ pub fn judge(model: &mut Model, world: &World, who: Who, call: &Call, outcome: &
             }
             Ok(model.recount())
         }
-    }
+    };
+    judged.map(Some)
 }
 
 /// A store to a page-table entry that the hypervisor carried out, or gave the guest a fault for.
@@ -99,17 +132,57 @@ fn store(
     Ok(())
 }
 
-fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -> Judged {
+/// The last frame of a domain that is dead may go any time while calls overlap, or while one is made
+/// in several steps: it was there at the begin of the call, and may be found until it is not.
+fn while_dying(
+    model: &mut Model,
+    world: &World,
+    at: (Who, Spot),
+    (call, found): (&Call, &mut Found),
+    is: i64,
+) -> Judged {
+    for (dom, found) in model.doms.iter_mut().zip(&*found) {
+        dom.exists = if dom.dead { *found } else { dom.exists };
+    }
+    let unsure: Vec<usize> = (0..DOMAINS)
+        .filter(|&d| model.doms[d].dead && found[d])
+        .collect();
+    if unsure.is_empty() {
+        return hypercall(model, world, at, call, is);
+    }
+    let before = model.clone();
+    let first = hypercall(model, world, at, call, is);
+    if first.is_ok() {
+        return first;
+    }
+    for gone in 1..1_u32 << unsure.len() {
+        *model = before.clone();
+        let gone = |i: &usize| gone >> i & 1 != 0;
+        for i in (0..unsure.len()).filter(gone) {
+            model.doms[unsure[i]].exists = false;
+        }
+        let judged = hypercall(model, world, at, call, is);
+        if judged.is_ok() {
+            (0..unsure.len())
+                .filter(gone)
+                .for_each(|i| found[unsure[i]] = false);
+            return judged;
+        }
+    }
+    first
+}
+
+fn hypercall(
+    model: &mut Model,
+    world: &World,
+    (who, spot): (Who, Spot),
+    call: &Call,
+    is: i64,
+) -> Judged {
     let me = who.0;
     let mut freed = 0;
     let shall = match call {
-        Call::Mmu(list, foreign) => {
-            if is == Errno::ESRCH.negated() && world.told(who).is_some_and(|done| done > 0) {
-                // What it did took the last of the domain that it names, which was there before.
-                for dom in &mut model.doms {
-                    dom.exists |= dom.dead;
-                }
-            }
+        Call::Mmu(list, foreign, tell) => {
             let parties = match model.parties(me, *foreign) {
                 Ok(parties) => parties,
                 Err(e) => {
@@ -121,8 +194,8 @@ fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -
             let mut done = 0;
             for &(ptr, val) in list {
                 if is == Errno::ESRCH.negated()
-                    && world.told(who) == Some(done)
-                    && model.parties(me, *foreign).is_err()
+                    && world.told(spot) == Some(done)
+                    && model.names_the_dead(*foreign)
                 {
                     // Interrupted then, and not gone on with.
                     return Ok(freed);
@@ -138,7 +211,8 @@ fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -
                 }
                 done += 1;
             }
-            expect("the count of requests done", world.told(who), Some(done))?;
+            let done = tell.then_some(done);
+            expect("the count of requests done", world.told(spot), done)?;
             value(result)
         }
         Call::Va(va, val, _, domid) => {
@@ -166,8 +240,10 @@ fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -
             }
             ext(model, who, (*cmd, *a, *b, *domid))?
         }
-        Call::Reserve(..) => return reserve(model, world, who, call, is),
-        Call::Exchange(..) => return exchange(model, world, who, call, is),
+        Call::Reserve(..) => return reserve(model, world, (me, spot), call, is),
+        Call::Exchange(..) => return exchange(model, world, (me, spot), call, is),
+        // One in another.
+        Call::Multi(_) => Errno::EINVAL.negated(),
         Call::Reservation(cmd, domid) => match model.subject(me, *domid) {
             Ok(d) if *cmd == 3 => i64::from(model.charged(d)),
             Ok(d) => i64::from(model.doms[d].max_pages),
@@ -191,15 +267,14 @@ fn hypercall(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -
                 0
             }
         }
+        Call::Destroy(_) if me != 0 => Errno::EPERM.negated(),
         Call::Destroy(domid) => {
             let d = usize::from(*domid);
             if model.doms[d].exists {
-                if !model.doms[d].dead {
-                    for f in members(model.owned(d)).filter(|&f| model.frames[f].shared) {
-                        model.mem[f] = world.words(f);
-                    }
-                    model.destroy(d);
+                for f in members(model.owned(d)).filter(|&f| model.frames[f].shared) {
+                    model.mem[f] = world.words(f);
                 }
+                model.destroy(d);
                 0
             } else {
                 Errno::ESRCH.negated()
@@ -294,11 +369,16 @@ fn ext(
 }
 
 /// Populate, increase, decrease: the result is the number of extents done.
-fn reserve(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -> Judged {
+fn reserve(
+    model: &mut Model,
+    world: &World,
+    (me, spot): (usize, Spot),
+    call: &Call,
+    is: i64,
+) -> Judged {
     let Call::Reserve(cmd, domid, extents, order) = call else {
         return Err("no reservation".into());
     };
-    let me = who.0;
     let Ok(d) = model.subject(me, *domid) else {
         expect("the result", is, 0)?;
         return Ok(0);
@@ -312,7 +392,7 @@ fn reserve(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -> 
     for (i, &extent) in extents.iter().enumerate() {
         if *cmd == 1 {
             let mut all = true;
-            for mfn in extent..extent + (1 << order) {
+            for mfn in extent..extent.saturating_add(1 << order) {
                 let before = model.frames.get(mfn as usize).copied();
                 let given = model.give_up(d, mfn);
                 // What was given up before, and is still in use, is as given up as it can be.
@@ -335,7 +415,7 @@ fn reserve(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -> 
             if i as i64 >= is {
                 return Err(format!("extent {i} was not given, and could be"));
             }
-            let first = world.list(who, false, i);
+            let first = world.list(spot, false, i);
             model.give(d, first, *order, &|f| world.words(f))?;
             for n in 0..1 << order {
                 changed |= bit(first + n) | charge(d) | POOL;
@@ -351,11 +431,39 @@ fn reserve(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -> 
     Ok(changed)
 }
 
-fn exchange(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) -> Judged {
+/// The frames that a call says it gave to a domain.
+pub fn came(world: &World, spot: Spot, call: &Call) -> Set {
+    let list = |output, count, order| {
+        let first = (0..count).map(|i| world.list(spot, output, i));
+        first.fold(0, |set, first| set | extent(first, order))
+    };
+    match call {
+        Call::Reserve(0 | 6, _, extents, order) if *order <= 9 => {
+            list(false, extents.len(), *order)
+        }
+        Call::Exchange(_, outs, _, order) if *order <= 9 => list(true, outs.len(), *order),
+        _ => 0,
+    }
+}
+
+fn exchange(
+    model: &mut Model,
+    world: &World,
+    (me, spot): (usize, Spot),
+    call: &Call,
+    is: i64,
+) -> Judged {
     let Call::Exchange(ins, outs, io, oo) = call else {
         return Err("no exchange".into());
     };
-    let me = who.0;
+    if *io > 9 || *oo > 9 {
+        expect("the result", is, Errno::EPERM.negated())?;
+        return Ok(0);
+    }
+    if ins.len() << io != outs.len() << oo {
+        expect("the result", is, Errno::EINVAL.negated())?;
+        return Ok(0);
+    }
     let chunk = io.max(oo);
     let (per_in, per_out) = (1 << (chunk - io), 1 << (chunk - oo));
     let mut changed = 0;
@@ -377,11 +485,11 @@ fn exchange(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) ->
             result = Err(Errno::EINVAL);
             break;
         }
-        if is != 0 && world.exchanged(who) == done as u64 {
+        if is != 0 && world.exchanged(spot) == done as u64 {
             // There may be no room for the new before the old are gone.
             let room = (0..per_out).all(|_| model.can_give(me, *oo));
             let plenty = model.charged(me) + (1 << chunk) <= model.doms[me].max_pages
-                && model.free().count_ones() as usize >= 4 << chunk;
+                && model.free_extents(*oo) >= 2 * per_out;
             if room && plenty {
                 return Err("an exchange was refused that is possible".into());
             }
@@ -389,7 +497,7 @@ fn exchange(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) ->
             return Ok(changed);
         }
         for n in i * per_out..(i + 1) * per_out {
-            let first = world.list(who, true, n);
+            let first = world.list(spot, true, n);
             model.give(me, first, *oo, &|f| world.words(f))?;
             for k in 0..1 << oo {
                 model.m2p[(first + k) as usize] = outs[n].wrapping_add(k);
@@ -403,7 +511,7 @@ fn exchange(model: &mut Model, world: &World, who: Who, call: &Call, is: i64) ->
         done += per_in;
     }
     expect("the result", is, value(result))?;
-    expect("the number exchanged", world.exchanged(who), done as u64)?;
+    expect("the number exchanged", world.exchanged(spot), done as u64)?;
     Ok(changed)
 }
 

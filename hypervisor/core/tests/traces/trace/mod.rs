@@ -1,37 +1,41 @@
-//! Random traces of all memory operations: three domains, five vCPUs, three CPUs, 54 frames.
+//! Random traces of all memory operations: three domains, five vCPUs, three CPUs, 80 frames.
 //!
 //! Every step is one way into the hypervisor, on one CPU. After each the whole machine is compared
 //! with the [`model`], and the invariants of [`check`] are counted afresh. An operation that was
 //! interrupted stays open while other CPUs go on. What it may touch is then taken out of the
 //! comparison; if another operation touches the same, neither outcome is fixed: the model is told
-//! what came out, and the invariants alone judge it.
+//! what came out, and the invariants alone judge it. Now and then a call that was interrupted is
+//! never made again; then it is the same for what it has touched.
 
+pub mod alone;
 pub mod call;
 pub mod check;
 pub mod format;
 pub mod judge;
 pub mod model;
+pub mod open;
 pub mod page;
 pub mod world;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
 
 use hypervisor_core::entry::Irq;
 use hypervisor_core::platform::Machine;
 
-use call::{Call, Chooser, EVERYTHING, footprint, possible};
+use call::{Call, Chooser, destroyed, footprint, possible};
 use check::Watch;
-use format::{CPUS, Kind, Random, STEP, Step, steps};
+use format::{CPUS, Kind, Random, Step, steps};
 use judge::judge;
-use model::{ALL, DOMAINS, FRAMES, Model, POOL, Set, VCPUS, bit};
+use model::{DOMAINS, FRAMES, Model, POOL, Set, VCPUS, bit, members};
+use open::Open;
 use world::{Ended, Who, World};
 
 /// How often an interrupted operation is continued at once before others come between.
 const PATIENCE: u32 = 300;
 /// First operands of [`Kind::Anew`] that mean it.
 const ANEW: u8 = 12;
+/// Last operands of a step that mean it forgets the call that is to be made again, and makes another.
+const FORGETFUL: u8 = 16;
 /// Turns in which all open operations must come to an end.
 const TURNS: u32 = 600;
 
@@ -46,6 +50,8 @@ pub struct Tally {
     pub interrupted: u64,
     /// Outcome not compared, for another operation was in the way.
     pub mixed: u64,
+    /// Interrupted and never gone on with.
+    pub forgotten: u64,
 }
 
 impl Tally {
@@ -55,18 +61,8 @@ impl Tally {
         self.refused += other.refused;
         self.interrupted += other.interrupted;
         self.mixed += other.mixed;
+        self.forgotten += other.forgotten;
     }
-}
-
-/// An operation in progress, or one that left work behind.
-struct Open {
-    who: Who,
-    call: Call,
-    kind: Kind,
-    footprint: Set,
-    mixed: bool,
-    /// Whether it has answered and only work is left.
-    answered: bool,
 }
 
 /// A world, its model, and what is under way.
@@ -142,30 +138,13 @@ impl Run {
         let dom = &mut self.model.doms[d];
         (dom.exists, dom.dead) = (true, false);
         dom.life = self.world.life(d);
-        dom.max_pages = self
-            .world
-            .domain(d)
-            .max_pages
-            .load(std::sync::atomic::Ordering::Relaxed);
+        dom.max_pages = self.world.max_pages(d);
         for v in 0..VCPUS[d] {
             self.model.doms[d].vcpus[v] = self.world.holdings((d, v));
         }
-        let owned = |f: &usize| {
-            let word = self
-                .world
-                .hv
-                .frames
-                .word(hypervisor_core::addr::Mfn(*f as u64));
-            match world::owner(word) {
-                // Its ports are there.
-                model::Owner::Hypervisor => *f >= model::RESERVED,
-                owner => owner == model::Owner::Domain(d),
-            }
-        };
-        let set = (0..FRAMES)
-            .filter(owned)
-            .fold(0, |set, f| set | bit(f as u64));
-        self.world.teach(&mut self.model, set);
+        let (own, ports) = (self.world.owned(d), self.world.ports(d));
+        self.model.doms[d].ports = ports;
+        self.world.teach(&mut self.model, own | ports);
         self.model.recount();
     }
 
@@ -199,11 +178,27 @@ impl Run {
     /// # Errors
     /// What went wrong, in words.
     pub fn play(&mut self, who: Who, budget: u32, call: Call) -> Result<(), String> {
+        self.begin_call(who, call, (budget, true))
+    }
+
+    fn begin_call(&mut self, who: Who, call: Call, how: (u32, bool)) -> Result<(), String> {
         self.arrive();
         let runs = |cpu: &usize| self.world.current(*cpu) == Some(who);
         let cpu = (0..usize::from(CPUS)).find(runs);
         let cpu = cpu.ok_or_else(|| format!("{who:?} does not run"))?;
-        self.ask(cpu, who, (Kind::Assist, call), (budget, true))
+        self.ask(cpu, who, (Kind::Assist, call), how)
+    }
+
+    /// Makes `call` once and never again, if it is to be made again.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub fn begin_and_forget(&mut self, who: Who, budget: u32, call: Call) -> Result<(), String> {
+        self.begin_call(who, call, (budget, false))?;
+        if let Some(open) = self.open.iter().position(|open| !open.answered) {
+            self.forget(open);
+        }
+        self.check()
     }
 
     /// What comes before every step.
@@ -240,13 +235,25 @@ impl Run {
             .iter()
             .position(|open| open.who == who && !open.answered);
         if let Some(open) = open {
-            return self.go_on(cpu, open, step.budget, step.at_once);
+            if step.args[5] >= FORGETFUL {
+                return self.go_on(cpu, open, step.budget, step.at_once);
+            }
+            self.forget(open);
         }
-        let call = Chooser::new(&self.model, who.0, who.1).choose(step);
-        if !possible(&self.model, who.0, &call) {
+        let mut kind = step.kind;
+        let mut call = Chooser::new(&self.model, who.0, who.1).choose(step);
+        if step.args[4] & 1 != 0 && self.world.has_in_hand(who) {
+            // So that what was forgotten does not stay so for long.
+            (kind, call) = (Kind::Reservation, Call::Reservation(3, 0x7ff0));
+        }
+        let half_gone = (1..DOMAINS).find(|&d| self.world.is_dying(d));
+        if let (0, 2, Some(d)) = (who.0, step.args[4] & 14, half_gone) {
+            (kind, call) = (Kind::Destroy, Call::Destroy(d as u16));
+        }
+        if !possible(&self.model, &call) {
             return self.check();
         }
-        self.ask(cpu, who, (step.kind, call), (step.budget, step.at_once))
+        self.ask(cpu, who, (kind, call), (step.budget, step.at_once))
     }
 
     /// The guest on a CPU asks for something.
@@ -272,7 +279,7 @@ impl Run {
             Call::Mode => {
                 self.tally(Kind::Mode).done += 1;
                 self.world.enter_user(cpu, who);
-                self.leftovers(who);
+                self.leftovers();
                 self.check()
             }
             Call::Touch(va, write) => {
@@ -283,7 +290,7 @@ impl Run {
                 } else {
                     &mut tally.refused
                 }) += 1;
-                self.leftovers(who);
+                self.leftovers();
                 self.check()
             }
             call => {
@@ -299,13 +306,17 @@ impl Run {
                     Call::LdtFault(_) => {}
                     call => self.world.prepare_call(cpu, who, call),
                 }
+                // One that was forgotten is gone on with: where it was, nobody follows.
+                let mixed = self.world.resumes(cpu, who, &call);
                 let open = Open {
                     who,
                     call,
                     kind,
                     footprint: 0,
-                    mixed: false,
+                    mixed,
                     answered: false,
+                    forgotten: false,
+                    found: self.found(),
                 };
                 self.open.push(open);
                 let last = self.open.len() - 1;
@@ -378,15 +389,9 @@ impl Run {
         })
     }
 
-    /// The last frames of a dead domain may be in the hands of operations under way: how long the
-    /// domain is found is theirs to say.
-    fn see_the_dead(&mut self) {
-        for (id, dom) in (0..).zip(&mut self.model.doms) {
-            dom.exists = match dom.dead {
-                true => self.world.hv.domains.find(id).is_ok(),
-                false => dom.exists,
-            };
-        }
+    /// Which domains there are.
+    fn found(&self) -> judge::Found {
+        std::array::from_fn(|d| self.world.hv.domains.find(d as u16).is_ok())
     }
 
     /// Goes on with open operation `index`, whose vCPU runs on `cpu`.
@@ -428,23 +433,6 @@ impl Run {
         self.check()
     }
 
-    /// Where open operations touch the same things, neither outcome is fixed, and the model follows
-    /// nothing until all of them are over.
-    fn mix(&mut self) {
-        let touches = |open: &&mut Open| open.footprint != 0;
-        let open: Vec<_> = self.open.iter_mut().filter(touches).collect();
-        let meet = |(i, a): (usize, &&mut Open)| {
-            // A vCPU ends its own earlier work first.
-            let other = |b: &&mut Open| a.who != b.who && a.footprint & b.footprint != 0;
-            a.mixed || open[..i].iter().any(other)
-        };
-        if open.iter().enumerate().any(meet) {
-            for open in open {
-                (open.mixed, open.footprint) = (true, EVERYTHING);
-            }
-        }
-    }
-
     /// An operation has answered.
     fn answered(&mut self, who: Who, outcome: Outcome) -> Result<(), String> {
         let Some(index) = self.open.iter().position(|o| o.who == who && !o.answered) else {
@@ -475,7 +463,24 @@ impl Run {
                 Outcome::Direct(mfn) => println!("    direct, {mfn:x}"),
             }
         }
-        let mixed = self.open[index].mixed;
+        if self.is_unclear(index) {
+            self.open[index].mixed = true;
+            self.mix();
+        }
+        let mut mixed = self.open[index].mixed;
+        // With others, or not done in one piece.
+        let overlapping = self.open.len() > 1 || self.open[index].footprint != 0;
+        if !mixed {
+            let found = overlapping.then_some(self.open[index].found);
+            match self.judged(who, (&call, found), &outcome)? {
+                Some(freed) => self.spread(freed, who),
+                None => {
+                    mixed = true;
+                    self.open[index].mixed = true;
+                    self.mix();
+                }
+            }
+        }
         let tally = self.tally(kind);
         *(if refused {
             &mut tally.refused
@@ -484,43 +489,54 @@ impl Run {
         }) += 1;
         if mixed {
             tally.mixed += 1;
-            if let Call::Destroy(d) = call
-                && !refused
-            {
-                self.model.doms[usize::from(d)].dead = true;
+            for (call, refused) in self.parts(who, &call, refused) {
+                self.follow_mixed(call, refused);
             }
-            if let Call::MaxMem(d, pages) = call
-                && !refused
-            {
-                self.model.doms[usize::from(d)].max_pages = pages;
-            }
-            if let Outcome::Direct(mfn) = outcome {
-                self.direct_store(mfn, &call);
-            }
-        } else {
-            if self.open.len() > 1 {
-                self.see_the_dead();
-            }
-            let freed = judge(&mut self.model, &self.world, who, &call, &outcome)
-                .map_err(|why| format!("d{}v{} {call:?}: {why}", who.0, who.1))?;
-            if let Outcome::Direct(mfn) = outcome {
-                self.direct_store(mfn, &call);
-            }
-            self.spread(freed, who);
         }
-        if let Call::Destroy(d) = call {
+        if let Outcome::Direct(mfn) = outcome {
+            self.direct_store(mfn, &call);
+        }
+        if mixed || overlapping {
+            self.see_the_dead();
+        }
+        for d in destroyed(&call) {
             self.bury(usize::from(d));
         }
-        self.leftovers(who);
+        self.leftovers();
         self.check()
     }
 
-    /// Frames came or went by an operation of `who`: news to all others who work on such.
-    fn spread(&mut self, changed: Set, who: Who) {
-        for open in &mut self.open {
-            open.mixed |= open.who != who && changed & open.footprint != 0;
+    fn judged(
+        &mut self,
+        who: Who,
+        (call, found): (&Call, Option<judge::Found>),
+        outcome: &Outcome,
+    ) -> Result<Option<Set>, String> {
+        let named = if self.verbose {
+            footprint(&self.model, who, call)
+        } else {
+            0
+        };
+        judge(&mut self.model, &self.world, who, (call, found), outcome)
+            .inspect_err(|_| self.tell(named))
+            .map_err(|why| format!("d{}v{} {call:?}: {why}", who.0, who.1))
+    }
+
+    /// Tells what the frames of a set are, and what the model thinks they are.
+    fn tell(&self, set: Set) {
+        for f in members(set) {
+            let word = self
+                .world
+                .hv
+                .frames
+                .word(hypervisor_core::addr::Mfn(f as u64));
+            let (frame, used) = (&self.model.frames[f], self.model.counts.uses[f]);
+            println!("    {f:x} is {word:?}; in the model {used:?}, {frame:?}");
         }
-        self.mix();
+        for open in &self.open {
+            let frames: Vec<_> = members(open.footprint).collect();
+            println!("    open: {:?} {:?} at {frames:x?}", open.who, open.call);
+        }
     }
 
     /// The guest stored a word itself.
@@ -544,63 +560,6 @@ impl Run {
         self.mix();
     }
 
-    /// Operations of a destroyed domain's vCPUs will never answer.
-    fn bury(&mut self, d: usize) {
-        if self.model.doms[d].exists && !self.model.doms[d].dead {
-            return;
-        }
-        for open in &mut self.open {
-            if open.who.0 == d {
-                open.answered = true;
-            }
-        }
-        let gone: Vec<Who> = (0..VCPUS[d]).map(|v| (d, v)).collect();
-        for who in gone {
-            self.leftovers(who);
-        }
-    }
-
-    /// Operations of a vCPU that have answered and left no work are over.
-    fn leftovers(&mut self, who: Who) {
-        if self.world.working(who) {
-            return;
-        }
-        let mut news = false;
-        self.open.retain(|open| {
-            let over = open.who == who && open.answered;
-            news |= over && open.mixed;
-            !over
-        });
-        if news && !self.open.iter().any(|open| open.mixed) {
-            self.learn();
-        }
-    }
-
-    /// The model follows again, from what is so now.
-    fn learn(&mut self) {
-        self.world.teach(&mut self.model, ALL);
-        for d in 0..DOMAINS {
-            for v in 0..VCPUS[d] {
-                self.model.doms[d].vcpus[v] = self.world.holdings((d, v));
-            }
-        }
-        self.model.half_done.clear();
-        self.model.recount();
-    }
-
-    /// When the last frame of a dead domain goes, so does its number: while work is under way,
-    /// the model does not know when.
-    fn look_for_the_dead(&mut self) {
-        if self.open.is_empty() {
-            return;
-        }
-        for d in 0..DOMAINS {
-            if self.model.doms[d].dead {
-                self.model.doms[d].exists = self.world.hv.domains.find(d as u16).is_ok();
-            }
-        }
-    }
-
     /// Lets everything that is open come to an end.
     fn settle(&mut self) -> Result<(), String> {
         for turn in 0..TURNS {
@@ -621,12 +580,14 @@ impl Run {
                 Some(open) => self.go_on(cpu, open, 1024, true)?,
                 None if self.open.iter().any(|o| o.who == who) => {
                     // Any call that has to do with memory ends the work.
-                    let call = Call::Reservation(3, 0x7ff0);
+                    let half_gone = (1..DOMAINS).find(|&d| who.0 == 0 && self.world.is_dying(d));
+                    let query = Call::Reservation(3, 0x7ff0);
+                    let call = half_gone.map_or(query, |d| Call::Destroy(d as u16));
                     self.world.enter_kernel(cpu);
                     if self.world.current(cpu) == Some(who) {
                         self.world.prepare_call(cpu, who, &call);
                         let _ = self.world.hypercall(cpu, who, 1024);
-                        self.leftovers(who);
+                        self.leftovers();
                     }
                 }
                 None => {}
@@ -659,6 +620,10 @@ impl Run {
                 return Err(format!("domain {d} was killed"));
             }
         }
+        if self.open.is_empty() && self.found() != self.model.found() {
+            let (is, shall) = (self.found(), self.model.found());
+            return Err(format!("domains there are {is:?}, and should be {shall:?}"));
+        }
         let held = self.world.all_holdings();
         judge::compare(&mut self.model, &self.world, &held, busy, &mut self.dirty)?;
         let Model { epoch, written, .. } = &self.model;
@@ -671,87 +636,4 @@ impl Run {
         }
         Ok(())
     }
-}
-
-/// Runs a trace in a world of its own.
-///
-/// # Errors
-/// What went wrong; a panic counts.
-pub fn run_alone(bytes: &[u8], verbose: bool) -> Result<(), String> {
-    let run = AssertUnwindSafe(|| {
-        let mut run = Run::new();
-        run.verbose = verbose;
-        run.trace(bytes)
-    });
-    catch_unwind(run).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-        Err(format!("panic: {}", text.unwrap_or_default()))
-    })
-}
-
-/// Traces that one world of a [`Fuzzer`] runs: worlds are never given back to the host.
-const LIVES: u32 = 500;
-
-/// Runs the traces that a fuzzer makes up, many in one world.
-pub struct Fuzzer {
-    run: Run,
-    lives: u32,
-}
-
-impl Fuzzer {
-    /// One that has run nothing yet.
-    pub fn new() -> Self {
-        Self {
-            run: Run::new(),
-            lives: 0,
-        }
-    }
-
-    /// Runs a trace; panics when something is wrong.
-    pub fn feed(&mut self, bytes: &[u8]) {
-        if self.lives == LIVES {
-            *self = Self::new();
-        }
-        self.lives += 1;
-        if let Err(why) = self.run.trace(bytes) {
-            // What earlier traces left behind may have a part in it.
-            panic!("{why}\nin a world of its own: {:?}", run_alone(bytes, true));
-        }
-    }
-}
-
-/// What sort of failure it is: its words without numbers.
-fn sort(result: &Result<(), String>) -> Vec<&str> {
-    let words = result.as_ref().err().map(|why| why.split_whitespace());
-    let plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphabetic() && c != 'x');
-    words.into_iter().flatten().filter(plain).take(6).collect()
-}
-
-/// Leaves steps out of a failing trace while it still fails alike, for at most `patience`.
-pub fn shrink(bytes: &[u8], patience: Duration) -> Vec<u8> {
-    let begun = Instant::now();
-    let mut trace: Vec<u8> = bytes.to_vec();
-    // Nothing behind the step that failed matters.
-    let mut run = Run::new();
-    let _ = catch_unwind(AssertUnwindSafe(|| run.trace(bytes)));
-    trace.truncate(run.steps * STEP);
-    let result = run_alone(&trace, false);
-    let mut chunk = trace.len() / STEP / 2;
-    while chunk > 0 {
-        let mut at = 0;
-        while at < trace.len() && begun.elapsed() < patience {
-            let end = (at + chunk * STEP).min(trace.len());
-            let mut shorter = trace.clone();
-            shorter.drain(at..end);
-            let other = run_alone(&shorter, false);
-            if other.is_err() && sort(&other) == sort(&result) {
-                trace = shorter;
-            } else {
-                at = end;
-            }
-        }
-        chunk /= 2;
-    }
-    trace
 }

@@ -12,7 +12,7 @@ use hypervisor_core::error::Errno;
 use super::page::Page;
 
 /// Frames of the machine.
-pub const FRAMES: usize = 54;
+pub const FRAMES: usize = 80;
 /// Frames that the hypervisor keeps.
 pub const RESERVED: usize = 4;
 /// Domains: 0 is privileged.
@@ -38,12 +38,16 @@ const AVAIL: u64 = 7 << 9;
 const KERNEL_ONLY: u64 = 1 << 52;
 
 /// A set of frames, a bit each; and above them things that are no frames.
-pub type Set = u64;
+pub type Set = u128;
 /// The set of free frames itself.
-pub const POOL: Set = 1 << 63;
+pub const POOL: Set = 1 << 127;
 /// How many frames a domain is charged for.
 pub const fn charge(dom: usize) -> Set {
-    1 << (56 + dom)
+    1 << (120 + dom)
+}
+/// What a vCPU itself holds.
+pub const fn holdings(who: (usize, usize)) -> Set {
+    1 << (100 + 2 * who.0 + who.1)
 }
 /// All frames.
 pub const ALL: Set = (1 << FRAMES) - 1;
@@ -59,8 +63,14 @@ pub fn members(set: Set) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let next = left.trailing_zeros() as usize;
         left &= left.wrapping_sub(1);
-        (next < 64).then_some(next)
+        (next < FRAMES).then_some(next)
     })
+}
+
+/// The frames of an extent, as far as there are such.
+pub fn extent(first: u64, order: u32) -> Set {
+    let end = first.saturating_add(1 << order).min(FRAMES as u64);
+    (first..end).fold(0, |set, mfn| set | bit(mfn))
 }
 
 /// Whose a frame is.
@@ -128,6 +138,8 @@ pub struct Domain {
     pub life: u32,
     /// Most frames it may have.
     pub max_pages: u32,
+    /// Frames of the hypervisor's own in which its ports are.
+    pub ports: Set,
     /// Its vCPUs.
     pub vcpus: Vec<Vcpu>,
 }
@@ -172,6 +184,7 @@ impl Counts {
 }
 
 /// All facts.
+#[derive(Clone)]
 pub struct Model {
     /// Frames.
     pub frames: Vec<Frame>,
@@ -442,6 +455,19 @@ impl Model {
         })
     }
 
+    /// Whether `mmu_update`'s last argument names a domain that is being, or has been, destroyed.
+    pub fn names_the_dead(&self, foreign: u32) -> bool {
+        let named = [foreign & 0xffff, (foreign >> 16).wrapping_sub(1)];
+        named
+            .iter()
+            .any(|&d| self.doms.get(d as usize).is_some_and(|dom| dom.dead))
+    }
+
+    /// Which domains there are.
+    pub fn found(&self) -> [bool; DOMAINS] {
+        std::array::from_fn(|d| self.doms[d].exists)
+    }
+
     // ---- uses -----------------------------------------------------------------------------------
 
     fn owns(&self, d: usize, mfn: u64) -> bool {
@@ -696,15 +722,17 @@ impl Model {
         true
     }
 
+    /// How many aligned extents are free.
+    pub fn free_extents(&self, order: u32) -> usize {
+        let free = self.free();
+        let blocks = (0..FRAMES as u64 >> order).map(|i| extent(i << order, order));
+        blocks.filter(|block| free & block == *block).count()
+    }
+
     /// Whether a domain may have `2^order` frames more, and they are there.
     pub fn can_give(&self, d: usize, order: u32) -> bool {
-        let count = 1 << order;
-        let free = self.free();
-        let there = (0..FRAMES / count).any(|i| {
-            let block = ((1_u64 << count) - 1) << (i * count);
-            free & block == block
-        });
-        !self.doms[d].dead && there && self.charged(d) + count as u32 <= self.doms[d].max_pages
+        let may = self.charged(d) + (1 << order) <= self.doms[d].max_pages;
+        !self.doms[d].dead && may && self.free_extents(order) != 0
     }
 
     /// Frames from `first` on become a domain's; `machine` says what is in them.
@@ -767,6 +795,12 @@ impl Model {
     pub fn destroy(&mut self, d: usize) {
         self.doms[d].dead = true;
         self.doms[d].vcpus.fill(Vcpu::default());
+        for f in members(std::mem::take(&mut self.doms[d].ports)) {
+            if self.frames[f].owner == Owner::Hypervisor {
+                self.frames[f].owner = Owner::Free;
+                self.frames[f].data = Some((DOMAINS, 0));
+            }
+        }
         for (f, m2p) in self.frames.iter_mut().zip(&mut self.m2p) {
             if f.owner == Owner::Domain(d) {
                 if f.claimed {

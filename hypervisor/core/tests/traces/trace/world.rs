@@ -7,10 +7,10 @@ use hypercall_abi::domctl::{
     xen_domctl_max_mem,
 };
 use hypercall_abi::memory::{xen_memory_exchange, xen_memory_reservation};
-use hypercall_abi::xen as nr;
+use hypercall_abi::xen::{self as nr, multicall_entry};
 use hypervisor_core::addr::Mfn;
-use hypervisor_core::domain::Domain;
 use hypervisor_core::domain::lifecycle::{self, CreateParams};
+use hypervisor_core::domain::{Domain, Phase};
 use hypervisor_core::entry::Irq;
 use hypervisor_core::frame::word::{Kind as FrameKind, Owner as FrameOwner, Word};
 use hypervisor_core::hypervisor::Hypervisor;
@@ -28,20 +28,26 @@ use super::page::Page;
 
 /// Guest memory that the page tables cannot take away, and each vCPU's part of it.
 const WINDOW: u64 = 0x7f80_0000_0000;
-const PART: usize = 0x4000;
-/// In a part: where `pdone` and the like are written, arguments, lists, the end of the stack.
+const PART: usize = 0xa000;
+/// In a part: where `pdone` and the like are written, arguments, lists, the end of the stack; and the
+/// same of the entries of a multicall.
 const ANSWER: usize = 0;
 const ARGUMENT: usize = 0x40;
 const LIST: usize = 0x400;
 const CODE: usize = 0x1000;
 const STACK_END: usize = 0x3000;
+const ENTRIES: usize = 0x4000;
+const ENTRY: usize = 0x1000;
 /// A bitmap of vCPUs 0 and 1.
 pub const MASK_AT: u64 = WINDOW + 8;
 /// Where the guest's handlers are said to be.
 const HANDLER: u64 = WINDOW + 0xf00;
 /// Where the guest's `syscall` is said to be.
 const SYSCALL_AT: u64 = WINDOW + 0xe00;
-/// What `pdone` holds before.
+/// Bytes of a `multicall_entry`, and where its result is.
+const MULTICALL_ENTRY: usize = size_of::<multicall_entry>();
+const RESULT: usize = core::mem::offset_of!(multicall_entry, result);
+/// What `pdone` and results hold before.
 const UNTOLD: u32 = 0xdead;
 /// Bytes of an LDT.
 pub const WINDOW_LDT: u64 = 16 * 4096;
@@ -58,12 +64,28 @@ pub const STORES: [&[u8]; 6] = [
 ];
 
 /// Most frames that the domains may have at first.
-const MAX_PAGES: [u32; DOMAINS] = [18, 14, 12];
+const MAX_PAGES: [u32; DOMAINS] = [32, 14, 12];
 /// Frames that they start with.
 const PAGES: [usize; DOMAINS] = [13, 11, 8];
 
 /// Names a vCPU.
 pub type Who = (usize, usize);
+
+/// Where in the window a call has its arguments, lists and answers.
+#[derive(Clone, Copy)]
+pub struct Spot(usize);
+
+impl Spot {
+    /// Of a call that a vCPU makes.
+    pub fn of(who: Who) -> Self {
+        Self(part(who))
+    }
+
+    /// Of entry `n` of its multicall.
+    pub fn entry(who: Who, n: usize) -> Self {
+        Self(part(who) + ENTRIES + n * ENTRY)
+    }
+}
 
 /// The world.
 pub struct World {
@@ -179,6 +201,33 @@ impl World {
     /// The domain in a place, alive or not.
     pub fn domain(&self, d: usize) -> &'static Domain {
         self.hv.domains.slot(d as u16)
+    }
+
+    /// Whether the destruction of a domain was begun, and is not over.
+    pub fn is_dying(&self, d: usize) -> bool {
+        self.domain(d).phase() == Phase::Dying
+    }
+
+    /// The frames of a domain.
+    pub fn owned(&self, d: usize) -> Set {
+        let is = |f: &u64| owner(self.hv.frames.word(Mfn(*f))) == Owner::Domain(d);
+        (0..FRAMES as u64).filter(is).fold(0, |set, f| set | bit(f))
+    }
+
+    /// The frames of the hypervisor's own in which a domain's ports are.
+    pub fn ports(&mut self, d: usize) -> Set {
+        let ports = self.vcpu((d, 0), |vcpu| vcpu.ports).flatten();
+        ports.map_or(0, |(root, first)| bit(root.0) | bit(first.0))
+    }
+
+    /// Whether there is a domain, and its destruction was not begun.
+    pub fn is_alive(&self, d: usize) -> bool {
+        self.domain(d).phase() == Phase::Alive
+    }
+
+    /// Most frames that a domain may have.
+    pub fn max_pages(&self, d: usize) -> u32 {
+        self.domain(d).max_pages.load(Ordering::Relaxed)
     }
 
     /// Makes domain `d` as a toolstack does: memory, a tree of tables, vCPUs that run in it.
@@ -380,7 +429,7 @@ impl World {
 
     /// Puts a hypercall's arguments in place.
     pub fn prepare_call(&mut self, cpu: usize, who: Who, call: &Call) {
-        let (number, args) = self.arguments(who, call);
+        let (number, args) = self.arguments(who, Spot::of(who), call);
         let vcpu = self.registers(cpu);
         vcpu.regs.rax = number;
         let r = &mut vcpu.regs;
@@ -388,14 +437,20 @@ impl World {
         r.rsp = at(who, STACK_END);
     }
 
-    fn put(&self, who: Who, offset: usize, words: &[u64]) -> u64 {
+    fn put(&self, spot: Spot, offset: usize, words: &[u64]) -> u64 {
         let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-        self.put_bytes(who, offset, &bytes)
+        self.put_bytes(spot, offset, &bytes)
     }
 
-    fn put_bytes(&self, who: Who, offset: usize, bytes: &[u8]) -> u64 {
-        self.hv.machine.write_window(part(who) + offset, bytes);
-        at(who, offset)
+    fn put_bytes(&self, spot: Spot, offset: usize, bytes: &[u8]) -> u64 {
+        self.hv.machine.write_window(spot.0 + offset, bytes);
+        WINDOW + (spot.0 + offset) as u64
+    }
+
+    fn get<const N: usize>(&self, spot: Spot, offset: usize) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.hv.machine.read_window(spot.0 + offset, &mut bytes);
+        bytes
     }
 
     fn reservation(start: u64, count: usize, order: u32, domid: u16) -> xen_memory_reservation {
@@ -405,7 +460,7 @@ impl World {
         r
     }
 
-    fn domctl(&self, who: Who, cmd: u32, domid: u16, pages: Option<u32>) -> u64 {
+    fn domctl(&self, spot: Spot, cmd: u32, domid: u16, pages: Option<u32>) -> u64 {
         let mut op = xen_domctl::new_zeroed();
         (op.cmd, op.interface_version, op.domain) = (cmd, XEN_DOMCTL_INTERFACE_VERSION, domid);
         if let Some(pages) = pages {
@@ -413,15 +468,16 @@ impl World {
             max.max_memkb = u64::from(pages) * 4;
             op.u.set(max);
         }
-        self.put_bytes(who, ARGUMENT, op.as_bytes())
+        self.put_bytes(spot, ARGUMENT, op.as_bytes())
     }
 
-    fn arguments(&self, who: Who, call: &Call) -> (u64, [u64; 4]) {
-        let pdone = self.put_bytes(who, ANSWER, &UNTOLD.to_le_bytes());
+    fn arguments(&self, who: Who, spot: Spot, call: &Call) -> (u64, [u64; 4]) {
+        let pdone = self.put_bytes(spot, ANSWER, &UNTOLD.to_le_bytes());
         match call {
-            Call::Mmu(list, foreign) => {
+            Call::Mmu(list, foreign, tell) => {
+                let pdone = if *tell { pdone } else { 0 };
                 let words: Vec<u64> = list.iter().flat_map(|&(ptr, val)| [ptr, val]).collect();
-                let va = self.put(who, LIST, &words);
+                let va = self.put(spot, LIST, &words);
                 let count = list.len() as u64;
                 (
                     nr::__HYPERVISOR_mmu_update,
@@ -436,33 +492,35 @@ impl World {
                 [*va, *val, *flags, u64::from(*domid)],
             ),
             Call::Ext(cmd, a, b, domid) => {
-                let va = self.put(who, ARGUMENT, &[u64::from(*cmd), *a, *b]);
+                let va = self.put(spot, ARGUMENT, &[u64::from(*cmd), *a, *b]);
+                // Guests do not ask how many of one are done.
+                let pdone = if matches!(cmd, 5 | 15) { 0 } else { pdone };
                 (
                     nr::__HYPERVISOR_mmuext_op,
                     [va, 1, pdone, u64::from(*domid)],
                 )
             }
             Call::Reserve(cmd, domid, extents, order) => {
-                let list = self.put(who, LIST, extents);
+                let list = self.put(spot, LIST, extents);
                 let request = Self::reservation(list, extents.len(), *order, *domid);
-                let va = self.put_bytes(who, ARGUMENT, request.as_bytes());
+                let va = self.put_bytes(spot, ARGUMENT, request.as_bytes());
                 (nr::__HYPERVISOR_memory_op, [u64::from(*cmd), va, 0, 0])
             }
             Call::Exchange(ins, outs, io, oo) => {
                 let mut request = xen_memory_exchange::new_zeroed();
-                let list = self.put(who, LIST, ins);
+                let list = self.put(spot, LIST, ins);
                 request.r#in = Self::reservation(list, ins.len(), *io, 0x7ff0);
-                let list = self.put(who, LIST + 0x200, outs);
+                let list = self.put(spot, LIST + 0x200, outs);
                 request.out = Self::reservation(list, outs.len(), *oo, 0x7ff0);
-                let va = self.put_bytes(who, ARGUMENT, request.as_bytes());
+                let va = self.put_bytes(spot, ARGUMENT, request.as_bytes());
                 (nr::__HYPERVISOR_memory_op, [11, va, 0, 0])
             }
             Call::Reservation(cmd, domid) => {
-                let va = self.put_bytes(who, ARGUMENT, &domid.to_le_bytes());
+                let va = self.put_bytes(spot, ARGUMENT, &domid.to_le_bytes());
                 (nr::__HYPERVISOR_memory_op, [u64::from(*cmd), va, 0, 0])
             }
             Call::SetGdt(frames) => {
-                let va = self.put(who, LIST, frames);
+                let va = self.put(spot, LIST, frames);
                 (
                     nr::__HYPERVISOR_set_gdt,
                     [va, frames.len() as u64 * 512, 0, 0],
@@ -471,12 +529,21 @@ impl World {
             Call::Descriptor(at, raw) => (nr::__HYPERVISOR_update_descriptor, [*at, *raw, 0, 0]),
             Call::Assist(cmd, kind) => (nr::__HYPERVISOR_vm_assist, [*cmd, *kind, 0, 0]),
             Call::MaxMem(domid, pages) => {
-                let va = self.domctl(who, XEN_DOMCTL_max_mem, *domid, Some(*pages));
+                let va = self.domctl(spot, XEN_DOMCTL_max_mem, *domid, Some(*pages));
                 (nr::__HYPERVISOR_domctl, [va, 0, 0, 0])
             }
             Call::Destroy(domid) => {
-                let va = self.domctl(who, XEN_DOMCTL_destroydomain, *domid, None);
+                let va = self.domctl(spot, XEN_DOMCTL_destroydomain, *domid, None);
                 (nr::__HYPERVISOR_domctl, [va, 0, 0, 0])
+            }
+            Call::Multi(entries) => {
+                let mut list = Vec::new();
+                for (n, entry) in entries.iter().enumerate() {
+                    let (op, [a, b, c, d]) = self.arguments(who, Spot::entry(who, n), entry);
+                    list.extend([op, u64::from(UNTOLD), a, b, c, d, 0, 0]);
+                }
+                let va = self.put(spot, LIST, &list);
+                (nr::__HYPERVISOR_multicall, [va, entries.len() as u64, 0, 0])
             }
             Call::LdtFault(_)
             | Call::Touch(..)
@@ -536,29 +603,44 @@ impl World {
     }
 
     /// What was written back: `pdone`.
-    pub fn told(&self, who: Who) -> Option<u64> {
-        let mut bytes = [0; 4];
-        self.hv.machine.read_window(part(who) + ANSWER, &mut bytes);
-        let told = u32::from_le_bytes(bytes);
+    pub fn told(&self, spot: Spot) -> Option<u64> {
+        let told = u32::from_le_bytes(self.get(spot, ANSWER));
         (told != UNTOLD).then_some(u64::from(told))
     }
 
     /// Word `index` of the list that a call has, or of its output list.
-    pub fn list(&self, who: Who, output: bool, index: usize) -> u64 {
-        let mut bytes = [0; 8];
+    pub fn list(&self, spot: Spot, output: bool, index: usize) -> u64 {
         let offset = LIST + if output { 0x200 } else { 0 } + index * 8;
-        self.hv.machine.read_window(part(who) + offset, &mut bytes);
-        u64::from_le_bytes(bytes)
+        u64::from_le_bytes(self.get(spot, offset))
     }
 
     /// Extents that an exchange says it did.
-    pub fn exchanged(&self, who: Who) -> u64 {
-        let mut bytes = [0; 8];
+    pub fn exchanged(&self, spot: Spot) -> u64 {
         let offset = core::mem::offset_of!(xen_memory_exchange, nr_exchanged);
-        self.hv
-            .machine
-            .read_window(part(who) + ARGUMENT + offset, &mut bytes);
-        u64::from_le_bytes(bytes)
+        u64::from_le_bytes(self.get(spot, ARGUMENT + offset))
+    }
+
+    /// The result of entry `n` of a multicall.
+    pub fn result(&self, who: Who, n: usize) -> i64 {
+        i64::from_le_bytes(self.get(Spot::of(who), LIST + n * MULTICALL_ENTRY + RESULT))
+    }
+
+    /// Whether the call that is prepared goes on with one that was given up.
+    pub fn resumes(&mut self, cpu: usize, who: Who, call: &Call) -> bool {
+        let regs = self.registers(cpu).regs;
+        let direct = (regs.rax, regs.hypercall_args());
+        let left = self.registers(cpu).continuation;
+        let same = |at: usize, call| left[at].is_some_and(|c| c.call == call);
+        let entry = |n| {
+            let word =
+                |i| u64::from_le_bytes(self.get(Spot::of(who), LIST + n * MULTICALL_ENTRY + i * 8));
+            (word(0), std::array::from_fn(|i| word(i + 2)))
+        };
+        let inner = match call {
+            Call::Multi(entries) => (0..entries.len()).any(|n| same(1, entry(n))),
+            _ => false,
+        };
+        same(0, direct) || inner
     }
 
     /// The words of a frame.
@@ -609,6 +691,13 @@ impl World {
     /// Whether a vCPU has page-table work left.
     pub fn working(&mut self, who: Who) -> bool {
         self.vcpu(who, |vcpu| !vcpu.walk.is_idle()).unwrap_or(false)
+    }
+
+    /// Whether a vCPU has something in hand of a call that it did not go on with.
+    pub fn has_in_hand(&mut self, who: Who) -> bool {
+        let holds =
+            |vcpu: &mut Vcpu| vcpu.frames_in_hand().is_some() || !vcpu.arch.gdt_coming.is_empty();
+        self.vcpu(who, holds).unwrap_or(false)
     }
 
     /// The model's facts about the frames of `set` become what is so.

@@ -16,9 +16,10 @@ pub(super) const TEST: BootTest = BootTest {
     run,
 };
 
-/// Seeds, and steps of each. (Known: step 13362 of seed 417, a pin of a whole tree that fails on
-/// both sides, with `EBUSY` on Xen and `EINVAL` here.)
-const SEEDS: [u64; 2] = [417, 2026];
+/// Seeds, and steps of each. (Known: on Debian's Xen, but not here, a table stays in use for good when
+/// an L4 table above it is refused as a whole tree, by a pin or as a root, for what is farther down.
+/// So it is in step 763 of seed 4; page 11 can never be mapped writable again.)
+const SEEDS: [u64; 4] = [3, 5, 7, 8];
 const STEPS: u64 = 10_000;
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {

@@ -4,7 +4,7 @@ use super::Invariant::{
     Bounded, FreeIsUnused, Guard, HypervisorUnreachable, OneOwner, PortsPair, References, Sum,
     TypeCount, WritableOrTable,
 };
-use super::Tests::{Faults, Order, Unit};
+use super::Tests::{Faults, Order, Traces, Unit};
 use super::{Invariant, Mutant, Tests};
 
 const fn seed(
@@ -588,7 +588,8 @@ pub(super) const ALL: &[Mutant] = &[
         "the other end of a closed pair still leads here",
         "evtchn/close.rs",
         PortsPair,
-        Unit("evtchn"),
+        // Others would wait for ever.
+        Unit("evtchn::tests::symmetry"),
         (
             "    other.events.rebind(hv.machine, other_port, unbound);\n",
             "    let _ = (other, other_port, unbound);\n",
@@ -622,6 +623,236 @@ pub(super) const ALL: &[Mutant] = &[
         (
             "    me.sched.tell_senders(cx.hv, cx.dom, index);\n    if upcall_due",
             "    if upcall_due",
+        ),
+    ),
+    seed(
+        "a sender does not say that it looks",
+        "evtchn/quick.rs",
+        PortsPair,
+        Unit("evtchn::tests::interleaved"),
+        (
+            "    let looking = Looking::begin(m, cmd);\n",
+            "    let looking = Looking::begin(m, cmd & 0);\n",
+        ),
+    ),
+    seed(
+        "of those who look only one is waited for",
+        "evtchn/looking.rs",
+        PortsPair,
+        Unit("evtchn::tests::interleaved"),
+        (
+            ".filter(|&cpu| cpu != me) {",
+            ".filter(|&cpu| cpu != me).take(1) {",
+        ),
+    ),
+    seed(
+        "who sends to a closed port still finds its former pair",
+        "evtchn/close.rs",
+        PortsPair,
+        Unit("evtchn::tests"),
+        (
+            "        .set_target(hv.machine, other_port, Target::NONE);\n",
+            "        .set_target(hv.machine, other_port & 0, Target::NONE);\n",
+        ),
+    ),
+    seed(
+        "a frame of ports is named after it went",
+        "evtchn/table.rs",
+        FreeIsUnused,
+        Unit("evtchn::tests"),
+        (
+            "            hv.machine.store_u32(root, offset, 0);\n            hv.free_own_page(table);",
+            "            let _ = (root, offset);\n            hv.free_own_page(table);",
+        ),
+    ),
+    seed(
+        "a port that does not exist is unmasked",
+        "evtchn/quick.rs",
+        Guard,
+        Unit("evtchn::tests"),
+        (
+            "if port >= FIRST_PORTS || !table::own_exists(m, port) {",
+            "if port >= FIRST_PORTS {",
+        ),
+    ),
+    seed(
+        "another domain's port is told as one's own",
+        "evtchn/quick.rs",
+        Guard,
+        Unit("evtchn::tests"),
+        ("if asked as u16 != DOMID_SELF || port", "if port"),
+    ),
+    // ---- the scheduler ----------------------------------------------------------------------------
+    seed(
+        "what a cap gave too much is not owed",
+        "sched/cap.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "            .min(self.size());\n        self.at",
+            "            .clamp(0, self.size());\n        self.at",
+        ),
+    ),
+    seed(
+        "a cap that is not used is saved up",
+        "sched/cap.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "            .min(self.size());\n        self.at",
+            "            .min(i64::MAX);\n        self.at",
+        ),
+    ),
+    seed(
+        "a cap that is used up stops nobody",
+        "sched/share.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "        vcpu.sched.capped = true;\n",
+            "        vcpu.sched.capped = false;\n",
+        ),
+    ),
+    seed(
+        "a refilled cap wakes nobody",
+        "sched/share.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "        vcpu.sched.capped = false;\n",
+            "        vcpu.sched.capped &= true;\n",
+        ),
+    ),
+    seed(
+        "a sleeper saves up what it did not run",
+        "sched/policy/credit2.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "        let behind = if account.slept { SLEEPER_BONUS } else { WINDOW };\n",
+            "        let behind = WINDOW;\n",
+        ),
+    ),
+    seed(
+        "weights weigh nothing",
+        "sched/queue.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "        running.vtime += virtual_time(ran, account.weight);\n",
+            "        running.vtime += ran;\n",
+        ),
+    ),
+    seed(
+        "what runs never looks at other queues",
+        "sched/policy/credit2.rs",
+        Bounded,
+        // Others would wait for ever.
+        Unit("sched::tests::share::weights_hold"),
+        (
+            "        now >= queue.looked.saturating_add(LOOK)\n",
+            "        now == 0 && now >= queue.looked.saturating_add(LOOK)\n",
+        ),
+    ),
+    seed(
+        "an idle CPU takes nothing from others",
+        "sched/policy/credit2.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "            return others.find_map(|from| cpus.take(from, cpu, REACH, u64::MAX));",
+            "            return others.find_map(|from| cpus.take(from, cpu, 0, u64::MAX));",
+        ),
+    ),
+    seed(
+        "a vCPU is taken where it may not run",
+        "sched/queue.rs",
+        Guard,
+        Unit("sched::"),
+        (
+            "|waiting: &Waiting<W>| cpu == from || waiting.affinity.contains(cpu);",
+            "|waiting: &Waiting<W>| cpu == from || waiting.affinity != CpuSet::NONE;",
+        ),
+    ),
+    seed(
+        "no CPU hears of a vCPU that was woken",
+        "sched/queues.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "        concerned\n            .then_some(to)",
+            "        (concerned && to == CpuId::MAX)\n            .then_some(to)",
+        ),
+    ),
+    seed(
+        "who yields runs on",
+        "sched/queues.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "        let yielded = queue.take_yield();\n",
+            "        let yielded = queue.take_yield() && !able;\n",
+        ),
+    ),
+    seed(
+        "the next one takes over before the shortest run is over",
+        "sched/policy/credit2.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "first.saturating_add(GRAIN) <= vtime && now >= self.matures(began)",
+            "first.saturating_add(GRAIN) <= vtime && now >= began",
+        ),
+    ),
+    // ---- calls that are made in several steps -------------------------------------------------------
+    seed(
+        "an interrupted multicall begins anew",
+        "hypercall/multicall.rs",
+        Bounded,
+        Unit("hypercall"),
+        (
+            "        cx.suspend_at(next);\n",
+            "        cx.suspend_at(next & 0);\n",
+        ),
+    ),
+    seed(
+        "the entry in which a multicall was interrupted is left out",
+        "hypercall/multicall.rs",
+        Bounded,
+        Unit("hypercall"),
+        (
+            "        cx.suspend_at(next);\n",
+            "        cx.suspend_at(next + 1);\n",
+        ),
+    ),
+    seed(
+        "what an entry of a multicall leaves over is in the way of the next",
+        "hypercall/dispatch.rs",
+        References,
+        Traces("found"),
+        (
+            "    if waits && !cx.vcpu.walk.is_idle() {",
+            "    if waits && false {",
+        ),
+    ),
+    seed(
+        "an exchange goes on with one that was given up",
+        "domain/unfinished.rs",
+        OneOwner,
+        Traces("found"),
+        (
+            "    if goes_on && unfinished.call ==",
+            "    if unfinished.call ==",
+        ),
+    ),
+    seed(
+        "a call goes on where another was interrupted",
+        "hypercall/mod.rs",
+        Guard,
+        Traces("traces_agree"),
+        (
+            "            Some(c) if c.call == call => Some(c.done),",
+            "            Some(c) if c.call.0 == call.0 => Some(c.done),",
         ),
     ),
 ];

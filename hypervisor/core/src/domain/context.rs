@@ -233,8 +233,10 @@ pub fn initialise<M: Machine>(cx: &mut Cx<'_, M>, index: u16, arg: u64) -> Hyper
 
 /// Units of budget for what is read before tables are taken.
 const UNITS: u32 = 160;
-/// Progress: it has been read.
-const READ: u64 = 1;
+/// Progress: the context of this very vCPU has been read.
+fn read_of(dom: &Domain, index: usize) -> u64 {
+    u64::from(dom.generation()) << 32 | index as u64
+}
 
 /// Sets the whole context of vCPU `index` of `dom`, which does not run, from a `vcpu_guest_context`
 /// at `va` of the caller's memory. The tables of a vCPU that is initialised cannot be changed any
@@ -281,7 +283,8 @@ fn go_on<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, index: usize, va: u64) ->
         return Err(Errno::EINVAL.into());
     }
     // Before anything is made a table; once.
-    if cx.resume_at() != READ {
+    let read = read_of(dom, index);
+    if cx.resume() != Some(read) {
         cx.afford(UNITS)?;
         with_vcpu(dom, index, |vcpu| {
             read_traps(&remote, vcpu)?;
@@ -293,7 +296,7 @@ fn go_on<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, index: usize, va: u64) ->
     }
     if first_time && let Err(stop) = tables.take(cx, dom, index) {
         if stop == Stop::Retry {
-            cx.suspend_at(READ);
+            cx.suspend_at(read);
         }
         return Err(stop);
     }

@@ -121,15 +121,33 @@ pub fn update_descriptor<M: Machine>(cx: &mut Cx<'_, M>, ma: u64, desc: u64) -> 
         hv.machine.store_u64(mfn, offset, admitted);
         hv.page_put_writable(mfn);
     } else {
-        if !cx.vcpu.walk.is_idle() {
-            // What another entry of a multicall left over may be the release of this very page.
-            dispatch::finish_walk(hv, cx.vcpu, &mut cx.budget)?;
-            return update_descriptor(cx, ma, desc);
-        }
-        hv.page_get_descriptors(cx.dom, mfn)?;
-        hv.machine.store_u64(mfn, offset, admitted);
-        hv.page_put_descriptors(mfn);
+        return store_elsewhere(cx, mfn, offset, admitted);
     }
+    Ok(0)
+}
+
+/// Stores a descriptor in a page that is not writable, or is not yet.
+#[cold]
+#[inline(never)]
+fn store_elsewhere<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    mfn: Mfn,
+    offset: usize,
+    admitted: u64,
+) -> HypercallResult {
+    let hv = cx.hv;
+    if !cx.vcpu.walk.is_idle() {
+        // What another entry of a multicall left over may be the release of this very page.
+        dispatch::finish_walk(hv, cx.vcpu, &mut cx.budget)?;
+        if hv.page_get_writable(cx.dom, mfn).is_ok() {
+            hv.machine.store_u64(mfn, offset, admitted);
+            hv.page_put_writable(mfn);
+            return Ok(0);
+        }
+    }
+    hv.page_get_descriptors(cx.dom, mfn)?;
+    hv.machine.store_u64(mfn, offset, admitted);
+    hv.page_put_descriptors(mfn);
     Ok(0)
 }
 

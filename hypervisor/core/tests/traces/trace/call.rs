@@ -46,8 +46,14 @@ pub enum Call {
     Destroy(u16),
     /// `multicall`.
     Multi(Vec<Call>),
-    /// A new domain.
-    Create(usize),
+    /// `XEN_DOMCTL_createdomain`: the place, its number there, vCPUs.
+    Create(usize, u16, u32),
+    /// `XEN_DOMCTL_max_vcpus`.
+    MaxVcpus(u16, u32),
+    /// `XEN_DOMCTL_setvcpucontext`: a vCPU's root and pages of its GDT.
+    SetContext(u16, usize, u64, Vec<u64>),
+    /// `XEN_DOMCTL_unpausedomain`.
+    Unpause(u16),
     /// All end, and others begin.
     Anew,
 }
@@ -79,7 +85,12 @@ impl fmt::Debug for Call {
             Self::MaxMem(dom, pages) => write!(f, "max_mem({dom}, {pages})"),
             Self::Destroy(dom) => write!(f, "destroy({dom})"),
             Self::Multi(entries) => write!(f, "multicall({entries:?})"),
-            Self::Create(dom) => write!(f, "create({dom})"),
+            Self::Create(_, dom, vcpus) => write!(f, "create({dom}, {vcpus})"),
+            Self::MaxVcpus(dom, vcpus) => write!(f, "max_vcpus({dom}, {vcpus})"),
+            Self::SetContext(dom, v, root, gdt) => {
+                write!(f, "setvcpucontext(d{dom}v{v}, {root:x}, {gdt:x?})")
+            }
+            Self::Unpause(dom) => write!(f, "unpause({dom})"),
             Self::Anew => write!(f, "everything anew"),
         }
     }
@@ -98,7 +109,7 @@ enum Want {
 
 /// Chooses operands for the caller, vCPU `v` of domain `d`.
 pub struct Chooser<'a> {
-    model: &'a Model,
+    pub(super) model: &'a Model,
     d: usize,
     v: usize,
 }
@@ -189,8 +200,8 @@ impl<'a> Chooser<'a> {
 
     fn domid(&self, byte: u8) -> u16 {
         match byte {
-            0..=95 => ((self.d + 1) % DOMAINS) as u16,
-            96..=191 => ((self.d + 2) % DOMAINS) as u16,
+            0..=95 => self.model.doms[(self.d + 1) % DOMAINS].domid,
+            96..=191 => self.model.doms[(self.d + 2) % DOMAINS].domid,
             192..=223 => 0x7ff0,
             _ => ODD_DOMAINS[usize::from(byte % 5)],
         }
@@ -263,11 +274,9 @@ impl<'a> Chooser<'a> {
             Kind::UpdateVa | Kind::UpdateVaOther => {
                 let other = step.kind == Kind::UpdateVaOther;
                 let domid = self.domid(a[0]);
-                let pages = usize::from(domid);
-                let pages = if other && pages < DOMAINS {
-                    pages
-                } else {
-                    self.d
+                let pages = match self.model.place(domid) {
+                    Some(d) if other => d,
+                    _ => self.d,
                 };
                 let val = self.frame_of(pages, Want::Any, a[2]) << 12 | Self::flags(a[3], a[4]);
                 let flags = match a[5] & 15 {
@@ -294,7 +303,7 @@ impl<'a> Chooser<'a> {
             Kind::Unpin => Call::Ext(4, self.frame(Want::Live, a[0]), 0, 0x7ff0),
             Kind::PinForeign => {
                 let domid = self.domid(a[1]);
-                let d = usize::from(domid).min(DOMAINS - 1);
+                let d = self.model.place(domid).unwrap_or(DOMAINS - 1);
                 let level = 1 + a[2] % 4;
                 let cmd = if a[2] & 0x40 == 0 {
                     4
@@ -360,10 +369,10 @@ impl<'a> Chooser<'a> {
             Kind::Assist => Call::Assist(u64::from(a[0] % 3), u64::from(a[1] % 6)),
             Kind::MaxMem => {
                 let pages = [10, 11, 12, 13, 15, 17, 30, 60][usize::from(a[1] % 8)];
-                Call::MaxMem(1 + u16::from(a[0] % 2), pages)
+                Call::MaxMem(self.other(a[0]), pages)
             }
-            Kind::Destroy => Call::Destroy(1 + u16::from(a[0] % 2)),
-            Kind::Create => Call::Create(1 + usize::from(a[0] % 2)),
+            Kind::Destroy => Call::Destroy(if a[1] < 8 { 0 } else { self.other(a[0]) }),
+            Kind::Create | Kind::MaxVcpus | Kind::SetContext | Kind::Unpause => self.toolstack(a),
             Kind::Multicall => {
                 let entries = (0..2 + u64::from(a[0] & 3)).map(|n| self.entry(&step.entry(n)));
                 Call::Multi(entries.collect())
@@ -382,20 +391,28 @@ impl<'a> Chooser<'a> {
             | Kind::Tick
             | Kind::Mode
             | Kind::Create
+            | Kind::MaxVcpus
+            | Kind::SetContext
+            | Kind::Unpause
             | Kind::Anew => Call::Reservation(3 + u32::from(step.args[0] & 1), 0x7ff0),
             _ => self.choose(step),
         }
     }
 
+    /// The number of one of the domains that are not privileged.
+    fn other(&self, byte: u8) -> u16 {
+        self.model.doms[1 + usize::from(byte % 2)].domid
+    }
+
     fn foreign(&self, step: &Step, count: u64) -> Call {
         let a = step.args;
         let domid = self.domid(a[0]);
-        let other = usize::from(domid).min(DOMAINS - 1);
+        let other = self.model.place(domid).unwrap_or(DOMAINS - 1);
         let table = match a[1] & 3 {
             // Its own tables: the usual way of a toolstack.
             0 | 1 => (0, self.d),
             2 => (u32::from(domid) + 1, other),
-            _ => (self.d as u32 + 1, self.d),
+            _ => (u32::from(self.model.doms[self.d].domid) + 1, self.d),
         };
         let pages = if a[1] & 0x40 == 0 { domid } else { 0x7ff0 };
         let owner = if pages == domid { other } else { self.d };
@@ -426,11 +443,7 @@ impl<'a> Chooser<'a> {
             0..=159 => 0x7ff0,
             byte => self.domid(byte.wrapping_mul(3)),
         };
-        let d = if usize::from(domid) < DOMAINS {
-            usize::from(domid)
-        } else {
-            self.d
-        };
+        let d = self.model.place(domid).unwrap_or(self.d);
         let order = ORDERS[usize::from(a[1] & 31).min(15)];
         let pfn = |n| u64::from(step.more(n)[3]);
         match step.kind {
@@ -571,8 +584,7 @@ pub fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
         Call::Ext(16 | 17, a, b, _) => bit(*a) | bit(*b),
         Call::Ext(..) | Call::Assist(..) | Call::Tick | Call::Mode | Call::Touch(..) => 0,
         Call::Reserve(cmd, domid, extents, order) => {
-            let who = usize::from(*domid);
-            let charged = charge(if who < DOMAINS { who } else { d });
+            let charged = charge(model.place(*domid).unwrap_or(d));
             if *cmd == 1 {
                 blocks(extents, *order) | POOL | charged
             } else {
@@ -580,10 +592,7 @@ pub fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
             }
         }
         Call::Exchange(ins, _, order, _) => blocks(ins, *order) | model.free() | POOL | charge(d),
-        Call::Reservation(_, domid) => match usize::from(*domid) {
-            other if other < DOMAINS => charge(other),
-            _ => charge(d),
-        },
+        Call::Reservation(_, domid) => charge(model.place(*domid).unwrap_or(d)),
         Call::SetGdt(frames) => all(frames) | all(&vcpu.gdt),
         Call::Descriptor(at, _) => bit(at >> 12),
         Call::LdtFault(at) => {
@@ -601,13 +610,22 @@ pub fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
             let named = named.iter().fold(0, |set, e| set | bit(target(*e)));
             bit(mapped) | model.closure(named) | path(model, vcpu.kernel_root, *va)
         }
-        Call::MaxMem(domid, _) => charge(usize::from(*domid)),
-        Call::Destroy(domid) => {
-            let owned = model.owned(usize::from(*domid));
-            owned | model.closure(owned) | charge(usize::from(*domid)) | POOL
-        }
+        Call::MaxMem(domid, _) | Call::Unpause(domid) => model.place(*domid).map_or(0, charge),
+        Call::MaxVcpus(domid, _) => model
+            .place(*domid)
+            .map_or(0, |d| charge(d) | holdings((d, 0))),
+        Call::SetContext(domid, v, root, gdt) => model.place(*domid).map_or(0, |d| {
+            let vcpu = model.doms[d].vcpus.get(*v);
+            let before = vcpu.map_or(0, |vcpu| all(&vcpu.gdt) | vcpu.kernel_root.map_or(0, bit));
+            model.closure(bit(*root) | before) | all(gdt) | charge(d) | holdings((d, *v))
+        }),
+        Call::Destroy(domid) => model.place(*domid).map_or(0, |d| {
+            let owned = model.owned(d);
+            owned | model.closure(owned) | charge(d) | POOL
+        }),
+        Call::Create(d, ..) => model.free() | POOL | charge(*d),
         Call::Multi(_) => 0,
-        Call::Create(_) | Call::Anew => EVERYTHING,
+        Call::Anew => EVERYTHING,
     }
 }
 
@@ -638,7 +656,8 @@ pub fn destroyed(call: &Call) -> Vec<u16> {
 /// Whether a call makes sense to ask for now.
 pub fn possible(model: &Model, call: &Call) -> bool {
     match call {
-        Call::Create(who) => !model.doms[*who].exists,
+        // One at a time in each place.
+        Call::Create(d, domid, _) => !model.doms[*d].exists || model.doms[*d].domid == *domid,
         Call::LdtFault(at) => u64::from(*at) < WINDOW_LDT,
         _ => true,
     }

@@ -76,8 +76,15 @@ pub enum Kind {
     MaxMem,
     /// `XEN_DOMCTL_destroydomain`.
     Destroy,
-    /// A new domain in the place of one that was destroyed.
+    /// The next of what a toolstack does to make a domain in the place of one that was destroyed:
+    /// `XEN_DOMCTL_createdomain`.
     Create,
+    /// As before, `XEN_DOMCTL_max_vcpus`.
+    MaxVcpus,
+    /// As before, `XEN_DOMCTL_setvcpucontext`.
+    SetContext,
+    /// As before, `XEN_DOMCTL_unpausedomain`.
+    Unpause,
     /// `multicall` of several of the above.
     Multicall,
     /// Seldom: everything comes to rest, all domains end, and others begin. Else nothing.
@@ -87,8 +94,8 @@ pub enum Kind {
 use Kind::*;
 
 /// How often each operation comes, of [`TOTAL`].
-const WEIGHTS: [(Kind, u8); 31] = [
-    (MmuUpdate, 50),
+const WEIGHTS: [(Kind, u8); 34] = [
+    (MmuUpdate, 46),
     (MmuForeign, 16),
     (UpdateVa, 20),
     (UpdateVaOther, 6),
@@ -116,7 +123,10 @@ const WEIGHTS: [(Kind, u8); 31] = [
     (Assist, 1),
     (MaxMem, 1),
     (Destroy, 1),
-    (Create, 2),
+    (Create, 6),
+    (MaxVcpus, 0),
+    (SetContext, 0),
+    (Unpause, 0),
     (Multicall, 12),
     (Anew, 1),
 ];

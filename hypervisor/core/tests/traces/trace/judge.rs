@@ -11,6 +11,7 @@ use super::model::{
     DOMAINS, FRAMES, Model, Owner, POOL, Set, Use, Vcpu, bit, charge, descriptor, extent,
     hypervisors_slot, kept, members, target,
 };
+use super::toolstack;
 use super::world::{Spot, Who, World, owner, usage};
 
 type Judged = Result<Set, String>;
@@ -256,31 +257,7 @@ fn hypercall(
             (0 | 1, _) => 0,
             _ => Errno::ENOSYS.negated(),
         },
-        Call::MaxMem(domid, pages) => {
-            let d = usize::from(*domid);
-            if me != 0 {
-                Errno::EPERM.negated()
-            } else if !model.doms[d].exists {
-                Errno::ESRCH.negated()
-            } else {
-                model.doms[d].max_pages = *pages;
-                0
-            }
-        }
-        Call::Destroy(_) if me != 0 => Errno::EPERM.negated(),
-        Call::Destroy(domid) => {
-            let d = usize::from(*domid);
-            if model.doms[d].exists {
-                for f in members(model.owned(d)).filter(|&f| model.frames[f].shared) {
-                    model.mem[f] = world.words(f);
-                }
-                model.destroy(d);
-                0
-            } else {
-                Errno::ESRCH.negated()
-            }
-        }
-        _ => return Err("this is no hypercall".into()),
+        call => value(toolstack::judge(model, world, me, call)),
     };
     expect("the result", is, shall)?;
     Ok(freed | model.recount())

@@ -15,6 +15,7 @@ pub mod judge;
 pub mod model;
 pub mod open;
 pub mod page;
+pub mod toolstack;
 pub mod world;
 
 use std::collections::BTreeMap;
@@ -136,7 +137,8 @@ impl Run {
     /// Tells the model of a domain that was made.
     fn introduce(&mut self, d: usize) {
         let dom = &mut self.model.doms[d];
-        (dom.exists, dom.dead) = (true, false);
+        (dom.exists, dom.dead, dom.domid) = (true, false, self.world.domid(d));
+        dom.stage = self.world.stage(d);
         dom.life = self.world.life(d);
         dom.max_pages = self.world.max_pages(d);
         for v in 0..VCPUS[d] {
@@ -248,8 +250,28 @@ impl Run {
         }
         let half_gone = (1..DOMAINS).find(|&d| self.world.is_dying(d));
         if let (0, 2, Some(d)) = (who.0, step.args[4] & 14, half_gone) {
-            (kind, call) = (Kind::Destroy, Call::Destroy(d as u16));
+            (kind, call) = (Kind::Destroy, Call::Destroy(self.world.domid(d)));
         }
+        let is_half_made = |d: &usize| {
+            let dom = &self.model.doms[*d];
+            !dom.exists || dom.stage.paused && !dom.dead
+        };
+        if let (0, 4, Some(d)) = (who.0, step.args[4] & 14, (1..DOMAINS).find(is_half_made)) {
+            let mut args = step.args;
+            args[0] = d as u8 - 1;
+            let chooser = Chooser::new(&self.model, who.0, who.1);
+            (kind, call) = (Kind::Create, chooser.toolstack(args));
+        }
+        kind = match &call {
+            Call::Mmu(..) if kind == Kind::Create => Kind::MmuForeign,
+            Call::Reserve(..) if kind == Kind::Create => Kind::Populate,
+            Call::MaxMem(..) => Kind::MaxMem,
+            Call::Create(..) => Kind::Create,
+            Call::MaxVcpus(..) => Kind::MaxVcpus,
+            Call::SetContext(..) => Kind::SetContext,
+            Call::Unpause(_) => Kind::Unpause,
+            _ => kind,
+        };
         if !possible(&self.model, &call) {
             return self.check();
         }
@@ -268,14 +290,6 @@ impl Run {
             println!("cpu{cpu} d{}v{} budget {budget}: {call:?}", who.0, who.1);
         }
         match call {
-            Call::Create(d) => {
-                if self.open.is_empty() && self.world.create(d) {
-                    self.tally(Kind::Create).done += 1;
-                    self.introduce(d);
-                    self.take_dirty();
-                }
-                self.check()
-            }
             Call::Mode => {
                 self.tally(Kind::Mode).done += 1;
                 self.world.enter_user(cpu, who);
@@ -391,7 +405,7 @@ impl Run {
 
     /// Which domains there are.
     fn found(&self) -> judge::Found {
-        std::array::from_fn(|d| self.world.hv.domains.find(d as u16).is_ok())
+        std::array::from_fn(|d| self.world.exists(d))
     }
 
     /// Goes on with open operation `index`, whose vCPU runs on `cpu`.
@@ -499,8 +513,16 @@ impl Run {
         if mixed || overlapping {
             self.see_the_dead();
         }
+        if let (Call::Create(d, domid, _), false) = (&call, refused) {
+            self.world.born(*d, *domid);
+            let frames = self.world.owned(*d) | self.world.ports(*d);
+            if !mixed && frames & !self.model.free() != 0 {
+                return Err(format!("frames of domain {domid} were not free"));
+            }
+            self.introduce(*d);
+        }
         for d in destroyed(&call) {
-            self.bury(usize::from(d));
+            self.model.place(d).into_iter().for_each(|d| self.bury(d));
         }
         self.leftovers();
         self.check()
@@ -582,7 +604,7 @@ impl Run {
                     // Any call that has to do with memory ends the work.
                     let half_gone = (1..DOMAINS).find(|&d| who.0 == 0 && self.world.is_dying(d));
                     let query = Call::Reservation(3, 0x7ff0);
-                    let call = half_gone.map_or(query, |d| Call::Destroy(d as u16));
+                    let call = half_gone.map_or(query, |d| Call::Destroy(self.world.domid(d)));
                     self.world.enter_kernel(cpu);
                     if self.world.current(cpu) == Some(who) {
                         self.world.prepare_call(cpu, who, &call);

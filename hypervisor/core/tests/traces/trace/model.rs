@@ -130,6 +130,8 @@ pub struct Vcpu {
 /// A domain.
 #[derive(Clone, Debug, Default)]
 pub struct Domain {
+    /// Its number.
+    pub domid: u16,
     /// Whether it can be named.
     pub exists: bool,
     /// Whether it is being, or has been, destroyed.
@@ -142,6 +144,19 @@ pub struct Domain {
     pub ports: Set,
     /// Its vCPUs.
     pub vcpus: Vec<Vcpu>,
+    /// How far it is made.
+    pub stage: Stage,
+}
+
+/// How far a domain is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stage {
+    /// Whether it has its vCPUs.
+    pub made: bool,
+    /// Which of them have a context.
+    pub ready: [bool; 2],
+    /// Whether it is paused.
+    pub paused: bool,
 }
 
 /// Whose tables and pages an update is about.
@@ -410,15 +425,23 @@ impl Model {
 
     // ---- who is meant ---------------------------------------------------------------------------
 
+    /// The domain of a number, if there is one or was one last in its place.
+    pub fn place(&self, domid: u16) -> Option<usize> {
+        (0..DOMAINS).find(|&d| self.doms[d].domid == domid)
+    }
+
+    /// The domain of a number, if there is one.
+    pub fn find(&self, domid: u16) -> Result<usize> {
+        let d = self.place(domid).filter(|&d| self.doms[d].exists);
+        d.ok_or(Errno::ESRCH)
+    }
+
     /// The domain of a number, for a caller who may act on it.
     pub fn subject(&self, me: usize, domid: u16) -> Result<usize> {
-        let d = usize::from(domid);
-        if domid == DOMID_SELF || d == me {
+        if domid == DOMID_SELF || domid == self.doms[me].domid {
             return Ok(me);
         }
-        if d >= DOMAINS || !self.doms[d].exists {
-            return Err(Errno::ESRCH);
-        }
+        let d = self.find(domid)?;
         if me == 0 { Ok(d) } else { Err(Errno::EPERM) }
     }
 
@@ -428,7 +451,7 @@ impl Model {
             DOMID_SELF => Ok(Some(me)),
             DOMID_IO | DOMID_XEN if me == 0 => Ok(None),
             DOMID_IO | DOMID_XEN => Err(Errno::EPERM),
-            _ if usize::from(domid) == me => Err(Errno::ESRCH),
+            _ if domid == self.doms[me].domid => Err(Errno::ESRCH),
             _ => self.subject(me, domid).map(Some),
         }
     }
@@ -458,9 +481,8 @@ impl Model {
     /// Whether `mmu_update`'s last argument names a domain that is being, or has been, destroyed.
     pub fn names_the_dead(&self, foreign: u32) -> bool {
         let named = [foreign & 0xffff, (foreign >> 16).wrapping_sub(1)];
-        named
-            .iter()
-            .any(|&d| self.doms.get(d as usize).is_some_and(|dom| dom.dead))
+        let dead = |&domid: &u32| self.place(domid as u16).is_some_and(|d| self.doms[d].dead);
+        named.iter().any(dead)
     }
 
     /// Which domains there are.
@@ -689,6 +711,20 @@ impl Model {
         Ok(())
     }
 
+    /// `XEN_DOMCTL_setvcpucontext` of a vCPU that has none, and holds nothing.
+    pub fn set_context(&mut self, who: (usize, usize), root: u64, gdt: &[u64]) -> Result<()> {
+        let before = self.counts;
+        let pages = gdt.iter().try_for_each(|&mfn| self.descriptors(who.0, mfn));
+        if let Err(e) = pages.and_then(|()| self.table(who.0, root, 4)) {
+            self.counts = before;
+            return Err(e);
+        }
+        let vcpu = &mut self.doms[who.0].vcpus[who.1];
+        (vcpu.kernel_root, vcpu.gdt) = (Some(root), gdt.to_vec());
+        self.doms[who.0].stage.ready[who.1] = true;
+        Ok(())
+    }
+
     /// `update_descriptor`.
     pub fn update_descriptor(&mut self, d: usize, address: u64, raw: u64) -> Result<()> {
         let (mfn, index) = (address >> 12, (address >> 3 & 511) as usize);
@@ -794,6 +830,8 @@ impl Model {
     /// Destroys a domain.
     pub fn destroy(&mut self, d: usize) {
         self.doms[d].dead = true;
+        self.doms[d].stage.made = false;
+        self.doms[d].stage.ready = [false; 2];
         self.doms[d].vcpus.fill(Vcpu::default());
         for f in members(std::mem::take(&mut self.doms[d].ports)) {
             if self.frames[f].owner == Owner::Hypervisor {

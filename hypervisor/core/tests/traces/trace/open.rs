@@ -3,7 +3,7 @@
 
 use super::call::{Call, EVERYTHING, destroyed, touched};
 use super::format::Kind;
-use super::model::{ALL, DOMAINS, Set, VCPUS};
+use super::model::{ALL, DOMAINS, Set, VCPUS, Vcpu};
 use super::world::{Spot, Who};
 use super::{Run, judge};
 
@@ -41,7 +41,7 @@ impl Run {
     pub(super) fn see_the_dead(&mut self) {
         for (id, dom) in (0..).zip(&mut self.model.doms) {
             dom.exists = match dom.dead {
-                true => self.world.hv.domains.find(id).is_ok(),
+                true => self.world.exists(id),
                 false => dom.exists,
             };
         }
@@ -87,7 +87,11 @@ impl Run {
     pub(super) fn follow_mixed(&mut self, call: &Call, refused: bool) {
         match call {
             _ if refused => {}
-            Call::Destroy(d) => self.model.doms[usize::from(*d)].dead = true,
+            Call::Destroy(domid) => {
+                if let Some(d) = self.model.place(*domid) {
+                    self.model.doms[d].dead = true;
+                }
+            }
             _ => {}
         }
     }
@@ -96,6 +100,14 @@ impl Run {
     /// read what the hypervisor changes meanwhile.
     pub(super) fn is_unclear(&self, index: usize) -> bool {
         let open = &self.open[index];
+        if let Call::SetContext(domid, v, ..) = open.call
+            && let Some(d) = self.model.place(domid)
+        {
+            // It goes on with what another call, now forgotten, took for the vCPU, or gives it back.
+            let dom = &self.model.doms[d];
+            let vcpu = dom.vcpus.get(v);
+            return vcpu.is_some_and(|vcpu| !dom.stage.ready[v] && *vcpu != Vcpu::default());
+        }
         let Call::Multi(entries) = &open.call else {
             return false;
         };
@@ -136,8 +148,9 @@ impl Run {
         let world = &mut self.world;
         let mut news = false;
         self.open.retain(|open| {
-            let half_gone =
-                open.forgotten && (destroyed(&open.call).iter()).any(|&d| world.is_dying(d.into()));
+            let half_gone = open.forgotten
+                && (destroyed(&open.call).iter())
+                    .any(|&domid| world.place(domid).is_some_and(|d| world.is_dying(d)));
             let left = world.working(open.who) || world.has_in_hand(open.who) || half_gone;
             let over = open.answered && !left;
             news |= over && open.mixed;
@@ -152,11 +165,10 @@ impl Run {
     pub(super) fn learn(&mut self) {
         self.world.teach(&mut self.model, ALL);
         for d in 0..DOMAINS {
-            if !self.world.is_alive(d) {
-                self.model.doms[d].dead = true;
-                self.model.doms[d].ports = 0;
-            }
+            self.model.doms[d].dead |= !self.world.is_alive(d);
+            self.model.doms[d].ports = self.world.ports(d);
             self.model.doms[d].max_pages = self.world.max_pages(d);
+            self.model.doms[d].stage = self.world.stage(d);
             for v in 0..VCPUS[d] {
                 self.model.doms[d].vcpus[v] = self.world.holdings((d, v));
             }

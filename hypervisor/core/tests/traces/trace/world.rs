@@ -2,10 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use hypercall_abi::domctl::{
-    XEN_DOMCTL_INTERFACE_VERSION, XEN_DOMCTL_destroydomain, XEN_DOMCTL_max_mem, xen_domctl,
-    xen_domctl_max_mem,
-};
 use hypercall_abi::memory::{xen_memory_exchange, xen_memory_reservation};
 use hypercall_abi::xen::{self as nr, multicall_entry};
 use hypervisor_core::addr::Mfn;
@@ -23,25 +19,30 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::call::Call;
 use super::format::CPUS;
-use super::model::{self, DOMAINS, FRAMES, Model, Owner, RESERVED, Set, VCPUS, bit, members};
+use super::model::{
+    self, DOMAINS, FRAMES, Model, Owner, RESERVED, Set, Stage, VCPUS, bit, members,
+};
 use super::page::Page;
+use super::toolstack::place_of;
 
 /// Guest memory that the page tables cannot take away, and each vCPU's part of it.
 const WINDOW: u64 = 0x7f80_0000_0000;
-const PART: usize = 0xa000;
+const PART: usize = 0xc000;
 /// In a part: where `pdone` and the like are written, arguments, lists, the end of the stack; and the
 /// same of the entries of a multicall.
 const ANSWER: usize = 0;
-const ARGUMENT: usize = 0x40;
+pub(super) const ARGUMENT: usize = 0x40;
 const LIST: usize = 0x400;
 const CODE: usize = 0x1000;
-const STACK_END: usize = 0x3000;
+pub(super) const STACK_END: usize = 0x3000;
 const ENTRIES: usize = 0x4000;
 const ENTRY: usize = 0x1000;
+/// The context that a toolstack gives a vCPU.
+pub(super) const CONTEXT: usize = 0xa000;
 /// A bitmap of vCPUs 0 and 1.
 pub const MASK_AT: u64 = WINDOW + 8;
 /// Where the guest's handlers are said to be.
-const HANDLER: u64 = WINDOW + 0xf00;
+pub(super) const HANDLER: u64 = WINDOW + 0xf00;
 /// Where the guest's `syscall` is said to be.
 const SYSCALL_AT: u64 = WINDOW + 0xe00;
 /// Bytes of a `multicall_entry`, and where its result is.
@@ -64,9 +65,9 @@ pub const STORES: [&[u8]; 6] = [
 ];
 
 /// Most frames that the domains may have at first.
-const MAX_PAGES: [u32; DOMAINS] = [32, 14, 12];
+pub(super) const MAX_PAGES: [u32; DOMAINS] = [32, 14, 12];
 /// Frames that they start with.
-const PAGES: [usize; DOMAINS] = [13, 11, 8];
+pub(super) const PAGES: [usize; DOMAINS] = [13, 11, 8];
 
 /// Names a vCPU.
 pub type Who = (usize, usize);
@@ -94,6 +95,8 @@ pub struct World {
     cpus: Vec<Cpu>,
     kicked: u64,
     lives: [u32; DOMAINS],
+    /// The numbers of the domains that are, or were last, in each place.
+    domids: [u16; DOMAINS],
 }
 
 /// How a way into the hypervisor ended.
@@ -119,7 +122,7 @@ fn part(who: Who) -> usize {
 }
 
 /// The guest address of something in a vCPU's part.
-fn at(who: Who, offset: usize) -> u64 {
+pub(super) fn at(who: Who, offset: usize) -> u64 {
     WINDOW + (part(who) + offset) as u64
 }
 
@@ -138,6 +141,7 @@ impl World {
             cpus: Vec::new(),
             kicked: 0,
             lives: [0; DOMAINS],
+            domids: [0, 1, 2],
         };
         world.populate();
         world
@@ -145,6 +149,7 @@ impl World {
 
     fn populate(&mut self) {
         self.cpus = (0..u32::from(CPUS)).map(Cpu::new).collect();
+        self.domids = [0, 1, 2];
         for d in 0..DOMAINS {
             self.create(d);
         }
@@ -160,7 +165,7 @@ impl World {
     pub fn restart(&mut self) -> Result<(), String> {
         let hv = self.hv;
         for d in 0..DOMAINS {
-            let Ok(dom) = hv.domains.find(d as u16) else {
+            let Ok(dom) = hv.domains.find(self.domids[d]) else {
                 continue;
             };
             // Nobody else may be destroyed.
@@ -171,7 +176,7 @@ impl World {
             self.interrupt(cpu, Irq::Kick, 1024);
         }
         for d in 0..DOMAINS {
-            if let Ok(dom) = hv.domains.find(d as u16) {
+            if let Ok(dom) = hv.domains.find(self.domids[d]) {
                 lifecycle::destroy_whole(hv, dom).map_err(|e| format!("destroy: {e:?}"))?;
             }
         }
@@ -200,7 +205,40 @@ impl World {
 
     /// The domain in a place, alive or not.
     pub fn domain(&self, d: usize) -> &'static Domain {
-        self.hv.domains.slot(d as u16)
+        self.hv.domains.slot(self.domids[d])
+    }
+
+    /// The number of the domain that is, or was last, in a place.
+    pub fn domid(&self, d: usize) -> u16 {
+        self.domids[d]
+    }
+
+    /// The place of the domain with a number.
+    pub fn place(&self, domid: u16) -> Option<usize> {
+        self.domids.iter().position(|&other| other == domid)
+    }
+
+    /// A domain came to be in a place.
+    pub fn born(&mut self, d: usize, domid: u16) {
+        self.domids[d] = domid;
+        self.lives[d] += 1;
+    }
+
+    /// Whether there is a domain in a place, alive or not.
+    pub fn exists(&self, d: usize) -> bool {
+        self.hv.domains.find(self.domids[d]).is_ok()
+    }
+
+    /// How far a domain is made.
+    pub fn stage(&self, d: usize) -> Stage {
+        let dom = self.domain(d);
+        let state = dom.lock();
+        let ready = |v: usize| state.vcpus.get(v).is_some_and(|vcpu| vcpu.initialised);
+        Stage {
+            made: state.vcpus.len() == VCPUS[d],
+            ready: [ready(0), ready(1)],
+            paused: dom.pauses.load(Ordering::SeqCst) != 0,
+        }
     }
 
     /// Whether the destruction of a domain was begun, and is not over.
@@ -215,8 +253,8 @@ impl World {
     }
 
     /// The frames of the hypervisor's own in which a domain's ports are.
-    pub fn ports(&mut self, d: usize) -> Set {
-        let ports = self.vcpu((d, 0), |vcpu| vcpu.ports).flatten();
+    pub fn ports(&self, d: usize) -> Set {
+        let ports = self.domain(d).lock().events.first_ports(self.hv.machine);
         ports.map_or(0, |(root, first)| bit(root.0) | bit(first.0))
     }
 
@@ -231,11 +269,10 @@ impl World {
     }
 
     /// Makes domain `d` as a toolstack does: memory, a tree of tables, vCPUs that run in it.
-    /// Nothing happens when it cannot be made.
-    pub fn create(&mut self, d: usize) -> bool {
+    fn create(&mut self, d: usize) {
         let hv = self.hv;
         let params = CreateParams {
-            id: Some(d as u16),
+            id: Some(self.domids[d]),
             handle: [0; 16],
             flags: 0,
             max_vcpus: VCPUS[d] as u32,
@@ -243,9 +280,7 @@ impl World {
             max_evtchn_port: -1,
             max_grant_frames: 4,
         };
-        let Ok(dom) = lifecycle::create_whole(hv, params) else {
-            return false;
-        };
+        let dom = lifecycle::create_whole(hv, params).expect("there is room");
         self.lives[d] += 1;
         dom.max_pages.store(MAX_PAGES[d], Ordering::SeqCst);
         let pages: Vec<Mfn> = (0..PAGES[d])
@@ -287,7 +322,6 @@ impl World {
             sched::unpause_domain(hv, dom).expect("it was created paused");
         }
         self.collect_kicks();
-        true
     }
 
     fn prepare(vcpu: &mut Vcpu, who: Who) {
@@ -313,14 +347,14 @@ impl World {
     /// The vCPU that a CPU runs.
     pub fn current(&self, cpu: usize) -> Option<Who> {
         let vcpu = self.cpus[cpu].current.as_ref()?;
-        Some((usize::from(vcpu.slot), usize::from(vcpu.id.index)))
+        Some((place_of(vcpu.slot), usize::from(vcpu.id.index)))
     }
 
     /// Looks at a vCPU, wherever it is.
     pub fn vcpu<T>(&mut self, (d, v): Who, look: impl FnOnce(&mut Vcpu) -> T) -> Option<T> {
         for cpu in &mut self.cpus {
             if let Some(vcpu) = cpu.current.as_mut()
-                && (usize::from(vcpu.slot), usize::from(vcpu.id.index)) == (d, v)
+                && (place_of(vcpu.slot), usize::from(vcpu.id.index)) == (d, v)
             {
                 return Some(look(vcpu));
             }
@@ -442,7 +476,7 @@ impl World {
         self.put_bytes(spot, offset, &bytes)
     }
 
-    fn put_bytes(&self, spot: Spot, offset: usize, bytes: &[u8]) -> u64 {
+    pub(super) fn put_bytes(&self, spot: Spot, offset: usize, bytes: &[u8]) -> u64 {
         self.hv.machine.write_window(spot.0 + offset, bytes);
         WINDOW + (spot.0 + offset) as u64
     }
@@ -458,17 +492,6 @@ impl World {
         (r.extent_start, r.nr_extents) = (start, count as u64);
         (r.extent_order, r.domid) = (order, domid);
         r
-    }
-
-    fn domctl(&self, spot: Spot, cmd: u32, domid: u16, pages: Option<u32>) -> u64 {
-        let mut op = xen_domctl::new_zeroed();
-        (op.cmd, op.interface_version, op.domain) = (cmd, XEN_DOMCTL_INTERFACE_VERSION, domid);
-        if let Some(pages) = pages {
-            let mut max = xen_domctl_max_mem::new_zeroed();
-            max.max_memkb = u64::from(pages) * 4;
-            op.u.set(max);
-        }
-        self.put_bytes(spot, ARGUMENT, op.as_bytes())
     }
 
     fn arguments(&self, who: Who, spot: Spot, call: &Call) -> (u64, [u64; 4]) {
@@ -528,12 +551,13 @@ impl World {
             }
             Call::Descriptor(at, raw) => (nr::__HYPERVISOR_update_descriptor, [*at, *raw, 0, 0]),
             Call::Assist(cmd, kind) => (nr::__HYPERVISOR_vm_assist, [*cmd, *kind, 0, 0]),
-            Call::MaxMem(domid, pages) => {
-                let va = self.domctl(spot, XEN_DOMCTL_max_mem, *domid, Some(*pages));
-                (nr::__HYPERVISOR_domctl, [va, 0, 0, 0])
-            }
-            Call::Destroy(domid) => {
-                let va = self.domctl(spot, XEN_DOMCTL_destroydomain, *domid, None);
+            Call::Create(..)
+            | Call::MaxVcpus(..)
+            | Call::SetContext(..)
+            | Call::Unpause(_)
+            | Call::MaxMem(..)
+            | Call::Destroy(_) => {
+                let va = self.domctl(who, spot, call);
                 (nr::__HYPERVISOR_domctl, [va, 0, 0, 0])
             }
             Call::Multi(entries) => {
@@ -550,7 +574,6 @@ impl World {
             | Call::Store(..)
             | Call::Tick
             | Call::Mode
-            | Call::Create(_)
             | Call::Anew => unreachable!("no hypercall"),
         }
     }
@@ -680,7 +703,7 @@ impl World {
         for who in everybody() {
             let hand = self.vcpu(who, |vcpu| vcpu.frames_in_hand()).flatten();
             if let Some((slot, generation, frames)) = hand {
-                let d = usize::from(slot);
+                let d = place_of(slot);
                 let same = self.domain(d).generation() == generation;
                 all.push((same.then_some(d), frames as u32));
             }
@@ -732,7 +755,7 @@ pub fn owner(word: Word) -> Owner {
         FrameOwner::FREE => Owner::Free,
         other => other
             .slot()
-            .map_or(Owner::Hypervisor, |slot| Owner::Domain(slot.into())),
+            .map_or(Owner::Hypervisor, |slot| Owner::Domain(place_of(slot))),
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Tests {
     Unit(&'static str),
     /// The fault injection's whose names contain this.
     Faults(&'static str),
+    /// The scheduler's on many CPUs whose names contain this.
+    Schedule(&'static str),
     /// The random traces' whose names contain this.
     Traces(&'static str),
     /// That of the orders in which the model check believes.
@@ -61,6 +63,7 @@ impl Tests {
         match self {
             Self::Unit(filter) => ["--lib", "--", filter],
             Self::Faults(filter) => ["--test=faults", "--", filter],
+            Self::Schedule(filter) => ["--test=schedule", "--", filter],
             Self::Traces(filter) => ["--test=traces", "--", filter],
             Self::Order => ["--test=frame_model", "--", "order::"],
         }

@@ -4,7 +4,7 @@ use super::Invariant::{
     Bounded, FreeIsUnused, Guard, HypervisorUnreachable, OneOwner, PortsPair, References, Sum,
     TypeCount, WritableOrTable,
 };
-use super::Tests::{Faults, Order, Traces, Unit};
+use super::Tests::{Faults, Order, Schedule, Traces, Unit};
 use super::{Invariant, Mutant, Tests};
 
 const fn seed(
@@ -162,12 +162,12 @@ pub(super) const ALL: &[Mutant] = &[
     // ---- frames ---------------------------------------------------------------------------------
     seed(
         "a freed frame stays charged",
-        "frame/page.rs",
+        "frame/claim.rs",
         Sum,
         Unit("pv::tests"),
         (
-            "dom.uncharge(1);\n            }\n            dom.frame_unmarked();",
-            "}\n            dom.frame_unmarked();",
+            "        self.map.release(first, count.into());\n        self.uncharge(dom, count);\n",
+            "        self.map.release(first, count.into());\n        let _ = dom;\n",
         ),
     ),
     seed(
@@ -179,10 +179,13 @@ pub(super) const ALL: &[Mutant] = &[
     ),
     seed(
         "a freed frame is lost",
-        "frame/page.rs",
+        "frame/claim.rs",
         Sum,
         Unit("control::tests"),
-        ("        self.frames.free_map().release(mfn, 1);\n", ""),
+        (
+            "        self.map.release(first, count.into());\n        self.uncharge(dom, count);\n",
+            "        let _ = first;\n        self.uncharge(dom, count);\n",
+        ),
     ),
     seed(
         "a freed frame keeps its number",
@@ -213,10 +216,13 @@ pub(super) const ALL: &[Mutant] = &[
     ),
     seed(
         "what could not be allocated stays charged",
-        "frame/page.rs",
+        "frame/claim.rs",
         Sum,
         Faults("any_number"),
-        ("            dom.uncharge(1 << order);\n", ""),
+        (
+            "        let Some(first) = self.map.take(order) else {\n            dom.uncharge(count);\n",
+            "        let Some(first) = self.map.take(order) else {\n",
+        ),
     ),
     seed(
         "a forbidden descriptor is overlooked",
@@ -656,23 +662,13 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
-        "a frame of ports is named after it went",
+        "a frame of ports stays when its domain goes",
         "evtchn/table.rs",
-        FreeIsUnused,
+        Sum,
         Unit("evtchn::tests"),
         (
-            "            hv.machine.store_u32(root, offset, 0);\n            hv.free_own_page(table);",
-            "            let _ = (root, offset);\n            hv.free_own_page(table);",
-        ),
-    ),
-    seed(
-        "a port that does not exist is unmasked",
-        "evtchn/quick.rs",
-        Guard,
-        Unit("evtchn::tests"),
-        (
-            "if port >= FIRST_PORTS || !table::own_exists(m, port) {",
-            "if port >= FIRST_PORTS {",
+            "            hv.free_own_page(table);\n        }\n    }",
+            "            let _ = table;\n        }\n    }",
         ),
     ),
     seed(
@@ -681,6 +677,67 @@ pub(super) const ALL: &[Mutant] = &[
         Guard,
         Unit("evtchn::tests"),
         ("if asked as u16 != DOMID_SELF || port", "if port"),
+    ),
+    // ---- claims ---------------------------------------------------------------------------------------
+    seed(
+        "others get frames that are claimed",
+        "frame/claim.rs",
+        Bounded,
+        Unit("frame::claim"),
+        (
+            "        if self.unclaimed() < count.into() && own < count {",
+            "        if self.map.free() < count.into() && own < count {",
+        ),
+    ),
+    seed(
+        "a claim is not over when it is met",
+        "frame/claim.rs",
+        Bounded,
+        Unit("frame::claim"),
+        (
+            "        if dom.outstanding() == 0 && dom.claim.swap",
+            "        if dom.outstanding() == u32::MAX && dom.claim.swap",
+        ),
+    ),
+    seed(
+        "the hypervisor itself takes claimed frames",
+        "frame/claim.rs",
+        Bounded,
+        Unit("frame::claim"),
+        (
+            "        if self.unclaimed() == 0 {",
+            "        if self.map.free() == 0 {",
+        ),
+    ),
+    seed(
+        "frames that go from a domain are not claimed again",
+        "frame/claim.rs",
+        Sum,
+        Unit("frame::claim"),
+        (
+            "        dom.uncharge(count);\n        self.follow(dom, before);",
+            "        dom.uncharge(count);\n        let _ = before;",
+        ),
+    ),
+    seed(
+        "more is claimed than is free",
+        "frame/claim.rs",
+        Sum,
+        Unit("frame::claim"),
+        (
+            "        if u64::from(pages - has) > self.unclaimed() {",
+            "        if u64::from(pages - has) > self.map.free() {",
+        ),
+    ),
+    seed(
+        "two claims of one domain",
+        "frame/claim.rs",
+        Sum,
+        Unit("frame::claim"),
+        (
+            "dom.phase() != Phase::Alive || claimed || pages > max",
+            "dom.phase() != Phase::Alive || pages > max",
+        ),
     ),
     // ---- the scheduler ----------------------------------------------------------------------------
     seed(
@@ -758,7 +815,7 @@ pub(super) const ALL: &[Mutant] = &[
         "an idle CPU takes nothing from others",
         "sched/policy/credit2.rs",
         Bounded,
-        Unit("sched::"),
+        Schedule("no_cpu_idles"),
         (
             "            return others.find_map(|from| cpus.take(from, cpu, REACH, u64::MAX));",
             "            return others.find_map(|from| cpus.take(from, cpu, 0, u64::MAX));",
@@ -768,7 +825,8 @@ pub(super) const ALL: &[Mutant] = &[
         "a vCPU is taken where it may not run",
         "sched/queue.rs",
         Guard,
-        Unit("sched::"),
+        // Others would wait for ever.
+        Unit("sched::tests::share::affinity"),
         (
             "|waiting: &Waiting<W>| cpu == from || waiting.affinity.contains(cpu);",
             "|waiting: &Waiting<W>| cpu == from || waiting.affinity != CpuSet::NONE;",
@@ -794,22 +852,12 @@ pub(super) const ALL: &[Mutant] = &[
             "        let yielded = queue.take_yield() && !able;\n",
         ),
     ),
-    seed(
-        "the next one takes over before the shortest run is over",
-        "sched/policy/credit2.rs",
-        Bounded,
-        Unit("sched::"),
-        (
-            "first.saturating_add(GRAIN) <= vtime && now >= self.matures(began)",
-            "first.saturating_add(GRAIN) <= vtime && now >= began",
-        ),
-    ),
     // ---- calls that are made in several steps -------------------------------------------------------
     seed(
         "an interrupted multicall begins anew",
         "hypercall/multicall.rs",
         Bounded,
-        Unit("hypercall"),
+        Traces("traces_agree"),
         (
             "        cx.suspend_at(next);\n",
             "        cx.suspend_at(next & 0);\n",
@@ -819,7 +867,7 @@ pub(super) const ALL: &[Mutant] = &[
         "the entry in which a multicall was interrupted is left out",
         "hypercall/multicall.rs",
         Bounded,
-        Unit("hypercall"),
+        Traces("traces_agree"),
         (
             "        cx.suspend_at(next);\n",
             "        cx.suspend_at(next + 1);\n",

@@ -71,10 +71,10 @@ fn what_an_entry_of_a_multicall_releases_is_gone_for_the_next() {
         let machphys = (page << 12 | 1, 5);
         let stories = [
             Call::Va(0x5000, 0, 0, None),
-            Call::Ext(0, page, 0, SELF),
+            Call::Ext(15, page, 0, SELF),
             Call::Reserve(1, SELF, vec![page], 0),
             Call::Multi(vec![
-                Call::Ext(4, page, 0, SELF),
+                Call::Ext(15, 0, 0, SELF),
                 Call::Mmu(vec![machphys], SELF.into(), true),
             ]),
         ];

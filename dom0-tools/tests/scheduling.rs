@@ -188,10 +188,11 @@ fn vcpus_come_and_go_and_the_hypervisor_is_asked() {
         ("guest1 -1", 2, "usage"),
         ("guest1", 2, "example: xl vcpu-set guest1 2"),
         ("nobody 1", 1, "there is no domain `nobody`"),
-        ("Domain-0 1", 1, "domain 0 was not created here"),
+        ("Domain-0 2", 1, "Domain-0 can have from 1 to 1 vCPUs"),
     ] {
         fails(&mut shell, &format!("xl vcpu-set {line}"), status, part);
     }
+    ok(&mut shell, "xl vcpu-set Domain-0 1");
     ok(&mut shell, "xl vcpu-set -i guest1 4");
     // What is up already needs no leave.
     ok(&mut shell, "xl vcpu-set guest1 3");

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::control::Protocol;
-use crate::hyper::Hyper;
+use crate::hyper::{Errno, Hyper};
 
 /// Terminal, files, processes and time of the control domain.
 pub trait Host: Hyper + 'static {
@@ -21,6 +21,11 @@ pub trait Host: Hyper + 'static {
     fn wallclock(&mut self) -> u64;
     /// Events that this domain's own kernel has taken.
     fn events(&mut self) -> u64;
+    /// Has this domain's own kernel use so many vCPUs; how many are up then.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    fn set_own_vcpus(&mut self, count: u32) -> Result<u64, Errno>;
     /// Waits.
     fn sleep(&mut self, ns: u64);
     /// Waits up to `timeout` ns for an event on a port of this domain, and takes it.

@@ -174,7 +174,12 @@ pub(super) fn set<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
             "{count} vCPUs are more than the machine has CPUs ({cpus}): use -i if that is meant"
         )));
     }
-    let claimed = shell.ask(domain, Request::Vcpus(count.into()))?;
+    let claimed = match domain {
+        0 => shell.system.set_own_vcpus(count).map_err(|errno| {
+            Failure::refused(format!("dom0's kernel refused {count} vCPUs: {errno}"))
+        })?,
+        _ => shell.ask(domain, Request::Vcpus(count.into()))?,
+    };
     let now = shell.info_of(domain)?.nr_online_vcpus;
     if now != count {
         return Err(Failure::Error(Error::Guest {

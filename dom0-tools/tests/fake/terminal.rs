@@ -101,6 +101,14 @@ impl Host for Terminal {
         self.clock / 10_000_000
     }
 
+    fn set_own_vcpus(&mut self, count: u32) -> Result<u64, Errno> {
+        // Its one is up.
+        match count {
+            1 => Ok(1),
+            _ => Err(Errno(22)),
+        }
+    }
+
     fn sleep(&mut self, ns: u64) {
         self.clock += ns;
     }

@@ -104,6 +104,10 @@ impl Host for Dom0 {
         sys::info(INFO_EVENTS).unwrap_or(0)
     }
 
+    fn set_own_vcpus(&mut self, count: u32) -> Result<u64, Errno> {
+        sys::vcpus(count.into()).map_err(|errno| Errno(errno.0))
+    }
+
     fn sleep(&mut self, ns: u64) {
         sys::sleep(ns);
     }

@@ -5,6 +5,7 @@ mod file;
 
 use crate::dev::{console, event, time};
 use crate::mm::{balloon, frame, p2m, space, user};
+use crate::smp::plug;
 use crate::trap::TrapFrame;
 use crate::{boot_info, task};
 use alloc::vec::Vec;
@@ -66,6 +67,7 @@ fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
         SYS_INFO => info(a0),
         SYS_SHUTDOWN => crate::shut_down(a0),
         SYS_BALLOON => balloon::set_target(a0),
+        SYS_VCPUS => plug::set_count(a0),
         SYS_CONSOLE_POLL => poll(a0),
         SYS_CONSOLE_MODE => {
             console::set_raw(a0 != 0);

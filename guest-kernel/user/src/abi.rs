@@ -44,6 +44,8 @@ pub const SYS_INFO: u64 = 17;
 pub const SYS_SHUTDOWN: u64 = 18;
 /// `balloon(target_pages) -> pages now`: gives pages to the hypervisor or takes them back.
 pub const SYS_BALLOON: u64 = 19;
+/// `vcpus(count) -> vcpus up`: brings vCPUs of the domain up, or takes them down.
+pub const SYS_VCPUS: u64 = 20;
 
 /// `hypercall(nr, a0, a1, a2, a3, a4)`: dom0 only, an allow-list passed through unchanged.
 pub const SYS_HYPERCALL: u64 = 32;

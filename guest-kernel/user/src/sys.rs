@@ -161,6 +161,11 @@ pub fn balloon(target_pages: u64) -> SysResult<u64> {
     call(SYS_BALLOON, target_pages, 0, 0, 0)
 }
 
+/// Has the domain use `count` vCPUs and returns how many are up.
+pub fn vcpus(count: u64) -> SysResult<u64> {
+    call(SYS_VCPUS, count, 0, 0, 0)
+}
+
 /// Passes a hypercall through; addresses in `args` and in the structures they point to are
 /// addresses of this process, in memory it has already touched.
 ///

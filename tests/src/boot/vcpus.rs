@@ -58,6 +58,9 @@ xl vcpu-set calm 4
 xl checksum busy
 xl vcpu-list
 xl checksum calm
+xl vcpu-set 0 3
+xl vcpu-set 0 2
+xl vcpu-list 0
 xl list
 xl shutdown -w busy
 xl destroy calm
@@ -151,6 +154,8 @@ fn plugged(text: &str, report: &mut Report) -> Checked<()> {
         rounds.len() == 2 && rounds.iter().all(|rounds| *rounds > 0),
         "{rounds:?}"
     );
+    let dom0 = states("Domain-0", 4);
+    require!(dom0 == ["r--", "-b-", "--p", "--p"], "{dom0:?}");
     let online = lines_of(text, "xl list", 0, "busy");
     require!(online.len() == 1 && online[0][3] == "4", "{online:?}");
     Ok(())

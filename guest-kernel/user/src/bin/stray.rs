@@ -14,7 +14,7 @@ static mut SCRATCH: [u8; 8192] = [0; 8192];
 
 /// Calls that come back whatever their arguments. Left out: those that end the process or the
 /// domain, those that may block for ever, and writing, which would only fill the console.
-const CALLS: [u64; 19] = [
+const CALLS: [u64; 20] = [
     SYS_YIELD,
     SYS_GETPID,
     SYS_SPAWN,
@@ -28,7 +28,8 @@ const CALLS: [u64; 19] = [
     SYS_CLOCK,
     SYS_READDIR,
     SYS_INFO,
-    20,
+    SYS_VCPUS,
+    21,
     31,
     35,
     38,

@@ -41,7 +41,7 @@ const PENDING: u32 = 1 << EVTCHN_FIFO_PENDING;
 const MASKED: u32 = 1 << EVTCHN_FIFO_MASKED;
 const LINKED: u32 = 1 << EVTCHN_FIFO_LINKED;
 
-fn init(gfn: u64, offset: u32, vcpu: u32) -> HvResult<u8> {
+pub(super) fn init(gfn: u64, offset: u32, vcpu: u32) -> HvResult<u8> {
     let mut arg = evtchn_init_control {
         control_gfn: gfn,
         offset,
@@ -52,14 +52,14 @@ fn init(gfn: u64, offset: u32, vcpu: u32) -> HvResult<u8> {
     op(EVTCHNOP_init_control, &mut arg).map(|_| arg.link_bits)
 }
 
-fn expand(gfn: u64) -> HvResult {
+pub(super) fn expand(gfn: u64) -> HvResult {
     op(
         EVTCHNOP_expand_array,
         &mut evtchn_expand_array { array_gfn: gfn },
     )
 }
 
-fn prioritise(port: u32, priority: u32) -> HvResult {
+pub(super) fn prioritise(port: u32, priority: u32) -> HvResult {
     op(
         EVTCHNOP_set_priority,
         &mut evtchn_set_priority { port, priority },

@@ -34,6 +34,7 @@ mod sched_edges;
 mod shares;
 mod smp;
 mod smp_affinity;
+mod smp_fifo;
 mod smp_writes;
 mod state;
 mod tables;
@@ -113,7 +114,10 @@ pub(crate) fn run(only: &str) {
 
 /// Runs the checks of several vCPUs.
 pub(crate) fn run_smp() {
-    run_groups(&[shares::CHECKS_OF_SEVERAL, smp::CHECKS], "");
+    run_groups(
+        &[shares::CHECKS_OF_SEVERAL, smp::CHECKS, smp_fifo::CHECKS],
+        "",
+    );
 }
 
 fn run_groups(groups: &[&[Check]], only: &str) {

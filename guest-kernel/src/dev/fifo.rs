@@ -39,8 +39,8 @@ pub(crate) fn is_in_force() -> bool {
     FORM.with(|form| form.is_some())
 }
 
-/// Half a word of a page that both sides write.
-fn half(page: u64, i: usize) -> &'static AtomicU32 {
+/// Half a word of a page that both sides write, which the caller keeps as what it is.
+pub(crate) fn half(page: u64, i: usize) -> &'static AtomicU32 {
     assert!(i < PER_PAGE);
     let at = (page as *const AtomicU32).wrapping_add(i);
     // SAFETY: `enter` was given pages of the direct map that stay what they are until `leave`, and
@@ -90,11 +90,21 @@ pub(crate) fn usual_is_ready() -> Option<bool> {
     Some(ready & 1 << EVTCHN_FIFO_PRIORITY_DEFAULT != 0)
 }
 
-/// Takes every port out of the queues, first the most urgent ones, and hands on those with an event.
+/// Takes every port out of vCPU 0's queues, first the most urgent ones, and hands on those with an
+/// event.
 pub(crate) fn scan(dispatch: fn(u32)) {
-    let Some(block) = FORM.with(|form| form.as_ref().map(|form| form.block)) else {
-        return;
-    };
+    if let Some(block) = FORM.with(|form| form.as_ref().map(|form| form.block)) {
+        drain(block, word, dispatch);
+    }
+}
+
+/// The same for any vCPU, of the control block at `block`, with the words that `word` finds. While
+/// it goes through a queue, the hypervisor may append to it.
+pub(crate) fn drain(
+    block: u64,
+    word: impl Fn(u32) -> Option<&'static AtomicU32>,
+    mut dispatch: impl FnMut(u32),
+) {
     loop {
         let ready = half(block, 0).swap(0, Ordering::SeqCst);
         if ready == 0 {
@@ -104,6 +114,9 @@ pub(crate) fn scan(dispatch: fn(u32)) {
             let mut port = half(block, 2 + queue).load(Ordering::SeqCst);
             while let Some(word) = word(port).filter(|_| port != 0) {
                 let taken = word.fetch_and(!(LINKED | EVTCHN_FIFO_LINK_MASK), Ordering::SeqCst);
+                if taken & LINKED == 0 {
+                    break;
+                }
                 if taken & (PENDING | MASKED) == PENDING {
                     word.fetch_and(!PENDING, Ordering::SeqCst);
                     dispatch(port);

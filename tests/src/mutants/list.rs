@@ -181,7 +181,7 @@ pub(super) const ALL: &[Mutant] = &[
         "a freed frame is lost",
         "frame/claim.rs",
         Sum,
-        Unit("control::tests"),
+        Traces("traces_agree"),
         (
             "        self.map.release(first, count.into());\n        self.uncharge(dom, count);\n",
             "        let _ = first;\n        self.uncharge(dom, count);\n",
@@ -218,7 +218,7 @@ pub(super) const ALL: &[Mutant] = &[
         "what could not be allocated stays charged",
         "frame/claim.rs",
         Sum,
-        Faults("any_number"),
+        Traces("traces_agree"),
         (
             "        let Some(first) = self.map.take(order) else {\n            dom.uncharge(count);\n",
             "        let Some(first) = self.map.take(order) else {\n",

@@ -199,6 +199,13 @@ impl Domain {
         claim.saturating_sub(self.tot_pages.load(Ordering::Relaxed))
     }
 
+    /// What was claimed for it: how many frames it is to have in all, 0 for no claim.
+    #[cfg(any(test, feature = "testkit"))]
+    #[must_use]
+    pub fn claimed(&self) -> u32 {
+        self.claim.load(Ordering::Relaxed)
+    }
+
     /// Whether a claim of it has not been met yet.
     #[must_use]
     pub fn has_claim(&self) -> bool {

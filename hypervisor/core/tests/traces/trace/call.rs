@@ -44,6 +44,8 @@ pub enum Call {
     MaxMem(u16, u32),
     /// `XEN_DOMCTL_destroydomain`.
     Destroy(u16),
+    /// `XENMEM_claim_pages`: a domain, and how many it is to have in all.
+    Claim(u16, u32),
     /// `multicall`.
     Multi(Vec<Call>),
     /// `XEN_DOMCTL_createdomain`: the place, its number there, vCPUs.
@@ -84,6 +86,7 @@ impl fmt::Debug for Call {
             Self::Assist(a, b) => write!(f, "vm_assist({a}, {b})"),
             Self::MaxMem(dom, pages) => write!(f, "max_mem({dom}, {pages})"),
             Self::Destroy(dom) => write!(f, "destroy({dom})"),
+            Self::Claim(dom, pages) => write!(f, "claim({dom:x}, {pages})"),
             Self::Multi(entries) => write!(f, "multicall({entries:?})"),
             Self::Create(_, dom, vcpus) => write!(f, "create({dom}, {vcpus})"),
             Self::MaxVcpus(dom, vcpus) => write!(f, "max_vcpus({dom}, {vcpus})"),
@@ -373,6 +376,12 @@ impl<'a> Chooser<'a> {
             }
             Kind::Destroy => Call::Destroy(if a[1] < 8 { 0 } else { self.other(a[0]) }),
             Kind::Create | Kind::MaxVcpus | Kind::SetContext | Kind::Unpause => self.toolstack(a),
+            Kind::Claim => {
+                let domid = self.domid(a[0]);
+                let has = self.model.place(domid).map_or(0, |d| self.model.charged(d));
+                let more = [1, 2, 3, 5, 8, 60][usize::from(a[1] % 6)];
+                Call::Claim(domid, if a[2] < 100 { 0 } else { has + more })
+            }
             Kind::Multicall => {
                 let entries = (0..2 + u64::from(a[0] & 3)).map(|n| self.entry(&step.entry(n)));
                 Call::Multi(entries.collect())
@@ -610,6 +619,7 @@ pub fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
             let named = named.iter().fold(0, |set, e| set | bit(target(*e)));
             bit(mapped) | model.closure(named) | path(model, vcpu.kernel_root, *va)
         }
+        Call::Claim(domid, _) => POOL | model.place(*domid).map_or(0, charge),
         Call::MaxMem(domid, _) | Call::Unpause(domid) => model.place(*domid).map_or(0, charge),
         Call::MaxVcpus(domid, _) => model
             .place(*domid)

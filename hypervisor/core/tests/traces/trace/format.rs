@@ -85,6 +85,8 @@ pub enum Kind {
     SetContext,
     /// As before, `XEN_DOMCTL_unpausedomain`.
     Unpause,
+    /// `XENMEM_claim_pages`.
+    Claim,
     /// `multicall` of several of the above.
     Multicall,
     /// Seldom: everything comes to rest, all domains end, and others begin. Else nothing.
@@ -94,7 +96,7 @@ pub enum Kind {
 use Kind::*;
 
 /// How often each operation comes, of [`TOTAL`].
-const WEIGHTS: [(Kind, u8); 34] = [
+const WEIGHTS: [(Kind, u8); 35] = [
     (MmuUpdate, 46),
     (MmuForeign, 16),
     (UpdateVa, 20),
@@ -127,7 +129,8 @@ const WEIGHTS: [(Kind, u8); 34] = [
     (MaxVcpus, 0),
     (SetContext, 0),
     (Unpause, 0),
-    (Multicall, 12),
+    (Claim, 2),
+    (Multicall, 10),
     (Anew, 1),
 ];
 

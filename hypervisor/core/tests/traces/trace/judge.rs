@@ -250,6 +250,7 @@ fn hypercall(
             Ok(d) => i64::from(model.doms[d].max_pages),
             Err(e) => e.negated(),
         },
+        Call::Claim(domid, pages) => value(model.claim(me, *domid, *pages)),
         Call::SetGdt(frames) => value(model.set_gdt(who, frames)),
         Call::Descriptor(at, raw) => value(model.update_descriptor(me, *at, *raw)),
         Call::Assist(cmd, kind) => match (cmd, kind) {
@@ -400,6 +401,7 @@ fn reserve(
                     model.m2p[(first + n) as usize] = extent.wrapping_add(n);
                 }
             }
+            model.has_come(d);
             model.recount();
         }
         done += 1;
@@ -466,7 +468,8 @@ fn exchange(
             // There may be no room for the new before the old are gone.
             let room = (0..per_out).all(|_| model.can_give(me, *oo));
             let plenty = model.charged(me) + (1 << chunk) <= model.doms[me].max_pages
-                && model.free_extents(*oo) >= 2 * per_out;
+                && model.free_extents(*oo) >= 2 * per_out
+                && model.unclaimed() >= 1 << chunk;
             if room && plenty {
                 return Err("an exchange was refused that is possible".into());
             }
@@ -541,6 +544,13 @@ pub fn compare(
         }
     }
     memories(model, world, busy, dirty)?;
+    let counts = (0..DOMAINS).fold(POOL, |set, d| set | charge(d));
+    if counts & busy == 0 {
+        let outstanding: u32 = (0..DOMAINS).map(|d| model.outstanding(d)).sum();
+        let claims = model.doms.iter().filter(|dom| dom.claim != 0).count();
+        let shall = (u64::from(outstanding), claims as u32);
+        expect("what is claimed", world.hv.frames.claimed(), shall)?;
+    }
     for d in 0..DOMAINS {
         if charge(d) & busy == 0 {
             let is = world.domain(d).tot_pages.load(Ordering::Relaxed);

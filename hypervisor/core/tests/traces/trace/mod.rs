@@ -141,6 +141,7 @@ impl Run {
         dom.stage = self.world.stage(d);
         dom.life = self.world.life(d);
         dom.max_pages = self.world.max_pages(d);
+        dom.claim = 0;
         for v in 0..VCPUS[d] {
             self.model.doms[d].vcpus[v] = self.world.holdings((d, v));
         }

@@ -140,6 +140,8 @@ pub struct Domain {
     pub life: u32,
     /// Most frames it may have.
     pub max_pages: u32,
+    /// What was claimed for it: how many frames it is to have in all, 0 for no claim.
+    pub claim: u32,
     /// Frames of the hypervisor's own in which its ports are.
     pub ports: Set,
     /// Its vCPUs.
@@ -765,10 +767,50 @@ impl Model {
         blocks.filter(|block| free & block == *block).count()
     }
 
-    /// Whether a domain may have `2^order` frames more, and they are there.
+    /// Frames that a domain lacks of what was claimed for it.
+    pub fn outstanding(&self, d: usize) -> u32 {
+        self.doms[d].claim.saturating_sub(self.charged(d))
+    }
+
+    /// Free frames that are not claimed.
+    pub fn unclaimed(&self) -> u32 {
+        let claimed: u32 = (0..DOMAINS).map(|d| self.outstanding(d)).sum();
+        self.free().count_ones() - claimed
+    }
+
+    /// Whether a domain may have `2^order` frames more, and they are there: claimed for it, or not
+    /// claimed at all.
     pub fn can_give(&self, d: usize, order: u32) -> bool {
-        let may = self.charged(d) + (1 << order) <= self.doms[d].max_pages;
-        !self.doms[d].dead && may && self.free_extents(order) != 0
+        let count = 1 << order;
+        let may = self.charged(d) + count <= self.doms[d].max_pages;
+        let there = self.unclaimed() >= count || self.outstanding(d) >= count;
+        !self.doms[d].dead && may && there && self.free_extents(order) != 0
+    }
+
+    /// Frames have come to a domain: its claim is over if it is met.
+    pub fn has_come(&mut self, d: usize) {
+        if self.outstanding(d) == 0 {
+            self.doms[d].claim = 0;
+        }
+    }
+
+    /// `XENMEM_claim_pages`.
+    pub fn claim(&mut self, me: usize, domid: u16, pages: u32) -> Result<()> {
+        if me != 0 {
+            return Err(Errno::EPERM);
+        }
+        let d = self.find(domid).map_err(|_| Errno::EINVAL)?;
+        let (has, dom) = (self.charged(d), &self.doms[d]);
+        if pages == 0 {
+            self.doms[d].claim = 0;
+        } else if dom.dead || dom.claim != 0 || pages > dom.max_pages || pages <= has {
+            return Err(Errno::EINVAL);
+        } else if pages - has > self.unclaimed() {
+            return Err(Errno::ENOMEM);
+        } else {
+            self.doms[d].claim = pages;
+        }
+        Ok(())
     }
 
     /// Frames from `first` on become a domain's; `machine` says what is in them.
@@ -830,6 +872,7 @@ impl Model {
     /// Destroys a domain.
     pub fn destroy(&mut self, d: usize) {
         self.doms[d].dead = true;
+        self.doms[d].claim = 0;
         self.doms[d].stage.made = false;
         self.doms[d].stage.ready = [false; 2];
         self.doms[d].vcpus.fill(Vcpu::default());

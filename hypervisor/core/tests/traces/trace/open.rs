@@ -168,6 +168,7 @@ impl Run {
             self.model.doms[d].dead |= !self.world.is_alive(d);
             self.model.doms[d].ports = self.world.ports(d);
             self.model.doms[d].max_pages = self.world.max_pages(d);
+            self.model.doms[d].claim = self.world.claim(d);
             self.model.doms[d].stage = self.world.stage(d);
             for v in 0..VCPUS[d] {
                 self.model.doms[d].vcpus[v] = self.world.holdings((d, v));

@@ -184,7 +184,7 @@ pub fn judge(model: &mut Model, world: &World, me: usize, call: &Call) -> Result
     match call {
         Call::Create(_, _, 0) => Err(Errno::EINVAL),
         Call::Create(_, domid, _) if model.find(*domid).is_ok() => Err(Errno::EEXIST),
-        Call::Create(..) if model.free().count_ones() < FIRST_FRAMES => Err(Errno::ENOMEM),
+        Call::Create(..) if model.unclaimed() < FIRST_FRAMES => Err(Errno::ENOMEM),
         Call::Create(..) => Ok(()),
         Call::MaxMem(domid, pages) => {
             let d = model.find(*domid)?;

@@ -268,6 +268,11 @@ impl World {
         self.domain(d).max_pages.load(Ordering::Relaxed)
     }
 
+    /// What was claimed for a domain.
+    pub fn claim(&self, d: usize) -> u32 {
+        self.domain(d).claimed()
+    }
+
     /// Makes domain `d` as a toolstack does: memory, a tree of tables, vCPUs that run in it.
     fn create(&mut self, d: usize) {
         let hv = self.hv;
@@ -537,6 +542,11 @@ impl World {
                 request.out = Self::reservation(list, outs.len(), *oo, 0x7ff0);
                 let va = self.put_bytes(spot, ARGUMENT, request.as_bytes());
                 (nr::__HYPERVISOR_memory_op, [11, va, 0, 0])
+            }
+            Call::Claim(domid, pages) => {
+                let request = Self::reservation(0, *pages as usize, 0, *domid);
+                let va = self.put_bytes(spot, ARGUMENT, request.as_bytes());
+                (nr::__HYPERVISOR_memory_op, [24, va, 0, 0])
             }
             Call::Reservation(cmd, domid) => {
                 let va = self.put_bytes(spot, ARGUMENT, &domid.to_le_bytes());

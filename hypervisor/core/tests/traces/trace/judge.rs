@@ -203,7 +203,7 @@ fn hypercall(
                 }
                 result = match ptr & 7 {
                     0 | 2 | 3 => model.update(parties, ptr & !7, val, ptr & 7 == 2),
-                    1 => machphys(model, me, *foreign as u16, ptr >> 12, val),
+                    1 => machphys(model, parties.pages, ptr >> 12, val),
                     _ => Err(Errno::ENOSYS),
                 };
                 freed |= model.recount();
@@ -264,8 +264,8 @@ fn hypercall(
     Ok(freed | model.recount())
 }
 
-fn machphys(model: &mut Model, me: usize, pages: u16, mfn: u64, pfn: u64) -> Result<(), Errno> {
-    let pages = model.page_owner(me, pages)?;
+/// Whose pages are meant was looked up when the call began.
+fn machphys(model: &mut Model, pages: Option<usize>, mfn: u64, pfn: u64) -> Result<(), Errno> {
     let f = mfn as usize;
     let fits = match pages {
         Some(d) => model

@@ -165,7 +165,8 @@ pub struct Stage {
 #[derive(Clone, Copy, Debug)]
 pub struct Parties {
     table: usize,
-    pages: Option<usize>,
+    /// `None` for devices'.
+    pub pages: Option<usize>,
     privileged: bool,
 }
 

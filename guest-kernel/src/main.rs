@@ -62,6 +62,10 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     if checks {
         check::run(boot.option("only").unwrap_or(""));
     }
+    if boot.has_word("devicecheck") {
+        checks = true;
+        check::run_devices();
+    }
     if boot.has_word("smpcheck") {
         checks = true;
         check::run_smp();

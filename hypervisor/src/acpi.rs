@@ -9,6 +9,10 @@ use crate::boot::machine_bytes;
 use crate::boot::multiboot::{BootInfo, Range};
 use crate::bytes::{u8_at, u16_at, u32_at, u64_at};
 
+/// Most I/O APICs that are used.
+pub(crate) const MAX_IO_APICS: usize = 8;
+/// ISA interrupts.
+const ISA_LINES: usize = 16;
 /// Largest table that is believed, bytes.
 const MAX_TABLE: u32 = 1 << 20;
 const HEADER: usize = 36;
@@ -51,10 +55,10 @@ pub(crate) struct Facts {
     pub(crate) cpus: ArrayVec<u32, MAX_CPUS>,
     /// Enabled CPUs that are too many.
     pub(crate) cpus_lost: u32,
-    /// Machine address and first interrupt of the IOAPIC that serves `console`.
-    pub(crate) ioapic: Option<(u64, u32)>,
-    /// Route of ISA interrupt 4 (COM1).
-    pub(crate) console: Option<Route>,
+    /// Machine addresses and first interrupts of the I/O APICs.
+    pub(crate) ioapics: ArrayVec<(u64, u32), MAX_IO_APICS>,
+    /// Where ISA interrupts arrive that do not arrive where they usually do.
+    pub(crate) overrides: ArrayVec<(u8, Route), ISA_LINES>,
     /// Port of the 3.579545 MHz counter, and whether it has 32 bits (else 24).
     pub(crate) pm_timer: Option<(u16, bool)>,
     /// Powering off.
@@ -162,13 +166,6 @@ impl Tables<'_> {
 impl Facts {
     fn read_madt(&mut self, table: &[u8]) {
         let mut at = 44;
-        let mut route = Route {
-            gsi: 4,
-            low: false,
-            level: false,
-        };
-        let mut ioapics = [(0, 0); 8];
-        let mut found = 0;
         while let (Some(kind), Some(len)) = (u8_at(table, at), u8_at(table, at + 1)) {
             let Some(entry) = table.get(at..at + usize::from(len)).filter(|_| len >= 2) else {
                 break;
@@ -177,33 +174,43 @@ impl Facts {
                 // Local APIC, and local x2APIC: id and flags.
                 0 => self.add_cpu(u8_at(entry, 3).map(u32::from), u32_at(entry, 4)),
                 9 => self.add_cpu(u32_at(entry, 4), u32_at(entry, 8)),
-                1 if found < ioapics.len() => {
+                1 => {
                     if let (Some(address), Some(first)) = (u32_at(entry, 4), u32_at(entry, 8)) {
-                        ioapics[found] = (u64::from(address), first);
-                        found += 1;
+                        let _ = self.ioapics.try_push((u64::from(address), first));
                     }
                 }
-                // Interrupt source override of ISA interrupt 4.
-                2 if u8_at(entry, 3) == Some(4) => {
-                    if let (Some(gsi), Some(flags)) = (u32_at(entry, 4), u16_at(entry, 8)) {
-                        route = Route {
+                // Interrupt source override.
+                2 => {
+                    let number = u8_at(entry, 3).filter(|&isa| usize::from(isa) < ISA_LINES);
+                    if let (Some(isa), Some(gsi), Some(flags)) =
+                        (number, u32_at(entry, 4), u16_at(entry, 8))
+                    {
+                        let route = Route {
                             gsi,
                             low: flags & 3 == 3,
                             level: flags >> 2 & 3 == 3,
                         };
+                        let _ = self.overrides.try_push((isa, route));
                     }
                 }
                 _ => {}
             }
             at += usize::from(len);
         }
-        // The IOAPIC with the highest first interrupt that is not above the route's.
-        self.ioapic = ioapics[..found]
-            .iter()
-            .copied()
-            .filter(|a| a.1 <= route.gsi)
-            .max_by_key(|a| a.1);
-        self.console = Some(route);
+    }
+
+    /// Where ISA interrupt `isa` arrives.
+    pub(crate) fn isa_route(&self, isa: u8) -> Route {
+        let mut overrides = self.overrides.iter();
+        let found = overrides.find(|(number, _)| *number == isa);
+        found.map_or(
+            Route {
+                gsi: u32::from(isa),
+                low: false,
+                level: false,
+            },
+            |(_, route)| *route,
+        )
     }
 
     /// Adds the CPU with APIC id `id` if bit 0 of `flags` says that it is enabled.

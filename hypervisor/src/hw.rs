@@ -5,7 +5,7 @@ use core::sync::atomic::AtomicU64;
 
 use hypervisor_core::addr::{ENTRIES, Mfn};
 use hypervisor_core::platform::{
-    CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
+    CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Route, Segment, Shutdown, TscScale,
 };
 use hypervisor_core::pv::entry::ValidEntry;
 use hypervisor_core::trap::registers::CR4_OF_HARDWARE;
@@ -14,10 +14,13 @@ use log::{error, info};
 
 use crate::arch::cpu::{self, cr0, msr};
 use crate::arch::percpu::{self, PerCpu};
-use crate::arch::{descriptors, fpu, guest_copy, ipi};
+use crate::arch::{descriptors, fpu, guest_copy, ioapic, ipi};
 use crate::layout::{DIRECT_MAP, PAGE};
 use crate::logging::Panic;
 use crate::{console, dump, heap, logging, own, power, stretches, time, watchdog};
+
+/// Where messages that interrupt go, but for the APIC they are for.
+const MESSAGE_ADDRESS: u32 = 0xfee0_0000;
 
 /// The hardware. Its state is in per-CPU data and in the modules that own it.
 pub(crate) struct Hw;
@@ -700,6 +703,29 @@ impl Machine for Hw {
 
     fn try_out_watchdog(&self) {
         watchdog::try_out();
+    }
+
+    fn route_line(&self, gsi: u32, route: Route) {
+        ioapic::route(gsi, route, true);
+    }
+
+    fn aim_line(&self, gsi: u32, cpu: CpuId) {
+        ioapic::aim(gsi, cpu);
+    }
+
+    fn mask_line(&self, gsi: u32, masked: bool) {
+        ioapic::mask(gsi, masked);
+    }
+
+    fn io_apic_register(&self, base: u64, register: u8) -> Option<u32> {
+        ioapic::register_of(base, register)
+    }
+
+    fn message(&self, vector: u8, cpu: CpuId) -> (u32, u32) {
+        (
+            MESSAGE_ADDRESS | ioapic::destination(cpu) << 12,
+            u32::from(vector),
+        )
     }
 
     fn console_write(&self, bytes: &[u8]) {

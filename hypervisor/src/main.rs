@@ -29,7 +29,7 @@ use hypervisor_core::cmdline::{self, Options};
 use log::{error, info, warn};
 
 use crate::arch::features::Features;
-use crate::arch::{apic, cpu, entry, percpu};
+use crate::arch::{apic, cpu, entry, ioapic, percpu};
 use crate::boot::memory::{self, FrameSet, Frames};
 use crate::boot::multiboot::{self, BootInfo};
 use crate::boot::space::{self, Image, Space};
@@ -137,13 +137,19 @@ fn set_up(boot: BootInfo, options: Options, tsc: u64) -> Result<Booted, &'static
     let features = Features::detect();
     // SAFETY: head.S's tables are in force.
     unsafe { features.patch() };
+    let mut devices = arrayvec::ArrayVec::<_, { 1 + acpi::MAX_IO_APICS }>::new();
+    devices.extend(local_apic.map(|at| (apic::LOCAL_PAGE, at)));
+    devices.extend(
+        (0..)
+            .zip(&acpi.ioapics)
+            .map(|(index, &(at, _))| (ioapic::page(index), at)),
+    );
     let space = space::build(
         image,
         &mut usable,
         &lent,
         acpi.cpus.len().max(1) as u32,
-        local_apic,
-        acpi.ioapic.map(|(at, _)| at),
+        &devices,
     )?;
     if usable.lost != 0 {
         warn!("Memory: {} ranges too many, not used", usable.lost);

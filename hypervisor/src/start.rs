@@ -13,7 +13,7 @@ use hypervisor_core::hypervisor::{Config, Hypervisor};
 use log::{error, info, warn};
 
 use crate::arch::percpu::PerCpu;
-use crate::arch::{apic, cpu, descriptors, entry, features, fpu, ipi};
+use crate::arch::{apic, cpu, descriptors, entry, features, fpu, ioapic, ipi};
 use crate::boot::memory::{FrameSet, Frames};
 use crate::boot::multiboot::{BootInfo, RAM};
 use crate::hw::{HW, Hw};
@@ -132,6 +132,7 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
     if !power::can_switch_off() {
         warn!("ACPI: no way to switch the machine off");
     }
+    ioapic::init(&booted.acpi);
     route_console(booted);
     let cpus = smp::bring_up(&booted.acpi, &space, booted.features, &booted.usable);
     info!(
@@ -166,17 +167,14 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
     entry::run()
 }
 
+/// ISA interrupt of the console, COM1.
+const CONSOLE_LINE: u8 = 4;
+
 fn route_console(booted: &Booted) {
     if !console::present() {
         return;
     }
-    let routed = match (booted.acpi.ioapic, booted.acpi.console) {
-        (Some((_, first)), Some(route)) => {
-            apic::route_console(route.gsi - first, route.low, route.level)
-        }
-        _ => false,
-    };
-    if routed {
+    if ioapic::route_console(booted.acpi.isa_route(CONSOLE_LINE)) {
         console::enable_interrupt();
     } else {
         info!("Console: no interrupt for its input, polled");
@@ -216,6 +214,8 @@ fn hypervisor(booted: &Booted, cpus: u32) -> Result<&'static Hypervisor<Hw>, &'s
         verbose_guests: booted.options.guest_loglvl >= LogLevel::Info,
         device_denied: ArrayVec::new(),
         device_read_only: ArrayVec::new(),
+        lines: ArrayVec::new(),
+        console_line: console::present().then(|| booted.acpi.isa_route(CONSOLE_LINE).gsi),
         m2p_start: Mfn(space.m2p / PAGE),
         memory_map: booted
             .boot
@@ -225,9 +225,10 @@ fn hypervisor(booted: &Booted, cpus: u32) -> Result<&'static Hypervisor<Hw>, &'s
             .collect(),
         max_mfn: features::frame_limit(),
     };
+    ioapic::wiring(&booted.acpi, &mut config.lines);
     let apic_page = cpu::rdmsr(cpu::msr::APIC_BASE) & 0x000f_ffff_ffff_f000;
     config.device_denied.push((Mfn::containing(apic_page), 1));
-    if let Some((at, _)) = booted.acpi.ioapic {
+    for &(at, _) in &booted.acpi.ioapics {
         config.device_read_only.push((Mfn::containing(at), 1));
     }
     let hv = Hypervisor::new(&HW, frames, space.m2p(), config)

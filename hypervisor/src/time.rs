@@ -120,29 +120,29 @@ struct Sample {
 }
 
 fn sample(reference: &Reference) -> Option<Sample> {
-    let mut best: Option<Sample> = None;
-    for _ in 0..SAMPLES {
-        let before = (reference.read)(reference.port);
-        let mut last = cpu::rdtsc();
-        for _ in 0..PATIENCE {
-            let clock = (reference.read)(reference.port);
-            let tsc = cpu::rdtsc();
-            if clock != before {
-                let width = tsc - last;
-                if best.is_none_or(|b| width < b.width) {
-                    best = Some(Sample {
-                        clock,
-                        tsc,
-                        apic: apic::timer_count(),
-                        width,
-                    });
-                }
-                break;
-            }
-            last = tsc;
+    let samples = (0..SAMPLES).filter_map(|_| next_tick(reference));
+    samples.min_by_key(|sample| sample.width)
+}
+
+/// The reference's next tick. Not inlined, for it would be once for each sample.
+#[inline(never)]
+fn next_tick(reference: &Reference) -> Option<Sample> {
+    let before = (reference.read)(reference.port);
+    let mut last = cpu::rdtsc();
+    for _ in 0..PATIENCE {
+        let clock = (reference.read)(reference.port);
+        let tsc = cpu::rdtsc();
+        if clock != before {
+            return Some(Sample {
+                clock,
+                tsc,
+                apic: apic::timer_count(),
+                width: tsc - last,
+            });
         }
+        last = tsc;
     }
-    best
+    None
 }
 
 fn measure(reference: &Reference) -> Option<(u64, u64)> {

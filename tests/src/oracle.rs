@@ -155,6 +155,8 @@ pub struct Subject {
     pub options: &'static str,
     /// Processors of the machine.
     pub smp: u32,
+    /// Devices of the machine besides those of every PC: QEMU arguments.
+    pub devices: &'static [&'static str],
 }
 
 impl Subject {
@@ -163,12 +165,21 @@ impl Subject {
         args: "selfcheck",
         options: "",
         smp: 1,
+        devices: &[],
     };
     /// The checks of several vCPUs, of which there are more than processors.
     pub const SEVERAL: Self = Self {
         args: "smpcheck",
         options: " dom0_max_vcpus=8",
         smp: 4,
+        devices: &[],
+    };
+    /// The checks of devices' interrupts.
+    pub const DEVICES: Self = Self {
+        args: "devicecheck",
+        options: "",
+        smp: 1,
+        devices: &["-device", "edu"],
     };
 }
 
@@ -186,6 +197,7 @@ pub fn run(lab: &Lab, subject: Subject, report: &mut Report) -> Checked<Vec<Row>
         // A clock that counts instructions: no check of a deadline depends on how busy the host is.
         // Several processors are to run at once, which they then do not.
         config.icount = subject.smp == 1;
+        config.devices = subject.devices.iter().map(ToString::to_string).collect();
         run_side(lab, &config, name)
     };
     let xen = side(lab.xen_with(&on_xen, modules.clone())?, "on-xen")?;

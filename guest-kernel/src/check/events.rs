@@ -75,7 +75,7 @@ pub(super) fn unmask(port: u32) -> HvResult {
     op(EVTCHNOP_unmask, &mut evtchn_unmask { port })
 }
 
-fn bind_vcpu(port: u32, vcpu: u32) -> HvResult {
+pub(super) fn bind_vcpu(port: u32, vcpu: u32) -> HvResult {
     op(EVTCHNOP_bind_vcpu, &mut evtchn_bind_vcpu { port, vcpu })
 }
 
@@ -86,7 +86,7 @@ pub(super) fn outcome<T>(result: HvResult<T>) -> Shown {
 
 // The constants of the header are not written as Rust's are.
 #[allow(non_upper_case_globals)]
-fn status(r: &mut Report, key: &str, dom: u16, port: u32) {
+pub(super) fn status(r: &mut Report, key: &str, dom: u16, port: u32) {
     let mut arg = evtchn_status {
         dom,
         _pad0: [0; 2],
@@ -99,7 +99,7 @@ fn status(r: &mut Report, key: &str, dom: u16, port: u32) {
     let about = match arg.status {
         EVTCHNSTAT_unbound => u32::from(arg.u.get::<evtchn_status_unbound>().dom),
         EVTCHNSTAT_interdomain => u32::from(arg.u.get::<evtchn_status_interdomain>().dom),
-        EVTCHNSTAT_virq => arg.u.get(),
+        EVTCHNSTAT_virq | EVTCHNSTAT_pirq => arg.u.get(),
         _ => 0,
     };
     r.line(format_args!(
@@ -124,7 +124,7 @@ fn masked(port: u32) -> bool {
     fifo::masked(port).unwrap_or_else(|| bit(offset_of!(shared_info, evtchn_mask), port))
 }
 
-fn clear_pending(port: u32) {
+pub(super) fn clear_pending(port: u32) {
     if fifo::clear_pending(port) {
         return;
     }

@@ -17,6 +17,7 @@ mod basics;
 mod claims;
 mod control;
 mod descriptors;
+mod devices;
 mod events;
 mod exceptions;
 mod fifo;
@@ -28,6 +29,7 @@ mod mmu;
 mod mmuext;
 mod multicall;
 pub(crate) mod page;
+mod pirq;
 pub(crate) mod probe;
 mod sched;
 mod sched_edges;
@@ -110,6 +112,11 @@ impl Report {
 /// Runs the checks whose names begin with `only`.
 pub(crate) fn run(only: &str) {
     run_groups(GROUPS, only);
+}
+
+/// Runs the checks of devices' interrupts, which need the device `edu`.
+pub(crate) fn run_devices() {
+    run_groups(&[devices::CHECKS, pirq::CHECKS], "");
 }
 
 /// Runs the checks of several vCPUs.

@@ -27,6 +27,8 @@ pub enum Irq {
     Kick,
     /// The console has input.
     Console,
+    /// A device: the vector of its line or message. It is ended at its controller already.
+    Device(u8),
     /// Something else woke the CPU; look for work.
     Spurious,
 }
@@ -153,6 +155,7 @@ impl<M: Machine> Hypervisor<M> {
         match irq {
             Irq::Timer => sched::timer_interrupt(self, cpu),
             Irq::Console => crate::control::console::input(self),
+            Irq::Device(vector) => crate::pirq::interrupt(self, vector),
             Irq::Kick | Irq::Spurious => {}
         }
         sched::leave(self, cpu)

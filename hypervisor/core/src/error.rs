@@ -42,6 +42,7 @@ errnos! {
     ENODEV = 19,
     EINVAL = 22,
     ENOSPC = 28,
+    EDOM = 33,
     ERANGE = 34,
     ENOSYS = 38,
     ENODATA = 61,

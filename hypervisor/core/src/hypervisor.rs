@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::frame::table::FrameTable;
 use crate::frame::tlb::Tlb;
 use crate::hypercall::{Aside, Budget};
-use crate::platform::Machine;
+use crate::platform::{Machine, Wiring};
 use crate::sched::Scheduler;
 use crate::sched::policy::Kind;
 
@@ -32,6 +32,10 @@ pub struct Config {
     pub device_denied: ArrayVec<(Mfn, u64), 16>,
     /// Device frames that may be mapped, but not writable.
     pub device_read_only: ArrayVec<(Mfn, u64), 16>,
+    /// The lines of the I/O APICs, and how they are wired if nobody says otherwise.
+    pub lines: ArrayVec<Wiring, 256>,
+    /// The line that the hypervisor's own console interrupts by.
+    pub console_line: Option<u32>,
     /// First frame of the (physically contiguous) machine-to-phys table.
     pub m2p_start: Mfn,
     /// The machine's memory map as the firmware gave it: address, size, type (E820).

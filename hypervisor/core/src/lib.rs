@@ -31,6 +31,8 @@ pub mod grant;
 pub mod guest;
 pub mod hypercall;
 pub mod hypervisor;
+pub(crate) mod pci;
+pub mod pirq;
 pub mod platform;
 pub mod pv;
 pub mod sched;

@@ -49,6 +49,26 @@ pub struct TscScale {
     pub tsc_shift: i8,
 }
 
+/// How a line of an I/O APIC is wired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wiring {
+    /// Triggered by the level, not by an edge.
+    pub level: bool,
+    /// Active low.
+    pub low: bool,
+}
+
+/// Where the interrupts of a line go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Their vector, the same on all CPUs.
+    pub vector: u8,
+    /// How they are recognised.
+    pub wiring: Wiring,
+    /// The CPU that gets them.
+    pub cpu: CpuId,
+}
+
 /// How the machine ends or restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -318,6 +338,20 @@ pub trait Machine: Sync + Sized + 'static {
     fn nmis(&self) -> u64;
     /// Leaves this CPU stuck, interrupts off, if there is a watchdog to notice; else does nothing.
     fn try_out_watchdog(&self);
+
+    // ---- devices' interrupts -------------------------------------------------------------------
+    /// Routes line `gsi` (ACPI's number of it), which is masked now. Nothing for a line that is not
+    /// there.
+    fn route_line(&self, gsi: u32, route: Route);
+    /// Changes the CPU of a line that was routed, masked or not.
+    fn aim_line(&self, gsi: u32, cpu: CpuId);
+    /// Masks a line, or lets its interrupts through. The machine itself masks a level-triggered one
+    /// as it takes its interrupt.
+    fn mask_line(&self, gsi: u32, masked: bool);
+    /// A register of the I/O APIC at machine address `base`; `None` if none is there.
+    fn io_apic_register(&self, base: u64, register: u8) -> Option<u32>;
+    /// Address and data of the message that brings `vector` to `cpu`.
+    fn message(&self, vector: u8, cpu: CpuId) -> (u32, u32);
 
     // ---- console and end of the machine --------------------------------------------------------
     /// Writes to the console in order, whole.

@@ -65,6 +65,13 @@ pub fn hypervisor_with(
         device_read_only: Default::default(),
         m2p_start: Mfn(0),
         memory_map: Default::default(),
+        lines: (0..24)
+            .map(|gsi| crate::platform::Wiring {
+                level: (9..12).contains(&gsi),
+                low: false,
+            })
+            .collect(),
+        console_line: Some(4),
         max_mfn: 1 << 40,
     };
     change(&mut config);

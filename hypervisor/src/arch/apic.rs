@@ -1,10 +1,9 @@
-//! Interrupt controllers: the local APIC with its timer, the IOAPIC for the console, and the old
-//! 8259s, which are masked.
+//! Interrupt controllers: the local APIC with its timer, and the old 8259s, which are masked.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::cpu::{self, msr};
-use crate::layout::{DEVICES, PAGE};
+use crate::layout::DEVICES;
 
 /// This CPU's timer.
 pub(crate) const TIMER_VECTOR: u8 = 0xf0;
@@ -16,8 +15,6 @@ const SPURIOUS_VECTOR: u8 = 0xff;
 
 /// Where the local APIC's registers are mapped.
 pub(crate) const LOCAL_PAGE: u64 = DEVICES;
-/// Where the IOAPIC's registers are mapped.
-pub(crate) const IO_PAGE: u64 = DEVICES + PAGE;
 
 /// Local APIC registers, as offsets into its page.
 mod register {
@@ -269,33 +266,4 @@ pub(crate) fn send_init(target: u32) {
 /// Starts the CPU `target`, which [`send_init`] reset, in real mode at frame `frame` below 1 MiB.
 pub(crate) fn send_startup(target: u32, frame: u8) {
     send(target, ASSERT | STARTUP_DELIVERY | u32::from(frame));
-}
-
-/// Routes IOAPIC input `pin` to this CPU as [`CONSOLE_VECTOR`]; false if the IOAPIC has no such
-/// pin.
-pub(crate) fn route_console(pin: u32, active_low: bool, level: bool) -> bool {
-    let last = io_read(1) >> 16 & 0xff;
-    if pin > last {
-        return false;
-    }
-    io_write(0x10 + 2 * pin + 1, id() << 24);
-    io_write(
-        0x10 + 2 * pin,
-        u32::from(CONSOLE_VECTOR) | u32::from(active_low) << 13 | u32::from(level) << 15,
-    );
-    true
-}
-
-fn io_read(register: u32) -> u32 {
-    // SAFETY: the IOAPIC's registers are mapped there, uncached.
-    unsafe { (IO_PAGE as *mut u32).write_volatile(register) };
-    // SAFETY: as above.
-    unsafe { ((IO_PAGE + 0x10) as *const u32).read_volatile() }
-}
-
-fn io_write(register: u32, value: u32) {
-    // SAFETY: as in `io_read`.
-    unsafe { (IO_PAGE as *mut u32).write_volatile(register) };
-    // SAFETY: as above; the vector leads to entry.S.
-    unsafe { ((IO_PAGE + 0x10) as *mut u32).write_volatile(value) };
 }

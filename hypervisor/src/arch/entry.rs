@@ -8,11 +8,12 @@ use hypervisor_core::entry::{Irq, Resume};
 use hypervisor_core::every_hypercall;
 use hypervisor_core::hypercall::dispatch::{EVENTS, IRET, NUMBERS};
 use hypervisor_core::hypervisor::Hypervisor;
+use hypervisor_core::pirq;
 use hypervisor_core::trap::{self, bounce, frame};
 use hypervisor_core::vcpu::{Mode, Regs, TrapGate, Vcpu};
 
-use super::percpu::{EntryArea, PerCpu, Requests};
-use super::{apic, guest_copy};
+use super::percpu::{EntryArea, Pending, PerCpu, Requests};
+use super::{apic, guest_copy, ioapic};
 use crate::hw::HW;
 use crate::stretches::{self, Entry};
 use crate::{console, layout, panic, watchdog};
@@ -321,15 +322,21 @@ fn idle(own: &'static PerCpu) {
     own.leave_guest_space();
     loop {
         stretches::end();
-        let pending = wait(own);
+        let mut pending = wait(own);
         stretches::begin(Entry::Wait);
         let mut resume = Resume::Idle;
+        let mut see_to = |irq| {
+            // SAFETY: as in `hypercall`.
+            let cpu = unsafe { &mut *own.cpu.get() };
+            resume = own.hypervisor().on_interrupt(cpu, irq);
+        };
         for irq in [Irq::Timer, Irq::Kick, Irq::Console, Irq::Spurious] {
-            if pending & 1 << irq as u8 != 0 {
-                // SAFETY: as in `hypercall`.
-                let cpu = unsafe { &mut *own.cpu.get() };
-                resume = own.hypervisor().on_interrupt(cpu, irq);
+            if pending.kinds & kind(irq) != 0 {
+                see_to(irq);
             }
+        }
+        while let Some(vector) = pending.take_device() {
+            see_to(Irq::Device(vector));
         }
         if resume == Resume::Guest {
             return;
@@ -337,8 +344,19 @@ fn idle(own: &'static PerCpu) {
     }
 }
 
-/// Waits for an interrupt; gives a bit for each [`Irq`] that came. An NMI may end the wait as well.
-pub(crate) fn wait(own: &PerCpu) -> u8 {
+/// The bit in [`Pending::kinds`] of what is not a device's.
+const fn kind(irq: Irq) -> u8 {
+    match irq {
+        Irq::Timer => 1,
+        Irq::Kick => 2,
+        Irq::Console => 4,
+        Irq::Spurious => 8,
+        Irq::Device(_) => 0,
+    }
+}
+
+/// Waits for an interrupt; gives those that came. An NMI may end the wait as well.
+pub(crate) fn wait(own: &PerCpu) -> Pending {
     wait_for_interrupt();
     own.pending.take()
 }
@@ -354,6 +372,10 @@ fn acknowledge(vector: u8) -> Irq {
         apic::CONSOLE_VECTOR => {
             console::receive();
             Irq::Console
+        }
+        pirq::FIRST_VECTOR..=pirq::LAST_VECTOR => {
+            ioapic::taken(vector);
+            Irq::Device(vector)
         }
         // Spurious interrupts have no place in the controller's records to be ended.
         _ => return Irq::Spurious,
@@ -373,9 +395,15 @@ extern "C" fn from_hypervisor(regs: &mut Regs) {
     if vector >= 32 {
         let irq = acknowledge(vector as u8);
         let own = PerCpu::current();
-        let console = u8::from(brings_input(irq)) << Irq::Console as u8;
-        own.pending
-            .set(own.pending.get() | 1 << irq as u8 | console);
+        let mut pending = own.pending.get();
+        pending.kinds |= kind(irq);
+        if brings_input(irq) {
+            pending.kinds |= kind(Irq::Console);
+        }
+        if let Irq::Device(vector) = irq {
+            pending.add_device(vector);
+        }
+        own.pending.set(pending);
         if regs.rip == (&raw const halt_instruction) as u64 {
             // It came after an NMI between `sti` and `hlt`, which would sleep over it.
             regs.rip += 1;

@@ -51,6 +51,11 @@ fn peer(id: CpuId) -> (u32, &'static Requests) {
     (APIC_IDS[id as usize].load(Ordering::Relaxed), requests)
 }
 
+/// The APIC id of CPU `id`, if it is up.
+pub(crate) fn apic_id(id: CpuId) -> Option<u32> {
+    is_up(id).then(|| APIC_IDS[id as usize].load(Ordering::Relaxed))
+}
+
 /// CPU `id`'s mark that it looks at what others own, if it is up.
 pub(crate) fn looking_of(id: CpuId) -> Option<&'static AtomicU64> {
     is_up(id).then(|| &peer(id).1.looking)

@@ -7,5 +7,6 @@ pub(crate) mod entry;
 pub(crate) mod features;
 pub(crate) mod fpu;
 pub(crate) mod guest_copy;
+pub(crate) mod ioapic;
 pub(crate) mod ipi;
 pub(crate) mod percpu;

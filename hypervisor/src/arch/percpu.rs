@@ -140,6 +140,32 @@ pub(crate) struct Requests {
     pub(crate) looking: AtomicU64,
 }
 
+/// Interrupts that wait to be seen to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pending {
+    /// A bit for each kind that is not a device's; see entry.rs.
+    pub(crate) kinds: u8,
+    /// A bit for each vector of a device's.
+    devices: [u64; 4],
+}
+
+impl Pending {
+    /// Notes the interrupt of a device.
+    pub(crate) fn add_device(&mut self, vector: u8) {
+        self.devices[usize::from(vector / 64)] |= 1 << (vector % 64);
+    }
+
+    /// Takes the vector of one.
+    #[inline(never)]
+    pub(crate) fn take_device(&mut self) -> Option<u8> {
+        let word = self.devices.iter().position(|&word| word != 0)?;
+        let bits = &mut self.devices[word];
+        let bit = bits.trailing_zeros();
+        *bits &= *bits - 1;
+        Some((word as u32 * 64 + bit) as u8)
+    }
+}
+
 /// One CPU's own data.
 #[repr(C)]
 pub(crate) struct PerCpu {
@@ -147,8 +173,8 @@ pub(crate) struct PerCpu {
     hypervisor: Cell<Option<&'static Hypervisor<Hw>>>,
     /// The core's state of this CPU; lent out by entry.rs alone.
     pub(crate) cpu: UnsafeCell<Cpu>,
-    /// Interrupts that came while the CPU idled, a bit for each [`hypervisor_core::entry::Irq`].
-    pub(crate) pending: Cell<u8>,
+    /// Interrupts that came while the CPU idled.
+    pub(crate) pending: Cell<Pending>,
     /// The CPU's task-state segment.
     pub(crate) tss: UnsafeCell<Tss>,
     /// The last-level page table of this CPU's window, at its own address.
@@ -241,7 +267,7 @@ impl PerCpu {
             },
             hypervisor: Cell::new(None),
             cpu: UnsafeCell::new(Cpu::new(id)),
-            pending: Cell::new(0),
+            pending: Cell::new(Pending::default()),
             tss: UnsafeCell::new(Tss::new(base)),
             window_table: parts.table,
             idle_root: parts.idle_root,
@@ -409,6 +435,7 @@ impl PerCpu {
     }
 
     /// Maps `frames` as the guest's GDT pages; the others read as zero.
+    #[inline(never)]
     pub(crate) fn map_gdt(&self, frames: &[Mfn]) {
         for page in 0..window::GDT_OWN - window::GDT {
             let value = match frames.get(page as usize) {

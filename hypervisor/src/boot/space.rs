@@ -6,8 +6,8 @@ use hypervisor_core::platform::CpuId;
 
 use super::memory::{FrameSet, Frames};
 use super::paging::{Builder, NoMemory, OwnMemory, Rights, own_address};
+use crate::arch::descriptors;
 use crate::arch::percpu::{WindowParts, window_of};
-use crate::arch::{apic, descriptors};
 use crate::layout::{self, PAGE, window};
 
 /// Heap at least, in pages, for any machine; and one more for this many frames of memory.
@@ -128,7 +128,7 @@ impl Space {
 
 /// Takes the hypervisor's memory out of `usable` and builds its address space in it. `lent` is what
 /// else the direct map must show: modules, the boot code. There will be windows for CPUs 0 to
-/// `cpus` - 1.
+/// `cpus` - 1. `devices` are pages of registers: where they are to be mapped, and their addresses.
 ///
 /// # Errors
 /// No memory, or none below 4 GiB.
@@ -137,8 +137,7 @@ pub(crate) fn build(
     usable: &mut FrameSet,
     lent: &[Frames],
     cpus: u32,
-    local_apic: Option<u64>,
-    ioapic: Option<u64>,
+    devices: &[(u64, u64)],
 ) -> Result<Space, &'static str> {
     let frames = lent.iter().map(|f| f.end).fold(usable.end(), u64::max);
     let table_pages = (frames * size_of::<FrameInfo>() as u64).div_ceil(PAGE);
@@ -167,7 +166,7 @@ pub(crate) fn build(
         zero_page: 0,
     };
     space
-        .fill(&mut memory, image, &direct, cpus, local_apic, ioapic)
+        .fill(&mut memory, image, &direct, cpus, devices)
         .map_err(|NoMemory| "page tables outgrew the memory set aside for them")?;
     let rest = memory.rest();
     space.heap = (own_address(rest.start * PAGE), rest.len() * PAGE);
@@ -181,8 +180,7 @@ impl Space {
         image: Image,
         direct: &FrameSet,
         cpus: u32,
-        local_apic: Option<u64>,
-        ioapic: Option<u64>,
+        devices: &[(u64, u64)],
     ) -> Result<(), NoMemory> {
         let own = memory.frames;
         let mut tables = Builder::new(memory)?;
@@ -225,10 +223,8 @@ impl Space {
         ] {
             tables.map(layout::IMAGE_OFFSET + start, start, end - start, rights)?;
         }
-        for (page, at) in [(apic::LOCAL_PAGE, local_apic), (apic::IO_PAGE, ioapic)] {
-            if let Some(at) = at {
-                tables.map(page, at, PAGE, Rights::Device)?;
-            }
+        for &(page, at) in devices {
+            tables.map(page, at, PAGE, Rights::Device)?;
         }
         self.zero_page = tables.take(1)?;
         for id in 0..cpus {

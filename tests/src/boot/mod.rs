@@ -40,13 +40,14 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 23] = [
+pub const ALL: [BootTest; 24] = [
     linux_dom0::TEST,
     xen_peer::TEST,
     fairness::TEST,
     crash_cycles::TEST,
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,
+    two_sides::TEST_OF_DEVICES,
     rogues::TEST,
     rogues_on_xen::TEST,
     traces::TEST,

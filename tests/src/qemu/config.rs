@@ -56,6 +56,8 @@ pub struct Config {
     pub icount: bool,
     /// The processor, as QEMU's `-cpu` names it.
     pub cpu: String,
+    /// Devices besides those that every PC has: QEMU arguments.
+    pub devices: Vec<String>,
     /// Wait for a debugger on TCP port 1234.
     pub gdb: bool,
 }
@@ -74,6 +76,7 @@ impl Config {
             smp: 1,
             icount: false,
             cpu: CPU.into(),
+            devices: Vec::new(),
             gdb: false,
         }
     }
@@ -93,6 +96,7 @@ impl Config {
         if self.icount {
             args.extend(["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"].map(OsString::from));
         }
+        args.extend(self.devices.iter().map(OsString::from));
         if self.gdb {
             args.extend(["-gdb", "tcp:127.0.0.1:1234", "-S"].map(OsString::from));
         }

@@ -1,19 +1,12 @@
-//! `physdev_op` (physdev.h). No physical interrupt line belongs to a guest here, so the calls that
-//! name lines find none, with the errno that real Xen has for a line that the machine lacks; Linux
-//! copes with that. What stays is I/O privilege.
+//! `physdev_op` (physdev.h): I/O privilege, which every domain has a say in, and the hardware, which is
+//! dom0's ([`crate::pirq`]).
 
-use hypercall_abi::physdev::{
-    PHYSDEVOP_IRQ_UNMASK_NOTIFY, PHYSDEVOP_alloc_irq_vector, PHYSDEVOP_apic_read,
-    PHYSDEVOP_apic_write, PHYSDEVOP_eoi, PHYSDEVOP_irq_status_query, PHYSDEVOP_map_pirq,
-    PHYSDEVOP_set_iobitmap, PHYSDEVOP_set_iopl, PHYSDEVOP_setup_gsi, PHYSDEVOP_unmap_pirq,
-    physdev_apic, physdev_eoi, physdev_irq, physdev_irq_status_query, physdev_map_pirq,
-    physdev_set_iobitmap, physdev_set_iopl, physdev_setup_gsi, physdev_unmap_pirq,
-};
-use zerocopy::{FromBytes, IntoBytes};
+use hypercall_abi::physdev::*;
 
 use crate::error::{Errno, HypercallResult, Result};
 use crate::guest::copy_in;
 use crate::hypercall::Cx;
+use crate::pirq::ops;
 use crate::platform::Machine;
 
 /// Highest I/O privilege level.
@@ -24,24 +17,96 @@ const PORTS: u32 = 0x1_0000;
 /// `physdev_op(cmd, arg)`.
 ///
 /// # Errors
-/// `EINVAL` for a line that does not exist, an impossible privilege level or bitmap size; `EPERM`
-/// for a domain without hardware; `ENOSYS` for what is not offered; `EFAULT`.
+/// As each operation's in physdev.h; `EPERM` for a domain without hardware; `ENOSYS` for what is not
+/// offered; `EFAULT`.
 pub fn physdev_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
     match cmd as u32 {
         PHYSDEVOP_set_iopl => set_iopl(cx, arg)?,
         PHYSDEVOP_set_iobitmap => set_iobitmap(cx, arg)?,
         // Obsolete, and nothing to do.
         PHYSDEVOP_IRQ_UNMASK_NOTIFY => {}
-        PHYSDEVOP_eoi => no_such_line::<physdev_eoi, M>(cx, arg)?,
-        PHYSDEVOP_irq_status_query => no_such_line::<physdev_irq_status_query, M>(cx, arg)?,
-        PHYSDEVOP_map_pirq => no_such_line::<physdev_map_pirq, M>(cx, arg)?,
-        PHYSDEVOP_unmap_pirq => no_such_line::<physdev_unmap_pirq, M>(cx, arg)?,
-        PHYSDEVOP_alloc_irq_vector => hardware::<physdev_irq, M>(cx, arg)?,
-        PHYSDEVOP_apic_read | PHYSDEVOP_apic_write => hardware::<physdev_apic, M>(cx, arg)?,
-        PHYSDEVOP_setup_gsi => hardware::<physdev_setup_gsi, M>(cx, arg)?,
+        PHYSDEVOP_eoi => ops::eoi(cx, arg)?,
+        PHYSDEVOP_irq_status_query => ops::irq_status_query(cx, arg)?,
+        PHYSDEVOP_pirq_eoi_gmfn_v1 => ops::set_eoi_page(cx, arg, true)?,
+        PHYSDEVOP_pirq_eoi_gmfn_v2 => ops::set_eoi_page(cx, arg, false)?,
+        PHYSDEVOP_map_pirq => ops::map_pirq(cx, arg)?,
+        PHYSDEVOP_unmap_pirq => ops::unmap_pirq(cx, arg)?,
+        cmd @ (PHYSDEVOP_apic_read
+        | PHYSDEVOP_apic_write
+        | PHYSDEVOP_alloc_irq_vector
+        | PHYSDEVOP_manage_pci_add
+        | PHYSDEVOP_manage_pci_remove
+        | PHYSDEVOP_restore_msi
+        | PHYSDEVOP_manage_pci_add_ext
+        | PHYSDEVOP_setup_gsi
+        | PHYSDEVOP_get_free_pirq
+        | PHYSDEVOP_pci_mmcfg_reserved
+        | PHYSDEVOP_pci_device_add
+        | PHYSDEVOP_pci_device_remove
+        | PHYSDEVOP_restore_msi_ext
+        | PHYSDEVOP_dbgp_op
+        | PHYSDEVOP_prepare_msix
+        | PHYSDEVOP_release_msix) => {
+            if !cx.dom.is_privileged() {
+                return Err(Errno::EPERM.into());
+            }
+            hardware(cx, cmd, arg)?;
+        }
         _ => return Err(Errno::ENOSYS.into()),
     }
     Ok(0)
+}
+
+/// What only the domain with the hardware may ask.
+fn hardware<M: Machine>(cx: &mut Cx<'_, M>, cmd: u32, arg: u64) -> Result<()> {
+    match cmd {
+        PHYSDEVOP_apic_read => ops::apic_read(cx, arg),
+        PHYSDEVOP_apic_write => ops::apic_write(cx, arg),
+        PHYSDEVOP_alloc_irq_vector => ops::alloc_irq_vector(cx, arg),
+        PHYSDEVOP_setup_gsi => ops::setup_gsi(cx, arg),
+        PHYSDEVOP_get_free_pirq => ops::get_free_pirq(cx, arg),
+        PHYSDEVOP_manage_pci_add | PHYSDEVOP_manage_pci_remove | PHYSDEVOP_restore_msi => {
+            let op: physdev_manage_pci = copy_in(cx.m(), arg)?;
+            let id = ops::function_id(0, op.bus, op.devfn);
+            match cmd {
+                PHYSDEVOP_manage_pci_add => ops::add_function(cx, id),
+                PHYSDEVOP_manage_pci_remove => ops::remove_function(cx, id),
+                _ => ops::restore_function(cx, id),
+            }
+        }
+        PHYSDEVOP_manage_pci_add_ext => {
+            let op: physdev_manage_pci_ext = copy_in(cx.m(), arg)?;
+            ops::add_function(cx, ops::function_id(0, op.bus, op.devfn))
+        }
+        PHYSDEVOP_pci_device_add => {
+            let op: physdev_pci_device_add = copy_in(cx.m(), arg)?;
+            ops::add_function(cx, ops::function_id(op.seg, op.bus, op.devfn))
+        }
+        PHYSDEVOP_pci_device_remove
+        | PHYSDEVOP_restore_msi_ext
+        | PHYSDEVOP_prepare_msix
+        | PHYSDEVOP_release_msix => {
+            let op: physdev_pci_device = copy_in(cx.m(), arg)?;
+            let id = ops::function_id(op.seg, op.bus, op.devfn);
+            match cmd {
+                PHYSDEVOP_pci_device_remove => ops::remove_function(cx, id),
+                PHYSDEVOP_restore_msi_ext => ops::restore_function(cx, id),
+                _ => ops::keep_table(cx, id),
+            }
+        }
+        PHYSDEVOP_pci_mmcfg_reserved => pci_mmcfg_reserved(cx, arg),
+        // There is no debug port to be kept off.
+        _ => copy_in::<physdev_dbgp_op, M>(cx.m(), arg).map(drop),
+    }
+}
+
+/// No window of the configuration space is in use here: there is none to be trusted.
+fn pci_mmcfg_reserved<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> Result<()> {
+    let op: physdev_pci_mmcfg_reserved = copy_in(cx.m(), arg)?;
+    if op.flags & !XEN_PCI_MMCFG_RESERVED != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Err(Errno::ENODEV)
 }
 
 fn set_iopl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
@@ -62,20 +127,6 @@ fn set_iobitmap<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     cx.vcpu.arch.io_bitmap = op.bitmap;
     cx.vcpu.arch.io_bitmap_ports = op.nr_ports;
     Ok(())
-}
-
-/// Takes the argument, of which nothing can be true.
-fn no_such_line<T: FromBytes + IntoBytes, M: Machine>(cx: &Cx<'_, M>, arg: u64) -> Result<()> {
-    copy_in::<T, M>(cx.m(), arg)?;
-    Err(Errno::EINVAL)
-}
-
-/// As [`no_such_line`], for what only the domain with the hardware may ask.
-fn hardware<T: FromBytes + IntoBytes, M: Machine>(cx: &Cx<'_, M>, arg: u64) -> Result<()> {
-    if !cx.dom.is_privileged() {
-        return Err(Errno::EPERM);
-    }
-    no_such_line::<T, M>(cx, arg)
 }
 
 #[cfg(test)]
@@ -133,13 +184,17 @@ mod tests {
             let dom0 = run(0, cmd, &[0; 64], BUFFER).0;
             let other = run(1, cmd, &[0; 64], BUFFER).0;
             let expected = match cmd {
-                4 | 6 | 7 => Ok(0),
-                5 | 8 | 9 | 10 | 12 | 13 | 14 | 21 => Err(Errno::EINVAL.into()),
+                4..=7 | 10 | 15 | 20 | 23 | 25 | 29 => Ok(0),
+                16 | 19 | 24 | 26 | 27 | 30 | 31 => Err(Errno::ENODEV.into()),
+                21 => Err(Errno::EEXIST.into()),
+                8 | 9 | 12..=14 | 17 | 28 => Err(Errno::EINVAL.into()),
                 _ => Err(Errno::ENOSYS.into()),
             };
             assert_eq!(dom0, expected, "{cmd}");
             let expected = match cmd {
-                8 | 9 | 10 | 21 => Err(Errno::EPERM.into()),
+                8..=10 | 15 | 16 | 19..=21 | 23..=27 | 29..=31 => Err(Errno::EPERM.into()),
+                // Of domain 0, which is not there.
+                13 | 14 => Err(Errno::ESRCH.into()),
                 _ => expected,
             };
             assert_eq!(other, expected, "{cmd}");

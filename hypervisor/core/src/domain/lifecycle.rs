@@ -117,6 +117,9 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
         .map_err(|_| Errno::ENOMEM)?;
     crate::sched::area::write_wallclock(hv, shared);
     crate::evtchn::init(hv, dom, &mut state, params.max_evtchn_port)?;
+    if params.privileged {
+        crate::pirq::init(&hv.config, &mut state)?;
+    }
     let mut homes = dom.homes.lock();
     homes.clear();
     homes.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
@@ -301,6 +304,7 @@ fn forget<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
     let mut state = dom.lock();
     let mut unbounded = Budget::new(u32::MAX);
     crate::evtchn::release(hv, dom, &mut state, &mut unbounded);
+    crate::pirq::release(hv, &mut state);
     let shared = state.shared_info.take();
     *state = DomainState::default();
     drop(state);

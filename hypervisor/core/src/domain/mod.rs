@@ -101,6 +101,8 @@ pub struct DomainState {
     pub events: EventChannels,
     /// What the scheduler knows of the whole domain.
     pub sched: crate::sched::DomainSched,
+    /// Physical interrupts.
+    pub pirqs: crate::pirq::Pirqs,
     /// Grant table.
     pub grants: GrantTable,
     /// Pseudo-physical memory map set by the toolstack, as (address, size, type).

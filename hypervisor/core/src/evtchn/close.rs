@@ -56,6 +56,7 @@ fn close_single<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: P
                 }
             }
         }
+        Binding::Pirq(pirq) => crate::pirq::unbind(hv, state, pirq),
         Binding::Unbound { .. } | Binding::Ipi => {}
     }
     free(hv, state, port);

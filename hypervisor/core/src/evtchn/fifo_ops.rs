@@ -190,11 +190,9 @@ fn see_to<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainState,
     if let Some(fifo) = state.events.fifo.as_mut() {
         fifo.seen = port + 1;
     }
-    let mut waited = false;
-    state.events.change(hv.machine, port, |channel| {
-        waited = core::mem::take(&mut channel.held);
-    });
-    if waited {
+    let channel = state.events.get(hv.machine, port);
+    if channel.is_ok_and(|channel| channel.held) {
+        (state.events).change(hv.machine, port, |channel| channel.held = false);
         pending::set(hv, dom, state, port);
     }
 }

@@ -66,6 +66,8 @@ pub enum Binding {
     },
     /// A virtual interrupt.
     Virq(u32),
+    /// A physical interrupt.
+    Pirq(u32),
     /// Events between vCPUs of the domain.
     Ipi,
 }

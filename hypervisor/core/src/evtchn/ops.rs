@@ -14,13 +14,8 @@ use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::{copy_in, copy_out};
 use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
+use crate::pirq;
 use crate::platform::Machine;
-
-/// Physical interrupts that a domain without devices may name before it is told that it may not
-/// have them: the legacy lines and the few that real Xen adds for every domain.
-const DOMU_PIRQS: u32 = 48;
-/// As above, for dom0.
-const DOM0_PIRQS: u32 = 208;
 
 /// What real Xen calls a reset that goes on; there is none under way when a guest says so.
 const RESET_GOES_ON: u32 = 14;
@@ -206,6 +201,10 @@ fn status<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
             op.u.set(virq);
             EVTCHNSTAT_virq
         }
+        Binding::Pirq(pirq) => {
+            op.u.set(pirq);
+            EVTCHNSTAT_pirq
+        }
         Binding::Ipi => EVTCHNSTAT_ipi,
     };
     copy_out(cx.m(), arg, &op)
@@ -332,19 +331,19 @@ fn bind_ipi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     copy_out(cx.m(), arg, &op)
 }
 
-/// No physical interrupt is routed to any guest: each learns that it may not have the line.
+/// A line of which several domains have a part is nothing that can be here: the flags mean nothing.
 fn bind_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
-    let op: evtchn_bind_pirq = copy_in(cx.m(), arg)?;
-    let lines = if cx.dom.is_privileged() {
-        DOM0_PIRQS
-    } else {
-        DOMU_PIRQS
-    };
-    Err(if op.pirq < lines {
-        Errno::EPERM
-    } else {
-        Errno::EINVAL
-    })
+    let mut op: evtchn_bind_pirq = copy_in(cx.m(), arg)?;
+    {
+        let (hv, dom) = (cx.hv, cx.dom);
+        let mut state = dom.lock();
+        pirq::bindable(&state, op.pirq)?;
+        op.port = free_port(hv, dom, &mut state)?;
+        pirq::bind(hv, &mut state, op.pirq, op.port)?;
+        let binding = Binding::Pirq(op.pirq);
+        state.events.bind(hv.machine, op.port, binding, 0);
+    }
+    copy_out(cx.m(), arg, &op)
 }
 
 fn bind_vcpu<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
@@ -353,7 +352,7 @@ fn bind_vcpu<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let vcpu = vcpu_of(&state, op.vcpu)?;
     let binding = state.events.get(cx.m(), op.port)?.binding;
     match binding {
-        Binding::Unbound { .. } | Binding::Interdomain { .. } => {}
+        Binding::Unbound { .. } | Binding::Interdomain { .. } | Binding::Pirq(_) => {}
         Binding::Virq(virq) if virq::is_global(virq) => {}
         _ => return Err(Errno::EINVAL),
     }

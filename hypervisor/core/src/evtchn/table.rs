@@ -122,6 +122,7 @@ impl Root {
     }
 
     /// Writes a port's state, if there is room for it.
+    #[inline(always)]
     pub(super) fn set_channel<M: Machine>(self, m: &M, port: Port, channel: Channel) {
         if let Some(table) = self.table(m, port) {
             m.store_u64(table, CHANNELS + place_of(port), channel.to_word());
@@ -237,7 +238,7 @@ impl Root {
 
     /// What a vCPU does.
     #[inline]
-    pub(super) fn doing<M: Machine>(self, m: &M, vcpu: u16) -> Doing {
+    pub(crate) fn doing<M: Machine>(self, m: &M, vcpu: u16) -> Doing {
         self.mfn().map_or_else(Doing::default, |root| {
             Doing::from_word(m.load_u64(root, vcpu_word(DOINGS, vcpu)))
         })
@@ -325,6 +326,7 @@ mod kind {
     pub(super) const INTERDOMAIN: u64 = 4;
     pub(super) const VIRQ: u64 = 5;
     pub(super) const IPI: u64 = 6;
+    pub(super) const PIRQ: u64 = 7;
     pub(super) const MASK: u64 = 7;
 }
 
@@ -334,13 +336,14 @@ const QUEUED_VCPU: u32 = 13;
 const QUEUED_PRIORITY: u32 = 19;
 const HELD: u32 = 23;
 const REMOTE: u32 = 24;
-/// The other end's port, or the number of a virtual interrupt.
+/// The other end's port, or the number of an interrupt.
 const NUMBER: u32 = 40;
 const NUMBER_MASK: u64 = EVTCHN_FIFO_NR_CHANNELS as u64 - 1;
 const _: () = assert!(MAX_VCPUS <= 64);
 
 impl Channel {
     /// The channel as a word, which is not 0.
+    #[inline(always)]
     pub(super) fn to_word(self) -> u64 {
         let (kind, remote, number) = match self.binding {
             Binding::Free => (kind::FREE, 0, 0),
@@ -348,6 +351,7 @@ impl Channel {
             Binding::Unbound { remote } => (kind::UNBOUND, remote, 0),
             Binding::Interdomain { remote, port } => (kind::INTERDOMAIN, remote, port),
             Binding::Virq(virq) => (kind::VIRQ, 0, virq),
+            Binding::Pirq(pirq) => (kind::PIRQ, 0, pirq),
             Binding::Ipi => (kind::IPI, 0, 0),
         };
         kind | u64::from(self.vcpu & 63) << VCPU
@@ -374,6 +378,7 @@ impl Channel {
             },
             kind::VIRQ => Binding::Virq(number),
             kind::IPI => Binding::Ipi,
+            kind::PIRQ => Binding::Pirq(number),
             _ => return None,
         };
         Some(Self {

@@ -147,9 +147,9 @@ hypercalls! { cx, a;
         => sched_ops::sched_op(cx, a[0], a[1]),
     callback_op __HYPERVISOR_callback_op Whole Plain "all types"
         => calls::callback_op(cx, a[0], a[1]),
-    event_channel_op __HYPERVISOR_event_channel_op Part Plain "two-level and FIFO ABI; no physical interrupts"
+    event_channel_op __HYPERVISOR_event_channel_op Whole Plain "two-level and FIFO ABI"
         => evtchn::event_channel_op(cx, a[0], a[1]),
-    physdev_op __HYPERVISOR_physdev_op Part Tables "what a dom0 asks while it boots"
+    physdev_op __HYPERVISOR_physdev_op Part Tables "lines and messages for dom0; no MSI-X, no other domain's interrupts"
         => physdev::physdev_op(cx, a[0], a[1]),
     sysctl __HYPERVISOR_sysctl Part Tables "what the toolstack needs"
         => sysctl::sysctl(cx, a[0]),

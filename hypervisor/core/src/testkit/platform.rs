@@ -9,7 +9,7 @@ use super::turns;
 use crate::addr::{ENTRIES, HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn, PAGE_SIZE};
 use crate::frame::order::{Touch, touched, touched_frame};
 use crate::platform::{
-    CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Segment, Shutdown, TscScale,
+    CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Route, Segment, Shutdown, TscScale,
 };
 use crate::pv::entry::ValidEntry;
 use crate::vcpu::{InfoArea, Mode, Regs, Vcpu};
@@ -22,6 +22,9 @@ fn entry_replaced(old: u64, new: u64) {
         }
     }
 }
+
+/// Where the fake machine's I/O APIC is.
+const IO_APIC: u64 = 0xfec0_0000;
 
 impl Machine for FakeMachine {
     fn read_entry(&self, table: Mfn, index: usize) -> u64 {
@@ -406,11 +409,35 @@ impl Machine for FakeMachine {
     fn port_in(&self, port: u16, size: u8) -> u32 {
         let all_ones = u32::MAX >> (32 - 8 * u32::from(size));
         let state = self.state.lock();
-        state.ports.get(&port).map_or(all_ones, |v| v & all_ones)
+        let pci = state.pci_register(port);
+        let value = pci.or_else(|| state.ports.get(&port).copied());
+        value.map_or(all_ones, |v| v & all_ones)
     }
 
     fn port_out(&self, port: u16, size: u8, value: u32) {
+        self.state.lock().write_pci(port, size, value);
         self.record(Happened::PortOut(port, size, value));
+    }
+
+    fn route_line(&self, gsi: u32, route: Route) {
+        self.record(Happened::RouteLine(gsi, route));
+    }
+
+    fn aim_line(&self, gsi: u32, cpu: CpuId) {
+        self.record(Happened::AimLine(gsi, cpu));
+    }
+
+    fn mask_line(&self, gsi: u32, masked: bool) {
+        self.record(Happened::MaskLine(gsi, masked));
+    }
+
+    fn io_apic_register(&self, base: u64, register: u8) -> Option<u32> {
+        let value = if register == 1 { 0x17_0020 } else { 0 };
+        (base == IO_APIC).then_some(value)
+    }
+
+    fn message(&self, vector: u8, cpu: CpuId) -> (u32, u32) {
+        (0xfee0_0000 | cpu << 12, u32::from(vector))
     }
 
     fn budget(&self) -> u32 {

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use super::fetch::Fetches;
 use super::tlb::CpuTlb;
 use crate::addr::Mfn;
-use crate::platform::{CpuId, CpuMask, Nanos};
+use crate::pci;
+use crate::platform::{CpuId, CpuMask, Nanos, Route};
 use crate::vcpu::{InfoArea, VcpuId};
 
 /// One write of a table entry.
@@ -45,6 +46,12 @@ pub enum Happened {
     Unload,
     /// A port was written: port, size, value.
     PortOut(u16, u8, u32),
+    /// A line was routed.
+    RouteLine(u32, Route),
+    /// A line was aimed at another CPU.
+    AimLine(u32, CpuId),
+    /// A line was masked, or let through.
+    MaskLine(u32, bool),
     /// Registers were dumped, with this instruction pointer.
     Dump(u64),
 }
@@ -101,6 +108,11 @@ pub struct State {
     pub msrs: BTreeMap<u32, u64>,
     /// What ports read as; all ones where nothing is said.
     pub ports: BTreeMap<u16, u32>,
+    /// PCI configuration registers of four bytes, by function and offset; functions without any are
+    /// not there.
+    pub pci: BTreeMap<(u16, u8), u32>,
+    /// What was last written to the port of PCI configuration addresses.
+    pub(super) pci_address: u32,
     /// CPUID by leaf and subleaf; zeros where nothing is said.
     pub cpuid: BTreeMap<(u32, u32), (u32, u32, u32, u32)>,
 }
@@ -139,7 +151,40 @@ impl State {
             faulting_selectors: Vec::new(),
             msrs: BTreeMap::new(),
             ports: BTreeMap::new(),
+            pci: BTreeMap::new(),
+            pci_address: 0,
             cpuid: BTreeMap::new(),
+        }
+    }
+
+    /// The PCI register that the address names, if its function is there; what it has no word of is 0.
+    fn pci_at(&self) -> Option<(u16, u8)> {
+        let at = (
+            (self.pci_address >> 8) as u16,
+            self.pci_address as u8 & 0xfc,
+        );
+        let there = self.pci.keys().any(|(function, _)| *function == at.0);
+        there.then_some(at)
+    }
+
+    /// What a PCI data port reads as; `None` for other ports and functions that are not there.
+    pub(super) fn pci_register(&self, port: u16) -> Option<u32> {
+        let byte = port.checked_sub(pci::DATA).filter(|byte| *byte < 4)?;
+        let word = self.pci.get(&self.pci_at()?).copied().unwrap_or(0);
+        Some(word >> (8 * byte))
+    }
+
+    /// A write to a port, if it is one of PCI's.
+    pub(super) fn write_pci(&mut self, port: u16, size: u8, value: u32) {
+        if port == pci::ADDRESS && size == 4 {
+            self.pci_address = value;
+            return;
+        }
+        let byte = port.wrapping_sub(pci::DATA);
+        if let (0..4, Some(at)) = (byte, self.pci_at()) {
+            let mask = u32::MAX >> (32 - 8 * u32::from(size)) << (8 * byte);
+            let word = self.pci.entry(at).or_default();
+            *word = *word & !mask | value << (8 * byte) & mask;
         }
     }
 }

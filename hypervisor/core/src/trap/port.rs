@@ -1,20 +1,13 @@
 //! I/O ports: who may use them, and what answers.
 
-use spin::Mutex;
-
 use super::bounce;
 use crate::domain::Domain;
 use crate::guest::copy_in_bytes;
 use crate::hypervisor::Hypervisor;
+use crate::pci::{self, ADDRESS as PCI_ADDRESS, DATA as PCI_DATA, ENABLE as PCI_ENABLE};
 use crate::platform::Machine;
 use crate::vcpu::{Mode, Vcpu};
 
-/// PCI configuration address, a 32-bit register of its own in front of other ports.
-const PCI_ADDRESS: u16 = 0xcf8;
-/// PCI configuration data.
-const PCI_DATA: u16 = 0xcfc;
-/// Bit of the configuration address: accesses to the data port are configuration accesses.
-const PCI_ENABLE: u32 = 1 << 31;
 /// Control register of the interval timer (PIT).
 const PIT_CONTROL: u16 = 0x43;
 /// Bits of a PIT command that choose the counter.
@@ -25,9 +18,6 @@ const PIT_COUNTER_2: u32 = 2 << 6;
 const SYSTEM_CONTROL: u16 = 0x61;
 /// Bits of system control port B that may be written.
 const SYSTEM_CONTROL_WRITABLE: u32 = 3;
-
-/// Covers the pair of accesses that one PCI configuration access is.
-static PCI: Mutex<()> = Mutex::new(());
 
 /// Whether the code that runs has the I/O privilege level it needs. A kernel runs at level 1 in
 /// this respect, or at level 0 if the domain wants the level to be architectural.
@@ -120,9 +110,7 @@ pub(crate) fn read<M: Machine>(
         if !is_pci_data(vcpu, port, size) {
             return nothing(size);
         }
-        let _pair = PCI.lock();
-        m.port_out(PCI_ADDRESS, 4, vcpu.arch.pci_address);
-        return m.port_in(port, size);
+        return pci::read_port(m, vcpu.arch.pci_address, port, size);
     }
     if size == 1 && !owned(port) || !touches_owned(port, size) {
         return m.port_in(port, size);
@@ -157,9 +145,7 @@ pub(crate) fn write<M: Machine>(
     let m = hv.machine;
     if port & !3 == PCI_DATA && (port & 3) + u16::from(size) <= 4 {
         if is_pci_data(vcpu, port, size) {
-            let _pair = PCI.lock();
-            m.port_out(PCI_ADDRESS, 4, vcpu.arch.pci_address);
-            m.port_out(port, size, value);
+            pci::write_port(m, vcpu.arch.pci_address, port, size, value);
         }
         return;
     }

@@ -31,7 +31,7 @@ fn plain(_: &mut World, number: u64, [first, second]: [u64; 2]) -> Call {
     (number, [first, second, 0, 0, 0, 0])
 }
 
-/// A call about an interrupt line, of which there is none.
+/// A call about an interrupt line or a PCI function, with zeros for arguments.
 fn physdev(w: &mut World, cmd: u32) -> Call {
     op(w, __HYPERVISOR_physdev_op, cmd, &[0_u64; 8])
 }
@@ -185,14 +185,6 @@ pub const CONTROL: &[Operation] = operations! {
     platform_firmware Dom0 Undone |w| platform(w, XENPF_firmware_info, [1_u32, 0]);
     sysctl_levelling Dom0 Undone |w| sysctl(w, XEN_SYSCTL_get_cpu_levelling_caps, 0_u32);
     physdev_unmask_notify Dom0 Undone |w| physdev(w, PHYSDEVOP_IRQ_UNMASK_NOTIFY);
-    physdev_irq_status Dom0 Undone |w| physdev(w, PHYSDEVOP_irq_status_query);
-    physdev_eoi Dom0 Undone |w| physdev(w, PHYSDEVOP_eoi);
-    physdev_map_pirq Dom0 Undone |w| physdev(w, PHYSDEVOP_map_pirq);
-    physdev_unmap_pirq Dom0 Undone |w| physdev(w, PHYSDEVOP_unmap_pirq);
-    physdev_vector Dom0 Undone |w| physdev(w, PHYSDEVOP_alloc_irq_vector);
-    physdev_apic_read Dom0 Undone |w| physdev(w, PHYSDEVOP_apic_read);
-    physdev_apic_write Dom0 Undone |w| physdev(w, PHYSDEVOP_apic_write);
-    physdev_gsi Dom0 Undone |w| physdev(w, PHYSDEVOP_setup_gsi);
 };
 
 /// Those whose untouched outcome is an error, because there is no such thing here.
@@ -200,12 +192,9 @@ pub const NOTHING_THERE: &[&str] = &[
     "version_build_id",
     "vcpu_physid",
     "platform_firmware",
-    "physdev_irq_status",
-    "physdev_eoi",
-    "physdev_map_pirq",
-    "physdev_unmap_pirq",
-    "physdev_vector",
-    "physdev_apic_read",
-    "physdev_apic_write",
-    "physdev_gsi",
+    "physdev_restore",
+    "physdev_window",
+    "physdev_remove_none",
+    "physdev_prepare",
+    "physdev_release",
 ];

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "modules of one test")]
 
 mod control;
+mod devices;
 mod events;
 mod heap;
 mod left_over;
@@ -28,6 +29,7 @@ fn all() -> impl Iterator<Item = &'static Operation> {
         operations::MEMORY,
         events::EVENTS,
         control::CONTROL,
+        devices::DEVICES,
         traps::TRAPS,
     ];
     tables.into_iter().flatten()

@@ -338,6 +338,8 @@ impl World {
             held.extend(state.shared_info.map(|mfn| (mfn, Kind::Writable)));
             let fifo = state.events.fifo_frames();
             held.extend(fifo.into_iter().map(|mfn| (mfn, Kind::Writable)));
+            let page = state.pirqs.eoi_page();
+            held.extend(page.map(|mfn| (mfn, Kind::Writable)));
             held.extend(state.grants.frames.iter().map(|&mfn| (mfn, Kind::Writable)));
             for shared in &state.vcpus {
                 let registered = shared.info.filter(|i| Some(i.mfn) != state.shared_info);
@@ -430,8 +432,9 @@ impl World {
                 .map(|v| (v.initialised, v.up, v.info, v.virqs))
                 .collect();
             let text = format!(
-                "{:?} {numbers:?} {:?} {:?} {:?} {:?} {events:?} {shared:?}",
+                "{:?} {numbers:?} {:?} {:?} {:?} {:?} {:?} {events:?} {shared:?}",
                 dom.phase(),
+                state.pirqs,
                 state.events.fifo_frames(),
                 state.handle,
                 state.grants.frames,

@@ -1,0 +1,64 @@
+//! A device's interrupt comes in.
+
+use super::{Pirqs, Source};
+use crate::domain::{Domain, DomainState};
+use crate::evtchn::pending;
+use crate::hypervisor::Hypervisor;
+use crate::platform::{CpuId, Machine};
+
+/// The interrupt with this vector was taken on this CPU, and ended at its controller; a
+/// level-triggered line is masked. One that nobody has bound is nobody's: a line stays masked.
+pub(crate) fn interrupt<M: Machine>(hv: &Hypervisor<M>, vector: u8) {
+    let Ok(dom) = hv.domains.find(0) else {
+        return;
+    };
+    let mut state = dom.lock();
+    let Some(number) = state.pirqs.by_vector(vector) else {
+        return;
+    };
+    let Some(pirq) = state.pirqs.get(number) else {
+        return;
+    };
+    if pirq.port == 0 {
+        return;
+    }
+    let level = state.pirqs.is_level(pirq.source);
+    if let Some(pirq) = state.pirqs.get_mut(number) {
+        pirq.masked = level;
+    }
+    follow(hv, dom, &mut state, number);
+    pending::set(hv, dom, &mut state, pirq.port);
+}
+
+/// Has the next interrupt come to the CPU that runs the vCPU which the port notifies.
+fn follow<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainState, number: u32) {
+    let m = hv.machine;
+    let Some(pirq) = state.pirqs.get(number) else {
+        return;
+    };
+    let running = state.events.get(m, pirq.port).ok().and_then(|channel| {
+        let root = dom.senders.root();
+        root.doing(m, channel.vcpu).running
+    });
+    if let Some(cpu) = running
+        && cpu != pirq.cpu
+    {
+        state.pirqs.reroute(m, number, cpu);
+    }
+}
+
+impl Pirqs {
+    /// Makes another CPU the one that gets a PIRQ.
+    fn reroute<M: Machine>(&mut self, m: &M, number: u32, cpu: CpuId) {
+        let Some(pirq) = self.get_mut(number) else {
+            return;
+        };
+        pirq.cpu = cpu;
+        let pirq = *pirq;
+        match pirq.source {
+            Source::Line(gsi) => m.aim_line(gsi, cpu),
+            Source::Message(message) => message.program(m, pirq.vector, cpu),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The operations of physdev.h about interrupts and PCI functions, of dom0 alone where they touch
+//! hardware.
+
+use hypercall_abi::physdev::*;
+
+use super::message::Message;
+use super::{LEGACY_LINES, MOST_FUNCTIONS, Pirq, Pirqs, Source, end, silence};
+use crate::addr::Mfn;
+use crate::domain::{DOMID_SELF, Domain, DomainState};
+use crate::error::{Errno, Result};
+use crate::guest::{copy_in, copy_out};
+use crate::hypercall::Cx;
+use crate::hypervisor::Hypervisor;
+use crate::pci::Function;
+use crate::platform::{Machine, Wiring};
+
+/// Most messages that one function can have.
+const MOST_MESSAGES: i32 = 32;
+/// I/O APIC registers before those of the lines.
+const FIRST_LINE_REGISTER: u32 = 0x10;
+
+/// `PHYSDEVOP_eoi`.
+pub(crate) fn eoi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let op: physdev_eoi = copy_in(cx.m(), arg)?;
+    end(cx.hv, cx.dom, op.irq)
+}
+
+/// `PHYSDEVOP_irq_status_query`. As on real Xen, whoever asks is told to send the end of interrupt,
+/// and finds out by the page that he need not.
+pub(crate) fn irq_status_query<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: physdev_irq_status_query = copy_in(cx.m(), arg)?;
+    if op.irq >= cx.dom.lock().pirqs.count() {
+        return Err(Errno::EINVAL);
+    }
+    op.flags = XENIRQSTAT_needs_eoi;
+    copy_out(cx.m(), arg, &op)
+}
+
+/// `PHYSDEVOP_pirq_eoi_gmfn_v1` and `_v2`: the guest's page with a bit for each PIRQ.
+#[cold]
+pub(crate) fn set_eoi_page<M: Machine>(cx: &mut Cx<'_, M>, arg: u64, unmasks: bool) -> Result<()> {
+    let op: physdev_pirq_eoi_gmfn = copy_in(cx.m(), arg)?;
+    let (hv, page) = (cx.hv, Mfn(op.gmfn));
+    let mut state = cx.dom.lock();
+    hv.page_get_writable(cx.dom, page)
+        .map_err(|_| Errno::EINVAL)?;
+    if state.pirqs.eoi_page.is_some() {
+        hv.page_put_writable(page);
+        return Err(Errno::EBUSY);
+    }
+    state.pirqs.eoi_page = Some((page, unmasks));
+    Ok(())
+}
+
+/// `PHYSDEVOP_setup_gsi`: how a line is wired, which is settled once.
+#[cold]
+pub(crate) fn setup_gsi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let op: physdev_setup_gsi = copy_in(cx.m(), arg)?;
+    let mut state = cx.dom.lock();
+    let gsi = u32::try_from(op.gsi).map_err(|_| Errno::EINVAL)?;
+    let line = (state.pirqs.lines.get_mut(gsi as usize)).ok_or(Errno::EINVAL)?;
+    if line.set_up {
+        return Err(Errno::EEXIST);
+    }
+    line.set_up = true;
+    line.wiring = Wiring {
+        level: op.triggering != 0,
+        low: op.polarity != 0,
+    };
+    state.pirqs.connect(cx.m(), gsi);
+    Ok(())
+}
+
+/// `PHYSDEVOP_alloc_irq_vector`: an answer for those who ask; vectors are nobody's concern.
+pub(crate) fn alloc_irq_vector<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: physdev_irq = copy_in(cx.m(), arg)?;
+    op.vector = op.irq;
+    copy_out(cx.m(), arg, &op)
+}
+
+/// `PHYSDEVOP_apic_read`.
+#[cold]
+pub(crate) fn apic_read<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: physdev_apic = copy_in(cx.m(), arg)?;
+    op.value = (cx.m())
+        .io_apic_register(op.apic_physbase, op.reg as u8)
+        .ok_or(Errno::EINVAL)?;
+    copy_out(cx.m(), arg, &op)
+}
+
+/// `PHYSDEVOP_apic_write`: the routing is the hypervisor's, and other registers have nothing that a
+/// guest need write.
+#[cold]
+pub(crate) fn apic_write<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let op: physdev_apic = copy_in(cx.m(), arg)?;
+    let version = cx.m().io_apic_register(op.apic_physbase, 1);
+    let last = version.ok_or(Errno::EINVAL)? >> 16 & 0xff;
+    if op.reg >= FIRST_LINE_REGISTER + 2 * (last + 1) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
+}
+
+/// The domain whose PIRQs a call is about: dom0's own, for no other has hardware.
+fn target<M: Machine>(cx: &Cx<'_, M>, domid: u16) -> Result<()> {
+    if domid == DOMID_SELF || domid == cx.dom.id() {
+        return if cx.dom.is_privileged() {
+            Ok(())
+        } else {
+            Err(Errno::EPERM)
+        };
+    }
+    cx.hv.domains.find(domid)?;
+    Err(if cx.dom.is_privileged() {
+        Errno::EOPNOTSUPP
+    } else {
+        Errno::EPERM
+    })
+}
+
+/// `PHYSDEVOP_map_pirq`.
+#[cold]
+pub(crate) fn map_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: physdev_map_pirq = copy_in(cx.m(), arg)?;
+    target(cx, op.domid)?;
+    {
+        let mut state = cx.dom.lock();
+        op.pirq = match op.r#type {
+            MAP_PIRQ_TYPE_GSI => map_line(&mut state.pirqs, op.index, op.pirq)?,
+            MAP_PIRQ_TYPE_MSI | MAP_PIRQ_TYPE_MSI_SEG => map_message(cx.hv, &mut state, &op)?,
+            MAP_PIRQ_TYPE_MULTI_MSI => match op.entry_nr {
+                1 => map_message(cx.hv, &mut state, &op)?,
+                // Consecutive vectors would need interrupt remapping.
+                2..=MOST_MESSAGES => return Err(Errno::EOPNOTSUPP),
+                _ => return Err(Errno::EDOM),
+            },
+            _ => return Err(Errno::EINVAL),
+        };
+    }
+    copy_out(cx.m(), arg, &op)
+}
+
+/// A PIRQ for line `index`: `wanted`, or any if that is negative; the one that it has already.
+fn map_line(pirqs: &mut Pirqs, index: i32, wanted: i32) -> Result<i32> {
+    let gsi = u32::try_from(index).map_err(|_| Errno::EINVAL)?;
+    let line = *pirqs.line(gsi).ok_or(Errno::EINVAL)?;
+    let number = match (line.pirq, u32::try_from(wanted)) {
+        (Some(has), Ok(wanted)) if has != wanted => return Err(Errno::EEXIST),
+        (Some(has), _) => has,
+        (None, Ok(wanted)) => {
+            // One that was taken away while bound is in the way until it is closed.
+            if pirqs
+                .get(wanted)
+                .is_some_and(|p| p.source == Source::Unmapped)
+            {
+                return Err(Errno::EEXIST);
+            }
+            wanted
+        }
+        (None, Err(_)) => {
+            let lines = pirqs.lines.len() as u32;
+            free(pirqs, LEGACY_LINES..lines).ok_or(Errno::ENOSPC)?
+        }
+    };
+    if line.denied {
+        return Err(Errno::EPERM);
+    }
+    let pirq = pirqs.get_mut(number).ok_or(Errno::EINVAL)?;
+    // As on real Xen, one that stands for something else is no error.
+    if matches!(pirq.source, Source::None | Source::Reserved) {
+        pirq.source = Source::Line(gsi);
+        if let Some(line) = pirqs.lines.get_mut(gsi as usize) {
+            line.pirq = Some(number);
+        }
+    }
+    Ok(number as i32)
+}
+
+/// The first of some PIRQs that stands for nothing.
+fn free(pirqs: &Pirqs, mut among: impl Iterator<Item = u32>) -> Option<u32> {
+    let stands_for_nothing = |pirq: Pirq| pirq.source == Source::None;
+    among.find(|&number| pirqs.get(number).is_some_and(stands_for_nothing))
+}
+
+/// One that is not a line's.
+fn free_for_message(pirqs: &Pirqs) -> Result<u32> {
+    let lines = pirqs.lines.len() as u32;
+    free(pirqs, (lines..pirqs.count()).rev()).ok_or(Errno::ENOSPC)
+}
+
+/// A PIRQ for a function's message.
+#[cold]
+fn map_message<M: Machine>(
+    hv: &Hypervisor<M>,
+    state: &mut DomainState,
+    op: &physdev_map_pirq,
+) -> Result<i32> {
+    // A vector of the caller's choice is none that real Xen would take.
+    if op.index >= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let segment = match op.r#type {
+        MAP_PIRQ_TYPE_MSI => 0,
+        _ => op.bus as u32 >> 16,
+    };
+    let id = segment << 16 | (op.bus as u32 & 0xff) << 8 | op.devfn as u32 & 0xff;
+    let pirqs = &mut state.pirqs;
+    if segment != 0 || op.bus & 0xff00 != 0 || pirqs.functions.binary_search(&id).is_err() {
+        return Err(Errno::ENODEV);
+    }
+    // Functions with a table of messages are told that they have none: their drivers take one
+    // message, or the line.
+    if op.table_base != 0 {
+        return Err(Errno::ENODEV);
+    }
+    let message = Message::of(hv.machine, Function(id as u16)).ok_or(Errno::ENODEV)?;
+    let number = match u32::try_from(op.pirq) {
+        Ok(wanted) => wanted,
+        Err(_) => free_for_message(pirqs)?,
+    };
+    let pirq = pirqs.get_mut(number).ok_or(Errno::EINVAL)?;
+    if !matches!(pirq.source, Source::None | Source::Reserved) {
+        return Ok(number as i32);
+    }
+    let cpu = hv.machine.cpu();
+    (pirq.source, pirq.cpu) = (Source::Message(message), cpu);
+    match pirqs.vector_of(number) {
+        Ok(vector) => {
+            message.mask(hv.machine, true);
+            message.program(hv.machine, vector, cpu);
+            Ok(number as i32)
+        }
+        Err(e) => {
+            if let Some(pirq) = pirqs.get_mut(number) {
+                pirq.source = Source::None;
+            }
+            Err(e)
+        }
+    }
+}
+
+/// `PHYSDEVOP_unmap_pirq`. As on real Xen, a line that was given up is not given again.
+pub(crate) fn unmap_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let op: physdev_unmap_pirq = copy_in(cx.m(), arg)?;
+    target(cx, op.domid)?;
+    let number = u32::try_from(op.pirq).map_err(|_| Errno::EINVAL)?;
+    unmap(cx.hv, cx.dom, number)
+}
+
+#[cold]
+fn unmap<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, number: u32) -> Result<()> {
+    let mut state = dom.lock();
+    let pirqs = &mut state.pirqs;
+    let pirq = pirqs.get_mut(number).ok_or(Errno::EINVAL)?;
+    let source = pirq.source;
+    if !matches!(source, Source::Line(_) | Source::Message(_) | Source::Gone) {
+        return Err(Errno::EINVAL);
+    }
+    pirq.masked = false;
+    pirq.source = if pirq.port == 0 {
+        Source::None
+    } else {
+        Source::Unmapped
+    };
+    match source {
+        Source::Line(gsi) => {
+            if let Some(line) = pirqs.lines.get_mut(gsi as usize) {
+                (line.pirq, line.denied) = (None, true);
+                // The hypervisor's own line stays as it is.
+                if !line.own {
+                    silence(hv, source);
+                }
+            }
+        }
+        Source::Message(message) => {
+            silence(hv, source);
+            message.disable(hv.machine);
+        }
+        _ => {}
+    }
+    pirqs.drop_vector(number);
+    Ok(())
+}
+
+/// `PHYSDEVOP_get_free_pirq`.
+#[cold]
+pub(crate) fn get_free_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
+    let mut op: physdev_get_free_pirq = copy_in(cx.m(), arg)?;
+    {
+        let mut state = cx.dom.lock();
+        let pirqs = &mut state.pirqs;
+        let lines = pirqs.lines.len() as u32;
+        op.pirq = match op.r#type {
+            MAP_PIRQ_TYPE_GSI => free(pirqs, LEGACY_LINES..lines).ok_or(Errno::ENOSPC)?,
+            _ => free_for_message(pirqs)?,
+        };
+        if let Some(pirq) = pirqs.get_mut(op.pirq) {
+            pirq.source = Source::Reserved;
+        }
+    }
+    copy_out(cx.m(), arg, &op)
+}
+
+/// The number that a function is known by.
+pub(crate) fn function_id(segment: u16, bus: u8, devfn: u8) -> u32 {
+    u32::from(segment) << 16 | u32::from(bus) << 8 | u32::from(devfn)
+}
+
+/// dom0 reports a function, whether it is there or not; again does no harm.
+#[cold]
+pub(crate) fn add_function<M: Machine>(cx: &mut Cx<'_, M>, id: u32) -> Result<()> {
+    let mut state = cx.dom.lock();
+    let functions = &mut state.pirqs.functions;
+    let Err(at) = functions.binary_search(&id) else {
+        return Ok(());
+    };
+    if functions.len() >= MOST_FUNCTIONS {
+        return Err(Errno::ENOMEM);
+    }
+    functions.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    functions.insert(at, id);
+    Ok(())
+}
+
+/// dom0 reports that a function is gone, and its messages with it.
+#[cold]
+pub(crate) fn remove_function<M: Machine>(cx: &mut Cx<'_, M>, id: u32) -> Result<()> {
+    let mut state = cx.dom.lock();
+    let pirqs = &mut state.pirqs;
+    let at = pirqs.functions.binary_search(&id);
+    pirqs.functions.remove(at.map_err(|_| Errno::ENODEV)?);
+    for number in 0..pirqs.count() {
+        let Some(pirq) = pirqs.get_mut(number) else {
+            break;
+        };
+        if let Source::Message(message) = pirq.source
+            && u32::from(message.function.0) == id
+        {
+            pirq.source = Source::Gone;
+            message.mask(cx.hv.machine, true);
+            message.disable(cx.hv.machine);
+            pirqs.drop_vector(number);
+        }
+    }
+    Ok(())
+}
+
+/// Writes the messages of a function that has lost them again.
+#[cold]
+pub(crate) fn restore_function<M: Machine>(cx: &mut Cx<'_, M>, id: u32) -> Result<()> {
+    let state = cx.dom.lock();
+    reported(&state.pirqs, id)?;
+    for pirq in &state.pirqs.table {
+        if let Source::Message(message) = pirq.source
+            && u32::from(message.function.0) == id
+            && pirq.vector != 0
+        {
+            message.program(cx.hv.machine, pirq.vector, pirq.cpu);
+            message.mask(cx.hv.machine, pirq.port == 0);
+        }
+    }
+    Ok(())
+}
+
+fn reported(pirqs: &Pirqs, id: u32) -> Result<()> {
+    let found = pirqs.functions.binary_search(&id);
+    found.map(drop).map_err(|_| Errno::ENODEV)
+}
+
+/// A function's table of messages shall stay where it is, or may move again. None is known to have
+/// one.
+#[cold]
+pub(crate) fn keep_table<M: Machine>(cx: &mut Cx<'_, M>, id: u32) -> Result<()> {
+    reported(&cx.dom.lock().pirqs, id)?;
+    Err(Errno::ENODEV)
+}

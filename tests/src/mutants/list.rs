@@ -761,6 +761,30 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
+        "a CPU counts as idle while it runs",
+        "sched/switch.rs",
+        Bounded,
+        Unit("sched::"),
+        ("            hv.sched.cpu(cpu.id).idle.ends(now);\n", ""),
+    ),
+    seed(
+        "force does not end what a vCPU said of its place",
+        "control/domctl/vcpu.rs",
+        Bounded,
+        Unit("control::"),
+        (
+            "        s.account.affinity = before.into();\n",
+            "        let _ = before;\n",
+        ),
+    ),
+    seed(
+        "a port that is nobody's has a priority",
+        "evtchn/fifo_ops.rs",
+        Bounded,
+        Unit("evtchn::tests::fifo"),
+        ("        return Err(Errno::EACCES.into());\n", ""),
+    ),
+    seed(
         "a cap that is used up stops nobody",
         "sched/share.rs",
         Bounded,

@@ -1,5 +1,7 @@
 //! domctl and sysctl on the fake machine: who may call, what is refused, and what a context does.
 
+mod places;
+
 use std::vec::Vec;
 
 use core::mem::offset_of;

@@ -102,6 +102,18 @@ impl Lab {
     /// # Errors
     /// A peer was not downloaded.
     pub fn linux_dom0(&self) -> Result<Vec<Module>> {
+        self.linux(LINUX_INIT, &[])
+    }
+
+    /// The same with drivers of a virtio disk in `/lib/drivers`, and another init.
+    ///
+    /// # Errors
+    /// A peer was not downloaded.
+    pub fn linux_with_drivers(&self, init: &str) -> Result<Vec<Module>> {
+        self.linux(init, &Peer::linux_modules(&self.workspace)?)
+    }
+
+    fn linux(&self, init: &str, drivers: &[PathBuf]) -> Result<Vec<Module>> {
         let linux = Peer::Linux.find(&self.workspace)?;
         let busybox = fs::read(Peer::Busybox.find(&self.workspace)?)?;
         let mut archive = Archive::new();
@@ -110,7 +122,12 @@ impl Lab {
             .file("bin/busybox", 0o755, &busybox)?;
         archive.directory("dev")?.char_device("dev/console", 5, 1)?;
         archive.directory("proc")?.directory("sys")?;
-        archive.file("init", 0o755, LINUX_INIT.as_bytes())?;
+        archive.file("init", 0o755, init.as_bytes())?;
+        archive.directory("lib")?.directory("lib/drivers")?;
+        for (number, driver) in drivers.iter().enumerate() {
+            let name = format!("lib/drivers/{number}.ko");
+            archive.file(&name, 0o644, &fs::read(driver)?)?;
+        }
         let initramfs = self.write("linux.cpio", &archive.finish()?)?;
         Ok(vec![
             Module::new("vmlinuz", &linux, "console=hvc0 earlyprintk=xen"),

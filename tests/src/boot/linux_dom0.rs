@@ -39,7 +39,7 @@ fn on(lab: &Lab, processors: u32, report: &mut Report) -> Checked<()> {
     report.note(format!("{version} reaches user space: {line}"));
     machine.expect("(PVN) Powering off")?;
     on_all_vcpus(&machine.console.text(), processors)?;
-    // What it asks for first that is not there: interrupts of devices.
+    // What it asks for first that is not there.
     if let Some(missed) = machine
         .console
         .text()

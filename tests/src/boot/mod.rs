@@ -7,6 +7,7 @@ mod crash_cycles;
 mod fairness;
 mod grub_iso;
 mod guests;
+mod linux_disk;
 mod linux_dom0;
 mod longest_path;
 mod numbers;
@@ -40,8 +41,9 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 24] = [
+pub const ALL: [BootTest; 25] = [
     linux_dom0::TEST,
+    linux_disk::TEST,
     xen_peer::TEST,
     fairness::TEST,
     crash_cycles::TEST,

@@ -1,71 +1,9 @@
-//! The few facts that the hypervisor takes from ACPI: CPUs, interrupt routing, the power-management
-//! timer, and how to end and restart the machine. Tables are firmware's claims: every length is
-//! checked, every checksum too, and what is malformed is as good as not there.
+//! Where firmware's ACPI tables are found; what they say is read in the core.
 
-use arrayvec::ArrayVec;
-use hypervisor_core::frame::tlb::MAX_CPUS;
+use hypervisor_core::acpi::{self, Facts, Firmware};
 
 use crate::boot::machine_bytes;
 use crate::boot::multiboot::{BootInfo, Range};
-use crate::bytes::{u8_at, u16_at, u32_at, u64_at};
-
-/// Most I/O APICs that are used.
-pub(crate) const MAX_IO_APICS: usize = 8;
-/// ISA interrupts.
-const ISA_LINES: usize = 16;
-/// Largest table that is believed, bytes.
-const MAX_TABLE: u32 = 1 << 20;
-const HEADER: usize = 36;
-
-/// How an ISA interrupt reaches the IOAPIC.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Route {
-    /// Global interrupt number.
-    pub(crate) gsi: u32,
-    /// Active low.
-    pub(crate) low: bool,
-    /// Level-triggered.
-    pub(crate) level: bool,
-}
-
-/// What to write to sleep for good (S5).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SoftOff {
-    /// PM1a and PM1b control ports; 0 = none.
-    pub(crate) control: [u16; 2],
-    /// SLP_TYP of each.
-    pub(crate) sleep_type: [u8; 2],
-    /// Port and value that switch ACPI on, if it is not.
-    pub(crate) enable: (u16, u8),
-}
-
-/// What to write to restart.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ResetPort {
-    /// I/O port.
-    pub(crate) port: u16,
-    /// Value.
-    pub(crate) value: u8,
-}
-
-/// Everything found.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
-    /// APIC ids of enabled CPUs.
-    pub(crate) cpus: ArrayVec<u32, MAX_CPUS>,
-    /// Enabled CPUs that are too many.
-    pub(crate) cpus_lost: u32,
-    /// Machine addresses and first interrupts of the I/O APICs.
-    pub(crate) ioapics: ArrayVec<(u64, u32), MAX_IO_APICS>,
-    /// Where ISA interrupts arrive that do not arrive where they usually do.
-    pub(crate) overrides: ArrayVec<(u8, Route), ISA_LINES>,
-    /// Port of the 3.579545 MHz counter, and whether it has 32 bits (else 24).
-    pub(crate) pm_timer: Option<(u16, bool)>,
-    /// Powering off.
-    pub(crate) soft_off: Option<SoftOff>,
-    /// Restarting.
-    pub(crate) reset: Option<ResetPort>,
-}
 
 struct Tables<'a> {
     map: &'a [Range],
@@ -76,41 +14,14 @@ struct Tables<'a> {
 /// # Errors
 /// Why there are none.
 pub(crate) fn read(boot: &BootInfo) -> Result<Facts, &'static str> {
-    let tables = Tables { map: &boot.map };
-    let roots = tables.root(boot).ok_or("no ACPI root pointer")?;
-    let (list, entry_size) = tables.list(roots).ok_or("malformed ACPI root table")?;
-    let mut facts = Facts::default();
-    for entry in list[HEADER..].chunks_exact(entry_size) {
-        let address = if entry_size == 8 {
-            u64_at(entry, 0)
-        } else {
-            u32_at(entry, 0).map(u64::from)
-        };
-        let Some(table) = address.and_then(|at| tables.table(at)) else {
-            continue;
-        };
-        match &table[..4] {
-            b"APIC" => facts.read_madt(table),
-            b"FACP" => facts.read_fadt(table, &tables),
-            _ => {}
-        }
-    }
-    Ok(facts)
+    acpi::read(&Tables { map: &boot.map }, &boot.rsdp)
 }
 
-fn checksum(bytes: &[u8]) -> bool {
-    bytes.iter().fold(0_u8, |sum, &b| sum.wrapping_add(b)) == 0
-}
-
-impl Tables<'_> {
-    /// Bytes that the firmware's map names; other addresses may be devices.
-    fn bytes(&self, start: u64, len: u64) -> Option<&'static [u8]> {
+impl Firmware for Tables<'_> {
+    fn bytes(&self, start: u64, len: u64) -> Option<&[u8]> {
         let end = start.checked_add(len)?;
-        let known = self
-            .map
-            .iter()
-            .any(|r| r.start <= start && end <= r.start.saturating_add(r.len));
-        if !known {
+        let holds = |r: &Range| r.start <= start && end <= r.start.saturating_add(r.len);
+        if !self.map.iter().any(holds) {
             return None;
         }
         // SAFETY: head.S maps all below 4 GiB; firmware's tables are not written to while they are
@@ -118,163 +29,11 @@ impl Tables<'_> {
         unsafe { machine_bytes(start, len) }
     }
 
-    fn table(&self, at: u64) -> Option<&'static [u8]> {
-        let len = u32_at(self.bytes(at, HEADER as u64)?, 4)?;
-        if !(HEADER as u32..=MAX_TABLE).contains(&len) {
+    fn low_bytes(&self, start: u64, len: u64) -> Option<&[u8]> {
+        if start.checked_add(len)? > 1 << 20 {
             return None;
         }
-        self.bytes(at, u64::from(len)).filter(|t| checksum(t))
+        // SAFETY: memory or ROM, mapped by head.S, and not written to.
+        unsafe { machine_bytes(start, len) }
     }
-
-    /// Addresses of RSDT and XSDT (0 = none).
-    fn root(&self, boot: &BootInfo) -> Option<(u32, u64)> {
-        fn read(rsdp: &[u8]) -> Option<(u32, u64)> {
-            if rsdp.get(..8)? != b"RSD PTR " || !checksum(rsdp.get(..20)?) {
-                return None;
-            }
-            let extended = u8_at(rsdp, 15)? >= 2 && rsdp.get(..36).is_some_and(checksum);
-            let xsdt = if extended { u64_at(rsdp, 24)? } else { 0 };
-            Some((u32_at(rsdp, 16)?, xsdt))
-        }
-        if let Some(found) = read(&boot.rsdp) {
-            return Some(found);
-        }
-        // SAFETY: the BIOS data area is memory, mapped by head.S, and not written to.
-        let ebda = unsafe { machine_bytes(0x40e, 2) }.and_then(|b| u16_at(b, 0))?;
-        let areas = [(u64::from(ebda) << 4, 1024), (0xe_0000, 0x2_0000)];
-        areas.iter().find_map(|&(start, len)| {
-            if !(0x400..0x10_0000).contains(&start) {
-                return None;
-            }
-            // SAFETY: the first MiB is memory or ROM, mapped by head.S, and not written to.
-            let area = unsafe { machine_bytes(start, len) }?;
-            (0..area.len()).step_by(16).find_map(|at| read(&area[at..]))
-        })
-    }
-
-    /// The root table and the size of its entries.
-    fn list(&self, (rsdt, xsdt): (u32, u64)) -> Option<(&'static [u8], usize)> {
-        if xsdt != 0
-            && let Some(table) = self.table(xsdt)
-        {
-            return Some((table, 8));
-        }
-        self.table(u64::from(rsdt)).map(|table| (table, 4))
-    }
-}
-
-impl Facts {
-    fn read_madt(&mut self, table: &[u8]) {
-        let mut at = 44;
-        while let (Some(kind), Some(len)) = (u8_at(table, at), u8_at(table, at + 1)) {
-            let Some(entry) = table.get(at..at + usize::from(len)).filter(|_| len >= 2) else {
-                break;
-            };
-            match kind {
-                // Local APIC, and local x2APIC: id and flags.
-                0 => self.add_cpu(u8_at(entry, 3).map(u32::from), u32_at(entry, 4)),
-                9 => self.add_cpu(u32_at(entry, 4), u32_at(entry, 8)),
-                1 => {
-                    if let (Some(address), Some(first)) = (u32_at(entry, 4), u32_at(entry, 8)) {
-                        let _ = self.ioapics.try_push((u64::from(address), first));
-                    }
-                }
-                // Interrupt source override.
-                2 => {
-                    let number = u8_at(entry, 3).filter(|&isa| usize::from(isa) < ISA_LINES);
-                    if let (Some(isa), Some(gsi), Some(flags)) =
-                        (number, u32_at(entry, 4), u16_at(entry, 8))
-                    {
-                        let route = Route {
-                            gsi,
-                            low: flags & 3 == 3,
-                            level: flags >> 2 & 3 == 3,
-                        };
-                        let _ = self.overrides.try_push((isa, route));
-                    }
-                }
-                _ => {}
-            }
-            at += usize::from(len);
-        }
-    }
-
-    /// Where ISA interrupt `isa` arrives.
-    pub(crate) fn isa_route(&self, isa: u8) -> Route {
-        let mut overrides = self.overrides.iter();
-        let found = overrides.find(|(number, _)| *number == isa);
-        found.map_or(
-            Route {
-                gsi: u32::from(isa),
-                low: false,
-                level: false,
-            },
-            |(_, route)| *route,
-        )
-    }
-
-    /// Adds the CPU with APIC id `id` if bit 0 of `flags` says that it is enabled.
-    fn add_cpu(&mut self, id: Option<u32>, flags: Option<u32>) {
-        let (Some(id), Some(flags)) = (id, flags) else {
-            return;
-        };
-        if flags & 1 != 0 && !self.cpus.contains(&id) && self.cpus.try_push(id).is_err() {
-            self.cpus_lost += 1;
-        }
-    }
-
-    fn read_fadt(&mut self, table: &[u8], tables: &Tables<'_>) {
-        let port = |at| {
-            u32_at(table, at)
-                .and_then(|p| u16::try_from(p).ok())
-                .unwrap_or(0)
-        };
-        let flags = u32_at(table, 112).unwrap_or(0);
-        if port(76) != 0 && u8_at(table, 91) == Some(4) {
-            self.pm_timer = Some((port(76), flags & 1 << 8 != 0));
-        }
-        // RESET_REG is a port where the flags say that it is there and its space is I/O (1).
-        if flags & 1 << 10 != 0 && u8_at(table, 116) == Some(1) {
-            let port = u64_at(table, 120).and_then(|p| u16::try_from(p).ok());
-            if let (Some(port), Some(value)) = (port, u8_at(table, 128)) {
-                self.reset = Some(ResetPort { port, value });
-            }
-        }
-        let dsdt = u32_at(table, 40).and_then(|at| tables.table(u64::from(at)));
-        if let Some(sleep_type) = dsdt.and_then(soft_off_type)
-            && port(64) != 0
-        {
-            self.soft_off = Some(SoftOff {
-                control: [port(64), port(68)],
-                sleep_type,
-                enable: (port(48), u8_at(table, 52).unwrap_or(0)),
-            });
-        }
-    }
-}
-
-/// The two sleep types of the package `_S5_` in AML: `Name (_S5_, Package () { a, b, … })`.
-fn soft_off_type(aml: &[u8]) -> Option<[u8; 2]> {
-    const PACKAGE: u8 = 0x12;
-    let name = aml
-        .windows(5)
-        .position(|w| w[0] != 0 && &w[1..] == b"_S5_")?
-        + 5;
-    let mut rest = aml.get(name..)?;
-    rest = rest.strip_prefix(&[PACKAGE])?;
-    // Package length: bits 7-6 of the first byte say how many bytes follow it; then the count.
-    let skip = 1 + usize::from(*rest.first()? >> 6) + 1;
-    rest = rest.get(skip..)?;
-    let mut types = [0; 2];
-    for slot in &mut types {
-        let (value, used) = match *rest.first()? {
-            // ZeroOp, OneOp, BytePrefix.
-            small @ (0 | 1) => (small, 1),
-            0x0a => (*rest.get(1)?, 2),
-            _ => return None,
-        };
-        *slot = value & 7;
-        rest = rest.get(used..)?;
-    }
-    Some(types)
 }

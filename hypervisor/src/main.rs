@@ -7,7 +7,6 @@ extern crate alloc;
 mod acpi;
 mod arch;
 mod boot;
-mod bytes;
 mod console;
 mod dump;
 mod heap;
@@ -25,6 +24,7 @@ mod watchdog;
 
 use core::sync::atomic::Ordering;
 
+use hypervisor_core::acpi::{Facts, MAX_IO_APICS};
 use hypervisor_core::cmdline::{self, Options};
 use log::{error, info, warn};
 
@@ -40,7 +40,7 @@ use crate::start::Kernel;
 pub(crate) struct Booted {
     pub(crate) boot: BootInfo,
     pub(crate) options: Options,
-    pub(crate) acpi: acpi::Facts,
+    pub(crate) acpi: Facts,
     pub(crate) features: Features,
     pub(crate) image: Image,
     pub(crate) space: Space,
@@ -130,20 +130,21 @@ fn set_up(boot: BootInfo, options: Options, tsc: u64) -> Result<Booted, &'static
 
     let acpi = acpi::read(&boot).unwrap_or_else(|reason| {
         warn!("ACPI: {reason}");
-        acpi::Facts::default()
+        Facts::default()
     });
     power::init(&acpi);
     let local_apic = apic::find()?;
     let features = Features::detect();
     // SAFETY: head.S's tables are in force.
     unsafe { features.patch() };
-    let mut devices = arrayvec::ArrayVec::<_, { 1 + acpi::MAX_IO_APICS }>::new();
+    let mut devices = arrayvec::ArrayVec::<_, { 2 + MAX_IO_APICS }>::new();
     devices.extend(local_apic.map(|at| (apic::LOCAL_PAGE, at)));
     devices.extend(
         (0..)
             .zip(&acpi.ioapics)
             .map(|(index, &(at, _))| (ioapic::page(index), at)),
     );
+    devices.extend(acpi.hpet.map(|at| (time::HPET_PAGE, at)));
     let space = space::build(
         image,
         &mut usable,

@@ -5,9 +5,9 @@ use core::arch::asm;
 use hypervisor_core::platform::Nanos;
 use spin::Once;
 
-use crate::acpi::{Facts, ResetPort, SoftOff};
 use crate::arch::cpu;
 use crate::time;
+use hypervisor_core::acpi::{Facts, ResetPort, SoftOff};
 
 const SLEEP_ENABLE: u16 = 1 << 13;
 const SCI_ENABLE: u16 = 1;

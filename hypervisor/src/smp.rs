@@ -12,7 +12,6 @@ use hypervisor_core::platform::{CpuId, Nanos};
 use log::{info, warn};
 use spin::Once;
 
-use crate::acpi::Facts;
 use crate::arch::features::Features;
 use crate::arch::percpu::{self, PerCpu};
 use crate::arch::{apic, cpu, descriptors, entry, fpu, ipi};
@@ -22,6 +21,7 @@ use crate::boot::space::Space;
 use crate::hw::Hw;
 use crate::layout::{DIRECT_MAP, PAGE};
 use crate::{own, time};
+use hypervisor_core::acpi::Facts;
 
 global_asm!(include_str!("trampoline.S"), options(att_syntax));
 

@@ -115,7 +115,7 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
     apic::mask_8259();
     apic::init();
     ipi::join(0);
-    match time::init(booted.tsc, &booted.acpi) {
+    match time::init(booted.tsc, &booted.acpi, booted.options.clock) {
         Ok(clocks) => {
             let mode = apic::start_timer(clocks.apic_khz);
             info!(

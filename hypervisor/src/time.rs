@@ -2,10 +2,13 @@
 
 use core::sync::atomic::{AtomicI8, AtomicU32, AtomicU64, Ordering};
 
+use hypervisor_core::acpi::{Facts, MAX_IO_APICS};
+use hypervisor_core::cmdline::ClockSource;
 use hypervisor_core::platform::{Nanos, TscScale};
+use log::warn;
 
-use crate::acpi::Facts;
 use crate::arch::{apic, cpu};
+use crate::layout::{DEVICES, PAGE};
 use crate::{console, watchdog};
 
 const NS_PER_S: u64 = 1_000_000_000;
@@ -13,6 +16,15 @@ const NS_PER_S: u64 = 1_000_000_000;
 const PM_TIMER_HZ: u64 = 3_579_545;
 /// Frequency of the PC's interval timer, Hz.
 const PIT_HZ: u64 = 1_193_182;
+/// Where the HPET's registers are mapped, behind those of the I/O APICs.
+pub(crate) const HPET_PAGE: u64 = DEVICES + (1 + MAX_IO_APICS as u64) * PAGE;
+/// Registers of the HPET: the period in femtoseconds, whether it counts, the count.
+const HPET_PERIOD: u64 = 4;
+const HPET_CONFIGURATION: u64 = 0x10;
+const HPET_COUNT: u64 = 0xf0;
+/// Femtoseconds in a second; and the longest period that the specification allows.
+const FS_PER_S: u64 = 1_000_000_000_000_000;
+const HPET_LONGEST: u32 = 100_000_000;
 /// How long the TSC is watched, in nanoseconds.
 const WINDOW: u64 = 10_000_000;
 /// Samples at each end of the window; the one with the quickest read of the clock counts.
@@ -51,41 +63,91 @@ pub(crate) struct Clocks {
 }
 
 /// Finds the frequencies of the TSC and of the APIC's timer (which must be counting); time 0 was at
-/// TSC value `start`.
+/// TSC value `start`. The clock to compare with is `wanted`, or else the first there is.
 ///
 /// # Errors
 /// No clock to compare with.
-pub(crate) fn init(start: u64, acpi: &Facts) -> Result<Clocks, &'static str> {
+pub(crate) fn init(
+    start: u64,
+    acpi: &Facts,
+    wanted: Option<ClockSource>,
+) -> Result<Clocks, &'static str> {
     START.store(start, Ordering::Relaxed);
-    let reference = match acpi.pm_timer {
-        Some((port, wide)) => Reference {
-            name: "ACPI timer",
-            hz: PM_TIMER_HZ,
-            mask: if wide { 0xffff_ffff } else { 0xff_ffff },
-            read: |port| u64::from(cpu::inl(port)),
-            port,
-        },
-        None => {
-            start_pit();
-            Reference {
-                name: "PIT",
-                hz: PIT_HZ,
-                mask: 0xffff,
-                read: read_pit,
-                port: 0x42,
-            }
+    let reference = wanted.and_then(|wanted| {
+        let found = reference(wanted, acpi);
+        if found.is_none() && wanted != ClockSource::Tsc {
+            warn!("clocksource={}: there is none", wanted.name());
         }
-    };
+        found
+    });
+    let found = reference.or_else(|| {
+        let order = [ClockSource::Acpi, ClockSource::Hpet, ClockSource::Pit];
+        order
+            .iter()
+            .find_map(|&source| self::reference(source, acpi))
+    });
+    let reference = found.ok_or("no clock to calibrate the TSC with")?;
     let (tsc_hz, apic_hz) = measure(&reference).ok_or("no clock to calibrate the TSC with")?;
-    let (source, tsc_hz) = match told_frequency() {
-        Some((source, hz)) => (source, hz),
-        None => (reference.name, tsc_hz),
+    // What the processor itself says is better, unless something else is asked for.
+    let told = match wanted {
+        None | Some(ClockSource::Tsc) => told_frequency(),
+        Some(_) => None,
     };
+    let (source, tsc_hz) = told.unwrap_or((reference.name, tsc_hz));
     set_frequency(tsc_hz);
     Ok(Clocks {
         source,
         apic_khz: apic_hz / 1000,
     })
+}
+
+/// A clock, made to count, if there is one.
+fn reference(source: ClockSource, acpi: &Facts) -> Option<Reference> {
+    match source {
+        ClockSource::Acpi => acpi.pm_timer.map(|(port, wide)| Reference {
+            name: "ACPI timer",
+            hz: PM_TIMER_HZ,
+            mask: if wide { 0xffff_ffff } else { 0xff_ffff },
+            read: |port| u64::from(cpu::inl(port)),
+            port,
+        }),
+        ClockSource::Hpet => acpi.hpet.and_then(|_| start_hpet()).map(|hz| Reference {
+            name: "HPET",
+            hz,
+            mask: 0xffff_ffff,
+            read: |_| u64::from(read_hpet(HPET_COUNT)),
+            port: 0,
+        }),
+        ClockSource::Pit => {
+            start_pit();
+            Some(Reference {
+                name: "PIT",
+                hz: PIT_HZ,
+                mask: 0xffff,
+                read: read_pit,
+                port: 0x42,
+            })
+        }
+        ClockSource::Tsc => None,
+    }
+}
+
+/// A register of the HPET, which there is.
+fn read_hpet(register: u64) -> u32 {
+    // SAFETY: the registers are mapped there, uncached.
+    unsafe { ((HPET_PAGE + register) as *const u32).read_volatile() }
+}
+
+/// Lets the HPET count; its frequency, if it is one that the specification allows.
+fn start_hpet() -> Option<u64> {
+    let period = read_hpet(HPET_PERIOD);
+    if !(1..=HPET_LONGEST).contains(&period) {
+        return None;
+    }
+    let on = read_hpet(HPET_CONFIGURATION) | 1;
+    // SAFETY: as in `read_hpet`; bit 0 lets it count, and no timer of it interrupts because of that.
+    unsafe { ((HPET_PAGE + HPET_CONFIGURATION) as *mut u32).write_volatile(on) };
+    Some(FS_PER_S / u64::from(period))
 }
 
 /// The TSC's frequency as CPUID tells it: as a ratio to a known crystal, or by a hypervisor below.

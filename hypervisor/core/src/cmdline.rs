@@ -136,6 +136,34 @@ impl VcpuRange {
     }
 }
 
+/// A clock that the time-stamp counter can be compared with (`clocksource=`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockSource {
+    /// ACPI's power-management timer.
+    Acpi,
+    /// The high-precision event timer.
+    Hpet,
+    /// The PC's interval timer.
+    Pit,
+    /// None: what the processor itself says of it, if it does.
+    Tsc,
+}
+
+impl ClockSource {
+    const ALL: [Self; 4] = [Self::Acpi, Self::Hpet, Self::Pit, Self::Tsc];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Acpi => "acpi",
+            Self::Hpet => "hpet",
+            Self::Pit => "pit",
+            Self::Tsc => "tsc",
+        }
+    }
+}
+
 /// What the command line decides.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -153,6 +181,8 @@ pub struct Options {
     pub dom0_vcpus: VcpuRange,
     /// `sched=`: the scheduling policy.
     pub scheduler: Kind,
+    /// `clocksource=`.
+    pub clock: Option<ClockSource>,
     /// `noreboot`: a reboot request and a crash halt the machine.
     pub noreboot: bool,
     /// `watchdog`: CPUs look after each other.
@@ -175,6 +205,7 @@ impl Default for Options {
             dom0_mem: Dom0Memory::default(),
             dom0_vcpus: VcpuRange::default(),
             scheduler: Kind::default(),
+            clock: None,
             noreboot: false,
             watchdog: false,
             watchdog_timeout: 5,
@@ -227,7 +258,7 @@ impl Options {
             self.watchdog = boolean(value)? != negated;
             return Ok(());
         }
-        let known: [&[u8]; 8] = [
+        let known: [&[u8]; 9] = [
             b"console",
             b"com1",
             b"loglvl",
@@ -236,6 +267,7 @@ impl Options {
             b"dom0_max_vcpus",
             b"sched",
             b"watchdog_timeout",
+            b"clocksource",
         ];
         if !known.contains(&name) {
             return Err("unknown option");
@@ -253,6 +285,7 @@ impl Options {
             b"guest_loglvl" => self.guest_loglvl = log_level(value)?,
             b"sched" => self.scheduler = scheduler(value)?,
             b"watchdog_timeout" => self.watchdog_timeout = seconds(value)?,
+            b"clocksource" => self.clock = Some(clock_source(value)?),
             b"dom0_mem" => self.dom0_mem = dom0_memory(value)?,
             _ => self.dom0_vcpus = vcpu_range(value)?,
         }
@@ -310,6 +343,13 @@ fn scheduler(value: &[u8]) -> Parsed<Kind> {
         .into_iter()
         .find(|kind| kind.name().as_bytes() == value)
         .ok_or("no such scheduler (credit2, null)")
+}
+
+fn clock_source(value: &[u8]) -> Parsed<ClockSource> {
+    ClockSource::ALL
+        .into_iter()
+        .find(|source| source.name().as_bytes() == value)
+        .ok_or("no such clock (acpi, hpet, pit, tsc)")
 }
 
 fn serial(value: &[u8]) -> Parsed<Serial> {

@@ -18,8 +18,10 @@ extern crate alloc;
 #[cfg(any(test, feature = "testkit"))]
 extern crate std;
 
+pub mod acpi;
 pub mod addr;
 pub mod build;
+pub mod bytes;
 pub mod cmdline;
 pub mod control;
 pub mod domain;

@@ -11,8 +11,8 @@ use spin::{Mutex, Once};
 
 use super::apic;
 use super::ipi;
-use crate::acpi::{self, Facts, MAX_IO_APICS};
 use crate::layout::{DEVICES, PAGE};
+use hypervisor_core::acpi::{self, Facts, MAX_IO_APICS};
 
 /// Most lines that are used.
 const MAX_LINES: usize = 256;

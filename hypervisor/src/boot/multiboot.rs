@@ -5,7 +5,7 @@ use arrayvec::{ArrayString, ArrayVec};
 use hypervisor_core::hypervisor::CommandLine;
 
 use super::machine_bytes;
-use crate::bytes::{u16_at, u32_at, u64_at, until_nul};
+use hypervisor_core::bytes::{u16_at, u32_at, u64_at, until_nul};
 
 const MB1_BOOTLOADER_MAGIC: u32 = 0x2bad_b002;
 const MB2_BOOTLOADER_MAGIC: u32 = 0x36d7_6289;

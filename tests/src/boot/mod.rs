@@ -11,6 +11,7 @@ mod linux_disk;
 mod linux_dom0;
 mod longest_path;
 mod numbers;
+mod processors;
 mod prompt;
 mod rogues;
 mod rogues_on_xen;
@@ -63,6 +64,7 @@ pub const ALL: [BootTest; 25] = [
     sensitive::TEST,
     prompt::TEST,
     smp::TEST,
+    processors::TEST,
     write_xor_execute::TEST,
     command_line::TEST,
     vcpus::TEST,

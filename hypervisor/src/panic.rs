@@ -137,7 +137,9 @@ fn frame(rbp: u64) -> Option<(u64, u64)> {
     let on_boot_stack =
         (layout::DIRECT_MAP..layout::DIRECT_MAP + crate::boot::FIRST_MAP).contains(&rbp);
     let on_cpu_stack = (layout::CPU_WINDOWS..layout::DEVICES).contains(&rbp);
-    if !rbp.is_multiple_of(8) || !(on_boot_stack || on_cpu_stack) {
+    // The two words lie in one page: behind that of a stack's top is nothing.
+    let fits = rbp.is_multiple_of(8) && rbp % layout::PAGE <= layout::PAGE - 16;
+    if !fits || !(on_boot_stack || on_cpu_stack) {
         return None;
     }
     let at = rbp as *const [u64; 2];

@@ -1,6 +1,7 @@
 //! Event channels on the fake machine: every operation's success and refusals, the order of the
 //! bits, exactly-once delivery, and the symmetry of pairs after random sequences.
 
+mod coming;
 mod fifo;
 mod guest;
 mod interleaved;

@@ -23,29 +23,29 @@ const RECEIVER: u16 = 2;
 
 /// How a sender goes about it.
 #[derive(Clone, Copy)]
-enum Way {
+pub(super) enum Way {
     Quick,
     General,
 }
 
 /// A machine on which scenes are played, one after the other.
-struct Stage {
+pub(super) struct Stage {
     hv: Hv,
     way: Way,
 }
 
 /// A pair of ports between the two domains, with nothing pending.
 #[derive(Clone, Copy)]
-struct Pair {
-    hv: Hv,
+pub(super) struct Pair {
+    pub(super) hv: Hv,
     way: Way,
     from: &'static Domain,
-    to: &'static Domain,
+    pub(super) to: &'static Domain,
     near: Port,
-    far: Port,
+    pub(super) far: Port,
 }
 
-fn vcpu(dom: &Domain) -> Vcpu {
+pub(super) fn vcpu(dom: &Domain) -> Vcpu {
     let id = VcpuId {
         domain: dom.id(),
         index: 0,
@@ -56,13 +56,13 @@ fn vcpu(dom: &Domain) -> Vcpu {
 }
 
 impl Stage {
-    fn new(way: Way) -> Self {
+    pub(super) fn new(way: Way) -> Self {
         let hv = testkit::hypervisor(96, 3);
         hv.machine.set_window(ARG, vec![0; 64]);
         Self { hv, way }
     }
 
-    fn pair(&self) -> Pair {
+    pub(super) fn pair(&self) -> Pair {
         let hv = self.hv;
         let [from, to] = [SENDER, RECEIVER].map(|id| testkit::domain(hv, id, 2, 8));
         let (mut a, mut b) = (vcpu(from), vcpu(to));
@@ -102,7 +102,7 @@ impl Stage {
     }
 
     /// Off with the domains.
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         for id in [SENDER, RECEIVER] {
             let dom = self.hv.domains.find(id).unwrap();
             lifecycle::destroy_whole(self.hv, dom).unwrap();
@@ -123,7 +123,7 @@ fn is_noticed<T>(weakness: Weakness, play: impl Fn(&Stage) -> T) -> bool {
 
 impl Pair {
     /// A CPU on which the sender's domain sends through its port.
-    fn sends(self) -> Part {
+    pub(super) fn sends(self) -> Part {
         self.sends_to(self.near)
     }
 
@@ -153,7 +153,7 @@ impl Pair {
         }
     }
 
-    fn does(self, what: impl FnOnce(Self) + Send + 'static) -> Part {
+    pub(super) fn does(self, what: impl FnOnce(Self) + Send + 'static) -> Part {
         Box::new(move || what(self))
     }
 
@@ -163,12 +163,17 @@ impl Pair {
         (page, vcpu * size_of::<vcpu_info>())
     }
 
-    fn is_pending(self, port: Port) -> bool {
+    pub(super) fn is_pending(self, port: Port) -> bool {
         pending::is_set(self.hv, &self.to.lock(), port)
     }
 
+    /// The receiver's shared page.
+    pub(super) fn page(self) -> crate::addr::Mfn {
+        self.flag(0).0
+    }
+
     /// Whether a vCPU of the receiver is told of the ports' first word.
-    fn is_told(self, vcpu: usize) -> bool {
+    pub(super) fn is_told(self, vcpu: usize) -> bool {
         let (page, at) = self.flag(vcpu);
         let m = self.hv.machine;
         let selector = m.load_u64(page, at + offset_of!(vcpu_info, evtchn_pending_sel));
@@ -176,7 +181,7 @@ impl Pair {
     }
 
     /// What vCPU 0 of the receiver does on an upcall; how often the port's event was taken.
-    fn takes(self) -> u32 {
+    pub(super) fn takes(self) -> u32 {
         let m = self.hv.machine;
         let (page, at) = self.flag(0);
         let mut taken = 0;

@@ -825,14 +825,13 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
-        "what runs never looks at other queues",
+        "what runs lets nobody of other queues go first",
         "sched/policy/credit2.rs",
         Bounded,
-        // Others would wait for ever.
         Unit("sched::tests::share::weights_hold"),
         (
-            "        now >= queue.looked.saturating_add(LOOK)\n",
-            "        now == 0 && now >= queue.looked.saturating_add(LOOK)\n",
+            "        if vtime >= below {\n",
+            "        if vtime >= below || below != u64::MAX {\n",
         ),
     ),
     seed(
@@ -842,7 +841,7 @@ pub(super) const ALL: &[Mutant] = &[
         Schedule("no_cpu_idles"),
         (
             "            return others.find_map(|from| cpus.take(from, cpu, REACH, u64::MAX));",
-            "            return others.find_map(|from| cpus.take(from, cpu, 0, u64::MAX));",
+            "            return others.find_map(|_| None);",
         ),
     ),
     seed(
@@ -895,16 +894,6 @@ pub(super) const ALL: &[Mutant] = &[
         (
             "        cx.suspend_at(next);\n",
             "        cx.suspend_at(next + 1);\n",
-        ),
-    ),
-    seed(
-        "what an entry of a multicall leaves over is in the way of the next",
-        "hypercall/dispatch.rs",
-        References,
-        Traces("found"),
-        (
-            "    if waits && !cx.vcpu.walk.is_idle() {",
-            "    if waits && false {",
         ),
     ),
     seed(

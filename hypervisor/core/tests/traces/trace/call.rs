@@ -631,7 +631,7 @@ pub fn touched(model: &Model, (d, v): (usize, usize), call: &Call) -> Set {
         }),
         Call::Destroy(domid) => model.place(*domid).map_or(0, |d| {
             let owned = model.owned(d);
-            owned | model.closure(owned) | charge(d) | POOL
+            owned | model.closure(owned) | model.doms[d].ports | charge(d) | POOL
         }),
         Call::Create(d, ..) => model.free() | POOL | charge(*d),
         Call::Multi(_) => 0,

@@ -41,6 +41,7 @@ mod smp_writes;
 mod state;
 mod tables;
 pub(crate) mod user;
+mod wrap;
 
 use crate::hypercall::HvResult;
 use crate::log::kprintln;
@@ -75,6 +76,7 @@ const GROUPS: &[&[Check]] = &[
     advisories::leaving::CHECKS,
     advisories::memory::CHECKS,
     fifo::CHECKS,
+    wrap::CHECKS,
 ];
 
 /// Where a check reports what it saw.

@@ -67,8 +67,8 @@ pub const fn canonical(va: u64) -> bool {
 #[inline]
 pub const fn guest_range(va: u64, len: u64) -> bool {
     if va >= HYPERVISOR_END {
-        // The kernel's half.
-        return len <= u64::MAX - va;
+        // The kernel's half, to its last byte.
+        return len <= va.wrapping_neg();
     }
     core::hint::cold_path();
     va <= LOWER_END && len <= LOWER_END - va
@@ -101,7 +101,10 @@ mod tests {
         assert!(!guest_range(HYPERVISOR_START, 1));
         assert!(!guest_range(HYPERVISOR_END - 1, 1));
         assert!(guest_range(HYPERVISOR_END, 1));
+        assert!(guest_range(u64::MAX, 1));
         assert!(!guest_range(u64::MAX, 2));
+        assert!(guest_range(HYPERVISOR_END, HYPERVISOR_END.wrapping_neg()));
+        assert!(!guest_range(HYPERVISOR_END, u64::MAX));
         assert!(!guest_range(0x8000_0000_0000, 1));
     }
 

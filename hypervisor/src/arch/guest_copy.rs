@@ -381,11 +381,7 @@ fn first_fault(va: u64, len: u64) -> CopyFault {
     // SAFETY: reading has no effect.
     unsafe { asm!("mov {}, cr2", out(reg) cr2, options(nomem, nostack, preserves_flags)) };
     // A word or frame across two pages may have failed in the second; a #GP leaves an older CR2.
-    CopyFault(if (va..va + len).contains(&cr2) {
-        cr2
-    } else {
-        va
-    })
+    CopyFault(if cr2.wrapping_sub(va) < len { cr2 } else { va })
 }
 
 /// Reads a model-specific register that may not exist.

@@ -17,8 +17,9 @@ pub(super) const TEST: BootTest = BootTest {
 };
 
 /// Seeds, and steps of each. (Known: on Debian's Xen, but not here, a table stays in use for good when
-/// an L4 table above it is refused as a whole tree, by a pin or as a root, for what is farther down.
-/// So it is in step 763 of seed 4; page 11 can never be mapped writable again.)
+/// an L4 table above it is refused as a whole tree, by a pin or as a root, for what is farther down: an
+/// L2 table that is refused for an entry behind its first, if the L4 table leads to it by an entry
+/// behind its own first. So it is in step 763 of seed 4; page 11 can never be mapped writable again.)
 const SEEDS: [u64; 4] = [3, 5, 7, 8];
 const STEPS: u64 = 10_000;
 

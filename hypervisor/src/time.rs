@@ -102,6 +102,7 @@ pub(crate) fn init(
 }
 
 /// A clock, made to count, if there is one.
+#[inline(never)]
 fn reference(source: ClockSource, acpi: &Facts) -> Option<Reference> {
     match source {
         ClockSource::Acpi => acpi.pm_timer.map(|(port, wide)| Reference {
@@ -181,6 +182,7 @@ struct Sample {
     width: u64,
 }
 
+#[inline(never)]
 fn sample(reference: &Reference) -> Option<Sample> {
     let samples = (0..SAMPLES).filter_map(|_| next_tick(reference));
     samples.min_by_key(|sample| sample.width)

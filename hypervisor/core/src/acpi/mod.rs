@@ -107,6 +107,7 @@ pub fn read<F: Firmware>(firmware: &F, given: &[u8]) -> Result<Facts, &'static s
     Ok(facts)
 }
 
+#[inline(never)]
 fn checksum(bytes: &[u8]) -> bool {
     bytes.iter().fold(0_u8, |sum, &b| sum.wrapping_add(b)) == 0
 }
@@ -114,6 +115,7 @@ fn checksum(bytes: &[u8]) -> bool {
 struct Tables<'a, F>(&'a F);
 
 impl<'a, F: Firmware> Tables<'a, F> {
+    #[inline(never)]
     fn table(&self, at: u64) -> Option<&'a [u8]> {
         let len = u32_at(self.0.bytes(at, HEADER as u64)?, 4)?;
         if !(HEADER as u32..=MAX_TABLE).contains(&len) {
@@ -152,6 +154,7 @@ impl<'a, F: Firmware> Tables<'a, F> {
 }
 
 /// What the root pointer at the begin of `bytes` leads to, if it is one.
+#[inline(never)]
 fn root_pointer(bytes: &[u8]) -> Option<(u32, u64)> {
     if bytes.get(..8)? != b"RSD PTR " || !checksum(bytes.get(..20)?) {
         return None;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use hypercall_abi::memory::*;
 use hypercall_abi::xen::*;
-use hypervisor_core::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
+use hypervisor_core::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn, table_index};
 use hypervisor_core::frame::proof::Flushed;
 use hypervisor_core::frame::word::{Kind, Owner, Refusal, Word};
 use hypervisor_core::hypercall::Budget;
@@ -16,7 +16,7 @@ use zerocopy::FromZeros;
 use super::operations::{
     HOLE, SELF, exchange, hole, memory, mmu, mmuext, reservation, reserve, spare, spare_tree,
 };
-use super::world::{Call, Caller, DENIED, DEVICE, MAPPED, READ_ONLY, World, difference};
+use super::world::{BASE, Call, Caller, DENIED, DEVICE, MAPPED, READ_ONLY, World, difference};
 use Caller::{Dom0, Guest};
 
 const EPERM: i64 = -1;
@@ -282,6 +282,24 @@ fn a_guest_has_the_frames_it_was_told_of() {
         failures += 1;
     }
     assert!(failures >= 4, "the request and three answers");
+}
+
+/// The list of single frames goes on in a page that the guest may only read.
+#[test]
+fn a_guest_has_no_single_frames_that_it_cannot_be_told_of() {
+    let w = &mut World::new();
+    let second = BASE + 4096;
+    let slot = w.guest.tables[0].addr() + table_index(second, 1) as u64 * 8;
+    let read_only = w.guest.pages[1].addr() | 5;
+    assert_eq!(call(w, Guest, |w| mmu(w, &[(slot, read_only)], SELF)), 0);
+    let pages = |w: &World| w.guest.dom.tot_pages.load(Ordering::Relaxed);
+    let before = pages(w);
+    let increase = |w: &mut World| {
+        let request = reservation(second - 16, 5, 0);
+        memory(w, XENMEM_increase_reservation, &request)
+    };
+    assert_eq!(call(w, Guest, increase), 2);
+    assert_eq!(pages(w), before + 2);
 }
 
 #[test]

@@ -19,6 +19,8 @@ const LEAST: f64 = 95.0;
 /// Where the counted sources are.
 const CORE: &str = "hypervisor/core/src/";
 const PACKAGE: &str = "hypervisor-core";
+/// What of it is counted while it is tested.
+const TESTS: [&str; 4] = ["--package", PACKAGE, "--lib", "--tests"];
 /// What cargo names it by, behind the path of the workspace.
 const CORE_PACKAGE: &str = "hypervisor/core#";
 
@@ -60,8 +62,7 @@ impl Share {
 /// A test fails, or a tool is missing.
 pub fn run(workspace: &Workspace, list: bool) -> Result<bool> {
     let counter = Counter::new(workspace)?;
-    let tests = ["--package", PACKAGE, "--lib", "--tests"];
-    let programs = counter.programs(workspace, &tests)?;
+    let programs = counter.programs(workspace, &TESTS)?;
     for program in &programs {
         counter.test(workspace, program)?;
     }
@@ -155,6 +156,14 @@ impl Counter {
             bail!("{} failed", program.display());
         }
         Ok(())
+    }
+
+    /// What the core's own tests counted, run by cargo.
+    ///
+    /// # Errors
+    /// They do not compile; a tool fails.
+    pub fn files_of_tests(&self, workspace: &Workspace) -> Result<Files> {
+        self.files(workspace, &self.programs(workspace, &TESTS)?)
     }
 
     /// What was counted of the core's files by these programs.

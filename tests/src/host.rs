@@ -8,6 +8,7 @@ use std::{env, fmt, io};
 
 use anyhow::{Context, Result};
 
+use crate::coverage::{self, Counter};
 use crate::setup::Peer;
 use crate::workspace::Workspace;
 
@@ -22,13 +23,30 @@ pub struct Outcome {
     pub log: PathBuf,
 }
 
-/// Runs the host tests; shows cargo's progress and the summary of each crate.
+/// Runs the host tests of all crates but the core; shows cargo's progress and the summary of each.
 ///
 /// # Errors
 /// Cargo cannot be started, the log not written, or Xen's headers are missing.
 pub fn run(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
-    let arguments = "test --no-fail-fast --workspace --exclude hypervisor --exclude xl";
-    cargo(workspace, &dir.join("host-tests.log"), arguments)
+    let arguments = "test --no-fail-fast --workspace --exclude hypervisor --exclude xl \
+        --exclude hypervisor-core";
+    cargo(workspace, &dir.join("host-tests.log"), arguments, |_| ())
+}
+
+/// Runs the core's host tests, and counts which of its lines they run; too few count as a test that
+/// failed.
+///
+/// # Errors
+/// As [`run`]; a tool that counts is missing.
+pub fn core(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
+    let counter = Counter::new(workspace)?;
+    let arguments = "test --no-fail-fast --package hypervisor-core";
+    let count = |cargo: &mut Command| counter.count(cargo);
+    let mut outcome = cargo(workspace, &dir.join("core-tests.log"), arguments, count)?;
+    if outcome.failed == 0 && !coverage::print_shares(&counter.files_of_tests(workspace)?) {
+        outcome.failed = 1;
+    }
+    Ok(outcome)
 }
 
 /// Runs ten million random memory operations against the core's reference model, in an optimised
@@ -39,13 +57,20 @@ pub fn run(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
 pub fn traces(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
     let arguments = "test --profile checked -p hypervisor-core --test traces \
         -- --ignored --exact long --nocapture";
-    cargo(workspace, &dir.join("traces.log"), arguments)
+    cargo(workspace, &dir.join("traces.log"), arguments, |_| ())
 }
 
-fn cargo(workspace: &Workspace, log: &Path, arguments: &str) -> Result<Outcome> {
+fn cargo(
+    workspace: &Workspace,
+    log: &Path,
+    arguments: &str,
+    prepare: impl FnOnce(&mut Command),
+) -> Result<Outcome> {
     let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let headers = Peer::Headers.find(workspace)?;
-    let mut child = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    prepare(&mut command);
+    let mut child = command
         .env("XEN_HEADERS", headers.parent().unwrap_or(&headers))
         .current_dir(workspace.root())
         .args(arguments.split_whitespace())

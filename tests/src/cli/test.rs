@@ -55,9 +55,12 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         println!("Host tests:");
         host.push(host::run(workspace, &lab.dir)?);
         println!("{}", host[0]);
+        println!("Host tests of the core:");
+        host.push(host::core(workspace, &lab.dir)?);
+        println!("{}", host[1]);
         println!("Random traces of memory operations:");
         host.push(host::traces(workspace, &lab.dir)?);
-        println!("{}", host[1]);
+        println!("{}", host[2]);
     }
     println!("Boot tests, {} at once:", options.jobs);
     let mut tally = suite::run(&tests, &options.skip, options.jobs, &lab);

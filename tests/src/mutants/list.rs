@@ -678,6 +678,53 @@ pub(super) const ALL: &[Mutant] = &[
         Unit("evtchn::tests"),
         ("if asked as u16 != DOMID_SELF || port", "if port"),
     ),
+    seed(
+        "a masked event to oneself is told",
+        "evtchn/quick.rs",
+        Guard,
+        Unit("evtchn::tests::itself"),
+        (
+            "    two_level::is_masked(m, page, bit) || m.mark_own_upcall",
+            "    m.mark_own_upcall",
+        ),
+    ),
+    seed(
+        "who polls does not hear what its domain sends itself",
+        "evtchn/quick.rs",
+        Guard,
+        Unit("evtchn::tests::itself"),
+        (" || table::own_polls(m) {", " {"),
+    ),
+    seed(
+        "a vCPU with a new vcpu_info looks where it was told before",
+        "sched/vcpu_op.rs",
+        PortsPair,
+        Unit("evtchn::tests::coming"),
+        (
+            "    m.store_u64(new.mfn, selectors, u64::MAX);\n",
+            "    let _ = selectors;\n",
+        ),
+    ),
+    seed(
+        "a list goes on where results cannot be written",
+        "hypercall/multicall.rs",
+        Guard,
+        Unit("hypercall::tests::lists"),
+        (
+            "        m.write_guest_u64(at + RESULT, 0)?;\n",
+            "        let _ = m.write_guest_u64(at + RESULT, 0);\n",
+        ),
+    ),
+    seed(
+        "roots that end in a list are left over",
+        "hypercall/quick.rs",
+        References,
+        Unit("hypercall::tests::lists"),
+        (
+            "    if done == count && vcpu.walk.is_idle() {",
+            "    if done == count {",
+        ),
+    ),
     // ---- claims ---------------------------------------------------------------------------------------
     seed(
         "others get frames that are claimed",

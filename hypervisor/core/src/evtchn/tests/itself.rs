@@ -4,6 +4,8 @@
 use std::vec;
 use std::vec::Vec;
 
+use zerocopy::FromZeros;
+
 use super::*;
 use crate::evtchn::{ops, quick};
 use crate::sched::Poll;
@@ -100,4 +102,36 @@ fn an_event_to_oneself_is_told() {
     // Nobody is told of a masked one.
     let (page, ..) = send(found::MASKED, true);
     assert_eq!((page[0], page[selector]), (0, 0));
+}
+
+/// Where the arguments of quick forms are: above the hypervisor's range.
+const HIGH: u64 = crate::addr::HYPERVISOR_END;
+
+#[test]
+fn the_state_of_another_domain_s_port_is_not_told_quickly() {
+    let hv = testkit::hypervisor(256, 1);
+    let mut guest = Guest::new(hv, 1, 2);
+    let port = guest.ipi(1).unwrap();
+    guest.vcpu.ports = guest.dom.lock().events.first_ports(hv.machine);
+    hv.machine.load_vcpu(&guest.vcpu);
+    let asked = |dom| {
+        let op = evtchn_status {
+            dom,
+            _pad0: [0; 2],
+            port,
+            status: 99,
+            vcpu: 99,
+            u: Default::default(),
+        };
+        hv.machine.set_window(HIGH, op.as_bytes().to_vec());
+        let args = [u64::from(EVTCHNOP_status), HIGH, 0, 0, 0, 0];
+        let done = quick::event_channel_op(hv.machine, || hv, args);
+        let mut op = evtchn_status::new_zeroed();
+        hv.machine.copy_from_guest(HIGH, op.as_mut_bytes()).unwrap();
+        (done, op.status, op.vcpu)
+    };
+    assert_eq!(asked(DOMID_SELF), (true, EVTCHNSTAT_ipi, 1));
+    for other in [0, 1, 2, DOMID_SELF + 1, DOMID_SELF - 1] {
+        assert_eq!(asked(other), (false, 99, 99), "domain {other}");
+    }
 }

@@ -872,16 +872,6 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
-        "what runs lets nobody of other queues go first",
-        "sched/policy/credit2.rs",
-        Bounded,
-        Unit("sched::tests::share::weights_hold"),
-        (
-            "        if vtime >= below {\n",
-            "        if vtime >= below || below != u64::MAX {\n",
-        ),
-    ),
-    seed(
         "an idle CPU takes nothing from others",
         "sched/policy/credit2.rs",
         Bounded,

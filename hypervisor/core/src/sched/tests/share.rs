@@ -72,9 +72,10 @@ fn no_cpu_idles_while_somebody_waits() {
         got.iter().sum::<Nanos>() + 2 * SLICE >= 18 * SECOND,
         "{got:?}"
     );
+    // Where two share a CPU, they take turns with the one that has the other.
     for got in got {
         assert!(
-            got > 4 * SECOND,
+            got.abs_diff(6 * SECOND) * 100 <= 6 * SECOND * 4,
             "one of three on two CPUs got {got} ns of 9 s"
         );
     }

@@ -742,8 +742,8 @@ pub(super) const ALL: &[Mutant] = &[
         Bounded,
         Unit("frame::claim"),
         (
-            "        if dom.outstanding() == 0 && dom.claim.swap",
-            "        if dom.outstanding() == u32::MAX && dom.claim.swap",
+            "        if dom.outstanding() == 0 {",
+            "        if dom.outstanding() == u32::MAX {",
         ),
     ),
     seed(
@@ -782,7 +782,7 @@ pub(super) const ALL: &[Mutant] = &[
         Sum,
         Unit("frame::claim"),
         (
-            "dom.phase() != Phase::Alive || claimed || pages > max",
+            "dom.phase() != Phase::Alive || dom.has_claim() || pages > max",
             "dom.phase() != Phase::Alive || pages > max",
         ),
     ),

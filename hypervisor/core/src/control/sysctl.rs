@@ -47,10 +47,7 @@ const MOST_KEYS: usize = 8;
 #[inline(never)]
 pub fn sysctl<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
     let result = command(cx, arg);
-    if result != Err(Stop::Retry) {
-        cx.end_progress();
-    }
-    result
+    cx.ended(result)
 }
 
 fn command<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {

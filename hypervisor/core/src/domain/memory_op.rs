@@ -22,10 +22,7 @@ const COMMAND_MASK: u64 = 0x3f;
 /// As the sub-operation; reservations answer with the number of extents done instead.
 pub fn memory_op<M: Machine>(cx: &mut Cx<'_, M>, cmd: u64, arg: u64) -> HypercallResult {
     let result = operation(cx, cmd, arg);
-    if !matches!(result, Err(Stop::Retry)) {
-        // One that was refused when it was made again is over: the next begins at its beginning.
-        cx.end_progress();
-    }
+    let result = cx.ended(result);
     if cx.vcpu.unfinished.is_some() && !matches!(result, Err(Stop::Retry)) {
         // Nobody goes on with it: the call was refused when it was made again.
         super::unfinished::abandon(cx.hv, cx.vcpu.unfinished.take());

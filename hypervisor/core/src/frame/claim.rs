@@ -118,8 +118,8 @@ impl Free {
     #[cold]
     fn has_come(&mut self, dom: &Domain, before: u32) {
         self.follow(dom, before);
-        if dom.outstanding() == 0 && dom.claim.swap(0, Ordering::Relaxed) != 0 {
-            self.claims -= 1;
+        if dom.outstanding() == 0 {
+            self.end_claim(dom);
         }
     }
 
@@ -175,8 +175,7 @@ impl Free {
         let has = dom.tot_pages.load(Ordering::Relaxed);
         let max = dom.max_pages.load(Ordering::Relaxed);
         let pages = u32::try_from(pages).map_err(|_| Errno::EINVAL)?;
-        let claimed = dom.claim.load(Ordering::Relaxed) != 0;
-        if dom.phase() != Phase::Alive || claimed || pages > max || pages <= has {
+        if dom.phase() != Phase::Alive || dom.has_claim() || pages > max || pages <= has {
             return Err(Errno::EINVAL);
         }
         if u64::from(pages - has) > self.unclaimed() {

@@ -11,7 +11,7 @@ pub mod version;
 mod tests;
 
 use crate::domain::Domain;
-use crate::error::Stop;
+use crate::error::{HypercallResult, Stop};
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::trap::tables::put_pages;
@@ -104,6 +104,15 @@ impl<'a, M: Machine> Cx<'a, M> {
     #[inline]
     pub fn end_progress(&mut self) {
         self.resume_at();
+    }
+
+    /// What a call ends with: unless it is to be made again, it has [ended](Self::end_progress).
+    #[inline]
+    pub(crate) fn ended(&mut self, result: HypercallResult) -> HypercallResult {
+        if result != Err(Stop::Retry) {
+            self.end_progress();
+        }
+        result
     }
 
     /// Whether the call in progress is one that was interrupted, made again.

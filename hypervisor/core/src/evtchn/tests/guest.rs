@@ -35,6 +35,18 @@ pub(super) struct Guest {
     pub(super) words: Option<fifo::Words>,
 }
 
+/// What is asked of a port's state, with an answer that no call gives.
+pub(super) fn status_of(dom: u16, port: Port) -> evtchn_status {
+    evtchn_status {
+        dom,
+        _pad0: [0; 2],
+        port,
+        status: 99,
+        vcpu: 99,
+        u: Default::default(),
+    }
+}
+
 impl Guest {
     pub(super) fn new(hv: &'static Hypervisor<FakeMachine>, id: u16, vcpus: u16) -> Self {
         let dom = testkit::domain(hv, id, vcpus, 16);
@@ -154,15 +166,7 @@ impl Guest {
     }
 
     pub(super) fn status(&mut self, dom: u16, port: Port) -> Result<evtchn_status, Stop> {
-        let op = evtchn_status {
-            dom,
-            _pad0: [0; 2],
-            port,
-            status: 99,
-            vcpu: 99,
-            u: Default::default(),
-        };
-        self.call(EVTCHNOP_status, op)
+        self.call(EVTCHNOP_status, status_of(dom, port))
     }
 
     pub(super) fn page(&self) -> crate::addr::Mfn {

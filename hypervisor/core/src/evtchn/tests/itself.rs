@@ -115,15 +115,8 @@ fn the_state_of_another_domain_s_port_is_not_told_quickly() {
     guest.vcpu.ports = guest.dom.lock().events.first_ports(hv.machine);
     hv.machine.load_vcpu(&guest.vcpu);
     let asked = |dom| {
-        let op = evtchn_status {
-            dom,
-            _pad0: [0; 2],
-            port,
-            status: 99,
-            vcpu: 99,
-            u: Default::default(),
-        };
-        hv.machine.set_window(HIGH, op.as_bytes().to_vec());
+        let asked = guest::status_of(dom, port);
+        hv.machine.set_window(HIGH, asked.as_bytes().to_vec());
         let args = [u64::from(EVTCHNOP_status), HIGH, 0, 0, 0, 0];
         let done = quick::event_channel_op(hv.machine, || hv, args);
         let mut op = evtchn_status::new_zeroed();

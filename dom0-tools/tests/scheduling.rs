@@ -2,6 +2,7 @@
 
 mod fake;
 
+use fake::machine::Domain;
 use fake::session::{TestShell, fails, ok, shell};
 
 /// The words of each line.
@@ -16,6 +17,12 @@ fn with_four() -> TestShell {
     let mut shell = shell();
     ok(&mut shell, "xl create guest1 vcpus=4");
     shell
+}
+
+/// Changes a domain behind the toolstack's back.
+fn change(shell: &mut TestShell, id: u16, how: impl FnOnce(&mut Domain)) {
+    let mut machine = shell.system().hyper.0.borrow_mut();
+    how(machine.domains.get_mut(&id).unwrap());
 }
 
 #[test]
@@ -145,15 +152,7 @@ fn vcpus_are_pinned_hard_and_soft() {
     ] {
         fails(&mut shell, &format!("xl vcpu-pin {line}"), status, part);
     }
-    shell
-        .system()
-        .hyper
-        .0
-        .borrow_mut()
-        .domains
-        .get_mut(&1)
-        .unwrap()
-        .pinned_by_itself = true;
+    change(&mut shell, 1, |guest| guest.pinned_by_itself = true);
     fails(
         &mut shell,
         "xl vcpu-pin guest1 0 1",
@@ -196,16 +195,7 @@ fn vcpus_come_and_go_and_the_hypervisor_is_asked() {
     ok(&mut shell, "xl vcpu-set -i guest1 4");
     // What is up already needs no leave.
     ok(&mut shell, "xl vcpu-set guest1 3");
-    shell
-        .system()
-        .hyper
-        .0
-        .borrow_mut()
-        .domains
-        .get_mut(&1)
-        .unwrap()
-        .agent
-        .lazy = true;
+    change(&mut shell, 1, |guest| guest.agent.lazy = true);
     fails(
         &mut shell,
         "xl vcpu-set guest1 2",
@@ -286,8 +276,7 @@ fn top_shows_rates_between_looks() {
 
 /// A guest whose kernel does not serve its page.
 fn agent_silent(shell: &mut TestShell, id: u16) {
-    let mut machine = shell.system().hyper.0.borrow_mut();
-    machine.domains.get_mut(&id).unwrap().agent.silent = true;
+    change(shell, id, |guest| guest.agent.silent = true);
 }
 
 #[test]

@@ -51,12 +51,7 @@ impl Lab {
     /// # Errors
     /// The ramdisk cannot be packed.
     pub fn paravane(&self, script: Option<&str>) -> Result<Config> {
-        let args = if script.is_some() {
-            format!("{DOM0_ARGS} script=/etc/script")
-        } else {
-            DOM0_ARGS.into()
-        };
-        Ok(self.paravane_with(HYPERVISOR_OPTIONS, self.our_dom0(&args, script)?))
+        Ok(self.paravane_with(HYPERVISOR_OPTIONS, self.dom0_for(script)?))
     }
 
     /// Paravane with any options and modules.
@@ -82,6 +77,17 @@ impl Lab {
             append: options.into(),
             modules,
         }))
+    }
+
+    /// Our kernel and ramdisk as modules, for a dom0 that runs `script` when given, else a shell.
+    ///
+    /// # Errors
+    /// The ramdisk cannot be packed.
+    pub fn dom0_for(&self, script: Option<&str>) -> Result<Vec<Module>> {
+        match script {
+            Some(_) => self.our_dom0(&format!("{DOM0_ARGS} script=/etc/script"), script),
+            None => self.our_dom0(DOM0_ARGS, None),
+        }
     }
 
     /// Our kernel and ramdisk as modules.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::BootTest;
 use super::numbers::number_after;
-use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::Machine;
 use crate::require;
 use crate::verdict::{Checked, Report};
@@ -52,8 +52,7 @@ pub(super) fn start(
     icount: bool,
     script: &str,
 ) -> Checked<Machine> {
-    let args = format!("{DOM0_ARGS} script=/etc/script");
-    let modules = lab.our_dom0(&args, Some(script))?;
+    let modules = lab.dom0_for(Some(script))?;
     let mut config = lab.paravane_with(HYPERVISOR_OPTIONS, modules);
     (config.smp, config.icount) = (smp, icount);
     Ok(lab.start(&config, name)?)
@@ -61,12 +60,7 @@ pub(super) fn start(
 
 /// Waits for the end of the script; what the console showed.
 pub(super) fn finish(mut machine: Machine) -> Checked<String> {
-    let line = machine.expect_line("script exited with status ")?;
-    require!(
-        line.trim_end().ends_with("status 0"),
-        "{line}{}",
-        machine.tail()
-    );
+    machine.expect_script_done()?;
     let status = machine.expect_end()?;
     require!(status.success(), "QEMU ended with {status}");
     Ok(machine.console.text())

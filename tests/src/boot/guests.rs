@@ -8,7 +8,7 @@
 //! the same: the toolstack has no back door in Paravane.
 
 use super::BootTest;
-use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::Machine;
 use crate::require;
 use crate::verdict::{Checked, Report};
@@ -36,7 +36,7 @@ fn on_paravane(lab: &Lab, report: &mut Report) -> Checked<()> {
 }
 
 fn on_xen(lab: &Lab, report: &mut Report) -> Checked<()> {
-    let modules = lab.our_dom0(&format!("{DOM0_ARGS} script=/etc/script"), Some(SCRIPT))?;
+    let modules = lab.dom0_for(Some(SCRIPT))?;
     let mut machine = lab.start(&lab.xen_with(HYPERVISOR_OPTIONS, modules)?, "xen")?;
     tell(&mut machine, report)
 }
@@ -56,12 +56,7 @@ pub(super) fn tell(machine: &mut Machine, report: &mut Report) -> Checked<()> {
         state_of(&listed).is_some_and(|state| state.contains('c')),
         "not shown as crashed: `{listed}`"
     );
-    let line = machine.expect_line("script exited with status ")?;
-    require!(
-        line.trim_end().ends_with("status 0"),
-        "{line}{}",
-        machine.tail()
-    );
+    machine.expect_script_done()?;
     let text = machine.console.text();
     for guest in ["guest1", "guest2"] {
         ran_its_processes(&text, guest)?;

@@ -42,7 +42,7 @@ pub struct BootTest {
 }
 
 /// All boot tests; the longest first, so that none of them runs alone at the end.
-pub const ALL: [BootTest; 26] = [
+pub const ALL: &[BootTest] = &[
     linux_dom0::TEST,
     linux_disk::TEST,
     xen_peer::TEST,

@@ -3,7 +3,7 @@
 
 use super::BootTest;
 use super::numbers::number_after;
-use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::{Config, Machine};
 use crate::require;
 use crate::verdict::{Checked, Report};
@@ -37,7 +37,7 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
 }
 
 fn config(lab: &Lab, option: &str, script: &str) -> Checked<Config> {
-    let modules = lab.our_dom0(&format!("{DOM0_ARGS} script=/etc/script"), Some(script))?;
+    let modules = lab.dom0_for(Some(script))?;
     Ok(lab.paravane_with(&format!("{HYPERVISOR_OPTIONS} {option}"), modules))
 }
 
@@ -78,8 +78,7 @@ fn all(lab: &Lab, processors: u32, x2apic: bool, report: &mut Report) -> Checked
 }
 
 fn end(mut machine: Machine) -> Checked<()> {
-    let line = machine.expect_line("script exited with status ")?;
-    require!(line.trim_end().ends_with("status 0"), "{line}");
+    machine.expect_script_done()?;
     machine.expect("dom0 powers the machine off")?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::BootTest;
 use super::guests::{SCRIPT, tell};
-use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::require;
 use crate::verdict::{Checked, Report};
 
@@ -41,7 +41,7 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
 
 fn on(lab: &Lab, processors: u32, x2apic: bool, sched: &str, report: &mut Report) -> Checked<()> {
     let script = format!("{SPINNERS}{SCRIPT}");
-    let modules = lab.our_dom0(&format!("{DOM0_ARGS} script=/etc/script"), Some(&script))?;
+    let modules = lab.dom0_for(Some(&script))?;
     let options = format!("{HYPERVISOR_OPTIONS} sched={sched}");
     let mut config = lab.paravane_with(&options, modules);
     config.smp = processors;

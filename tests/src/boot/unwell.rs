@@ -11,7 +11,7 @@ use serde_json::json;
 use super::guests::{SCRIPT, tell};
 use super::numbers::number_after;
 use super::{BootTest, PROMPT};
-use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::Machine;
 use crate::qemu::qmp::Qmp;
 use crate::require;
@@ -34,11 +34,7 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
 }
 
 fn start(lab: &Lab, name: &str, smp: u32, options: &str, script: Option<&str>) -> Checked<Machine> {
-    let args = match script {
-        Some(_) => format!("{DOM0_ARGS} script=/etc/script"),
-        None => DOM0_ARGS.to_owned(),
-    };
-    let modules = lab.our_dom0(&args, script)?;
+    let modules = lab.dom0_for(script)?;
     let mut config = lab.paravane_with(&format!("{HYPERVISOR_OPTIONS} {options}"), modules);
     config.smp = smp;
     Ok(lab.start(&config, name)?)
@@ -125,7 +121,6 @@ fn alone(lab: &Lab) -> Checked<()> {
     )?;
     machine.expect("watchdog: there is no other CPU to watch this one")?;
     machine.expect("it is not watched")?;
-    let line = machine.expect_line("script exited with status ")?;
-    require!(line.trim_end().ends_with("status 0"), "{line}");
+    machine.expect_script_done()?;
     Ok(())
 }

@@ -7,7 +7,7 @@
 use super::BootTest;
 use super::fairness::{finish, start};
 use super::numbers::number_after;
-use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::require;
 use crate::verdict::{Checked, Report};
 
@@ -69,17 +69,12 @@ xl destroy calm
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let text = finish(start(lab, "plug", 4, true, PLUG)?)?;
     plugged(&text, report)?;
-    let modules = lab.our_dom0(&format!("{DOM0_ARGS} script=/etc/script"), Some(PLUG))?;
+    let modules = lab.dom0_for(Some(PLUG))?;
     let mut config = lab.xen_with(HYPERVISOR_OPTIONS, modules)?;
     (config.smp, config.icount) = (4, true);
     // It goes on after dom0's end: the script's is enough.
     let mut xen = lab.start(&config, "plug-on-xen")?;
-    let line = xen.expect_line("script exited with status ")?;
-    require!(
-        line.trim_end().ends_with("status 0"),
-        "on Xen: {line}{}",
-        xen.tail()
-    );
+    xen.expect_script_done()?;
     plugged(&xen.console.text(), report)?;
     let text = finish(start(lab, "lists", 4, true, SCRIPT)?)?;
     listed(&text)?;

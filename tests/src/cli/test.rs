@@ -41,7 +41,7 @@ fn default_jobs() -> usize {
 }
 
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
-    let tests = suite::select(&boot::ALL, &options.names, &options.skip)?;
+    let tests = suite::select(boot::ALL, &options.names, &options.skip)?;
     if options.list {
         for test in tests {
             println!("{:20} {}", test.name, test.contract);

@@ -208,6 +208,18 @@ impl Machine {
         Qmp::connect(&self.monitor)
     }
 
+    /// Waits for the end of dom0's script, which must have succeeded.
+    ///
+    /// # Errors
+    /// A failure when it has not, or does not end.
+    pub fn expect_script_done(&mut self) -> Checked<()> {
+        let line = self.expect_line("script exited with status ")?;
+        if line.trim_end().ends_with("status 0") {
+            return Ok(());
+        }
+        Err(Trouble::Failure(format!("{line}{}", self.tail())))
+    }
+
     /// Waits until the machine ends by itself.
     ///
     /// # Errors

@@ -2,12 +2,12 @@
 
 use core::arch::asm;
 
+use hypervisor_core::acpi::{Facts, ResetPort, SoftOff};
 use hypervisor_core::platform::Nanos;
 use spin::Once;
 
 use crate::arch::cpu;
 use crate::time;
-use hypervisor_core::acpi::{Facts, ResetPort, SoftOff};
 
 const SLEEP_ENABLE: u16 = 1 << 13;
 const SCI_ENABLE: u16 = 1;

@@ -7,6 +7,7 @@
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use hypervisor_core::acpi::Facts;
 use hypervisor_core::hypervisor::Hypervisor;
 use hypervisor_core::platform::{CpuId, Nanos};
 use log::{info, warn};
@@ -21,7 +22,6 @@ use crate::boot::space::Space;
 use crate::hw::Hw;
 use crate::layout::{DIRECT_MAP, PAGE};
 use crate::{own, time};
-use hypervisor_core::acpi::Facts;
 
 global_asm!(include_str!("trampoline.S"), options(att_syntax));
 

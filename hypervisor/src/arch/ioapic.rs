@@ -6,13 +6,13 @@
 use core::sync::atomic::{AtomicU16, Ordering};
 
 use arrayvec::ArrayVec;
+use hypervisor_core::acpi::{self, Facts, MAX_IO_APICS};
 use hypervisor_core::platform::{CpuId, Route, Wiring};
 use spin::{Mutex, Once};
 
 use super::apic;
 use super::ipi;
 use crate::layout::{DEVICES, PAGE};
-use hypervisor_core::acpi::{self, Facts, MAX_IO_APICS};
 
 /// Most lines that are used.
 const MAX_LINES: usize = 256;

@@ -2,10 +2,10 @@
 //! will soon be used otherwise. The loader is trusted no further than its offsets reach.
 
 use arrayvec::{ArrayString, ArrayVec};
+use hypervisor_core::bytes::{u16_at, u32_at, u64_at, until_nul};
 use hypervisor_core::hypervisor::CommandLine;
 
 use super::machine_bytes;
-use hypervisor_core::bytes::{u16_at, u32_at, u64_at, until_nul};
 
 const MB1_BOOTLOADER_MAGIC: u32 = 0x2bad_b002;
 const MB2_BOOTLOADER_MAGIC: u32 = 0x36d7_6289;

@@ -203,11 +203,12 @@ fn map_message<M: Machine>(
         MAP_PIRQ_TYPE_MSI => 0,
         _ => op.bus as u32 >> 16,
     };
-    let id = segment << 16 | (op.bus as u32 & 0xff) << 8 | op.devfn as u32 & 0xff;
+    let id = function_id(segment as u16, op.bus as u8, op.devfn as u8);
     let pirqs = &mut state.pirqs;
-    if segment != 0 || op.bus & 0xff00 != 0 || pirqs.functions.binary_search(&id).is_err() {
+    if segment != 0 || op.bus & 0xff00 != 0 {
         return Err(Errno::ENODEV);
     }
+    reported(pirqs, id)?;
     // Functions with a table of messages are told that they have none: their drivers take one
     // message, or the line.
     if op.table_base != 0 {

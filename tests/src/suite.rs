@@ -14,7 +14,7 @@ use crate::lab::Lab;
 use crate::verdict::{Report, Trouble, Verdict};
 
 /// How many tests ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Success.
     pub passed: usize,
@@ -24,10 +24,18 @@ pub struct Tally {
     pub errors: usize,
     /// Skipped because the user said so.
     pub skipped: usize,
+    /// Each of the failed with what was found first, to be told again at the end.
+    pub failures: Vec<String>,
 }
 
 impl Tally {
-    fn count(&mut self, verdict: Verdict) {
+    fn count(&mut self, name: &str, report: &Report) {
+        let verdict = report.verdict();
+        if matches!(verdict, Verdict::Error | Verdict::Failure) {
+            let worst = report.findings.iter().find(|(found, _)| *found == verdict);
+            let (_, finding) = worst.expect("a verdict is that of a finding");
+            self.failures.push(format!("{verdict} {name}: {finding}"));
+        }
         match verdict {
             Verdict::Success => self.passed += 1,
             Verdict::Skip => self.skipped += 1,
@@ -92,7 +100,7 @@ pub fn run(tests: &[BootTest], skip: &[String], jobs: usize, lab: &Lab) -> Tally
             let mut tally = tally
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            tally.count(report.verdict());
+            tally.count(test.name, &report);
             print(test, &report, begun.elapsed());
         }
     };
@@ -189,20 +197,40 @@ mod tests {
     #[test]
     fn exit_statuses_tell_a_broken_lab_from_a_broken_subject() {
         let mut tally = Tally::default();
-        tally.count(Verdict::Success);
-        tally.count(Verdict::Skip);
-        assert_eq!(tally.exit_status(), 0);
-        tally.count(Verdict::Error);
-        assert_eq!(tally.exit_status(), 2);
-        tally.count(Verdict::Failure);
-        assert_eq!(tally.exit_status(), 1);
+        let mut count = |findings: &[(Verdict, &str)]| {
+            let findings = findings
+                .iter()
+                .map(|&(verdict, text)| (verdict, text.into()));
+            tally.count(
+                "name",
+                &Report {
+                    findings: findings.collect(),
+                    ..Report::default()
+                },
+            );
+            tally.exit_status()
+        };
+        assert_eq!(count(&[]), 0);
+        assert_eq!(count(&[(Verdict::Skip, "")]), 0);
+        assert_eq!(count(&[(Verdict::Error, "no QEMU")]), 2);
+        assert_eq!(
+            count(&[
+                (Verdict::Error, "no log"),
+                (Verdict::Failure, "it fell over")
+            ]),
+            1
+        );
         assert_eq!(
             tally,
             Tally {
                 passed: 1,
                 failed: 2,
                 errors: 1,
-                skipped: 1
+                skipped: 1,
+                failures: vec![
+                    "ERROR name: no QEMU".into(),
+                    "FAILURE name: it fell over".into()
+                ],
             }
         );
     }

@@ -69,6 +69,13 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     if tally.skipped > 0 {
         println!("{} skipped as asked", tally.skipped);
     }
+    let failed = host.iter().filter(|outcome| outcome.failed > 0);
+    for outcome in failed {
+        println!("{outcome}");
+    }
+    for failure in &tally.failures {
+        println!("{failure}");
+    }
     println!("Logs: {}", lab.dir.display());
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(ExitCode::from(tally.exit_status()))

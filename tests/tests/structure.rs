@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("hypercall-abi", &[]),
     ("hypervisor-core", &["hypercall-abi"]),
     ("hypervisor", &["hypervisor-core", "hypercall-abi"]),
-    ("guest-user", &[]),
+    ("guest-user", &["hypercall-abi"]),
     ("guest-kernel", &["hypercall-abi", "guest-user"]),
     ("dom0-tools", &["hypercall-abi"]),
     ("xl", &["dom0-tools", "guest-user", "hypercall-abi"]),

@@ -116,6 +116,7 @@ pub(crate) fn event() {
     }
     if has_input() {
         task::wake(task::Wait::ConsoleInput);
+        task::wake(task::Wait::Poll);
     }
     task::wake(task::Wait::ConsoleRoom);
 }

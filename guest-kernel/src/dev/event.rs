@@ -105,8 +105,8 @@ pub(crate) fn is_kernels(port: u32) -> bool {
     PORTS_STATE.with(|p| p.handlers.iter().flatten().any(|&(own, _)| own == port))
 }
 
-/// Takes a latched event of a port that a process bound; the port is unmasked if it was not.
-pub(crate) fn take_latched(port: u32) -> HvResult<bool> {
+/// Has the events of a port that a process bound come through, if they did not.
+pub(crate) fn open(port: u32) -> HvResult<()> {
     if port as usize >= PORTS || is_kernels(port) {
         return Err(guest_user::abi::Errno::EINVAL);
     }
@@ -114,13 +114,24 @@ pub(crate) fn take_latched(port: u32) -> HvResult<bool> {
     if mask.load(Ordering::SeqCst) & bit != 0 {
         unmask(port)?;
     }
+    Ok(())
+}
+
+/// Whether an event of a port that was opened waits to be taken.
+pub(crate) fn is_latched(port: u32) -> bool {
+    let word = PORTS_STATE.with(|p| p.latched.get(port as usize / 64).copied());
+    word.is_some_and(|word| word & 1 << (port % 64) != 0)
+}
+
+/// Takes a latched event of a port that a process bound.
+pub(crate) fn take_latched(port: u32) -> HvResult<bool> {
+    open(port)?;
     deliver();
-    Ok(PORTS_STATE.with(|p| {
-        let (word, bit) = (port as usize / 64, 1 << (port % 64));
-        let latched = p.latched[word] & bit != 0;
-        p.latched[word] &= !bit;
-        latched
-    }))
+    let latched = is_latched(port);
+    if latched {
+        PORTS_STATE.with(|p| p.latched[port as usize / 64] &= !(1 << (port % 64)));
+    }
+    Ok(latched)
 }
 
 /// Gives up all of the kernel's own ports, which a reset has closed.

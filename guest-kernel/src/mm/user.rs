@@ -31,9 +31,14 @@ pub(crate) fn read(start: u64, len: u64) -> Result<Vec<u8>, Errno> {
     Ok(buf)
 }
 
+/// Finds out whether a range could be written.
+pub(crate) fn check_writable(start: u64, len: u64) -> Result<(), Errno> {
+    ensure(start, len, true)
+}
+
 /// Copies out.
 pub(crate) fn write(start: u64, data: &[u8]) -> Result<(), Errno> {
-    ensure(start, data.len() as u64, true)?;
+    check_writable(start, data.len() as u64)?;
     // SAFETY: the range was just found mapped and writable in the active space; it holds nothing
     // of the kernel's.
     unsafe { core::ptr::copy_nonoverlapping(data.as_ptr(), start as *mut u8, data.len()) };

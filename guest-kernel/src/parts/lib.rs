@@ -1,5 +1,5 @@
-//! The parts of the guest kernel that are pure computation over claims of others: file formats
-//! and the line discipline. They are apart from the kernel so that they cannot contain `unsafe`
+//! The parts of the guest kernel that are pure computation over claims of others: file formats,
+//! the line discipline, and local channels. They are apart from the kernel so that they cannot contain `unsafe`
 //! and are tested on the host: `cargo test -p guest-kernel --lib`.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -8,6 +8,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod channel;
 pub mod cpio;
 pub mod elf;
 pub mod line;

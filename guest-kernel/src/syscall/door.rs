@@ -1,14 +1,17 @@
 //! The privileged door: what a toolstack process of dom0 may ask of the hypervisor.
 
-use super::{deadline, with_space};
+use super::{deadline, ports, with_space};
 use crate::dev::event;
 use crate::hypercall::raw;
 use crate::mm::user;
 use crate::task::{self, Wait};
+use core::mem::offset_of;
 use guest_user::abi::{Errno, USER_END, result};
-use hypercall_abi::event_channel::{EVTCHNOP_close, EVTCHNOP_reset, EVTCHNOP_unmask, evtchn_close};
+use hypercall_abi::event_channel::*;
 use hypercall_abi::xen::*;
-use zerocopy::FromBytes;
+
+/// This domain, which alone has a door.
+const DOM0: u16 = 0;
 
 /// The most frames one mapping has: 64 MiB.
 const FRAMES_MAX: u64 = 16_384;
@@ -26,20 +29,47 @@ const ALLOWED: [u64; 9] = [
     __HYPERVISOR_domctl,
 ];
 
-/// Keeps the kernel's own ports out of reach; returns the port that a close names.
-fn check_event_op(op: u64, arg: u64) -> Result<Option<u32>, Errno> {
-    if op == u64::from(EVTCHNOP_reset) {
-        return Err(Errno::EPERM);
+/// What a call of event_channel_op changes about whose a port is.
+enum Change {
+    None,
+    /// It binds a port of this domain, whose number is then at this address.
+    Binds(u64),
+    Closes(u32),
+}
+
+fn read_half<const N: usize>(at: u64) -> Result<[u8; N], Errno> {
+    let bytes = user::read(at, N as u64)?;
+    bytes.try_into().map_err(|_| Errno::EFAULT)
+}
+
+/// Keeps the ports of others out of reach.
+#[expect(
+    non_upper_case_globals,
+    reason = "operations have the names of the public header"
+)]
+fn check_event_op(op: u64, arg: u64) -> Result<Change, Errno> {
+    let op = u32::try_from(op).map_err(|_| Errno::ENOSYS)?;
+    let at = |offset: usize| Ok(Change::Binds(arg.wrapping_add(offset as u64)));
+    match op {
+        EVTCHNOP_reset => Err(Errno::EPERM),
+        EVTCHNOP_close | EVTCHNOP_unmask => {
+            let port = u32::from_le_bytes(read_half(arg)?);
+            ports::check(port)?;
+            if op == EVTCHNOP_unmask {
+                return Ok(Change::None);
+            }
+            Ok(Change::Closes(port))
+        }
+        EVTCHNOP_alloc_unbound => match u16::from_le_bytes(read_half(arg)?) {
+            DOM0 | DOMID_SELF => at(offset_of!(evtchn_alloc_unbound, port)),
+            _ => Ok(Change::None),
+        },
+        EVTCHNOP_bind_interdomain => at(offset_of!(evtchn_bind_interdomain, local_port)),
+        EVTCHNOP_bind_virq => at(offset_of!(evtchn_bind_virq, port)),
+        EVTCHNOP_bind_ipi => at(offset_of!(evtchn_bind_ipi, port)),
+        EVTCHNOP_bind_pirq => at(offset_of!(evtchn_bind_pirq, port)),
+        _ => Ok(Change::None),
     }
-    if op != u64::from(EVTCHNOP_close) && op != u64::from(EVTCHNOP_unmask) {
-        return Ok(None);
-    }
-    let bytes = user::read(arg, size_of::<evtchn_close>() as u64)?;
-    let close = evtchn_close::read_from_bytes(&bytes).map_err(|_| Errno::EFAULT)?;
-    if event::is_kernels(close.port) {
-        return Err(Errno::EPERM);
-    }
-    Ok((op == u64::from(EVTCHNOP_close)).then_some(close.port))
 }
 
 /// Passes a hypercall of the allow-list through.
@@ -57,15 +87,18 @@ pub(super) fn hypercall(nr: u64, args: [u64; 5]) -> Result<u64, Errno> {
     {
         return Err(Errno::EFAULT);
     }
-    let mut closing = None;
+    let mut change = Change::None;
     if nr == __HYPERVISOR_event_channel_op {
-        closing = check_event_op(args[0], args[1])?;
+        change = check_event_op(args[0], args[1])?;
     }
     // SAFETY: the call is one of the allow-list, its addresses are the process's. What a
     // toolstack does to domains, its own included, is what dom0 trusts it with.
     let value = result(unsafe { raw(nr, args) })?;
-    if let Some(port) = closing {
-        event::forget(port);
+    match change {
+        Change::None => {}
+        // The hypervisor has just written it, so it can be read.
+        Change::Binds(at) => ports::bound(u32::from_le_bytes(read_half(at)?)),
+        Change::Closes(port) => ports::closed(port),
     }
     Ok(value)
 }
@@ -99,9 +132,16 @@ pub(super) fn map_foreign(domid: u64, mfns: u64, count: u64, writable: u64) -> R
     with_space(|space| space.map_foreign(domid, &list, writable == 1))
 }
 
+/// Has the events of a port that the process bound come through.
+pub(super) fn open_port(port: u32) -> Result<(), Errno> {
+    ports::check(port)?;
+    event::open(port)
+}
+
 /// Waits for an event on a port that the process bound.
 pub(super) fn evtchn_wait(port: u64, timeout: u64) -> Result<u64, Errno> {
     let port = u32::try_from(port).map_err(|_| Errno::EINVAL)?;
+    ports::check(port)?;
     let until = deadline(timeout);
     loop {
         if event::take_latched(port)? {

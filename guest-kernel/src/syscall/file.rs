@@ -1,10 +1,11 @@
-//! Files of the ramdisk, and the console as descriptors 0 to 2.
+//! Descriptors: the console as 0 to 2, then files of the ramdisk and local channels.
 
-use super::buffer;
+use super::{buffer, channel};
 use crate::dev::console;
 use crate::mm::user;
 use crate::ramdisk;
 use crate::task;
+use guest_kernel::channel::Id;
 use guest_kernel::cpio::File;
 use guest_user::abi::Errno;
 
@@ -12,44 +13,75 @@ use guest_user::abi::Errno;
 const FIRST_FILE: u64 = 3;
 /// The most files a process can have open.
 const FILES_MAX: usize = 64;
-/// The most one write takes; the caller repeats for the rest.
+/// The most one write to the console takes; the caller repeats for the rest.
 const WRITE_MAX: u64 = 4096;
 /// The most one console read gives.
 const CONSOLE_READ_MAX: u64 = 4096;
+/// The most one read or write of a stream moves.
+const STREAM_MAX: u64 = 16_384;
+
+/// What a descriptor stands for.
+#[derive(Clone, Copy)]
+pub(crate) enum Open {
+    /// A file of the ramdisk.
+    File(File<'static>),
+    /// A listener, or one end of a stream.
+    Channel(Id),
+}
 
 pub(super) fn write(fd: u64, ptr: u64, len: u64) -> Result<u64, Errno> {
-    if fd != 1 && fd != 2 {
-        return Err(Errno::EBADF);
+    if fd == 1 || fd == 2 {
+        let data = user::read(ptr, len.min(WRITE_MAX))?;
+        console::write(&data)?;
+        return Ok(data.len() as u64);
     }
-    let data = user::read(ptr, len.min(WRITE_MAX))?;
-    console::write(&data)?;
-    Ok(data.len() as u64)
+    let end = channel::end(fd)?;
+    let data = user::read(ptr, len.min(STREAM_MAX))?;
+    channel::write(end, &data).map(|n| n as u64)
 }
 
 pub(super) fn read(fd: u64, ptr: u64, len: u64) -> Result<u64, Errno> {
-    if fd != 0 {
-        return Err(Errno::EBADF);
+    let (mut buf, n);
+    if fd == 0 {
+        buf = buffer(len.min(CONSOLE_READ_MAX))?;
+        n = console::read(&mut buf)?;
+    } else {
+        let end = channel::end(fd)?;
+        buf = buffer(len.min(STREAM_MAX))?;
+        // What cannot be delivered must stay in the stream.
+        user::check_writable(ptr, buf.len() as u64)?;
+        n = channel::read(end, &mut buf)?;
     }
-    let mut buf = buffer(len.min(CONSOLE_READ_MAX))?;
-    let n = console::read(&mut buf)?;
     user::write(ptr, &buf[..n])?;
     Ok(n as u64)
 }
 
 pub(super) fn open(path: &str) -> Result<u64, Errno> {
-    let file = ramdisk::find(path)?;
-    let slot = task::with_files(|files| match files.iter().position(Option::is_none) {
-        Some(slot) => {
-            files[slot] = Some(file);
-            Ok(slot)
+    add(Open::File(ramdisk::find(path)?))
+}
+
+/// Whether the running process may have another descriptor.
+pub(super) fn check_room() -> Result<(), Errno> {
+    let full = task::with_files(|files| files.iter().flatten().count() >= FILES_MAX);
+    if full.ok_or(Errno::EBADF)? {
+        return Err(Errno::EMFILE);
+    }
+    Ok(())
+}
+
+/// Gives the running process a descriptor: the lowest that is free.
+pub(super) fn add(open: Open) -> Result<u64, Errno> {
+    check_room()?;
+    let slot = task::with_files(|files| {
+        let free = files.iter().position(Option::is_none);
+        let slot = free.unwrap_or(files.len());
+        match free {
+            Some(slot) => files[slot] = Some(open),
+            None => files.push(Some(open)),
         }
-        None if files.len() < FILES_MAX => {
-            files.push(Some(file));
-            Ok(files.len() - 1)
-        }
-        None => Err(Errno::EMFILE),
+        slot
     });
-    Ok(slot.ok_or(Errno::EBADF)?? as u64 + FIRST_FILE)
+    Ok(slot.ok_or(Errno::EBADF)? as u64 + FIRST_FILE)
 }
 
 fn slot(fd: u64) -> Result<usize, Errno> {
@@ -57,10 +89,18 @@ fn slot(fd: u64) -> Result<usize, Errno> {
     usize::try_from(slot).map_err(|_| Errno::EBADF)
 }
 
-fn file(fd: u64) -> Result<File<'static>, Errno> {
+/// What a descriptor of the running process stands for.
+pub(super) fn get(fd: u64) -> Result<Open, Errno> {
     let slot = slot(fd)?;
-    let file = task::with_files(|files| files.get(slot).copied().flatten());
-    file.flatten().ok_or(Errno::EBADF)
+    let open = task::with_files(|files| files.get(slot).copied().flatten());
+    open.flatten().ok_or(Errno::EBADF)
+}
+
+fn file(fd: u64) -> Result<File<'static>, Errno> {
+    match get(fd)? {
+        Open::File(file) => Ok(file),
+        Open::Channel(_) => Err(Errno::EBADF),
+    }
 }
 
 pub(super) fn size(fd: u64) -> Result<u64, Errno> {
@@ -78,10 +118,23 @@ pub(super) fn pread(fd: u64, ptr: u64, len: u64, offset: u64) -> Result<u64, Err
 }
 
 pub(super) fn close(fd: u64) -> Result<u64, Errno> {
-    file(fd)?;
-    let slot = slot(fd)?;
+    let (open, slot) = (get(fd)?, slot(fd)?);
     task::with_files(|files| files[slot] = None);
+    if let Open::Channel(id) = open {
+        channel::close(id)?;
+    }
     Ok(0)
+}
+
+/// Closes every descriptor of the running process, which ends.
+pub(super) fn close_all() {
+    let files = task::with_files(core::mem::take).unwrap_or_default();
+    for open in files.into_iter().flatten() {
+        if let Open::Channel(id) = open {
+            // A descriptor stands for an end that is not closed.
+            let _ = channel::close(id);
+        }
+    }
 }
 
 pub(super) fn readdir(index: u64, ptr: u64, len: u64) -> Result<u64, Errno> {

@@ -1,7 +1,10 @@
 //! System calls: the table of `guest_user::abi`, served.
 
+mod channel;
 mod door;
 mod file;
+mod poll;
+mod ports;
 
 use crate::dev::{console, event, time};
 use crate::mm::{balloon, frame, p2m, space, user};
@@ -15,6 +18,8 @@ use guest_user::abi::*;
 /// The longest path and the longest argument block, in bytes.
 const PATH_MAX: u64 = 256;
 const ARGS_MAX: u64 = 2048;
+
+pub(crate) use file::Open;
 
 static SERVED: AtomicU64 = AtomicU64::new(0);
 
@@ -68,7 +73,13 @@ fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
         SYS_SHUTDOWN => crate::shut_down(a0),
         SYS_BALLOON => balloon::set_target(a0),
         SYS_VCPUS => plug::set_count(a0),
-        SYS_CONSOLE_POLL => poll(a0),
+        SYS_LISTEN => channel::listen(&user::read_str(a0, a1, CHANNEL_NAME_MAX)?),
+        SYS_CONNECT => channel::connect(&user::read_str(a0, a1, CHANNEL_NAME_MAX)?),
+        SYS_ACCEPT => channel::accept(a0),
+        SYS_PEER => channel::peer(a0),
+        SYS_POLL => poll::poll(a0, a1, a2),
+        SYS_ALIVE => Ok(u64::from(task::is_alive(a0))),
+        SYS_CONSOLE_POLL => poll::console(a0),
         SYS_CONSOLE_MODE => {
             console::set_raw(a0 != 0);
             Ok(0)
@@ -87,17 +98,6 @@ fn with_space<R>(f: impl FnOnce(&mut space::AddressSpace) -> Result<R, Errno>) -
     task::with_space(f).ok_or(Errno::EFAULT)?
 }
 
-fn poll(timeout: u64) -> Result<u64, Errno> {
-    let until = deadline(timeout);
-    event::deliver();
-    while !console::has_input() {
-        if timeout == 0 || task::block(task::Wait::ConsoleInput, until)? {
-            break;
-        }
-    }
-    Ok(u64::from(console::has_input()))
-}
-
 fn info(what: u64) -> Result<u64, Errno> {
     Ok(match what {
         INFO_DOMID => u64::from(event::own_domid()?),
@@ -113,8 +113,15 @@ fn info(what: u64) -> Result<u64, Errno> {
         INFO_PAGES_AT_BOOT => p2m::pages(),
         INFO_PROCESSES => task::processes(),
         INFO_WALLCLOCK => time::wallclock(),
+        INFO_CHANNELS => channel::count(),
         _ => return Err(Errno::EINVAL),
     })
+}
+
+/// Gives back what a process that ends holds besides memory. It runs for the last time.
+pub(crate) fn clean_up(pid: u64) {
+    file::close_all();
+    ports::close_all(pid);
 }
 
 /// A zeroed buffer for at most `len` bytes.

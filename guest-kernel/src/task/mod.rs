@@ -10,12 +10,12 @@ use crate::global::{self, Global};
 use crate::hypercall;
 use crate::mm::space::{self, AddressSpace};
 use crate::mm::stack::KernelStack;
+use crate::syscall::{self, Open};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
-use guest_kernel::cpio::File;
 use guest_user::abi::{Errno, STATUS_KILLED};
 use hypercall_abi::arch_x86_64::FLAT_KERNEL_SS;
 
@@ -26,7 +26,7 @@ const SLICE: u64 = 10_000_000;
 /// The idle loop's number; also the parent of tasks without one.
 const IDLE: u64 = 0;
 /// The most tasks there can be.
-const MAX_TASKS: usize = 64;
+const MAX_TASKS: usize = 256;
 
 /// What a blocked task waits for, besides its deadline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +41,8 @@ pub(crate) enum Wait {
     Mailbox,
     /// An event on this port.
     Port(u32),
+    /// The first of several things; what they are, the task knows.
+    Poll,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,7 +68,7 @@ struct Task {
     /// `None` for kernel tasks.
     space: Option<AddressSpace>,
     /// Open files by descriptor - 3.
-    files: Vec<Option<File<'static>>>,
+    files: Vec<Option<Open>>,
     preemptions: u64,
     /// Set by `kill`: the task ends when it would return to user mode or block.
     killed: bool,
@@ -173,9 +175,9 @@ pub(crate) fn wake(wait: Wait) {
     TASKS.with(|t| t.wake(|w, _| w == wait, false));
 }
 
-/// Wakes every task that waits for an event on `port`.
+/// Wakes every task that waits for an event on `port`, or polls.
 pub(crate) fn wake_port(port: u32) {
-    wake(Wait::Port(port));
+    TASKS.with(|t| t.wake(|w, _| w == Wait::Port(port) || w == Wait::Poll, false));
 }
 
 /// Switches to the next ready task, or to the idle loop.
@@ -325,14 +327,13 @@ pub(crate) fn before_user_mode() {
 
 /// Ends the running task. Nothing on its kernel stack is dropped: callers hold no memory.
 pub(crate) fn exit(status: i64) -> ! {
-    let pid = TASKS.with(|t| {
-        let pid = t.cpu.current;
+    let pid = current();
+    syscall::clean_up(pid);
+    TASKS.with(|t| {
         t.orphan_children(pid);
         let task = t.current().expect("only tasks exit");
         task.state = State::Ended(status);
-        task.files = Vec::new();
         t.cpu.ended = Some(pid);
-        pid
     });
     if pid == INIT.load(Ordering::Relaxed) {
         crate::init_ended(status);
@@ -372,7 +373,7 @@ pub(crate) fn with_space<R>(f: impl FnOnce(&mut AddressSpace) -> R) -> Option<R>
 }
 
 /// Runs `f` on the open files of the running process.
-pub(crate) fn with_files<R>(f: impl FnOnce(&mut Vec<Option<File<'static>>>) -> R) -> Option<R> {
+pub(crate) fn with_files<R>(f: impl FnOnce(&mut Vec<Option<Open>>) -> R) -> Option<R> {
     TASKS.with(|t| t.current().map(|task| f(&mut task.files)))
 }
 
@@ -413,6 +414,12 @@ pub(crate) fn kill(pid: u64) -> Result<(), Errno> {
         }
         Ok(())
     })
+}
+
+/// Whether a process exists and has not ended.
+pub(crate) fn is_alive(pid: u64) -> bool {
+    let ended = |task: &Task| matches!(task.state, State::Ended(_));
+    TASKS.with(|t| t.table.get(&pid).is_some_and(|task| !ended(task)))
 }
 
 /// How often a process was pre-empted: the running one, and all.

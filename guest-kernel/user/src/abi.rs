@@ -6,9 +6,11 @@
 
 /// `exit(status)`: ends the process; only the low 8 bits of the status are kept.
 pub const SYS_EXIT: u64 = 0;
-/// `write(fd, ptr, len) -> written`: fds 1 and 2 are the console.
+/// `write(fd, ptr, len) -> written`: fds 1 and 2 are the console; a stream takes what it has room
+/// for, else `-EAGAIN`, and `-EPIPE` if its other end is closed.
 pub const SYS_WRITE: u64 = 1;
-/// `read(fd, ptr, len) -> read`: fd 0 is the console and blocks; other fds come from open.
+/// `read(fd, ptr, len) -> read`: fd 0 is the console and blocks; a stream does not (`-EAGAIN`), and
+/// 0 means that its other end is closed.
 pub const SYS_READ: u64 = 2;
 /// `yield()`: lets another process run.
 pub const SYS_YIELD: u64 = 3;
@@ -46,6 +48,21 @@ pub const SYS_SHUTDOWN: u64 = 18;
 pub const SYS_BALLOON: u64 = 19;
 /// `vcpus(count) -> vcpus up`: brings vCPUs of the domain up, or takes them down.
 pub const SYS_VCPUS: u64 = 20;
+/// `listen(name, len) -> fd`: opens a name of up to [`CHANNEL_NAME_MAX`] bytes for streams from
+/// other processes; `-EEXIST` if it is taken.
+pub const SYS_LISTEN: u64 = 21;
+/// `connect(name, len) -> fd`: a stream to whoever listens there, which need not have accepted it;
+/// `-ENOENT` without a listener, `-EAGAIN` if too many wait there already.
+pub const SYS_CONNECT: u64 = 22;
+/// `accept(fd) -> fd`: the next stream that waits at a listener, else `-EAGAIN`.
+pub const SYS_ACCEPT: u64 = 23;
+/// `peer(fd) -> pid`: the process that has, or had, the other end of a stream.
+pub const SYS_PEER: u64 = 24;
+/// `poll(entries, count, timeout_ns) -> ready`: waits until one of the [`Poll`] entries is ready,
+/// of which there are at most [`POLL_MAX`], and fills in all `ready` fields.
+pub const SYS_POLL: u64 = 25;
+/// `alive(pid) -> 1` while that process has not ended, else 0.
+pub const SYS_ALIVE: u64 = 26;
 
 /// `hypercall(nr, a0, a1, a2, a3, a4)`: dom0 only, an allow-list passed through unchanged.
 pub const SYS_HYPERCALL: u64 = 32;
@@ -57,6 +74,40 @@ pub const SYS_EVTCHN_WAIT: u64 = 34;
 pub const SYS_CONSOLE_POLL: u64 = 36;
 /// `console_mode(raw)`: 1 gives every byte unedited and unechoed, 0 gives edited lines.
 pub const SYS_CONSOLE_MODE: u64 = 37;
+
+/// The longest name of a listener, in bytes.
+pub const CHANNEL_NAME_MAX: u64 = 64;
+/// The most entries of one poll.
+pub const POLL_MAX: u64 = 8192;
+
+/// [`Poll::kind`]: `id` is a descriptor of a listener or a stream.
+pub const POLL_FD: u32 = 0;
+/// [`Poll::kind`]: `id` is an event channel that a process of dom0 has bound; it is readable while
+/// an event waits, which [`SYS_EVTCHN_WAIT`] takes.
+pub const POLL_PORT: u32 = 1;
+/// [`Poll::kind`]: console input; `id` is 0.
+pub const POLL_CONSOLE: u32 = 2;
+
+/// A read (of a listener: an accept) does not meet `EAGAIN`.
+pub const POLL_READABLE: u32 = 1;
+/// A write does not meet `EAGAIN`.
+pub const POLL_WRITABLE: u32 = 2;
+/// The other end is closed: told whether it was wanted or not.
+pub const POLL_HUNG_UP: u32 = 4;
+
+/// What a poll watches.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// One of [`POLL_FD`], [`POLL_PORT`], [`POLL_CONSOLE`].
+    pub kind: u32,
+    /// Which one of that kind.
+    pub id: u32,
+    /// `POLL_READABLE` and `POLL_WRITABLE`, as wanted.
+    pub wanted: u32,
+    /// The kernel's answer: those of the wanted that hold, and `POLL_HUNG_UP`.
+    pub ready: u32,
+}
 
 /// Own domain id.
 pub const INFO_DOMID: u64 = 0;
@@ -84,6 +135,8 @@ pub const INFO_PAGES_AT_BOOT: u64 = 10;
 pub const INFO_PROCESSES: u64 = 11;
 /// Seconds since 1970, from the hypervisor's wallclock.
 pub const INFO_WALLCLOCK: u64 = 12;
+/// Listeners and ends of streams that exist.
+pub const INFO_CHANNELS: u64 = 13;
 
 /// Set in the status of a process ended by a processor exception; the low 8 bits are its vector.
 pub const STATUS_FAULT: i64 = 0x100;
@@ -147,6 +200,7 @@ errnos! {
     EINVAL = 22, "invalid argument";
     EMFILE = 24, "too many open files";
     ENOSPC = 28, "no space left";
+    EPIPE = 32, "the other end is closed";
     ERANGE = 34, "out of range";
     ENOSYS = 38, "not implemented";
     ENODATA = 61, "no data";

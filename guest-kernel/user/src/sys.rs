@@ -49,13 +49,13 @@ pub fn exit(status: i32) -> ! {
     unreachable!("the kernel does not return from exit")
 }
 
-/// Writes to a file descriptor (1 or 2: the console); returns how many bytes were taken.
+/// Writes to a descriptor (1 or 2: the console, else a stream); returns how many bytes were taken.
 pub fn write(fd: u64, data: &[u8]) -> SysResult<usize> {
     call(SYS_WRITE, fd, data.as_ptr() as u64, data.len() as u64, 0).map(|n| n as usize)
 }
 
-/// Reads from a file descriptor; fd 0 is the console and blocks until there is a line (or, in raw
-/// mode, a byte). 0 is the end of a file.
+/// Reads from a descriptor; fd 0 is the console and blocks until there is a line (or, in raw mode,
+/// a byte). A stream gives `EAGAIN` instead of blocking, and 0 when its other end is closed.
 pub fn read(fd: u64, buf: &mut [u8]) -> SysResult<usize> {
     fill(SYS_READ, fd, buf, 0)
 }
@@ -164,6 +164,47 @@ pub fn balloon(target_pages: u64) -> SysResult<u64> {
 /// Has the domain use `count` vCPUs and returns how many are up.
 pub fn vcpus(count: u64) -> SysResult<u64> {
     call(SYS_VCPUS, count, 0, 0, 0)
+}
+
+/// Opens a name for streams of other processes.
+pub fn listen(name: &str) -> SysResult<u64> {
+    call(SYS_LISTEN, name.as_ptr() as u64, name.len() as u64, 0, 0)
+}
+
+/// A stream to the process that listens at `name`; it need not have accepted it.
+pub fn connect(name: &str) -> SysResult<u64> {
+    call(SYS_CONNECT, name.as_ptr() as u64, name.len() as u64, 0, 0)
+}
+
+/// The next stream that waits at a listener; `Err(EAGAIN)` if none does.
+pub fn accept(fd: u64) -> SysResult<u64> {
+    call(SYS_ACCEPT, fd, 0, 0, 0)
+}
+
+/// The process that has the other end of a stream, or had it before it ended.
+pub fn peer(fd: u64) -> SysResult<u64> {
+    call(SYS_PEER, fd, 0, 0, 0)
+}
+
+/// Waits up to `timeout_ns` until something of `entries` is ready; returns how many are, and fills
+/// in what is.
+pub fn poll(entries: &mut [Poll], timeout_ns: u64) -> SysResult<usize> {
+    let args = [
+        entries.as_mut_ptr() as u64,
+        entries.len() as u64,
+        timeout_ns,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel writes at most these entries, which are borrowed mutably and may hold any
+    // numbers.
+    result(unsafe { raw(SYS_POLL, args) }).map(|n| n as usize)
+}
+
+/// Whether a process has not ended.
+pub fn alive(pid: u64) -> bool {
+    call(SYS_ALIVE, pid, 0, 0, 0) == Ok(1)
 }
 
 /// Passes a hypercall through; addresses in `args` and in the structures they point to are

@@ -39,6 +39,11 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     limits(&mut machine)?;
     report.note(too_little(&mut machine)?);
     command(&mut machine, "xl destroy guest1", "")?;
+    end_with(machine, free_at_first)
+}
+
+/// Powers a machine off of which as many pages are free as at first.
+pub(super) fn end_with(mut machine: Machine, free_at_first: u64) -> Checked<()> {
     let free = free_pages(&mut machine)?;
     require!(
         free == free_at_first,
@@ -81,7 +86,7 @@ fn too_little(machine: &mut Machine) -> Checked<String> {
 }
 
 /// Types a command at the prompt; the line of its answer that has `text`.
-fn command(machine: &mut Machine, line: &str, text: &str) -> Checked<String> {
+pub(super) fn command(machine: &mut Machine, line: &str, text: &str) -> Checked<String> {
     machine.type_line(line)?;
     let answer = if text.is_empty() {
         String::new()
@@ -94,7 +99,7 @@ fn command(machine: &mut Machine, line: &str, text: &str) -> Checked<String> {
     Ok(answer.trim().to_owned())
 }
 
-fn free_pages(machine: &mut Machine) -> Checked<u64> {
+pub(super) fn free_pages(machine: &mut Machine) -> Checked<u64> {
     let line = command(machine, "xl info", "free_pages")?;
     let pages = line.rsplit(' ').next().and_then(|n| n.parse().ok());
     require!(pages.is_some(), "no number in `{line}`");

@@ -11,6 +11,7 @@ mod linux_disk;
 mod linux_dom0;
 mod longest_path;
 mod numbers;
+mod processes;
 mod processors;
 mod prompt;
 mod rogues;
@@ -64,6 +65,7 @@ pub const ALL: &[BootTest] = &[
     sensitive::TEST,
     prompt::TEST,
     smp::TEST,
+    processes::TEST,
     processors::TEST,
     write_xor_execute::TEST,
     command_line::TEST,

@@ -108,6 +108,7 @@ fn main() -> i32 {
         ("/bin/worker", "parts=4"),
         ("/bin/talker", "rounds=5"),
         ("/bin/checksum", "pages=256\0rounds=20"),
+        ("/bin/channels", ""),
     ] {
         running.extend(tally.start(path, args).map(|pid| (path, pid)));
     }

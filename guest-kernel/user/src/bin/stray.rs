@@ -14,7 +14,7 @@ static mut SCRATCH: [u8; 8192] = [0; 8192];
 
 /// Calls that come back whatever their arguments. Left out: those that end the process or the
 /// domain, those that may block for ever, and writing, which would only fill the console.
-const CALLS: [u64; 20] = [
+const CALLS: [u64; 25] = [
     SYS_YIELD,
     SYS_GETPID,
     SYS_SPAWN,
@@ -29,7 +29,12 @@ const CALLS: [u64; 20] = [
     SYS_READDIR,
     SYS_INFO,
     SYS_VCPUS,
-    21,
+    SYS_LISTEN,
+    SYS_CONNECT,
+    SYS_ACCEPT,
+    SYS_PEER,
+    SYS_ALIVE,
+    27,
     31,
     35,
     38,

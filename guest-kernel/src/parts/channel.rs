@@ -1,0 +1,391 @@
+//! Local channels: named listeners, and streams of bytes between processes of one kernel.
+//!
+//! Nothing here blocks. Every operation names an end by its number, which is never used again, so
+//! that a number from before a close is refused and not somebody else's.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use guest_user::abi::{CHANNEL_NAME_MAX, Errno, POLL_HUNG_UP, POLL_READABLE, POLL_WRITABLE};
+
+/// The most bytes that wait in one direction of a stream.
+const BUFFER_MAX: usize = 16 * 1024;
+/// The most streams that wait at a listener.
+const BACKLOG_MAX: usize = 16;
+/// The most ends there are, listeners included.
+const ENDS_MAX: usize = 512;
+
+/// One end of a stream, or a listener.
+pub type Id = u64;
+
+enum End {
+    Listener {
+        name: String,
+        owner: u64,
+        waiting: VecDeque<Id>,
+    },
+    Stream {
+        other: Id,
+        /// The process that has, or had, the other end.
+        peer: u64,
+        /// What the other end has written and this one has not read.
+        incoming: VecDeque<u8>,
+    },
+}
+
+/// All channels of a kernel.
+#[derive(Default)]
+pub struct Channels {
+    ends: BTreeMap<Id, End>,
+    last: Id,
+}
+
+impl Channels {
+    /// No channels yet.
+    pub const fn new() -> Self {
+        Self {
+            ends: BTreeMap::new(),
+            last: 0,
+        }
+    }
+
+    /// How many ends there are.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn add(&mut self, end: End) -> Id {
+        self.last += 1;
+        self.ends.insert(self.last, end);
+        self.last
+    }
+
+    fn check_room(&self, ends: usize) -> Result<(), Errno> {
+        if self.ends.len() + ends > ENDS_MAX {
+            return Err(Errno::ENOSPC);
+        }
+        Ok(())
+    }
+
+    fn listener(&self, name: &str) -> Option<Id> {
+        let named = |end: &End| matches!(end, End::Listener { name: of, .. } if of == name);
+        let found = self.ends.iter().find(|(_, end)| named(end));
+        found.map(|(&id, _)| id)
+    }
+
+    /// Opens a name for process `owner`.
+    ///
+    /// # Errors
+    /// `EINVAL` for a name that is empty or too long, `EEXIST` if it is taken, `ENOSPC` if there
+    /// are too many channels.
+    pub fn listen(&mut self, owner: u64, name: &str) -> Result<Id, Errno> {
+        if name.is_empty() || name.len() as u64 > CHANNEL_NAME_MAX {
+            return Err(Errno::EINVAL);
+        }
+        if self.listener(name).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        self.check_room(1)?;
+        Ok(self.add(End::Listener {
+            name: name.into(),
+            owner,
+            waiting: VecDeque::new(),
+        }))
+    }
+
+    /// Makes a stream from process `owner` to whoever listens at `name`. It can be written to at
+    /// once, before it is accepted.
+    ///
+    /// # Errors
+    /// `ENOENT` without a listener, `EAGAIN` if too many streams wait there, `ENOSPC` if there are
+    /// too many channels.
+    pub fn connect(&mut self, owner: u64, name: &str) -> Result<Id, Errno> {
+        let listener = self.listener(name).ok_or(Errno::ENOENT)?;
+        self.check_room(2)?;
+        let (own, other) = (self.last + 1, self.last + 2);
+        let Some(End::Listener {
+            owner: server,
+            waiting,
+            ..
+        }) = self.ends.get_mut(&listener)
+        else {
+            return Err(Errno::ENOENT);
+        };
+        if waiting.len() >= BACKLOG_MAX {
+            return Err(Errno::EAGAIN);
+        }
+        waiting.push_back(other);
+        let server = *server;
+        for (other, peer) in [(other, server), (own, owner)] {
+            self.add(End::Stream {
+                other,
+                peer,
+                incoming: VecDeque::new(),
+            });
+        }
+        Ok(own)
+    }
+
+    /// Takes the stream that has waited longest at a listener.
+    ///
+    /// # Errors
+    /// `EAGAIN` if none waits, `EINVAL` if it is no listener.
+    pub fn accept(&mut self, id: Id) -> Result<Id, Errno> {
+        match self.ends.get_mut(&id) {
+            Some(End::Listener { waiting, .. }) => waiting.pop_front().ok_or(Errno::EAGAIN),
+            Some(End::Stream { .. }) => Err(Errno::EINVAL),
+            None => Err(Errno::EBADF),
+        }
+    }
+
+    /// Reads what is there; 0 when the other end is closed and everything was read.
+    ///
+    /// # Errors
+    /// `EAGAIN` if nothing is there yet, `EINVAL` for a listener.
+    pub fn read(&mut self, id: Id, buf: &mut [u8]) -> Result<usize, Errno> {
+        let (other, waits) = match self.ends.get(&id) {
+            Some(End::Stream {
+                other, incoming, ..
+            }) => (*other, !incoming.is_empty()),
+            Some(End::Listener { .. }) => return Err(Errno::EINVAL),
+            None => return Err(Errno::EBADF),
+        };
+        if !waits && !buf.is_empty() && self.ends.contains_key(&other) {
+            return Err(Errno::EAGAIN);
+        }
+        let Some(End::Stream { incoming, .. }) = self.ends.get_mut(&id) else {
+            return Err(Errno::EBADF);
+        };
+        let n = incoming.len().min(buf.len());
+        for (to, byte) in buf.iter_mut().zip(incoming.drain(..n)) {
+            *to = byte;
+        }
+        Ok(n)
+    }
+
+    /// Writes as much as there is room for; returns how much that was.
+    ///
+    /// # Errors
+    /// `EPIPE` if the other end is closed, `EAGAIN` if there is no room, `ENOMEM`, `EINVAL` for a
+    /// listener.
+    pub fn write(&mut self, id: Id, data: &[u8]) -> Result<usize, Errno> {
+        let other = match self.ends.get(&id) {
+            Some(End::Stream { other, .. }) => *other,
+            Some(End::Listener { .. }) => return Err(Errno::EINVAL),
+            None => return Err(Errno::EBADF),
+        };
+        let Some(End::Stream { incoming, .. }) = self.ends.get_mut(&other) else {
+            return Err(Errno::EPIPE);
+        };
+        let n = data.len().min(BUFFER_MAX - incoming.len());
+        if n == 0 && !data.is_empty() {
+            return Err(Errno::EAGAIN);
+        }
+        incoming.try_reserve(n).map_err(|_| Errno::ENOMEM)?;
+        incoming.extend(&data[..n]);
+        Ok(n)
+    }
+
+    /// The process that has the other end, or had it before it ended.
+    ///
+    /// # Errors
+    /// `EINVAL` for a listener.
+    pub fn peer(&self, id: Id) -> Result<u64, Errno> {
+        match self.ends.get(&id) {
+            Some(End::Stream { peer, .. }) => Ok(*peer),
+            Some(End::Listener { .. }) => Err(Errno::EINVAL),
+            None => Err(Errno::EBADF),
+        }
+    }
+
+    /// What can be done without meeting `EAGAIN`: `POLL_*` bits.
+    ///
+    /// # Errors
+    /// `EBADF` for an end that is closed.
+    pub fn ready(&self, id: Id) -> Result<u32, Errno> {
+        let bit = |set: bool, bit: u32| if set { bit } else { 0 };
+        match self.ends.get(&id) {
+            Some(End::Listener { waiting, .. }) => Ok(bit(!waiting.is_empty(), POLL_READABLE)),
+            Some(End::Stream {
+                other, incoming, ..
+            }) => Ok(match self.ends.get(other) {
+                Some(End::Stream { incoming: out, .. }) => {
+                    bit(!incoming.is_empty(), POLL_READABLE)
+                        | bit(out.len() < BUFFER_MAX, POLL_WRITABLE)
+                }
+                _ => POLL_READABLE | POLL_HUNG_UP,
+            }),
+            None => Err(Errno::EBADF),
+        }
+    }
+
+    /// Closes an end. Streams that wait at a listener go with it; what was written before can
+    /// still be read at the other end.
+    ///
+    /// # Errors
+    /// `EBADF` for an end that is closed.
+    pub fn close(&mut self, id: Id) -> Result<(), Errno> {
+        let end = self.ends.remove(&id).ok_or(Errno::EBADF)?;
+        if let End::Listener { waiting, .. } = end {
+            for stream in waiting {
+                self.ends.remove(&stream);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    const SERVER: u64 = 7;
+    const CLIENT: u64 = 8;
+
+    /// A listener, and both ends of a stream to it.
+    fn connected() -> (Channels, Id, Id, Id) {
+        let mut all = Channels::new();
+        let listener = all.listen(SERVER, "store").unwrap();
+        let client = all.connect(CLIENT, "store").unwrap();
+        let server = all.accept(listener).unwrap();
+        (all, listener, server, client)
+    }
+
+    fn read(all: &mut Channels, id: Id) -> Result<Vec<u8>, Errno> {
+        let mut buf = [0; 64];
+        all.read(id, &mut buf).map(|n| buf[..n].to_vec())
+    }
+
+    #[test]
+    fn bytes_go_both_ways_in_order() {
+        let (mut all, _, server, client) = connected();
+        assert_eq!(read(&mut all, server), Err(Errno::EAGAIN));
+        assert_eq!(all.write(client, b"ask"), Ok(3));
+        assert_eq!(all.write(client, b"ing"), Ok(3));
+        assert_eq!(all.write(server, b"answer"), Ok(6));
+        assert_eq!(read(&mut all, server), Ok(b"asking".to_vec()));
+        assert_eq!(read(&mut all, client), Ok(b"answer".to_vec()));
+        assert_eq!(read(&mut all, client), Err(Errno::EAGAIN));
+    }
+
+    #[test]
+    fn each_end_names_the_process_of_the_other() {
+        let (mut all, listener, server, client) = connected();
+        assert_eq!(all.peer(server), Ok(CLIENT));
+        assert_eq!(all.peer(client), Ok(SERVER));
+        assert_eq!(all.peer(listener), Err(Errno::EINVAL));
+        all.close(client).unwrap();
+        assert_eq!(all.peer(server), Ok(CLIENT));
+    }
+
+    #[test]
+    fn a_name_has_one_listener_and_is_free_again_after_it() {
+        let (mut all, listener, ..) = connected();
+        assert_eq!(all.listen(9, "store"), Err(Errno::EEXIST));
+        assert_eq!(all.connect(CLIENT, "stor"), Err(Errno::ENOENT));
+        all.close(listener).unwrap();
+        assert_eq!(all.connect(CLIENT, "store"), Err(Errno::ENOENT));
+        assert!(all.listen(9, "store").is_ok());
+        for name in ["", &"x".repeat(CHANNEL_NAME_MAX as usize + 1)] {
+            assert_eq!(all.listen(9, name), Err(Errno::EINVAL));
+        }
+        assert!(
+            all.listen(9, &"x".repeat(CHANNEL_NAME_MAX as usize))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn the_backlog_is_bounded_and_goes_with_its_listener() {
+        let mut all = Channels::new();
+        let listener = all.listen(SERVER, "store").unwrap();
+        let clients: Vec<Id> = (0..BACKLOG_MAX)
+            .map(|_| all.connect(CLIENT, "store").unwrap())
+            .collect();
+        assert_eq!(all.connect(CLIENT, "store"), Err(Errno::EAGAIN));
+        let accepted = all.accept(listener).unwrap();
+        all.write(accepted, b"first").unwrap();
+        assert_eq!(read(&mut all, clients[0]), Ok(b"first".to_vec()));
+        all.write(clients[1], b"never heard").unwrap();
+        all.close(listener).unwrap();
+        assert_eq!(read(&mut all, clients[0]), Err(Errno::EAGAIN));
+        for &client in &clients[1..] {
+            assert_eq!(read(&mut all, client), Ok(vec![]));
+            assert_eq!(all.write(client, b"x"), Err(Errno::EPIPE));
+            all.close(client).unwrap();
+        }
+        all.close(accepted).unwrap();
+        all.close(clients[0]).unwrap();
+        assert_eq!(all.count(), 0);
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_takes_so_much_and_no_more() {
+        let (mut all, _, server, client) = connected();
+        let flood = vec![b'x'; BUFFER_MAX + 1];
+        assert_eq!(all.write(client, &flood), Ok(BUFFER_MAX));
+        assert_eq!(all.write(client, b"y"), Err(Errno::EAGAIN));
+        assert_eq!(all.write(client, b""), Ok(0));
+        assert_eq!(all.ready(client), Ok(0));
+        assert_eq!(read(&mut all, server).unwrap().len(), 64);
+        assert_eq!(all.ready(client), Ok(POLL_WRITABLE));
+        assert_eq!(all.write(client, &flood), Ok(64));
+    }
+
+    #[test]
+    fn what_was_written_before_a_close_is_read_after_it() {
+        let (mut all, _, server, client) = connected();
+        all.write(client, b"last words").unwrap();
+        all.close(client).unwrap();
+        assert_eq!(all.ready(server), Ok(POLL_READABLE | POLL_HUNG_UP));
+        assert_eq!(all.write(server, b"x"), Err(Errno::EPIPE));
+        assert_eq!(read(&mut all, server), Ok(b"last words".to_vec()));
+        assert_eq!(read(&mut all, server), Ok(vec![]));
+    }
+
+    #[test]
+    fn readiness_is_what_the_next_operation_meets() {
+        let (mut all, listener, server, client) = connected();
+        assert_eq!(all.ready(listener), Ok(0));
+        assert_eq!(all.ready(server), Ok(POLL_WRITABLE));
+        all.write(client, b"x").unwrap();
+        assert_eq!(all.ready(server), Ok(POLL_READABLE | POLL_WRITABLE));
+        all.connect(CLIENT, "store").unwrap();
+        assert_eq!(all.ready(listener), Ok(POLL_READABLE));
+    }
+
+    #[test]
+    fn a_closed_end_is_nobodys_for_ever() {
+        let (mut all, _, server, client) = connected();
+        all.close(client).unwrap();
+        let again = all.connect(CLIENT, "store").unwrap();
+        assert_ne!(again, client);
+        assert_eq!(all.close(client), Err(Errno::EBADF));
+        assert_eq!(all.write(client, b"x"), Err(Errno::EBADF));
+        assert_eq!(read(&mut all, client), Err(Errno::EBADF));
+        assert_eq!(all.ready(client), Err(Errno::EBADF));
+        assert_eq!(all.peer(client), Err(Errno::EBADF));
+        assert_eq!(all.accept(client), Err(Errno::EBADF));
+        assert_eq!(all.accept(server), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn there_are_only_so_many() {
+        let mut all = Channels::new();
+        let listener = all.listen(SERVER, "store").unwrap();
+        let mut streams = Vec::new();
+        let refused = loop {
+            match all.connect(CLIENT, "store") {
+                Ok(id) => streams.extend([id, all.accept(listener).unwrap()]),
+                Err(e) => break e,
+            }
+        };
+        assert_eq!(refused, Errno::ENOSPC);
+        assert!(all.count() > ENDS_MAX - 2);
+        for id in streams {
+            all.close(id).unwrap();
+        }
+        assert!(all.connect(CLIENT, "store").is_ok());
+    }
+}

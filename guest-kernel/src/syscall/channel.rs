@@ -1,0 +1,73 @@
+//! Local channels as descriptors: `guest_kernel::channel` with the waking of those who poll.
+
+use super::file::{self, Open};
+use crate::global::Global;
+use crate::task::{self, Wait};
+use guest_kernel::channel::{Channels, Id};
+use guest_user::abi::Errno;
+
+static CHANNELS: Global<Channels> = Global::new(Channels::new());
+
+/// Changes channels; whoever polls looks again if something was changed.
+fn change<R>(f: impl FnOnce(&mut Channels) -> Result<R, Errno>) -> Result<R, Errno> {
+    let result = CHANNELS.with(f)?;
+    task::wake(Wait::Poll);
+    Ok(result)
+}
+
+/// The end that a descriptor of the running process stands for.
+pub(super) fn end(fd: u64) -> Result<Id, Errno> {
+    match file::get(fd)? {
+        Open::Channel(id) => Ok(id),
+        Open::File(_) => Err(Errno::EBADF),
+    }
+}
+
+/// Makes an end and a descriptor of it: both, or neither.
+fn add(make: impl FnOnce(&mut Channels) -> Result<Id, Errno>) -> Result<u64, Errno> {
+    file::check_room()?;
+    file::add(Open::Channel(change(make)?))
+}
+
+pub(super) fn listen(name: &str) -> Result<u64, Errno> {
+    let owner = task::current();
+    add(|all| all.listen(owner, name))
+}
+
+pub(super) fn connect(name: &str) -> Result<u64, Errno> {
+    let owner = task::current();
+    add(|all| all.connect(owner, name))
+}
+
+pub(super) fn accept(fd: u64) -> Result<u64, Errno> {
+    let listener = end(fd)?;
+    add(|all| all.accept(listener))
+}
+
+pub(super) fn read(id: Id, buf: &mut [u8]) -> Result<usize, Errno> {
+    change(|all| all.read(id, buf))
+}
+
+pub(super) fn write(id: Id, data: &[u8]) -> Result<usize, Errno> {
+    change(|all| all.write(id, data))
+}
+
+pub(super) fn peer(fd: u64) -> Result<u64, Errno> {
+    let id = end(fd)?;
+    CHANNELS.with(|all| all.peer(id))
+}
+
+/// `POLL_*` bits of a descriptor.
+pub(super) fn ready(fd: u64) -> Result<u32, Errno> {
+    let id = end(fd)?;
+    CHANNELS.with(|all| all.ready(id))
+}
+
+pub(super) fn close(id: Id) -> Result<(), Errno> {
+    change(|all| all.close(id))
+}
+
+/// How many ends there are.
+pub(super) fn count() -> u64 {
+    CHANNELS.with(|all| all.count()) as u64
+}

@@ -1,0 +1,108 @@
+//! Waiting for the first of several: descriptors, event channels, console input.
+
+use super::{channel, deadline, door};
+use crate::dev::{console, event, time};
+use crate::mm::user;
+use crate::task::{self, Wait};
+use alloc::vec::Vec;
+use guest_user::abi::*;
+
+const ENTRY_LEN: u64 = size_of::<Poll>() as u64;
+
+/// What is ready of an entry, wanted or not.
+fn look(entry: &Poll) -> Result<u32, Errno> {
+    let readable = |is: bool| if is { POLL_READABLE } else { 0 };
+    match entry.kind {
+        POLL_FD => channel::ready(u64::from(entry.id)),
+        POLL_PORT => Ok(readable(event::is_latched(entry.id))),
+        POLL_CONSOLE if entry.id == 0 => Ok(readable(console::has_input())),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Fills in what is ready; how many entries are.
+fn look_at_all(entries: &mut [Poll]) -> Result<u64, Errno> {
+    let mut ready = 0;
+    for entry in entries {
+        entry.ready = look(entry)? & (entry.wanted | POLL_HUNG_UP);
+        ready += u64::from(entry.ready != 0);
+    }
+    Ok(ready)
+}
+
+fn read_entries(ptr: u64, count: u64) -> Result<Vec<Poll>, Errno> {
+    let bytes = user::read(ptr, count * ENTRY_LEN)?;
+    let mut entries = Vec::new();
+    entries
+        .try_reserve_exact(count as usize)
+        .map_err(|_| Errno::ENOMEM)?;
+    entries.extend(
+        bytes
+            .as_chunks::<{ size_of::<Poll>() }>()
+            .0
+            .iter()
+            .map(|b| {
+                let word = |i: usize| u32::from_le_bytes([b[i], b[i + 1], b[i + 2], b[i + 3]]);
+                Poll {
+                    kind: word(0),
+                    id: word(4),
+                    wanted: word(8),
+                    ready: 0,
+                }
+            }),
+    );
+    Ok(entries)
+}
+
+fn write_entries(ptr: u64, entries: &[Poll]) -> Result<(), Errno> {
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(size_of_val(entries))
+        .map_err(|_| Errno::ENOMEM)?;
+    for Poll {
+        kind,
+        id,
+        wanted,
+        ready,
+    } in entries
+    {
+        for word in [kind, id, wanted, ready] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+    }
+    user::write(ptr, &bytes)
+}
+
+/// Serves `SYS_POLL`.
+pub(super) fn poll(ptr: u64, count: u64, timeout: u64) -> Result<u64, Errno> {
+    if count > POLL_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let until = deadline(timeout);
+    let mut entries = read_entries(ptr, count)?;
+    for port in entries.iter().filter(|entry| entry.kind == POLL_PORT) {
+        door::open_port(port.id)?;
+    }
+    loop {
+        // Events that come later are taken when the task has blocked, and wake it.
+        event::deliver();
+        let ready = look_at_all(&mut entries)?;
+        if ready > 0 || time::system_time() >= until {
+            write_entries(ptr, &entries)?;
+            return Ok(ready);
+        }
+        task::block(Wait::Poll, until)?;
+    }
+}
+
+/// Serves `SYS_CONSOLE_POLL`.
+pub(super) fn console(timeout: u64) -> Result<u64, Errno> {
+    let until = deadline(timeout);
+    event::deliver();
+    while !console::has_input() {
+        if timeout == 0 || task::block(Wait::ConsoleInput, until)? {
+            break;
+        }
+    }
+    Ok(u64::from(console::has_input()))
+}

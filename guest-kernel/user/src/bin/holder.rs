@@ -1,0 +1,268 @@
+//! Checks in dom0 that a process leaves nothing, however it ends: event channels, frames of
+//! another domain, local channels, memory. Argument: `domain=N`, a domain whose shared page is
+//! mapped. With `how=...` it is the process that holds and ends.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::format;
+use alloc::string::String;
+use guest_user::abi::*;
+use guest_user::{println, start, sys};
+use hypercall_abi::Union;
+use hypercall_abi::domctl::*;
+use hypercall_abi::event_channel::*;
+use hypercall_abi::xen::*;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+guest_user::entry!(main);
+
+/// Ports of dom0 that there can be.
+const PORTS: u32 = EVTCHN_2L_NR_CHANNELS as u32;
+/// A process is waited for no longer, in nanoseconds.
+const PATIENCE: u64 = 60_000_000_000;
+/// Ends before counting, so that what the kernel keeps for reuse is there.
+const WARM_UP: usize = 2;
+
+fn main() -> i32 {
+    let domain = start::option("domain").and_then(|n| n.parse().ok());
+    let name = start::option("name").unwrap_or("holder");
+    let done = match (domain, start::option("how")) {
+        (None, _) => Err("which domain=N?".into()),
+        (Some(domain), Some(how)) => hold(domain, name, how),
+        (Some(domain), None) => all(domain, name),
+    };
+    match done {
+        Ok(()) => 0,
+        Err(why) => {
+            println!("holder {}: {why}", sys::getpid());
+            1
+        }
+    }
+}
+
+type Done<T = ()> = Result<T, String>;
+
+fn told<T>(what: &str, result: sys::SysResult<T>) -> Done<T> {
+    result.map_err(|e| format!("{what}: {e}"))
+}
+
+fn refused<T>(what: &str, result: sys::SysResult<T>) -> Done {
+    match result {
+        Err(Errno::EPERM) => Ok(()),
+        Err(e) => Err(format!("{what}: {e}")),
+        Ok(_) => Err(format!("{what} was not refused")),
+    }
+}
+
+/// Makes an event-channel operation.
+fn event<T: IntoBytes + FromBytes>(op: u32, mut arg: T) -> sys::SysResult<T> {
+    let at = arg.as_mut_bytes().as_mut_ptr() as u64;
+    let args = [u64::from(op), at, 0, 0, 0];
+    // SAFETY: `arg` is the operation's structure, which may hold any bytes.
+    unsafe { sys::hypercall(__HYPERVISOR_event_channel_op, args) }?;
+    Ok(arg)
+}
+
+/// Whether a port of dom0 is bound or waits to be.
+fn is_used(port: u32) -> bool {
+    let mut status = evtchn_status::new_zeroed();
+    (status.dom, status.port) = (DOMID_SELF, port);
+    event(EVTCHNOP_status, status).is_ok_and(|status| status.status != EVTCHNSTAT_closed)
+}
+
+fn ports_used() -> usize {
+    (1..PORTS).filter(|&port| is_used(port)).count()
+}
+
+fn shared_page(domain: u16) -> Done<u64> {
+    let mut op = xen_domctl::new_zeroed();
+    op.cmd = XEN_DOMCTL_getdomaininfo;
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    op.domain = domain;
+    op.u = Union::zeroed();
+    let args = [op.as_mut_bytes().as_mut_ptr() as u64, 0, 0, 0, 0];
+    // SAFETY: `op` is the call's structure, which may hold any bytes.
+    let done = unsafe { sys::hypercall(__HYPERVISOR_domctl, args) };
+    told("XEN_DOMCTL_getdomaininfo", done)?;
+    let info: xen_domctl_getdomaininfo = op.u.get();
+    if info.domain != domain {
+        return Err(format!("there is no domain {domain}"));
+    }
+    Ok(info.shared_info_frame)
+}
+
+/// Ports of every kind that a process can bind without a peer.
+fn bind() -> Done<alloc::vec::Vec<u32>> {
+    let mut alloc = evtchn_alloc_unbound::new_zeroed();
+    (alloc.dom, alloc.remote_dom) = (DOMID_SELF, DOMID_SELF);
+    let free = told("alloc_unbound", event(EVTCHNOP_alloc_unbound, alloc))?.port;
+    let spare = told("alloc_unbound", event(EVTCHNOP_alloc_unbound, alloc))?.port;
+    let mut loopback = evtchn_bind_interdomain::new_zeroed();
+    (loopback.remote_dom, loopback.remote_port) = (DOMID_SELF, free);
+    let loopback = told(
+        "bind_interdomain",
+        event(EVTCHNOP_bind_interdomain, loopback),
+    )?;
+    let mut virq = evtchn_bind_virq::new_zeroed();
+    virq.virq = VIRQ_DEBUG;
+    let virq = told("bind_virq", event(EVTCHNOP_bind_virq, virq))?;
+    let ipi = evtchn_bind_ipi::new_zeroed();
+    let ipi = told("bind_ipi", event(EVTCHNOP_bind_ipi, ipi))?;
+    Ok(alloc::vec![
+        free,
+        spare,
+        loopback.local_port,
+        virq.port,
+        ipi.port
+    ])
+}
+
+/// The process that holds, says so, and ends as it is told.
+fn hold(domain: u16, name: &str, how: &str) -> Done {
+    let stream = told("connect", sys::connect(name))?;
+    let second = format!("{name} of {}", sys::getpid());
+    told("listen", sys::listen(&second))?;
+    told("connect", sys::connect(&second))?;
+    let ports = bind()?;
+    let frame = shared_page(domain)?;
+    let page = told("map_foreign", sys::map_foreign(domain, &[frame], true))?;
+    // SAFETY: the page was just mapped; any bytes are a word.
+    let word = unsafe { page.cast::<u64>().read_volatile() };
+    core::hint::black_box(word);
+    for port in &ports {
+        told("write", sys::write(stream, &port.to_le_bytes()))?;
+    }
+    let mut entries = [readable(POLL_FD, stream as u32)];
+    match how {
+        "exit" => {
+            // Not before the other has looked.
+            told("poll", sys::poll(&mut entries, PATIENCE))?;
+            sys::exit(3)
+        }
+        "fault" => {
+            told("poll", sys::poll(&mut entries, PATIENCE))?;
+            // SAFETY: nothing of this program is at address 0.
+            unsafe { core::arch::asm!("mov qword ptr [{}], 1", in(reg) 0u64) };
+        }
+        "killed while it polls" => {
+            told("poll", sys::poll(&mut entries, PATIENCE))?;
+        }
+        "killed while it waits" => {
+            told("wait", sys::evtchn_wait(ports[1], PATIENCE))?;
+        }
+        _ => loop {
+            core::hint::spin_loop();
+        },
+    }
+    Err(format!("survived `{how}`"))
+}
+
+fn readable(kind: u32, id: u32) -> Poll {
+    Poll {
+        kind,
+        id,
+        wanted: POLL_READABLE,
+        ready: 0,
+    }
+}
+
+/// Ways to end, and the status then.
+const ENDS: [(&str, i64); 5] = [
+    ("exit", 3),
+    ("fault", STATUS_FAULT | 14),
+    ("killed while it polls", STATUS_KILLED),
+    ("killed while it waits", STATUS_KILLED),
+    ("killed while it computes", STATUS_KILLED),
+];
+
+fn all(domain: u16, name: &str) -> Done {
+    let listener = told("listen", sys::listen(name))?;
+    let mut before = figures()?;
+    for (i, &(how, status)) in ENDS.iter().cycle().take(WARM_UP + ENDS.len()).enumerate() {
+        if i == WARM_UP {
+            before = figures()?;
+        }
+        one(domain, name, listener, how, status)?;
+    }
+    let after = figures()?;
+    if after != before {
+        return Err(format!("there were {before:?}, now there are {after:?}"));
+    }
+    told("close", sys::close(listener))?;
+    println!(
+        "holder: {} processes that held ports and frames ended, {} ports are in use as before",
+        WARM_UP + ENDS.len(),
+        before.ports
+    );
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Figures {
+    ports: usize,
+    free_pages: u64,
+    channels: u64,
+}
+
+fn figures() -> Done<Figures> {
+    Ok(Figures {
+        ports: ports_used(),
+        free_pages: told("info", sys::info(INFO_FREE_PAGES))?,
+        channels: told("info", sys::info(INFO_CHANNELS))?,
+    })
+}
+
+fn one(domain: u16, name: &str, listener: u64, how: &str, status: i64) -> Done {
+    let before = ports_used();
+    let args = format!("domain={domain}\0name={name}\0how={how}");
+    let pid = told("spawn", sys::spawn("/bin/holder", args.as_bytes()))?;
+    let mut entry = [readable(POLL_FD, listener as u32)];
+    told("poll", sys::poll(&mut entry, PATIENCE))?;
+    let stream = told("accept", sys::accept(listener))?;
+    let mut ports = alloc::vec::Vec::new();
+    for _ in 0..5 {
+        let mut entry = [readable(POLL_FD, stream as u32)];
+        told("poll", sys::poll(&mut entry, PATIENCE))?;
+        let mut port = [0; 4];
+        if told("read", sys::read(stream, &mut port))? != 4 {
+            return Err(format!("`{how}` ended too early"));
+        }
+        ports.push(u32::from_le_bytes(port));
+    }
+    if ports_used() != before + ports.len() {
+        return Err(format!("{} ports are in use, {before} were", ports_used()));
+    }
+    for &port in &ports {
+        others(port)?;
+    }
+    if how.starts_with("killed") {
+        told("kill", sys::kill(pid))?;
+    } else {
+        told("write", sys::write(stream, b"!"))?;
+    }
+    match told("wait", sys::wait(pid))? {
+        ended if ended == status => {}
+        ended => return Err(format!("`{how}` ended with {ended:#x}")),
+    }
+    if let Some(port) = ports.iter().find(|&&port| is_used(port)) {
+        return Err(format!("port {port} outlives `{how}`"));
+    }
+    told("close", sys::close(stream))
+}
+
+/// A port of another process is out of reach.
+fn others(port: u32) -> Done {
+    refused(
+        "another's close",
+        event(EVTCHNOP_close, evtchn_close { port }),
+    )?;
+    refused(
+        "another's unmask",
+        event(EVTCHNOP_unmask, evtchn_unmask { port }),
+    )?;
+    refused("another's wait", sys::evtchn_wait(port, 0))?;
+    let mut entry = [readable(POLL_PORT, port)];
+    refused("another's poll", sys::poll(&mut entry, 0))
+}

@@ -1,0 +1,41 @@
+//! Contract: processes of our kernel talk over local channels, and one that ends, faults or is
+//! killed leaves nothing: no channel, no page, and in dom0 no event-channel port and no frame of
+//! another domain; so a domain whose frames it had mapped can go, to the last page. The same on
+//! Debian's Xen.
+
+use super::balloon::{command, end_with, free_pages};
+use super::{BootTest, PROMPT};
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
+use crate::qemu::{Config, Machine};
+use crate::verdict::{Checked, Report};
+
+pub(super) const TEST: BootTest = BootTest {
+    name: "processes",
+    contract: "processes talk over channels; what ends leaves no port, frame, page or channel",
+    run,
+};
+
+fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
+    let mut machine = start(lab, &lab.paravane(None)?, "paravane")?;
+    let free_at_first = free_pages(&mut machine)?;
+    command(&mut machine, "xl create -p guest1", "")?;
+    report.note(check(&mut machine)?);
+    command(&mut machine, "xl destroy guest1", "")?;
+    end_with(machine, free_at_first)?;
+    let xen = lab.xen_with(HYPERVISOR_OPTIONS, lab.dom0_for(None)?)?;
+    let mut machine = start(lab, &xen, "xen")?;
+    command(&mut machine, "xl create -p guest1", "")?;
+    check(&mut machine).map(drop)
+}
+
+fn start(lab: &Lab, config: &Config, name: &str) -> Checked<Machine> {
+    let mut machine = lab.start(config, name)?;
+    machine.expect(PROMPT)?;
+    Ok(machine)
+}
+
+fn check(machine: &mut Machine) -> Checked<String> {
+    command(machine, "run /bin/channels", "all as it should be")?;
+    command(machine, "run /bin/stray", "the kernel goes on")?;
+    command(machine, "run /bin/holder domain=1", "in use as before")
+}

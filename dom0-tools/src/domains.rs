@@ -9,10 +9,13 @@ use hypercall_abi::sched::*;
 use hypercall_abi::xen::domid_t;
 
 use crate::build::{BuildRequest, Built, build};
-use crate::config::{DomainConfig, EndAction};
+use crate::config::{Cpus, DomainConfig, EndAction, check_name};
 use crate::console::{LineSplitter, Log, drain, push};
+use crate::cpuset::CpuSet;
 use crate::error::Error;
-use crate::hyper::{Access, DomctlExt, EventExt, Hyper, HyperExt, read_all_domains};
+use crate::hyper::{
+    Access, Affinity, DomctlExt, EventExt, Hyper, HyperExt, SysctlExt, VcpuExt, read_all_domains,
+};
 use crate::uuid;
 
 /// Pages of a MiB.
@@ -48,6 +51,8 @@ pub struct Guest<M> {
     pub lines: LineSplitter,
     /// Why it ended, once it has.
     pub end: Option<End>,
+    /// How many lives in a row before this one were short, each followed by a restart.
+    pub short_lives: u32,
 }
 
 impl<M> Guest<M> {
@@ -130,19 +135,15 @@ impl<M: crate::hyper::Mapping> Domains<M> {
         ramdisk: &[u8],
         now: u64,
     ) -> Result<domid_t, Error> {
-        if config.name == DOM0_NAME || self.guests.iter().any(|g| g.name() == config.name) {
-            return Err(Error::Refused(format!(
-                "there is a domain named {} already",
-                config.name
-            )));
-        }
+        self.check_unused(&config.name)?;
+        let places = places_of(hyper, &config)?;
         let request = BuildRequest {
             kernel,
             ramdisk,
             command_line: &config.command_line,
             pages: config.memory_mib * PAGES_PER_MIB,
             max_pages: config.max_memory_mib * PAGES_PER_MIB,
-            vcpus: config.vcpus,
+            vcpus: config.max_vcpus,
             handle: config
                 .uuid
                 .unwrap_or_else(|| uuid::derive(&config.name, now)),
@@ -157,8 +158,11 @@ impl<M: crate::hyper::Mapping> Domains<M> {
             log: Log::default(),
             lines: LineSplitter::default(),
             end: None,
+            short_lives: 0,
         };
-        if let Err(error) = connect_both(hyper, &built, &mut guest) {
+        let made =
+            place(hyper, &guest, &places).and_then(|()| connect_both(hyper, &built, &mut guest));
+        if let Err(error) = made {
             disconnect(hyper, &mut guest);
             return Err(match hyper.destroy_domain(built.domain) {
                 Ok(()) => error,
@@ -169,6 +173,37 @@ impl<M: crate::hyper::Mapping> Domains<M> {
         }
         self.guests.push(guest);
         Ok(built.domain)
+    }
+
+    fn check_unused(&self, name: &str) -> Result<(), Error> {
+        if name == DOM0_NAME || self.guests.iter().any(|guest| guest.name() == name) {
+            let why = format!("there is a domain named {name} already");
+            return Err(Error::Refused(why));
+        }
+        Ok(())
+    }
+
+    /// Gives a domain built here another name.
+    ///
+    /// # Errors
+    /// A name in use, or one that no domain may have.
+    pub fn rename(&mut self, domain: domid_t, name: &str) -> Result<(), Error> {
+        check_name(name).map_err(Error::Refused)?;
+        self.check_unused(name)?;
+        self.guest(domain)?.config.name = name.to_string();
+        Ok(())
+    }
+
+    /// A name like this one that no domain has.
+    pub fn free_name(&self, name: &str) -> String {
+        let mut number = 1;
+        loop {
+            let like = format!("{name}-{number}");
+            if self.guests.iter().all(|guest| guest.name() != like) {
+                return like;
+            }
+            number += 1;
+        }
     }
 
     /// Finds a domain by name or id. Domains that others built are found by id.
@@ -326,6 +361,40 @@ pub fn end_action(config: &DomainConfig, end: End) -> EndAction {
         End::Suspend => EndAction::Preserve,
         End::Gone => EndAction::Destroy,
     }
+}
+
+/// Where each vCPU may run, `None` for anywhere: known to be possible before anything is built.
+fn places_of<H: Hyper>(hyper: &mut H, config: &DomainConfig) -> Result<Vec<Option<CpuSet>>, Error> {
+    if config.cpus == Cpus::Any {
+        return Ok(Vec::new());
+    }
+    let cpus = hyper.physinfo()?.max_cpu_id.saturating_add(1);
+    let place = |vcpu| {
+        let place = config.cpus.of(vcpu, cpus);
+        place.map_err(|why| Error::Refused(format!("cpus of vCPU {vcpu}: {why}")))
+    };
+    (0..config.max_vcpus).map(place).collect()
+}
+
+/// Says where a new domain's vCPUs may run, and what its share is.
+fn place<H: Hyper>(
+    hyper: &mut H,
+    guest: &Guest<H::Mapping>,
+    places: &[Option<CpuSet>],
+) -> Result<(), Error> {
+    for (vcpu, place) in (0..).zip(places) {
+        if let Some(cpus) = place {
+            hyper.set_affinity(guest.domain, vcpu, Affinity::Hard, cpus, false)?;
+        }
+    }
+    let (weight, cap) = (guest.config.cpu_weight, guest.config.cap);
+    if weight.is_none() && cap.is_none() {
+        return Ok(());
+    }
+    let mut share = hyper.share(guest.domain)?;
+    share.weight = weight.unwrap_or(share.weight);
+    share.cap = cap.unwrap_or(share.cap);
+    hyper.set_share(guest.domain, share)
 }
 
 fn connect_both<H: Hyper>(

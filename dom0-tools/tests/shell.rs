@@ -229,12 +229,76 @@ fn restarts_are_limited() {
         "{output}"
     );
     assert!(ok(&mut shell, "xl list guest1").contains("    2     8"));
+    // Two short lives more are followed by a restart, the next is not.
+    for _ in 0..2 {
+        let output = ok(&mut shell, "xl reboot guest1");
+        assert!(output.contains("restarting it"), "{output}");
+    }
     let output = ok(&mut shell, "xl reboot guest1");
     assert!(
-        output.contains("ended too soon after its start"),
+        output.contains("destroyed and not restarted, for it ended within 60 s of its start"),
         "{output}"
     );
     fails(&mut shell, "xl list guest1", 1, "there is no domain");
+    // A long life between them ends the row.
+    ok(&mut shell, "xl create guest1");
+    for life in 0..12 {
+        let output = ok(&mut shell, "xl reboot guest1");
+        assert!(output.contains("restarting it"), "life {life}: {output}");
+        if life % 3 == 2 {
+            ok(&mut shell, "sleep 61");
+        }
+    }
+}
+
+#[test]
+fn a_guest_may_be_kept_and_restarted() {
+    let mut shell = shell();
+    ok(
+        &mut shell,
+        "xl create guest1 memory=6 on_crash=rename-restart",
+    );
+    for kept in 1..=3 {
+        let output = ok(&mut shell, "xl crash guest1");
+        assert!(
+            output.contains("crashed: kept for examination, and restarting it"),
+            "{output}"
+        );
+        assert!(
+            output.contains(&format!("is guest1-{kept} now")),
+            "{output}"
+        );
+        let kept = ok(&mut shell, &format!("xl list guest1-{kept}"));
+        assert!(kept.contains("---sc-"), "{kept}");
+        assert!(ok(&mut shell, "xl list guest1").contains("-b----"));
+    }
+    let output = ok(&mut shell, "xl crash guest1");
+    assert!(output.contains("kept and not restarted"), "{output}");
+    assert!(ok(&mut shell, "xl list guest1").contains("---sc-"));
+}
+
+#[test]
+fn vcpus_are_placed_and_shared_as_configured() {
+    let mut shell = shell();
+    ok(
+        &mut shell,
+        "xl create guest1 vcpus=1 maxvcpus=3 cpus=[1,'0'] cpu_weight=300 cap=120",
+    );
+    let list = ok(&mut shell, "xl vcpu-list guest1");
+    let places: Vec<&str> = list
+        .lines()
+        .skip(1)
+        .filter_map(|l| l.split(' ').rev().nth(2))
+        .collect();
+    assert_eq!(places, ["1", "0", "all"], "{list}");
+    assert!(ok(&mut shell, "xl sched-credit2 -d guest1").contains("    300  120"));
+    fails(
+        &mut shell,
+        "xl create guest2 cpus=2-3",
+        1,
+        "cpus of vCPU 0: there is no CPU 2: the machine has 2",
+    );
+    fails(&mut shell, "xl list guest2", 1, "there is no domain");
 }
 
 #[test]

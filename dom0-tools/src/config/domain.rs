@@ -1,16 +1,22 @@
 //! What a configuration means: a checked description of a domain to create.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::parser::{Assignment, Value, parse};
-use super::{ConfigError, Position, Warning};
+use super::keys::{Keys, Placed, missing};
+use super::{ConfigError, Cpus, Disk, Vif, Warning};
 
 /// Memory of a domain whose configuration does not say: xl needs the key, and so do we.
 const MAX_MEMORY_MIB: i64 = 1 << 30;
 /// The PV ABI has vcpu_info for this many vCPUs in shared_info.
 const MAX_VCPUS: i64 = 32;
+/// The largest weight of credit2.
+const MAX_WEIGHT: i64 = 65_535;
+/// Characters of a name.
+const MAX_NAME: usize = 128;
+/// Disks and interfaces of one domain.
+const MAX_DEVICES: usize = 64;
 
 /// What to do with a domain that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +27,8 @@ pub enum EndAction {
     Restart,
     /// Keep it for examination.
     Preserve,
+    /// Keep it under another name, and create it anew.
+    RenameRestart,
 }
 
 /// Actions by kind of end.
@@ -49,28 +57,49 @@ pub struct DomainConfig {
     pub memory_mib: u64,
     /// Limit of its memory, MiB; at least `memory_mib`.
     pub max_memory_mib: u64,
-    /// Number of vCPUs.
+    /// vCPUs at start.
     pub vcpus: u32,
+    /// vCPUs it may have; at least `vcpus`.
+    pub max_vcpus: u32,
+    /// Where they may run.
+    pub cpus: Cpus,
+    /// Its share of CPU time, if the file says; the scheduler has a usual one.
+    pub cpu_weight: Option<u16>,
+    /// The most CPU time it may get, in percent of a CPU, if the file says; 0 for no limit.
+    pub cap: Option<u16>,
+    /// Its disks.
+    pub disks: Vec<Disk>,
+    /// Its network interfaces.
+    pub vifs: Vec<Vif>,
     /// The domain's handle, if the file gives one.
     pub uuid: Option<[u8; 16]>,
     /// What to do when it ends.
     pub on_end: OnEnd,
 }
 
-/// Keys that xl knows and this toolstack has no use for yet: named as such in the warning.
-const UNSERVED: [&str; 12] = [
-    "disk",
-    "vif",
-    "cpus",
-    "cpu_weight",
-    "cap",
-    "maxvcpus",
-    "pool",
-    "vfb",
-    "pci",
+/// Keys that xl knows and this toolstack has no use for: named as such in the warning.
+const UNSERVED: [&str; 14] = [
     "bootloader",
+    "bootloader_args",
+    "channel",
+    "cpus_soft",
     "device_model_version",
-    "builder",
+    "driver_domain",
+    "max_grant_frames",
+    "nomigrate",
+    "on_watchdog",
+    "pci",
+    "pool",
+    "seclabel",
+    "serial",
+    "vfb",
+];
+
+/// What a domain's end may be followed by in xl, and not here.
+const UNSERVED_ACTIONS: [(&str, &str); 3] = [
+    ("coredump-destroy", "cores of domains are not written here"),
+    ("coredump-restart", "cores of domains are not written here"),
+    ("soft-reset", "only HVM guests are reset softly"),
 ];
 
 impl DomainConfig {
@@ -80,92 +109,38 @@ impl DomainConfig {
     /// # Errors
     /// Syntax, wrong kinds or ranges of values, missing keys: with the position.
     pub fn read(file: &str, overrides: &str) -> Result<(Self, Vec<Warning>), ConfigError> {
-        let mut keys = Keys {
-            assignments: parse(file)?,
-            warnings: Vec::new(),
-        };
-        let overrides = parse(overrides).map_err(|error| ConfigError {
-            position: Position::COMMAND_LINE,
-            ..error
-        })?;
-        for mut assignment in overrides {
-            assignment.position = Position::COMMAND_LINE;
-            assignment.value_position = Position::COMMAND_LINE;
-            keys.assignments.retain(|known| known.key != assignment.key);
-            keys.assignments.push(assignment);
-        }
+        let mut keys = Keys::read(file, overrides)?;
         let config = keys.domain()?;
         keys.warn_of_the_rest();
+        keys.warnings.sort_by_key(|warning| warning.position);
         Ok((config, keys.warnings))
-    }
-
-    /// The configuration as xl.cfg text, which reads back as the same configuration.
-    pub fn to_text(&self) -> String {
-        let quote = |text: &str| {
-            let mut quoted = String::from("\"");
-            for char in text.chars() {
-                match char {
-                    '"' => quoted.push_str("\\\""),
-                    '\\' => quoted.push_str("\\\\"),
-                    '\n' => quoted.push_str("\\n"),
-                    '\r' => quoted.push_str("\\r"),
-                    '\t' => quoted.push_str("\\t"),
-                    other => quoted.push(other),
-                }
-            }
-            quoted.push('"');
-            quoted
-        };
-        let mut text = format!(
-            "name = {}\ntype = \"pv\"\nkernel = {}\n",
-            quote(&self.name),
-            quote(&self.kernel)
-        );
-        if let Some(ramdisk) = &self.ramdisk {
-            text += &format!("ramdisk = {}\n", quote(ramdisk));
-        }
-        if !self.command_line.is_empty() {
-            text += &format!("cmdline = {}\n", quote(&self.command_line));
-        }
-        text += &format!(
-            "memory = {}\nmaxmem = {}\nvcpus = {}\n",
-            self.memory_mib, self.max_memory_mib, self.vcpus
-        );
-        if let Some(uuid) = &self.uuid {
-            text += &format!("uuid = \"{}\"\n", crate::uuid::to_text(uuid));
-        }
-        for (key, action) in [
-            ("on_poweroff", self.on_end.poweroff),
-            ("on_reboot", self.on_end.reboot),
-            ("on_crash", self.on_end.crash),
-        ] {
-            text += &format!("{key} = \"{}\"\n", action.name());
-        }
-        text
     }
 }
 
 impl EndAction {
+    /// All there are.
+    pub const ALL: [EndAction; 4] = [
+        EndAction::Destroy,
+        EndAction::Restart,
+        EndAction::Preserve,
+        EndAction::RenameRestart,
+    ];
+
     /// Its name in configuration files.
     pub fn name(self) -> &'static str {
         match self {
             EndAction::Destroy => "destroy",
             EndAction::Restart => "restart",
             EndAction::Preserve => "preserve",
+            EndAction::RenameRestart => "rename-restart",
         }
     }
-}
-
-/// The assignments not yet used.
-struct Keys {
-    assignments: Vec<Assignment>,
-    warnings: Vec<Warning>,
 }
 
 impl Keys {
     fn domain(&mut self) -> Result<DomainConfig, ConfigError> {
         let name = self.required("name", "name = \"guest1\"")?;
-        check_name(&name)?;
+        check_name(&name.1).map_err(|why| ConfigError::new(name.0, why))?;
         self.check_type()?;
         let kernel = self
             .required("kernel", "kernel = \"/boot/guest-kernel\"")?
@@ -183,9 +158,7 @@ impl Keys {
             Some((_, maximum)) => maximum,
             None => memory_mib,
         };
-        let vcpus = self
-            .integer("vcpus", 1, MAX_VCPUS)?
-            .map_or(1, |(_, count)| count);
+        let (vcpus, max_vcpus) = self.vcpus()?;
         Ok(DomainConfig {
             name: name.1,
             kernel,
@@ -193,8 +166,13 @@ impl Keys {
             command_line: self.command_line()?,
             memory_mib,
             max_memory_mib,
-            // In 1..=MAX_VCPUS.
-            vcpus: vcpus as u32,
+            vcpus,
+            max_vcpus,
+            cpus: Cpus::read(self)?,
+            cpu_weight: self.share("cpu_weight", 1, MAX_WEIGHT)?,
+            cap: self.share("cap", 0, 100 * i64::from(max_vcpus))?,
+            disks: self.disks()?,
+            vifs: self.vifs()?,
             uuid: self.uuid()?,
             on_end: OnEnd {
                 poweroff: self.end_action("on_poweroff", EndAction::Destroy)?,
@@ -202,6 +180,79 @@ impl Keys {
                 crash: self.end_action("on_crash", EndAction::Destroy)?,
             },
         })
+    }
+
+    /// vCPUs at start and at most: each is as many as the other if only one is given.
+    fn vcpus(&mut self) -> Result<(u32, u32), ConfigError> {
+        let start = self.integer("vcpus", 1, MAX_VCPUS)?;
+        let most = self.integer("maxvcpus", 1, MAX_VCPUS)?;
+        let (vcpus, max_vcpus) = match (start, most) {
+            (Some((_, vcpus)), Some((position, most))) if most < vcpus => {
+                let message = format!("maxvcpus ({most}) is less than vcpus ({vcpus})");
+                return Err(ConfigError::new(position, message));
+            }
+            (Some((_, vcpus)), Some((_, most))) => (vcpus, most),
+            (Some((_, both)), None) | (None, Some((_, both))) => (both, both),
+            (None, None) => (1, 1),
+        };
+        // In 1..=MAX_VCPUS.
+        Ok((vcpus as u32, max_vcpus as u32))
+    }
+
+    fn share(&mut self, key: &str, least: i64, most: i64) -> Result<Option<u16>, ConfigError> {
+        // `most` fits, so what is not above it does.
+        let value = self.integer(key, least, most)?;
+        Ok(value.map(|(_, value)| value as u16))
+    }
+
+    fn disks(&mut self) -> Result<Vec<Disk>, ConfigError> {
+        let mut disks: Vec<Disk> = Vec::new();
+        for (position, disk) in self.devices("disk", Disk::parse)? {
+            if disks.iter().any(|known| known.vdev == disk.vdev) {
+                let message = format!("disk: there is another {} already", disk.vdev);
+                return Err(ConfigError::new(position, message));
+            }
+            disks.push(disk);
+        }
+        Ok(disks)
+    }
+
+    fn vifs(&mut self) -> Result<Vec<Vif>, ConfigError> {
+        let mut vifs: Vec<Vif> = Vec::new();
+        for (position, vif) in self.devices("vif", Vif::parse)? {
+            if vif.mac.is_some() && vifs.iter().any(|known| known.mac == vif.mac) {
+                let message = "vif: another one has the same MAC address";
+                return Err(ConfigError::new(position, message));
+            }
+            vifs.push(vif);
+        }
+        Ok(vifs)
+    }
+
+    /// Descriptions of devices, which nobody serves yet.
+    fn devices<T>(
+        &mut self,
+        key: &str,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<Placed<T>>, ConfigError> {
+        let Some((key_position, specs)) = self.texts(key)? else {
+            return Ok(Vec::new());
+        };
+        if specs.len() > MAX_DEVICES {
+            let message = format!("{key}: there are more than {MAX_DEVICES}");
+            return Err(ConfigError::new(key_position, message));
+        }
+        if !specs.is_empty() {
+            self.warn(
+                key_position,
+                format!("`{key}` is not served yet: the domain is made without"),
+            );
+        }
+        let device = |(position, spec): Placed<String>| match parse(&spec) {
+            Ok(device) => Ok((position, device)),
+            Err(why) => Err(ConfigError::new(position, format!("{key}: {why}"))),
+        };
+        specs.into_iter().map(device).collect()
     }
 
     fn check_type(&mut self) -> Result<(), ConfigError> {
@@ -231,8 +282,7 @@ impl Keys {
             return Ok(parts.into_iter().flatten().collect::<Vec<_>>().join(" "));
         };
         for (position, _) in [root, extra].into_iter().flatten() {
-            let message = "ignored: `cmdline` is given".to_string();
-            self.warnings.push(Warning { position, message });
+            self.warn(position, "ignored: `cmdline` is given");
         }
         Ok(line)
     }
@@ -254,105 +304,48 @@ impl Keys {
         let Some((position, name)) = self.text(key)? else {
             return Ok(default);
         };
-        let all = [EndAction::Destroy, EndAction::Restart, EndAction::Preserve];
-        all.into_iter()
-            .find(|action| action.name() == name)
-            .ok_or_else(|| {
-                let message = format!("{key} \"{name}\": known are destroy, restart, preserve");
-                ConfigError::new(position, message)
-            })
-    }
-
-    fn take(&mut self, key: &str) -> Option<Assignment> {
-        let index = self
-            .assignments
-            .iter()
-            .position(|assignment| assignment.key == key)?;
-        Some(self.assignments.remove(index))
-    }
-
-    fn text(&mut self, key: &str) -> Result<Option<(Position, String)>, ConfigError> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Assignment {
-                value: Value::Text(text),
-                value_position,
-                ..
-            }) => Ok(Some((value_position, text))),
-            Some(other) => Err(wrong_kind(&other, "a string")),
+        if let Some((_, why)) = UNSERVED_ACTIONS.iter().find(|(known, _)| *known == name) {
+            return Err(ConfigError::new(
+                position,
+                format!("{key} \"{name}\": {why}"),
+            ));
         }
-    }
-
-    fn required(&mut self, key: &str, example: &str) -> Result<(Position, String), ConfigError> {
-        let (position, text) = self.text(key)?.ok_or_else(|| missing(key, example))?;
-        if text.is_empty() {
-            return Err(ConfigError::new(position, format!("`{key}` is empty")));
-        }
-        Ok((position, text))
-    }
-
-    fn integer(
-        &mut self,
-        key: &str,
-        least: i64,
-        most: i64,
-    ) -> Result<Option<(Position, u64)>, ConfigError> {
-        let Some(assignment) = self.take(key) else {
-            return Ok(None);
-        };
-        let Value::Integer(value) = assignment.value else {
-            return Err(wrong_kind(&assignment, "a number"));
-        };
-        if !(least..=most).contains(&value) {
-            let message = format!("{key} is {value}, it must be from {least} to {most}");
-            return Err(ConfigError::new(assignment.value_position, message));
-        }
-        // `least` is never negative.
-        Ok(Some((assignment.value_position, value as u64)))
+        let known = EndAction::ALL.iter().find(|action| action.name() == name);
+        known.copied().ok_or_else(|| {
+            let names = EndAction::ALL.map(EndAction::name).join(", ");
+            ConfigError::new(position, format!("{key} \"{name}\": known are {names}"))
+        })
     }
 
     fn warn_of_the_rest(&mut self) {
-        for Assignment { position, key, .. } in core::mem::take(&mut self.assignments) {
+        for assignment in self.rest() {
+            let key = &assignment.key;
             let message = if UNSERVED.contains(&key.as_str()) {
                 format!("`{key}` is not served by this toolstack and is ignored")
             } else {
                 format!("unknown key `{key}` is ignored")
             };
-            self.warnings.push(Warning { position, message });
+            self.warn(assignment.position, message);
         }
-        self.warnings.sort_by_key(|warning| warning.position);
     }
 }
 
-fn check_name((position, name): &(Position, String)) -> Result<(), ConfigError> {
-    let bad = name
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || "-_.:+".contains(*c)));
-    if let Some(bad) = bad {
-        let message =
-            format!("the name `{name}` contains {bad:?}; letters, digits and -_.:+ may be used");
-        return Err(ConfigError::new(*position, message));
+/// Checks that a domain may have a name.
+///
+/// # Errors
+/// In words: what is wrong with it.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let may = |char: char| char.is_ascii_alphanumeric() || "-_.:+".contains(char);
+    if let Some(bad) = name.chars().find(|char| !may(*char)) {
+        return Err(format!(
+            "the name `{name}` contains {bad:?}; letters, digits and -_.:+ may be used"
+        ));
     }
     if name.bytes().all(|byte| byte.is_ascii_digit()) {
-        let message = format!("the name `{name}` would be taken for a domain id");
-        return Err(ConfigError::new(*position, message));
+        return Err(format!("the name `{name}` would be taken for a domain id"));
+    }
+    if name.len() > MAX_NAME {
+        return Err(format!("a name has at most {MAX_NAME} characters"));
     }
     Ok(())
-}
-
-fn wrong_kind(assignment: &Assignment, need: &str) -> ConfigError {
-    let message = format!(
-        "`{}` must be {need}, this is {}",
-        assignment.key,
-        assignment.value.kind()
-    );
-    ConfigError::new(assignment.value_position, message)
-}
-
-fn missing(key: &str, example: &str) -> ConfigError {
-    let position = Position { line: 1, column: 1 };
-    ConfigError::new(
-        position,
-        format!("`{key}` is missing (for example: {example})"),
-    )
 }

@@ -18,7 +18,16 @@ pub enum Value {
     /// A quoted string.
     Text(String),
     /// `[ a, b, ... ]`, possibly over several lines.
-    List(Vec<Value>),
+    List(Vec<Item>),
+}
+
+/// One value of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Where it starts.
+    pub position: Position,
+    /// What it is.
+    pub value: Value,
 }
 
 impl Value {
@@ -29,6 +38,18 @@ impl Value {
             Value::Text(_) => "a string",
             Value::List(_) => "a list",
         }
+    }
+
+    /// The same value as one that was given on the command line.
+    fn of_command_line(self) -> Self {
+        let Value::List(items) = self else {
+            return self;
+        };
+        let moved = items.into_iter().map(|item| Item {
+            position: Position::COMMAND_LINE,
+            value: item.value.of_command_line(),
+        });
+        Value::List(moved.collect())
     }
 }
 
@@ -43,6 +64,18 @@ pub struct Assignment {
     pub value_position: Position,
     /// The value.
     pub value: Value,
+}
+
+impl Assignment {
+    /// The same assignment as one that was given on the command line.
+    pub(super) fn of_command_line(self) -> Self {
+        Assignment {
+            position: Position::COMMAND_LINE,
+            value_position: Position::COMMAND_LINE,
+            key: self.key,
+            value: self.value.of_command_line(),
+        }
+    }
 }
 
 /// Parses a whole file. A key given twice counts with its last value; `+=` appends to the string
@@ -168,7 +201,8 @@ impl Parser<'_> {
             if token == Token::Close {
                 return Ok(Value::List(values));
             }
-            values.push(self.value(position, token, depth)?);
+            let value = self.value(position, token, depth)?;
+            values.push(Item { position, value });
             match self.list_token()? {
                 (_, Token::Close) => return Ok(Value::List(values)),
                 (_, Token::Comma) => {}

@@ -12,8 +12,10 @@ use crate::domains::{End, end_action};
 use crate::error::Error;
 use crate::hyper::DomctlExt;
 
-/// A guest that ends sooner than this after it was made is not restarted, ns.
-const RESTART_MIN_AGE: u64 = 5 * SECOND;
+/// A life shorter than this is a short one, ns.
+const SHORT_LIFE: u64 = 60 * SECOND;
+/// So many short lives in a row are followed by a restart; the next is not.
+const SHORT_LIVES: u32 = 3;
 /// Where `xl create NAME` looks.
 const CONFIG_FOLDER: &str = "/etc/xen/";
 
@@ -150,31 +152,86 @@ impl<S: Host> Shell<S> {
             return;
         };
         let name = guest.name().to_string();
-        let (config, created_at) = (guest.config.clone(), guest.created_at);
-        let action = end_action(&config, end);
-        let age = self.system.now().saturating_sub(created_at);
-        let storm = action == EndAction::Restart && age < RESTART_MIN_AGE;
-        let then = match action {
-            EndAction::Preserve => "kept for examination",
-            EndAction::Destroy => "destroyed",
-            EndAction::Restart if storm => "not restarted: it ended too soon after its start",
-            EndAction::Restart => "restarting it",
+        let age = self.system.now().saturating_sub(guest.created_at);
+        let short_lives = if age < SHORT_LIFE {
+            guest.short_lives + 1
+        } else {
+            0
         };
+        let then = Then::of(end_action(&guest.config, end), short_lives);
+        let what = then.describe();
         self.print(&format!(
-            "{name} (domain {domain}) {}: {then}\n",
+            "{name} (domain {domain}) {}: {what}\n",
             end.describe()
         ));
-        if action == EndAction::Preserve {
-            return;
-        }
-        let mut result = self.domains.destroy(&mut self.system, domain);
-        if action == EndAction::Restart && !storm && result.is_ok() {
-            result = self
-                .create_domain(config)
-                .and_then(|domain| self.system.unpause_domain(domain));
-        }
-        if let Err(error) = result {
+        if let Err(error) = self.follow(domain, then, short_lives) {
             self.print(&format!("{name}: {error}\n"));
+        }
+    }
+
+    fn follow(&mut self, domain: domid_t, then: Then, short_lives: u32) -> Result<(), Error> {
+        let config = self.domains.guest(domain)?.config.clone();
+        match then {
+            Then::Keep | Then::KeepForGood => return Ok(()),
+            Then::RenameAndRestart => {
+                let kept = self.domains.free_name(&config.name);
+                self.domains.rename(domain, &kept)?;
+                self.print(&format!(
+                    "{} (domain {domain}) is {kept} now\n",
+                    config.name
+                ));
+            }
+            Then::Destroy | Then::DestroyForGood | Then::Restart => {
+                self.domains.destroy(&mut self.system, domain)?;
+            }
+        }
+        if matches!(then, Then::Restart | Then::RenameAndRestart) {
+            let domain = self.create_domain(config)?;
+            self.domains.guest(domain)?.short_lives = short_lives;
+            self.system.unpause_domain(domain)?;
+        }
+        Ok(())
+    }
+}
+
+/// What follows the end of a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Destroy,
+    Keep,
+    Restart,
+    RenameAndRestart,
+    /// Instead of a restart, after too many short lives.
+    DestroyForGood,
+    /// The same for one that was to be kept as well.
+    KeepForGood,
+}
+
+impl Then {
+    fn of(action: EndAction, short_lives: u32) -> Self {
+        let storm = short_lives > SHORT_LIVES;
+        match action {
+            EndAction::Destroy => Then::Destroy,
+            EndAction::Preserve => Then::Keep,
+            EndAction::Restart if storm => Then::DestroyForGood,
+            EndAction::RenameRestart if storm => Then::KeepForGood,
+            EndAction::Restart => Then::Restart,
+            EndAction::RenameRestart => Then::RenameAndRestart,
+        }
+    }
+
+    fn describe(self) -> String {
+        let storm = || {
+            let seconds = SHORT_LIFE / SECOND;
+            format!("for it ended within {seconds} s of its start too often in a row")
+        };
+        match self {
+            Then::Destroy => "destroyed".into(),
+            Then::Keep => "kept for examination".into(),
+            Then::Restart => "restarting it".into(),
+            Then::RenameAndRestart => "kept for examination, and restarting it".into(),
+            Then::DestroyForGood => format!("destroyed and not restarted, {}", storm()),
+            Then::KeepForGood => format!("kept and not restarted, {}", storm()),
         }
     }
 }

@@ -1,0 +1,29 @@
+//! The inputs kept for fuzzing, as they are and cut short at every place.
+
+mod config;
+
+use std::fs;
+use std::path::Path;
+
+/// Hands every input of a fuzz target to its check.
+fn replay(target: &str, check: fn(&[u8])) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/seeds")
+        .join(target);
+    let (mut files, mut inputs) = (0, 0);
+    for entry in fs::read_dir(&dir).unwrap() {
+        let data = fs::read(entry.unwrap().path()).unwrap();
+        for end in 0..=data.len() {
+            check(&data[..end]);
+            inputs += 1;
+        }
+        files += 1;
+    }
+    println!("{target}: {files} files, {inputs} inputs");
+    assert!(files >= 4, "where are the inputs of {target}?");
+}
+
+#[test]
+fn configurations() {
+    replay("config", config::check);
+}

@@ -8,7 +8,7 @@
 //!   shell    lines -> commands -> plain text        config   xl.cfg -> DomainConfig
 //!   domains  the table of what this toolstack built  console  rings -> logs, attach
 //!   build    image + layout -> a domain              image    ELF64 and its Xen notes
-//!   hyper    typed hypercalls over a two-method door
+//!   hyper    typed hypercalls over a two-method door  store    xenstored, and asking it
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
@@ -25,6 +25,7 @@ mod error;
 pub mod hyper;
 pub mod image;
 pub mod shell;
+pub mod store;
 pub mod uuid;
 
 pub use error::Error;

@@ -11,4 +11,5 @@ pub mod image;
 pub mod machine;
 mod memory;
 pub mod session;
+pub mod store;
 pub mod terminal;

@@ -1,0 +1,202 @@
+//! One client: requests in, replies and events out, over any stream of bytes.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use hypercall_abi::io::xs_wire::*;
+
+use super::permissions::Who;
+use super::transaction::Transaction;
+use super::watch::{Key, Watch};
+use super::wire::{Decoder, HEAD_SIZE, Message};
+use super::{Closed, Transport};
+
+/// Bytes of answers that a client leaves before nothing more is taken from it.
+const OUTPUT_LIMIT: usize = 8 << 10;
+/// Bytes of events that wait, before those of a watch become one.
+const EVENTS_LIMIT: usize = 16 << 10;
+
+/// Names a connection; never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub(super) u64);
+
+/// An event that was not sent yet.
+#[derive(Debug, PartialEq, Eq)]
+struct Event {
+    key: Key,
+    path: Rc<str>,
+    token: Rc<[u8]>,
+}
+
+impl Event {
+    fn size(&self) -> usize {
+        HEAD_SIZE + self.path.len() + self.token.len() + 2
+    }
+}
+
+/// A client.
+pub(super) struct Connection<T> {
+    transport: T,
+    pub(super) who: Who,
+    decoder: Decoder,
+    output: Vec<u8>,
+    events: VecDeque<Event>,
+    event_bytes: usize,
+    pub(super) transactions: BTreeMap<u32, Transaction>,
+    last_transaction: u32,
+    /// Why nothing is taken from it, or given to it, any more.
+    pub(super) closed: Option<Closed>,
+}
+
+impl<T: Transport> Connection<T> {
+    pub(super) fn new(transport: T, who: Who) -> Self {
+        Connection {
+            transport,
+            who,
+            decoder: Decoder::default(),
+            output: Vec::new(),
+            events: VecDeque::new(),
+            event_bytes: 0,
+            transactions: BTreeMap::new(),
+            last_transaction: 0,
+            closed: None,
+        }
+    }
+
+    /// The next request, if the client has sent one and has read enough of its answers.
+    pub(super) fn next(&mut self) -> Option<Message> {
+        self.send();
+        while self.closed.is_none() && self.output.len() < OUTPUT_LIMIT {
+            let mut bytes = vec![0; self.decoder.wanted()];
+            let taken = match self.transport.read(&mut bytes) {
+                Ok(0) => return None,
+                Ok(count) => self.decoder.take(&bytes[..count]),
+                Err(closed) => Err(closed),
+            };
+            match taken {
+                Ok(None) => {}
+                Ok(message) => return message,
+                Err(closed) => self.close(closed),
+            }
+        }
+        None
+    }
+
+    /// Answers. What the client was to be told before comes before.
+    pub(super) fn reply(&mut self, reply: &Message) {
+        self.encode_events(usize::MAX);
+        reply.encode(&mut self.output);
+        self.send();
+    }
+
+    /// Tells of a change. What is told already, and was not sent yet, is not told again; a client
+    /// that leaves too much unread is told once for each watch that there was something.
+    pub(super) fn tell(&mut self, key: &Key, watch: &Watch, path: &str) {
+        let event = |path: &str| Event {
+            key: key.clone(),
+            path: watch.shown(path).into(),
+            token: watch.token.clone(),
+        };
+        let new = event(path);
+        // An event that no message holds is lost, as with Xen: the client chose such a token.
+        let fits = new.size() - HEAD_SIZE <= XENSTORE_PAYLOAD_MAX;
+        if self.closed.is_some() || !fits || self.events.contains(&new) {
+            return;
+        }
+        if self.event_bytes + new.size() <= EVENTS_LIMIT {
+            self.push(new);
+            return;
+        }
+        self.forget_watch(key, &watch.token);
+        self.push(event(key));
+    }
+
+    fn push(&mut self, event: Event) {
+        self.event_bytes += event.size();
+        self.events.push_back(event);
+    }
+
+    /// Turns events into messages until that many bytes wait to be sent.
+    fn encode_events(&mut self, until: usize) {
+        while self.output.len() < until {
+            let Some(event) = self.events.pop_front() else {
+                return;
+            };
+            self.event_bytes -= event.size();
+            let payload = [event.path.as_bytes(), &[0], &event.token, &[0]].concat();
+            let message = Message {
+                kind: XS_WATCH_EVENT,
+                request: 0,
+                transaction: 0,
+                payload,
+            };
+            message.encode(&mut self.output);
+        }
+    }
+
+    /// Gives the client what it takes.
+    pub(super) fn send(&mut self) {
+        loop {
+            self.encode_events(OUTPUT_LIMIT);
+            if self.output.is_empty() || self.closed.is_some() {
+                break;
+            }
+            match self.transport.write(&self.output) {
+                Ok(0) => break,
+                Ok(count) => drop(self.output.drain(..count)),
+                Err(closed) => self.close(closed),
+            }
+        }
+        self.transport.flush();
+    }
+
+    /// Nothing more is exchanged with it.
+    pub(super) fn close(&mut self, closed: Closed) {
+        if self.closed.is_none() {
+            self.transport.close(closed);
+            self.closed = Some(closed);
+        }
+        self.forget();
+        (self.output, self.decoder) = (Vec::new(), Decoder::default());
+    }
+
+    /// Drops its transactions, and the events that it was not told of yet.
+    pub(super) fn forget(&mut self) {
+        self.transactions.clear();
+        self.events.clear();
+        self.event_bytes = 0;
+    }
+
+    /// Drops the events of a watch that has ended.
+    pub(super) fn forget_watch(&mut self, key: &Key, token: &[u8]) {
+        let event_bytes = &mut self.event_bytes;
+        self.events.retain(|event| {
+            let other = event.key != *key || *event.token != *token;
+            *event_bytes -= if other { 0 } else { event.size() };
+            other
+        });
+    }
+
+    /// Begins a transaction and returns its number, never 0.
+    pub(super) fn begin(&mut self) -> u32 {
+        loop {
+            self.last_transaction = self.last_transaction.wrapping_add(1);
+            let number = self.last_transaction;
+            if number != 0 && !self.transactions.contains_key(&number) {
+                self.transactions.insert(number, Transaction::default());
+                return number;
+            }
+        }
+    }
+
+    /// Bytes kept for it: what it was not given yet.
+    pub(super) fn kept(&self) -> usize {
+        self.output.len() + self.event_bytes
+    }
+
+    pub(super) fn transport_mut(&mut self) -> &mut T {
+        &mut self.transport
+    }
+}

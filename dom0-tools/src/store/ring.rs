@@ -1,0 +1,117 @@
+//! A guest's ring page as a stream: `struct xenstore_domain_interface`.
+//!
+//! The guest writes everything in the page at any time. Indices are read once for each piece, and
+//! a ring whose indices are further apart than it is long is given up.
+
+use core::mem::offset_of;
+
+use hypercall_abi::io::xs_wire::{
+    MASK_XENSTORE_IDX, XENSTORE_RING_SIZE, xenstore_domain_interface,
+};
+
+use super::{Closed, Transport};
+use crate::hyper::Mapping;
+
+const REQ: usize = offset_of!(xenstore_domain_interface, req);
+const RSP: usize = offset_of!(xenstore_domain_interface, rsp);
+const REQ_CONS: usize = offset_of!(xenstore_domain_interface, req_cons);
+const REQ_PROD: usize = offset_of!(xenstore_domain_interface, req_prod);
+const RSP_CONS: usize = offset_of!(xenstore_domain_interface, rsp_cons);
+const RSP_PROD: usize = offset_of!(xenstore_domain_interface, rsp_prod);
+const FEATURES: usize = offset_of!(xenstore_domain_interface, server_features);
+const CONNECTION: usize = offset_of!(xenstore_domain_interface, connection);
+const ERROR: usize = offset_of!(xenstore_domain_interface, error);
+
+/// The event channel to a guest; closed when dropped.
+pub trait Line {
+    /// Notifies the guest. One that cannot be notified any more is found gone otherwise.
+    fn notify(&mut self);
+}
+
+/// A guest's ring.
+#[derive(Debug)]
+pub struct RingTransport<M, L> {
+    page: M,
+    line: L,
+    /// The guest was not told yet of what was taken or given.
+    untold: bool,
+}
+
+impl<M: Mapping, L: Line> RingTransport<M, L> {
+    /// Of a page that was mapped writable, in a connection that begins.
+    pub fn new(page: M, line: L) -> Self {
+        let mut ring = RingTransport {
+            page,
+            line,
+            untold: false,
+        };
+        ring.page.store_u32(FEATURES, 0);
+        ring.page.store_u32(CONNECTION, 0);
+        ring.page.store_u32(ERROR, 0);
+        ring
+    }
+
+    /// The event channel.
+    pub fn line(&self) -> &L {
+        &self.line
+    }
+
+    /// How many bytes there are in a ring, and its consumer's and producer's index.
+    fn used(&self, consumer: usize, producer: usize) -> Result<(usize, u32, u32), Closed> {
+        let (consumer, producer) = (self.page.load_u32(consumer), self.page.load_u32(producer));
+        let used = producer.wrapping_sub(consumer) as usize;
+        if used > XENSTORE_RING_SIZE {
+            return Err(Closed::Ring);
+        }
+        Ok((used, consumer, producer))
+    }
+}
+
+impl<M: Mapping, L: Line> Transport for RingTransport<M, L> {
+    fn read(&mut self, to: &mut [u8]) -> Result<usize, Closed> {
+        let (used, consumer, _) = self.used(REQ_CONS, REQ_PROD)?;
+        let start = MASK_XENSTORE_IDX(consumer);
+        let count = to.len().min(used);
+        let (head, tail) = to[..count].split_at_mut(count.min(XENSTORE_RING_SIZE - start));
+        self.page.read(REQ + start, head);
+        self.page.read(REQ, tail);
+        if count > 0 {
+            self.page
+                .store_u32(REQ_CONS, consumer.wrapping_add(count as u32));
+            self.untold = true;
+        }
+        Ok(count)
+    }
+
+    fn write(&mut self, from: &[u8]) -> Result<usize, Closed> {
+        let (used, _, producer) = self.used(RSP_CONS, RSP_PROD)?;
+        let start = MASK_XENSTORE_IDX(producer);
+        let count = from.len().min(XENSTORE_RING_SIZE - used);
+        let (head, tail) = from[..count].split_at(count.min(XENSTORE_RING_SIZE - start));
+        self.page.write(RSP + start, head);
+        self.page.write(RSP, tail);
+        if count > 0 {
+            self.page
+                .store_u32(RSP_PROD, producer.wrapping_add(count as u32));
+            self.untold = true;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) {
+        if core::mem::take(&mut self.untold) {
+            self.line.notify();
+        }
+    }
+
+    fn close(&mut self, why: Closed) {
+        self.page.store_u32(ERROR, why.number());
+        self.line.notify();
+    }
+
+    fn reset(&mut self) {
+        for index in [REQ_CONS, REQ_PROD, RSP_CONS, RSP_PROD] {
+            self.page.store_u32(index, 0);
+        }
+    }
+}

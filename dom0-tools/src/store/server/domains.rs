@@ -1,0 +1,208 @@
+//! Domains that come and end.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use hypercall_abi::errno::{XEN_EINVAL, XEN_ENOENT};
+
+use super::{INTRODUCED, Platform, RELEASED, Server};
+use crate::hyper::Errno;
+use crate::store::Transport;
+use crate::store::connection::Id;
+use crate::store::permissions::Who;
+use crate::store::view::View;
+
+/// What has become of a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DomainState {
+    /// It runs, or will.
+    Alive,
+    /// It has shut itself down, or crashed; its memory is still there.
+    Shutdown,
+    /// It is being destroyed, or there is none of that number.
+    Gone,
+}
+
+/// A domain that the store knows: it owns nodes or is connected.
+#[derive(Debug, Default)]
+pub(super) struct Domain {
+    pub(super) connection: Option<Id>,
+    /// It is told that it has shut down.
+    shutdown: bool,
+    /// The domain whose rights it has too.
+    target: Option<u32>,
+    /// Its connection was given up, and that was said.
+    pub(super) failed: bool,
+}
+
+impl<P: Platform> Server<P> {
+    /// Whether there is such a domain; it is known from then on.
+    pub(super) fn knows(&mut self, domain: u32) -> bool {
+        if domain == 0 || self.domains.contains_key(&domain) {
+            return true;
+        }
+        let exists = self.platform.domain(domain) != DomainState::Gone;
+        if exists {
+            self.domains.insert(domain, Domain::default());
+        }
+        exists
+    }
+
+    /// Connects a domain to the store, or begins anew with one that is connected.
+    pub(super) fn introduce(&mut self, domain: u32, frame: u64, port: u32) -> Result<(), Errno> {
+        if !self.knows(domain) {
+            return Err(Errno(XEN_ENOENT));
+        }
+        // One that is connected begins anew: its port may be another, and its rings are empty.
+        let before = self
+            .domains
+            .get_mut(&domain)
+            .and_then(|known| known.connection.take());
+        self.drop_connection(before);
+        let mut transport = self.platform.connect(domain, frame, port)?;
+        if before.is_some() {
+            transport.reset();
+        }
+        let target = self.domains.get(&domain).and_then(|known| known.target);
+        let id = self.add(transport, Who { domain, target });
+        if let Some(known) = self.domains.get_mut(&domain) {
+            (known.connection, known.failed) = (Some(id), false);
+        }
+        if before.is_none() {
+            self.tell_special(INTRODUCED);
+        }
+        Ok(())
+    }
+
+    /// Drops what a connection has: watches, transactions, events.
+    pub(super) fn reset(&mut self, id: Id) {
+        self.watches.remove_all(id);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.forget();
+        }
+    }
+
+    /// The connected domain of that number.
+    fn connected(&mut self, domain: u32) -> Result<&mut Domain, Errno> {
+        let known = self.domains.get_mut(&domain);
+        let connected = known.filter(|known| known.connection.is_some());
+        connected.ok_or(Errno(XEN_ENOENT))
+    }
+
+    /// Disconnects a domain. What it owns stays while it is there.
+    pub(super) fn release(&mut self, domain: u32) -> Result<(), Errno> {
+        let known = self.connected(domain)?;
+        let connection = known.connection.take();
+        self.drop_connection(connection);
+        if self.platform.domain(domain) == DomainState::Gone {
+            self.forget(domain);
+        }
+        self.tell_special(RELEASED);
+        Ok(())
+    }
+
+    fn drop_connection(&mut self, id: Option<Id>) {
+        if let Some(id) = id {
+            self.watches.remove_all(id);
+            self.connections.remove(&id);
+        }
+    }
+
+    /// Its next end is to be told, too.
+    pub(super) fn resume(&mut self, domain: u32) -> Result<(), Errno> {
+        self.connected(domain)?.shutdown = false;
+        Ok(())
+    }
+
+    /// Whether a domain is connected.
+    pub fn is_introduced(&self, domain: u32) -> bool {
+        let known = self.domains.get(&domain);
+        domain == 0 || known.is_some_and(|known| known.connection.is_some())
+    }
+
+    /// Gives a domain the rights of another.
+    pub(super) fn set_target(&mut self, domain: u32, target: u32) -> Result<(), Errno> {
+        if domain == target {
+            return Err(Errno(XEN_EINVAL));
+        }
+        self.connected(target)?;
+        let known = self.connected(domain)?;
+        known.target = Some(target);
+        let id = known.connection;
+        if let Some(connection) = id.and_then(|id| self.connections.get_mut(&id)) {
+            connection.who.target = Some(target);
+        }
+        Ok(())
+    }
+
+    /// A domain's connection.
+    pub fn connection_of(&self, domain: u32) -> Option<Id> {
+        self.domains.get(&domain)?.connection
+    }
+
+    /// Looks at what has become of all domains that are known, as whenever the hypervisor says
+    /// that one has changed.
+    pub fn domains_changed(&mut self) {
+        let known: Vec<u32> = self.domains.keys().copied().collect();
+        let mut told = false;
+        for domain in known {
+            match self.platform.domain(domain) {
+                DomainState::Alive => {}
+                DomainState::Shutdown => {
+                    if let Ok(known) = self.connected(domain) {
+                        told |= !core::mem::replace(&mut known.shutdown, true);
+                    }
+                }
+                DomainState::Gone => {
+                    let connection = self.connection_of(domain);
+                    self.drop_connection(connection);
+                    self.forget(domain);
+                    told |= connection.is_some();
+                }
+            }
+        }
+        if told {
+            self.tell_special(RELEASED);
+        }
+    }
+
+    /// A domain is no more. Its nodes go, and what others were to let it do: the next domain of
+    /// that number is another.
+    fn forget(&mut self, domain: u32) {
+        self.domains.remove(&domain);
+        for known in self.domains.values_mut() {
+            known.target = known.target.filter(|target| *target != domain);
+        }
+        for connection in self.connections.values_mut() {
+            let target = &mut connection.who.target;
+            *target = target.filter(|target| *target != domain);
+            let transactions = connection.transactions.values_mut();
+            transactions.for_each(|transaction| transaction.forget(domain));
+        }
+        for permissions in self.special.values_mut() {
+            *permissions = if permissions.owner() == domain {
+                crate::store::Permissions::owned_by(0)
+            } else {
+                permissions.outdated(|other| other != domain)
+            };
+        }
+        let owned = self.tree.forget(domain);
+        let mut view = View {
+            tree: &mut self.tree,
+            transaction: None,
+            quotas: &self.quotas,
+            who: Who::CONTROL,
+            changes: Vec::new(),
+        };
+        let refused = owned
+            .iter()
+            .filter(|path| view.remove_all(path).is_err())
+            .count();
+        let changes = view.changes;
+        self.tell(&changes);
+        if refused > 0 {
+            let message = format!("{refused} nodes of domain {domain} stay");
+            self.platform.log(&message);
+        }
+    }
+}

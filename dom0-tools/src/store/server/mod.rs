@@ -1,0 +1,282 @@
+//! The store as a service: whoever asks, gets an answer; whoever watches, is told.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use hypercall_abi::errno::{XEN_EINVAL, XEN_ENOENT};
+
+use super::connection::{Connection, Id};
+use super::path::Path;
+use super::permissions::{Permissions, Who};
+use super::quota::Quotas;
+use super::transaction::Change;
+use super::tree::Tree;
+use super::watch::{Watch, Watches};
+use super::{Closed, Transport};
+use crate::hyper::Errno;
+
+mod domains;
+mod requests;
+
+use domains::Domain;
+pub use domains::DomainState;
+
+/// Requests that one client has answered before the next one's turn.
+const TURN: usize = 8;
+/// What the store tells of domains that come.
+const INTRODUCED: &str = "@introduceDomain";
+/// What it tells of domains that end.
+const RELEASED: &str = "@releaseDomain";
+
+/// What the store needs of the machine.
+pub trait Platform {
+    /// Connections of clients.
+    type Transport: Transport;
+    /// What has become of a domain.
+    fn domain(&mut self, domain: u32) -> DomainState;
+    /// Connects a domain: maps its page and binds its port.
+    ///
+    /// # Errors
+    /// What refused it.
+    fn connect(&mut self, domain: u32, frame: u64, port: u32) -> Result<Self::Transport, Errno>;
+    /// Something that whoever looks after the machine should know.
+    fn log(&mut self, message: &str);
+}
+
+/// The store and its clients.
+pub struct Server<P: Platform> {
+    platform: P,
+    quotas: Quotas,
+    tree: Tree,
+    connections: BTreeMap<Id, Connection<P::Transport>>,
+    watches: Watches,
+    domains: BTreeMap<u32, Domain>,
+    /// Who is told of [`INTRODUCED`] and [`RELEASED`].
+    special: BTreeMap<&'static str, Permissions>,
+    last_id: u64,
+    /// Whose turn was last.
+    served: Id,
+}
+
+impl<P: Platform> Server<P> {
+    /// An empty store.
+    pub fn new(platform: P, quotas: Quotas) -> Self {
+        let control = || Permissions::owned_by(0);
+        Server {
+            platform,
+            quotas,
+            tree: Tree::default(),
+            connections: BTreeMap::new(),
+            watches: Watches::default(),
+            domains: BTreeMap::new(),
+            special: BTreeMap::from([(INTRODUCED, control()), (RELEASED, control())]),
+            last_id: 0,
+            served: Id(0),
+        }
+    }
+
+    /// A new client of the control domain.
+    pub fn connect(&mut self, transport: P::Transport) -> Id {
+        self.add(transport, Who::CONTROL)
+    }
+
+    fn add(&mut self, transport: P::Transport, who: Who) -> Id {
+        self.last_id += 1;
+        let id = Id(self.last_id);
+        self.connections.insert(id, Connection::new(transport, who));
+        id
+    }
+
+    /// Serves every client for one turn, beginning behind the one that was served last. Returns
+    /// whether some may have more to ask: call again then, without waiting.
+    pub fn turn(&mut self) -> bool {
+        let after = (
+            core::ops::Bound::Excluded(self.served),
+            core::ops::Bound::Unbounded,
+        );
+        let mut order: Vec<Id> = self.connections.range(after).map(|(id, _)| *id).collect();
+        order.extend(self.connections.range(..=self.served).map(|(id, _)| *id));
+        let mut busy = false;
+        for id in order {
+            busy |= self.serve(id);
+            self.served = id;
+        }
+        busy
+    }
+
+    /// Answers up to [`TURN`] requests of a client; true if there may be more.
+    fn serve(&mut self, id: Id) -> bool {
+        for _ in 0..TURN {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                return false;
+            };
+            let Some(request) = connection.next() else {
+                if connection.closed.is_some() {
+                    self.closed(id);
+                }
+                return false;
+            };
+            self.answer(id, &request);
+        }
+        true
+    }
+
+    /// A connection was found closed. A domain's stays, useless, until the domain is released:
+    /// with it goes only what the store kept for it.
+    fn closed(&mut self, id: Id) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let Some(why) = connection.closed else {
+            return;
+        };
+        let domain = connection.who.domain;
+        self.watches.remove_all(id);
+        if self
+            .domains
+            .values()
+            .any(|domain| domain.connection == Some(id))
+        {
+            let known = self.domains.get_mut(&domain);
+            if known.is_some_and(|known| !core::mem::replace(&mut known.failed, true)) {
+                let message = format!("domain {domain} is not served any more: {why}");
+                self.platform.log(&message);
+            }
+        } else {
+            self.connections.remove(&id);
+        }
+    }
+
+    /// Tells watchers of changes.
+    fn tell(&mut self, changes: &[Change]) {
+        for change in changes {
+            let path = change.path.as_str();
+            if change.exact {
+                let watches: Vec<Watch> = self.watches.of(path).cloned().collect();
+                for watch in watches {
+                    self.tell_one(&path.into(), &watch, change);
+                }
+            } else {
+                for (key, watch) in self.watches.above(&change.path) {
+                    self.tell_one(&key, &watch, change);
+                }
+            }
+        }
+    }
+
+    fn tell_one(&mut self, key: &super::watch::Key, watch: &Watch, change: &Change) {
+        if let Some(connection) = self.connections.get_mut(&watch.connection) {
+            let who = connection.who;
+            let may_read = |list: &Permissions| list.rights(who).read;
+            if change.readers.iter().any(may_read) {
+                connection.tell(key, watch, change.path.as_str());
+            }
+        }
+    }
+
+    /// Tells of a domain that came or ended.
+    fn tell_special(&mut self, event: &'static str) {
+        let Some(permissions) = self.special.get(event) else {
+            return;
+        };
+        for watch in self.watches.of(event) {
+            if let Some(connection) = self.connections.get_mut(&watch.connection)
+                && permissions.rights(connection.who).read
+            {
+                connection.tell(&event.into(), watch, event);
+            }
+        }
+    }
+
+    /// The nodes.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The machine.
+    pub fn platform_mut(&mut self) -> &mut P {
+        &mut self.platform
+    }
+
+    /// Connections, with those of domains; for a front end that waits for what they wait for.
+    pub fn transports(&mut self) -> impl Iterator<Item = (Id, &mut P::Transport)> {
+        let open = |connection: &Connection<P::Transport>| connection.closed.is_none();
+        let open = self
+            .connections
+            .iter_mut()
+            .filter(move |(_, connection)| open(connection));
+        open.map(|(id, connection)| (*id, connection.transport_mut()))
+    }
+
+    /// Watches and open transactions of a connection, and bytes kept for it.
+    pub fn usage(&self, id: Id) -> (usize, usize, usize) {
+        let connection = self.connections.get(&id);
+        let of = |of: fn(&Connection<P::Transport>) -> usize| connection.map_or(0, of);
+        let transactions = of(|connection| connection.transactions.len());
+        (self.watches.count(id), transactions, of(Connection::kept))
+    }
+
+    /// Counts everything afresh.
+    ///
+    /// # Errors
+    /// What is not as it must be.
+    pub fn check(&self) -> Result<(), String> {
+        self.tree.check()?;
+        if !self.watches.check() {
+            return Err("watches are not counted right".into());
+        }
+        for (path, node) in self.tree.iter() {
+            let owner = node.permissions.owner();
+            if owner != 0 && !self.domains.contains_key(&owner) {
+                return Err(format!(
+                    "{} is of domain {owner}, which is not known",
+                    path.as_str()
+                ));
+            }
+        }
+        for id in self.connections.keys() {
+            let (watches, transactions, _) = self.usage(*id);
+            let privileged = self.connections[id].who.is_privileged();
+            let quotas = self.quotas;
+            if !privileged && (watches > quotas.watches || transactions > quotas.transactions) {
+                return Err(format!(
+                    "{id:?} has {watches} watches, {transactions} transactions"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number of a domain in a request: one that a guest can have.
+fn guest_number(text: &[u8]) -> Result<u32, Errno> {
+    let number = super::wire::number(text);
+    let last = i64::from(hypercall_abi::xen::DOMID_FIRST_RESERVED) - 1;
+    match number {
+        1.. if number <= last => Ok(number as u32),
+        0 => Err(Errno(XEN_EINVAL)),
+        _ => Err(Errno(XEN_ENOENT)),
+    }
+}
+
+/// The path of a message.
+fn path_of(text: &[u8], who: Who) -> Result<Path, Errno> {
+    Path::parse(text, who.domain).ok_or(Errno(XEN_EINVAL))
+}
+
+impl Closed {
+    /// What the header says of it: `XENSTORE_ERROR_*`.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        use hypercall_abi::io::xs_wire::{
+            XENSTORE_ERROR_COMM, XENSTORE_ERROR_PROTO, XENSTORE_ERROR_RINGIDX,
+        };
+        match self {
+            Closed::Gone => XENSTORE_ERROR_COMM,
+            Closed::Ring => XENSTORE_ERROR_RINGIDX,
+            Closed::Protocol => XENSTORE_ERROR_PROTO,
+        }
+    }
+}

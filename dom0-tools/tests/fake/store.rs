@@ -1,0 +1,284 @@
+//! The store with clients in the same process: pipes for local clients, pages for domains.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use dom0_tools::hyper::{Errno, Mapping};
+use dom0_tools::store::{
+    Channel, Client, Closed, DomainState, Line, Platform, Quotas, RingTransport, Server, Transport,
+};
+
+/// Bytes that a pipe holds in one direction.
+const PIPE_SIZE: usize = 16 << 10;
+
+#[derive(Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    closed: bool,
+}
+
+/// One end of a local channel; closed when dropped.
+pub struct End {
+    from: Rc<RefCell<Pipe>>,
+    to: Rc<RefCell<Pipe>>,
+}
+
+/// The two ends of a channel.
+pub fn pair() -> (End, End) {
+    let (a, b) = (
+        Rc::<RefCell<Pipe>>::default(),
+        Rc::<RefCell<Pipe>>::default(),
+    );
+    let first = End {
+        from: a.clone(),
+        to: b.clone(),
+    };
+    (first, End { from: b, to: a })
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.from.borrow_mut().closed = true;
+        self.to.borrow_mut().closed = true;
+    }
+}
+
+impl Transport for End {
+    fn read(&mut self, to: &mut [u8]) -> Result<usize, Closed> {
+        let mut pipe = self.from.borrow_mut();
+        if pipe.bytes.is_empty() && pipe.closed {
+            return Err(Closed::Gone);
+        }
+        let count = to.len().min(pipe.bytes.len());
+        for byte in &mut to[..count] {
+            *byte = pipe.bytes.pop_front().unwrap();
+        }
+        Ok(count)
+    }
+
+    fn write(&mut self, from: &[u8]) -> Result<usize, Closed> {
+        let mut pipe = self.to.borrow_mut();
+        if pipe.closed {
+            return Err(Closed::Gone);
+        }
+        let count = from.len().min(PIPE_SIZE - pipe.bytes.len());
+        pipe.bytes.extend(&from[..count]);
+        Ok(count)
+    }
+}
+
+/// A page that both sides have.
+#[derive(Clone)]
+pub struct Page(pub Rc<RefCell<Vec<u8>>>);
+
+impl Default for Page {
+    fn default() -> Self {
+        Page(Rc::new(RefCell::new(vec![0; 4096])))
+    }
+}
+
+impl Mapping for Page {
+    fn read(&self, offset: usize, to: &mut [u8]) {
+        to.copy_from_slice(&self.0.borrow()[offset..offset + to.len()]);
+    }
+    fn write(&mut self, offset: usize, from: &[u8]) {
+        self.0.borrow_mut()[offset..offset + from.len()].copy_from_slice(from);
+    }
+    fn load_u32(&self, offset: usize) -> u32 {
+        let bytes = &self.0.borrow()[offset..offset + 4];
+        u32::from_le_bytes(bytes.try_into().unwrap())
+    }
+    fn store_u32(&mut self, offset: usize, value: u32) {
+        self.write(offset, &value.to_le_bytes());
+    }
+    fn load_u64(&self, _: usize) -> u64 {
+        unreachable!("these pages have 32-bit indices")
+    }
+    fn store_u64(&mut self, _: usize, _: u64) {
+        unreachable!("these pages have 32-bit indices")
+    }
+}
+
+/// An event channel that counts.
+#[derive(Clone, Default)]
+pub struct Bell(pub Rc<RefCell<u32>>);
+
+impl Line for Bell {
+    fn notify(&mut self) {
+        *self.0.borrow_mut() += 1;
+    }
+}
+
+/// A domain's end of its ring, as a guest's driver.
+pub struct GuestEnd {
+    pub page: Page,
+    pub bell: Bell,
+}
+
+impl Transport for GuestEnd {
+    fn read(&mut self, to: &mut [u8]) -> Result<usize, Closed> {
+        let (consumer, producer) = (self.page.load_u32(2056), self.page.load_u32(2060));
+        let count = to.len().min(producer.wrapping_sub(consumer) as usize);
+        for (index, byte) in to[..count].iter_mut().enumerate() {
+            let at = 1024 + consumer.wrapping_add(index as u32) as usize % 1024;
+            *byte = self.page.0.borrow()[at];
+        }
+        self.page
+            .store_u32(2056, consumer.wrapping_add(count as u32));
+        Ok(count)
+    }
+
+    fn write(&mut self, from: &[u8]) -> Result<usize, Closed> {
+        let (consumer, producer) = (self.page.load_u32(2048), self.page.load_u32(2052));
+        let count = from
+            .len()
+            .min(1024 - producer.wrapping_sub(consumer) as usize);
+        for (index, byte) in from[..count].iter().enumerate() {
+            let at = producer.wrapping_add(index as u32) as usize % 1024;
+            self.page.0.borrow_mut()[at] = *byte;
+        }
+        self.page
+            .store_u32(2052, producer.wrapping_add(count as u32));
+        Ok(count)
+    }
+}
+
+/// What the server reads and writes.
+pub enum Link {
+    Local(End),
+    Guest(RingTransport<Page, Bell>),
+}
+
+impl Link {
+    fn inner(&mut self) -> &mut dyn Transport {
+        match self {
+            Link::Local(end) => end,
+            Link::Guest(ring) => ring,
+        }
+    }
+}
+
+impl Transport for Link {
+    fn read(&mut self, to: &mut [u8]) -> Result<usize, Closed> {
+        self.inner().read(to)
+    }
+    fn write(&mut self, from: &[u8]) -> Result<usize, Closed> {
+        self.inner().write(from)
+    }
+    fn flush(&mut self) {
+        self.inner().flush();
+    }
+    fn close(&mut self, why: Closed) {
+        self.inner().close(why);
+    }
+    fn reset(&mut self) {
+        self.inner().reset();
+    }
+}
+
+/// The machine: domains, their states, pages and event channels.
+#[derive(Default)]
+pub struct Domains {
+    pub states: BTreeMap<u32, DomainState>,
+    pub pages: BTreeMap<u32, (Page, Bell)>,
+    pub log: Vec<String>,
+}
+
+impl Platform for Domains {
+    type Transport = Link;
+
+    fn domain(&mut self, domain: u32) -> DomainState {
+        self.states
+            .get(&domain)
+            .copied()
+            .unwrap_or(DomainState::Gone)
+    }
+
+    fn connect(&mut self, domain: u32, _: u64, port: u32) -> Result<Link, Errno> {
+        // Port 99 is one that cannot be bound.
+        if self.domain(domain) == DomainState::Gone || port == 99 {
+            return Err(Errno(hypercall_abi::errno::XEN_EINVAL));
+        }
+        let (page, bell) = self.pages.entry(domain).or_default().clone();
+        Ok(Link::Guest(RingTransport::new(page, bell)))
+    }
+
+    fn log(&mut self, message: &str) {
+        self.log.push(message.into());
+    }
+}
+
+/// The store, shared by everybody in this process.
+#[derive(Clone)]
+pub struct Shared(pub Rc<RefCell<Server<Domains>>>);
+
+impl Shared {
+    pub fn new(domains: &[u32]) -> Self {
+        Self::with_quotas(domains, Quotas::default())
+    }
+
+    pub fn with_quotas(domains: &[u32], quotas: Quotas) -> Self {
+        let states = domains
+            .iter()
+            .map(|domain| (*domain, DomainState::Alive))
+            .collect();
+        let platform = Domains {
+            states,
+            ..Domains::default()
+        };
+        Shared(Rc::new(RefCell::new(Server::new(platform, quotas))))
+    }
+
+    /// A client of the control domain.
+    pub fn client(&self) -> Client<Waiting<End>> {
+        let (ours, theirs) = pair();
+        self.0.borrow_mut().connect(Link::Local(theirs));
+        Client::new(self.waiting(ours))
+    }
+
+    /// A client in a domain that was introduced.
+    pub fn guest(&self, domain: u32) -> Client<Waiting<GuestEnd>> {
+        Client::new(self.waiting(self.guest_end(domain)))
+    }
+
+    pub fn guest_end(&self, domain: u32) -> GuestEnd {
+        let mut server = self.0.borrow_mut();
+        let pages = &mut server.platform_mut().pages;
+        let (page, bell) = pages.entry(domain).or_default().clone();
+        GuestEnd { page, bell }
+    }
+
+    fn waiting<T>(&self, end: T) -> Waiting<T> {
+        Waiting {
+            end,
+            server: self.clone(),
+        }
+    }
+
+    /// Serves until nobody has anything to ask.
+    pub fn run(&self) {
+        while self.0.borrow_mut().turn() {}
+    }
+}
+
+/// An end whose waiting is the server's turn.
+pub struct Waiting<T> {
+    pub end: T,
+    server: Shared,
+}
+
+impl<T: Transport> Transport for Waiting<T> {
+    fn read(&mut self, to: &mut [u8]) -> Result<usize, Closed> {
+        self.end.read(to)
+    }
+    fn write(&mut self, from: &[u8]) -> Result<usize, Closed> {
+        self.end.write(from)
+    }
+}
+
+impl<T: Transport> Channel for Waiting<T> {
+    fn wait(&mut self, _: Option<u64>) {
+        self.server.0.borrow_mut().turn();
+    }
+}

@@ -1,0 +1,191 @@
+//! The store through its own client: what requests do, and what others see of it.
+
+mod fake;
+
+use dom0_tools::store::{DomainState, Permissions, Rights, Store, StoreError};
+use hypercall_abi::errno::*;
+
+use fake::store::Shared;
+
+/// A store with domains 1 and 2 as a toolstack makes their nodes, and introduced.
+fn two_guests() -> Shared {
+    let store = Shared::new(&[1, 2]);
+    let mut control = store.client();
+    for domain in [1u16, 2] {
+        let home = format!("/local/domain/{domain}");
+        control.make(&home).unwrap();
+        let readable = Permissions::new(&[(0, Rights::NONE), (domain.into(), Rights::READ)]);
+        control.set_permissions(&home, &readable.unwrap()).unwrap();
+        control
+            .write_text(&format!("{home}/name"), format!("guest{domain}"))
+            .unwrap();
+        let data = format!("{home}/data");
+        control.make(&data).unwrap();
+        control
+            .set_permissions(&data, &Permissions::owned_by(domain.into()))
+            .unwrap();
+        control.introduce(domain, 1, 5).unwrap();
+    }
+    store
+}
+
+fn refused<T: std::fmt::Debug>(result: Result<T, StoreError>) -> i64 {
+    match result {
+        Err(StoreError::Refused { errno, .. }) => errno.0,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_client_reads_what_it_wrote() {
+    let store = Shared::new(&[]);
+    let mut client = store.client();
+    client
+        .write("/a/b/c", b"value\0with any\xff bytes")
+        .unwrap();
+    assert_eq!(client.read("/a/b/c").unwrap(), b"value\0with any\xff bytes");
+    assert_eq!(client.list("/a").unwrap(), ["b"]);
+    assert_eq!(client.read_if_there("/a/x").unwrap(), None);
+    client.write_text("/a/number", 42).unwrap();
+    assert_eq!(client.read_number("/a/number").unwrap(), Some(42));
+    client.remove("/a/b").unwrap();
+    client.remove("/a/b").unwrap();
+    client.remove("/nowhere/at/all").unwrap();
+    assert_eq!(client.list("/a").unwrap(), ["number"]);
+    assert_eq!(client.control(&["check"]).unwrap(), "OK");
+    let error = client.read("/a/b").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the store refused reading /a/b: no such entry (ENOENT, 2)"
+    );
+}
+
+#[test]
+fn long_lists_come_in_parts() {
+    let store = Shared::new(&[]);
+    let mut client = store.client();
+    let names: Vec<String> = (0..700).map(|number| format!("name-{number}")).collect();
+    for name in &names {
+        client.make(&format!("/list/{name}")).unwrap();
+    }
+    assert_eq!(client.list("/list").unwrap(), names);
+}
+
+#[test]
+fn guests_see_their_own() {
+    let store = two_guests();
+    let mut guest = store.guest(1);
+    assert_eq!(guest.read_text("name").unwrap(), "guest1");
+    assert_eq!(refused(guest.write("name", b"x")), XEN_EACCES);
+    assert_eq!(refused(guest.read("/local/domain/2/name")), XEN_EACCES);
+    guest.write("data/x", b"mine").unwrap();
+    assert_eq!(
+        guest.permissions("data/x").unwrap(),
+        Permissions::owned_by(1)
+    );
+    let other = store.client().read("/local/domain/1/data/x").unwrap();
+    assert_eq!(other, b"mine");
+    assert_eq!(refused(guest.introduce(2, 1, 1)), XEN_EACCES);
+    assert_eq!(
+        refused(guest.set_permissions("data/x", &Permissions::owned_by(2))),
+        XEN_EPERM
+    );
+}
+
+#[test]
+fn transactions_are_tried_again() {
+    let store = Shared::new(&[]);
+    let (mut one, mut other) = (store.client(), store.client());
+    one.write("/counter", b"1").unwrap();
+    let mut tries = 0;
+    one.transaction(|store| {
+        tries += 1;
+        let value = store.read_number("/counter")?.unwrap();
+        if tries < 4 {
+            other.write_text("/counter", tries * 10).unwrap();
+        }
+        store.write_text("/counter", value + 1)
+    })
+    .unwrap();
+    assert_eq!((tries, one.read_number("/counter").unwrap()), (4, Some(31)));
+    let failed: Result<(), StoreError> = one.transaction(|store| {
+        store.write("/counter", b"lost")?;
+        store.read("/none").map(drop)
+    });
+    assert_eq!(refused(failed), XEN_ENOENT);
+    assert_eq!(one.read_number("/counter").unwrap(), Some(31));
+    let mut endless = 0;
+    let failed: Result<(), StoreError> = one.transaction(|store| {
+        endless += 1;
+        store.read("/counter")?;
+        other.write("/counter", b"0")
+    });
+    assert_eq!((refused(failed), endless), (XEN_EAGAIN, 100));
+}
+
+#[test]
+fn watches_tell_of_changes() {
+    let store = two_guests();
+    let (mut control, mut guest) = (store.client(), store.guest(1));
+    guest.watch("data", "token").unwrap();
+    let next = |guest: &mut dom0_tools::store::Client<_>| {
+        store.run();
+        guest
+            .next_event()
+            .unwrap()
+            .map(|event: dom0_tools::store::WatchEvent| event.path)
+    };
+    assert_eq!(next(&mut guest).as_deref(), Some("data"));
+    assert_eq!(next(&mut guest), None);
+    control
+        .write("/local/domain/1/data/deep/below", b"")
+        .unwrap();
+    assert_eq!(next(&mut guest).as_deref(), Some("data/deep/below"));
+    assert_eq!(refused(guest.watch("data", "token")), XEN_EEXIST);
+    guest.unwatch("data", "token").unwrap();
+    control.write("/local/domain/1/data/x", b"").unwrap();
+    assert_eq!(next(&mut guest), None);
+    assert_eq!(refused(guest.unwatch("data", "token")), XEN_ENOENT);
+}
+
+#[test]
+fn ends_of_domains_are_told_and_leave_nothing() {
+    let store = two_guests();
+    let mut control = store.client();
+    control.watch("@releaseDomain", "end").unwrap();
+    let mut ends = || {
+        store.run();
+        std::iter::from_fn(|| control.next_event().unwrap()).count()
+    };
+    assert_eq!(ends(), 1);
+    let set = |domain, state| {
+        store
+            .0
+            .borrow_mut()
+            .platform_mut()
+            .states
+            .insert(domain, state);
+        store.0.borrow_mut().domains_changed();
+    };
+    set(1, DomainState::Shutdown);
+    assert_eq!(ends(), 1);
+    set(1, DomainState::Shutdown);
+    assert_eq!(ends(), 0);
+    store.client().write("/shared", b"").unwrap();
+    let shared = Permissions::new(&[(0, Rights::NONE), (1, Rights::BOTH)]).unwrap();
+    store.client().set_permissions("/shared", &shared).unwrap();
+    store.guest(1).write("data/x/y", b"left behind").unwrap();
+    set(1, DomainState::Gone);
+    assert_eq!(ends(), 1);
+    let mut control = store.client();
+    assert_eq!(control.list("/local/domain/1").unwrap(), ["name"]);
+    assert!(!control.is_introduced(1).unwrap());
+    // Another domain of that number begins with nothing.
+    set(1, DomainState::Alive);
+    control.introduce(1, 1, 5).unwrap();
+    let mut guest = store.guest(1);
+    assert_eq!(refused(guest.read("/shared")), XEN_EACCES);
+    assert_eq!(store.0.borrow().tree().usage(1), Default::default());
+    assert_eq!(refused(control.introduce(7, 1, 5)), XEN_ENOENT);
+    assert_eq!(store.0.borrow().check(), Ok(()));
+}

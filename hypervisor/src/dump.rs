@@ -1,7 +1,6 @@
 //! Registers and page-table walks in the log, for crashes of guests and of the hypervisor.
 
 use hypervisor_core::vcpu::Regs;
-use log::error;
 
 use crate::arch::cpu;
 use crate::arch::percpu::PerCpu;

@@ -10,7 +10,6 @@ use hypervisor_core::platform::{
 use hypervisor_core::pv::entry::ValidEntry;
 use hypervisor_core::trap::registers::CR4_OF_HARDWARE;
 use hypervisor_core::vcpu::{InfoArea, Mode, Regs, Vcpu};
-use log::{error, info};
 
 use crate::arch::cpu::{self, cr0, msr};
 use crate::arch::percpu::{self, PerCpu};

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use arrayvec::ArrayVec;
 use hypervisor_core::cmdline::LogLevel;
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use spin::Mutex;
 
 use crate::arch::percpu;
@@ -104,6 +104,25 @@ pub(crate) fn line(args: fmt::Arguments<'_>) {
     // Writing to `Lines` cannot fail; a formatting error only shortens the line.
     let _ = lines.write_fmt(args);
     let _ = lines.write_str("\n");
+}
+
+/// Logs at `level`, out of line: the macros of the `log` crate would build their record at each call.
+#[cold]
+#[inline(never)]
+pub(crate) fn say(level: Level, args: fmt::Arguments<'_>) {
+    log::log!(level, "{args}");
+}
+
+macro_rules! error {
+    ($($arg:tt)*) => { $crate::logging::say(log::Level::Error, format_args!($($arg)*)) };
+}
+
+macro_rules! warn {
+    ($($arg:tt)*) => { $crate::logging::say(log::Level::Warn, format_args!($($arg)*)) };
+}
+
+macro_rules! info {
+    ($($arg:tt)*) => { $crate::logging::say(log::Level::Info, format_args!($($arg)*)) };
 }
 
 struct Logger;

@@ -4,6 +4,9 @@
 
 extern crate alloc;
 
+#[macro_use]
+mod logging;
+
 mod acpi;
 mod arch;
 mod boot;
@@ -12,7 +15,6 @@ mod dump;
 mod heap;
 mod hw;
 mod layout;
-mod logging;
 mod own;
 mod panic;
 mod power;
@@ -26,7 +28,6 @@ use core::sync::atomic::Ordering;
 
 use hypervisor_core::acpi::{Facts, MAX_IO_APICS};
 use hypervisor_core::cmdline::{self, Options};
-use log::{error, info, warn};
 
 use crate::arch::features::Features;
 use crate::arch::{apic, cpu, entry, ioapic, percpu};

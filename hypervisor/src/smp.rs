@@ -10,7 +10,6 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use hypervisor_core::acpi::Facts;
 use hypervisor_core::hypervisor::Hypervisor;
 use hypervisor_core::platform::{CpuId, Nanos};
-use log::{info, warn};
 use spin::Once;
 
 use crate::arch::features::Features;

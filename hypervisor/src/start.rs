@@ -10,7 +10,6 @@ use hypervisor_core::build::{Dom0Image, Dom0Options, Ramdisk, build_dom0};
 use hypervisor_core::cmdline::LogLevel;
 use hypervisor_core::frame::table::FrameTable;
 use hypervisor_core::hypervisor::{Config, Hypervisor};
-use log::{error, info, warn};
 
 use crate::arch::percpu::PerCpu;
 use crate::arch::{apic, cpu, descriptors, entry, features, fpu, ioapic, ipi};

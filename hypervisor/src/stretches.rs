@@ -3,7 +3,6 @@
 //! boot test `longest_path` boots; in any other image nothing of it is left.
 
 use arrayvec::ArrayVec;
-use log::info;
 use spin::Mutex;
 
 use hypervisor_core::addr::guest_range;

@@ -5,7 +5,6 @@ use core::sync::atomic::{AtomicI8, AtomicU32, AtomicU64, Ordering};
 use hypervisor_core::acpi::{Facts, MAX_IO_APICS};
 use hypervisor_core::cmdline::ClockSource;
 use hypervisor_core::platform::{Nanos, TscScale};
-use log::warn;
 
 use crate::arch::{apic, cpu};
 use crate::layout::{DEVICES, PAGE};

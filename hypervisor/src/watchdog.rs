@@ -7,7 +7,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use hypervisor_core::frame::tlb::MAX_CPUS;
 use hypervisor_core::platform::{CpuId, Nanos};
-use log::{info, warn};
 
 use crate::arch::{ipi, percpu};
 use crate::time;

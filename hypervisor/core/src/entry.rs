@@ -125,7 +125,7 @@ impl<M: Machine> Hypervisor<M> {
         if let Some(vcpu) = cpu.current.as_mut()
             && core::mem::take(&mut vcpu.call_whole)
         {
-            dispatch::hypercall(self, vcpu);
+            dispatch::hypercall_again(self, vcpu);
         }
         sched::leave(self, cpu)
     }

@@ -70,9 +70,18 @@ enum Work {
     Tables,
 }
 
+/// How a call is compiled.
+#[derive(PartialEq, Eq)]
+enum Made {
+    /// Into its entry, so that nothing is done for other calls.
+    Often,
+    /// Once for all such calls, with the number as a variable: small.
+    Seldom,
+}
+
 /// Makes the table for people and the dispatch for machines from the same rows.
 macro_rules! hypercalls {
-    ($cx:ident, $a:ident; $($name:ident $number:ident $state:ident $work:ident $note:literal => $call:expr,)*) => {
+    ($cx:ident, $a:ident; $($name:ident $number:ident $state:ident $work:ident $made:ident $note:literal => $call:expr,)*) => {
         /// All hypercalls there are; every other number is `-ENOSYS`.
         pub const TABLE: &[Row] = &[
             $(Row { nr: nr::$number, name: stringify!($name), state: State::$state, note: $note },)*
@@ -82,6 +91,13 @@ macro_rules! hypercalls {
             match number {
                 $(nr::$number => Work::$work,)*
                 _ => Work::Plain,
+            }
+        }
+
+        const fn made(number: u64) -> Made {
+            match number {
+                $(nr::$number => Made::$made,)*
+                _ => Made::Often,
             }
         }
 
@@ -97,63 +113,63 @@ macro_rules! hypercalls {
 }
 
 hypercalls! { cx, a;
-    set_trap_table __HYPERVISOR_set_trap_table Whole Tables "all vectors"
+    set_trap_table __HYPERVISOR_set_trap_table Whole Tables Seldom "all vectors"
         => calls::set_trap_table(cx, a[0]),
-    mmu_update __HYPERVISOR_mmu_update Whole Tables "all commands, own and foreign tables"
+    mmu_update __HYPERVISOR_mmu_update Whole Tables Often "all commands, own and foreign tables"
         => mmu_update::mmu_update(cx, a[0], a[1], a[2], a[3]),
-    set_gdt __HYPERVISOR_set_gdt Whole Tables "up to 14 frames"
+    set_gdt __HYPERVISOR_set_gdt Whole Tables Seldom "up to 14 frames"
         => calls::set_gdt(cx, a[0], a[1]),
-    stack_switch __HYPERVISOR_stack_switch Whole Plain ""
+    stack_switch __HYPERVISOR_stack_switch Whole Plain Often ""
         => calls::stack_switch(cx, a[0], a[1]),
-    set_callbacks __HYPERVISOR_set_callbacks Whole Plain ""
+    set_callbacks __HYPERVISOR_set_callbacks Whole Plain Seldom ""
         => calls::set_callbacks(cx, a[0], a[1], a[2]),
-    fpu_taskswitch __HYPERVISOR_fpu_taskswitch Whole Plain ""
+    fpu_taskswitch __HYPERVISOR_fpu_taskswitch Whole Plain Often ""
         => calls::fpu_taskswitch(cx, a[0]),
-    platform_op __HYPERVISOR_platform_op Part Tables "firmware_info, get_cpuinfo, settime64"
+    platform_op __HYPERVISOR_platform_op Part Tables Seldom "firmware_info, get_cpuinfo, settime64"
         => platform::platform_op(cx, a[0]),
-    set_debugreg __HYPERVISOR_set_debugreg Whole Plain ""
+    set_debugreg __HYPERVISOR_set_debugreg Whole Plain Seldom ""
         => calls::set_debugreg(cx, a[0], a[1]),
-    get_debugreg __HYPERVISOR_get_debugreg Whole Plain ""
+    get_debugreg __HYPERVISOR_get_debugreg Whole Plain Seldom ""
         => calls::get_debugreg(cx, a[0]),
-    update_descriptor __HYPERVISOR_update_descriptor Whole Tables ""
+    update_descriptor __HYPERVISOR_update_descriptor Whole Tables Often ""
         => calls::update_descriptor(cx, a[0], a[1]),
-    memory_op __HYPERVISOR_memory_op Part Tables "all that PV guests have"
+    memory_op __HYPERVISOR_memory_op Part Tables Often "all that PV guests have"
         => memory_op::memory_op(cx, a[0], a[1]),
-    multicall __HYPERVISOR_multicall Whole Tables "everything but itself"
+    multicall __HYPERVISOR_multicall Whole Tables Often "everything but itself"
         => multicall::multicall(cx, a[0], a[1]),
-    update_va_mapping __HYPERVISOR_update_va_mapping Whole Tables "all flushes"
+    update_va_mapping __HYPERVISOR_update_va_mapping Whole Tables Often "all flushes"
         => mmu_update::update_va_mapping(cx, a[0], a[1], a[2]),
-    set_timer_op __HYPERVISOR_set_timer_op Whole Plain ""
+    set_timer_op __HYPERVISOR_set_timer_op Whole Plain Often ""
         => sched_ops::set_timer_op(cx, a[0]),
-    xen_version __HYPERVISOR_xen_version Whole Plain "all sub-operations; there is no build id"
+    xen_version __HYPERVISOR_xen_version Whole Plain Often "all sub-operations; there is no build id"
         => version::xen_version(cx, a[0], a[1]),
-    console_io __HYPERVISOR_console_io Whole Plain ""
+    console_io __HYPERVISOR_console_io Whole Plain Seldom ""
         => console::console_io(cx, a[0], a[1], a[2]),
-    grant_table_op __HYPERVISOR_grant_table_op Part Tables "query_size, setup_table, versions"
+    grant_table_op __HYPERVISOR_grant_table_op Part Tables Often "query_size, setup_table, versions"
         => grant::grant_table_op(cx, a[0], a[1], a[2]),
-    vm_assist __HYPERVISOR_vm_assist Whole Plain ""
+    vm_assist __HYPERVISOR_vm_assist Whole Plain Seldom ""
         => calls::vm_assist(cx, a[0], a[1]),
-    update_va_mapping_otherdomain __HYPERVISOR_update_va_mapping_otherdomain Whole Tables ""
+    update_va_mapping_otherdomain __HYPERVISOR_update_va_mapping_otherdomain Whole Tables Seldom ""
         => mmu_update::update_va_mapping_otherdomain(cx, a[0], a[1], a[2], a[3]),
-    iret __HYPERVISOR_iret Whole Plain ""
+    iret __HYPERVISOR_iret Whole Plain Often ""
         => iret::iret(cx),
-    vcpu_op __HYPERVISOR_vcpu_op Part Tables "all but get_physid"
+    vcpu_op __HYPERVISOR_vcpu_op Part Tables Often "all but get_physid"
         => sched_ops::vcpu_op(cx, a[0], a[1], a[2]),
-    set_segment_base __HYPERVISOR_set_segment_base Whole Plain ""
+    set_segment_base __HYPERVISOR_set_segment_base Whole Plain Often ""
         => calls::set_segment_base(cx, a[0], a[1]),
-    mmuext_op __HYPERVISOR_mmuext_op Whole Tables "superpage marks refused as real Xen refuses them"
+    mmuext_op __HYPERVISOR_mmuext_op Whole Tables Often "superpage marks refused as real Xen refuses them"
         => mmuext::mmuext_op(cx, a[0], a[1], a[2], a[3]),
-    sched_op __HYPERVISOR_sched_op Whole Plain "pin_override for dom0"
+    sched_op __HYPERVISOR_sched_op Whole Plain Often "pin_override for dom0"
         => sched_ops::sched_op(cx, a[0], a[1]),
-    callback_op __HYPERVISOR_callback_op Whole Plain "all types"
+    callback_op __HYPERVISOR_callback_op Whole Plain Seldom "all types"
         => calls::callback_op(cx, a[0], a[1]),
-    event_channel_op __HYPERVISOR_event_channel_op Whole Plain "two-level and FIFO ABI"
+    event_channel_op __HYPERVISOR_event_channel_op Whole Plain Often "two-level and FIFO ABI"
         => evtchn::event_channel_op(cx, a[0], a[1]),
-    physdev_op __HYPERVISOR_physdev_op Part Tables "lines and messages for dom0; no MSI-X, no other domain's interrupts"
+    physdev_op __HYPERVISOR_physdev_op Part Tables Seldom "lines and messages for dom0; no MSI-X, no other domain's interrupts"
         => physdev::physdev_op(cx, a[0], a[1]),
-    sysctl __HYPERVISOR_sysctl Part Tables "what the toolstack needs"
+    sysctl __HYPERVISOR_sysctl Part Tables Seldom "what the toolstack needs"
         => sysctl::sysctl(cx, a[0]),
-    domctl __HYPERVISOR_domctl Part Tables "what the toolstack needs"
+    domctl __HYPERVISOR_domctl Part Tables Seldom "what the toolstack needs"
         => domctl::domctl(cx, a[0]),
 }
 
@@ -168,6 +184,9 @@ pub fn entry<const NUMBER: u64, M: Machine>(
     vcpu: &mut Vcpu,
     args: [u64; 6],
 ) -> u64 {
+    if made(NUMBER) == Made::Seldom {
+        return any_call(hv, vcpu, NUMBER);
+    }
     let near = Near {
         hv,
         dom: hv.domains.slot(vcpu.slot),
@@ -210,21 +229,43 @@ fn whole<const NUMBER: u64, M: Machine>(
     } else {
         handle::<NUMBER, M>(&mut cx, args)
     };
+    answer(&mut cx, NUMBER, result)
+}
+
+/// Runs hypercall `number` in its whole form; the arguments are where the entry code saved them.
+#[cold]
+#[inline(never)]
+fn any_call<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu, number: u64) -> u64 {
+    let dom = hv.domains.slot(vcpu.slot);
+    let mut cx = Cx::new(hv, vcpu, dom, number);
+    let args = cx.args();
+    let handler = Calls::<M>::HANDLERS[place(number)];
+    let result = if work(number) == Work::Tables {
+        with_tables(&mut cx, |cx| handler(cx, args))
+    } else {
+        handler(&mut cx, args)
+    };
+    answer(&mut cx, number, result)
+}
+
+/// What the guest finds in rax behind call `number`, and what else becomes of it.
+#[inline(always)]
+fn answer<M: Machine>(cx: &mut Cx<'_, M>, number: u64, result: HypercallResult) -> u64 {
     match result {
         Ok(value) => value as u64,
         Err(Stop::Err(e)) => e.negated() as u64,
         Err(Stop::Retry) => {
             if !cx.vcpu.call_whole {
                 // The entry code alone would deliver an event in the middle of the call.
-                hv.machine.attend();
+                cx.hv.machine.attend();
                 let regs = &mut cx.vcpu.regs;
                 regs.rip = regs.rip.wrapping_sub(SYSCALL_LENGTH);
             }
-            NUMBER
+            number
         }
         Err(Stop::Crash(crash)) => {
-            trap::kill(hv, cx.vcpu, crash, None);
-            NUMBER
+            trap::kill(cx.hv, cx.vcpu, crash, None);
+            number
         }
     }
 }
@@ -249,10 +290,15 @@ fn with_tables<M: Machine>(
 struct Calls<M>(core::marker::PhantomData<M>);
 
 type Whole<M> = fn(&Hypervisor<M>, &mut Vcpu, [u64; 6]) -> u64;
+type Handler<M> = fn(&mut Cx<'_, M>, [u64; 6]) -> HypercallResult;
 type Inner<M> = fn(&mut Cx<'_, M>) -> HypercallResult;
 
 macro_rules! whole {
     ($($number:literal)*) => { [$(entry::<$number, M>),*] };
+}
+
+macro_rules! handlers {
+    ($($number:literal)*) => { [$(handler::<$number, M>),*] };
 }
 
 macro_rules! inner {
@@ -260,11 +306,20 @@ macro_rules! inner {
 }
 
 impl<M: Machine> Calls<M> {
+    /// With their quick forms; the binary has these in a table of its own.
     const WHOLE: [Whole<M>; NUMBERS as usize + 1] = every_hypercall!(whole);
+    const HANDLERS: [Handler<M>; NUMBERS as usize + 1] = every_hypercall!(handlers);
     const INNER: [Inner<M>; NUMBERS as usize + 1] = every_hypercall!(inner);
 }
 
+fn handler<const NUMBER: u64, M: Machine>(cx: &mut Cx<'_, M>, args: [u64; 6]) -> HypercallResult {
+    handle::<NUMBER, M>(cx, args)
+}
+
 fn inner<const NUMBER: u64, M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
+    if made(NUMBER) == Made::Seldom {
+        return any_inner_call(cx);
+    }
     let args = cx.vcpu.entry.args;
     if NUMBER == EVENTS && evtchn::quick::event_channel_op(cx.m(), || cx.hv, args) {
         return Ok(0);
@@ -294,6 +349,17 @@ fn inner<const NUMBER: u64, M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     handle::<NUMBER, M>(cx, args)
 }
 
+/// Runs a call that is seldom made, as an entry of a list.
+#[cold]
+#[inline(never)]
+fn any_inner_call<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
+    if work(cx.number) == Work::Tables && !cx.vcpu.walk.is_idle() {
+        finish_walk(cx.hv, cx.vcpu, &mut cx.budget)?;
+    }
+    let args = cx.vcpu.entry.args;
+    (Calls::<M>::HANDLERS[place(cx.number)])(cx, args)
+}
+
 /// A number's place in the tables, whatever the processor speculates.
 #[inline(always)]
 fn place(number: u64) -> usize {
@@ -314,12 +380,24 @@ pub(super) fn inner_call<M: Machine>(cx: &mut Cx<'_, M>) -> HypercallResult {
     (Calls::<M>::INNER[place(cx.number)])(cx)
 }
 
-/// Runs the hypercall that `vcpu`, in kernel mode, asks for with its registers, which all are saved.
+/// Runs the hypercall that `vcpu`, in kernel mode, asks for with its registers, which all are saved,
+/// and its quick form if it has one.
 pub fn hypercall<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
+    with_all_saved(vcpu, |vcpu, number| {
+        let args = vcpu.regs.hypercall_args();
+        (Calls::<M>::WHOLE[place(number)])(hv, vcpu, args)
+    });
+}
+
+/// The same, of a call that was made before and found that it needs all registers.
+pub(crate) fn hypercall_again<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
+    with_all_saved(vcpu, |vcpu, number| any_call(hv, vcpu, number));
+}
+
+fn with_all_saved(vcpu: &mut Vcpu, call: impl FnOnce(&mut Vcpu, u64) -> u64) {
     let number = vcpu.regs.rax;
-    let args = vcpu.regs.hypercall_args();
     vcpu.all_saved = true;
-    let result = (Calls::<M>::WHOLE[place(number)])(hv, vcpu, args);
+    let result = call(vcpu, number);
     vcpu.all_saved = false;
     // An iret has put the registers in place itself.
     if number != IRET {

@@ -161,6 +161,8 @@ fn hypercalls() {
 fn call<const NUMBER: u64>([first, second]: [u64; 2]) -> i64 {
     let (mut quick, mut whole) = (Running::new(guest(1)), Running::new(guest(1)));
     let args = [first, second, 0, 0, 0, 0];
+    let r = &mut quick.vcpu().regs;
+    (r.rdi, r.rsi) = (first, second);
     let result = quick.g.hv.on_hypercall::<NUMBER>(&mut quick.cpu, args);
     quick.vcpu().regs.rax = result;
     let r = &mut whole.vcpu().regs;

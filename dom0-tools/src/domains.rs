@@ -14,7 +14,8 @@ use crate::console::{LineSplitter, Log, drain, push};
 use crate::cpuset::CpuSet;
 use crate::error::Error;
 use crate::hyper::{
-    Access, Affinity, DomctlExt, EventExt, Hyper, HyperExt, SysctlExt, VcpuExt, read_all_domains,
+    Access, Affinity, DomctlExt, EventExt, Hyper, HyperExt, Mapping, SysctlExt, VcpuExt,
+    read_all_domains,
 };
 use crate::uuid;
 
@@ -122,7 +123,7 @@ impl<M> Default for Domains<M> {
     }
 }
 
-impl<M: crate::hyper::Mapping> Domains<M> {
+impl<M: Mapping> Domains<M> {
     /// Builds a domain, connects to its console and store pages, and leaves it paused.
     ///
     /// # Errors
@@ -295,7 +296,7 @@ impl<M: crate::hyper::Mapping> Domains<M> {
     }
 }
 
-impl<M: crate::hyper::Mapping> Guest<M> {
+impl<M: Mapping> Guest<M> {
     /// Takes what the guest has written into its log and returns it.
     ///
     /// # Errors
@@ -397,6 +398,10 @@ fn place<H: Hyper>(
     hyper.set_share(guest.domain, share)
 }
 
+/// Where a store page says that it is a mailbox, and how: see `guest_user::mailbox`.
+const MAILBOX_MARK: usize = 0x820;
+const MAILBOX_MAGIC: u64 = u64::from_le_bytes(*b"PVMBOX01");
+
 fn connect_both<H: Hyper>(
     hyper: &mut H,
     built: &Built,
@@ -405,7 +410,10 @@ fn connect_both<H: Hyper>(
     let console = connect(hyper, built.domain, built.console_mfn, built.ports.console);
     guest.console = Some(console.map_err(|error| error.during("connecting to the console"))?);
     let store = connect(hyper, built.domain, built.store_mfn, built.ports.store);
-    guest.store = Some(store.map_err(|error| error.during("connecting to the store page"))?);
+    let mut store = store.map_err(|error| error.during("connecting to the store page"))?;
+    // No xenstore serves the page yet: our own guest kernel learns that it is a mailbox.
+    store.page.store_u64(MAILBOX_MARK, MAILBOX_MAGIC);
+    guest.store = Some(store);
     Ok(())
 }
 

@@ -108,7 +108,7 @@ impl BootInfo {
         (!self.is_dom0() && console.mfn != 0).then_some((console.mfn, console.evtchn))
     }
 
-    /// domU: machine frame and port of the xenstore page, used as the control mailbox.
+    /// domU: machine frame and port of the xenstore page.
     pub(crate) fn store(&self) -> Option<(u64, u32)> {
         (!self.is_dom0() && self.info.store_mfn != 0)
             .then_some((self.info.store_mfn, self.info.store_evtchn))

@@ -22,6 +22,10 @@ pub(crate) enum Handler {
     Console,
     /// The control mailbox's doorbell.
     Mailbox,
+    /// The store's daemon has done something.
+    Store,
+    /// A ping was answered.
+    Ping,
 }
 
 struct Ports {
@@ -79,6 +83,18 @@ pub(crate) fn handle(port: u32, handler: Handler) -> HvResult {
         *free.expect("fewer kernel ports than handler slots") = Some((port, handler));
     });
     unmask(port)
+}
+
+/// Takes the kernel's handler from a port, which is masked.
+pub(crate) fn unhandle(port: u32) {
+    forget(port);
+    PORTS_STATE.with(|p| {
+        let own = |of: &Option<(u32, Handler)>| of.is_some_and(|(own, _)| own == port);
+        p.handlers
+            .iter_mut()
+            .filter(|of| own(of))
+            .for_each(|of| *of = None);
+    });
 }
 
 /// The port of vCPU 0's timer.
@@ -168,6 +184,8 @@ fn dispatch(port: u32) {
         Some(Handler::Timer) => crate::task::timer_fired(),
         Some(Handler::Console) => super::console::event(),
         Some(Handler::Mailbox) => super::mailbox::doorbell(),
+        Some(Handler::Store) => super::store::event(),
+        Some(Handler::Ping) => super::store::answered(),
         None => crate::task::wake_port(port),
     }
 }

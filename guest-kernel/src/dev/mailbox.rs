@@ -151,17 +151,27 @@ extern "C" fn serve() -> ! {
     }
 }
 
-/// Starts serving, if the domain has a mailbox.
-pub(crate) fn init(boot: &BootInfo) -> Result<(), Errno> {
+/// Whether there is a mailbox.
+pub(crate) fn exists() -> bool {
+    PAGE.load(Ordering::Relaxed) != 0
+}
+
+/// Starts serving, if the domain has a mailbox; whether it has.
+pub(crate) fn init(boot: &BootInfo) -> Result<bool, Errno> {
     let Some((mfn, port)) = boot.store() else {
-        return Ok(());
+        return Ok(false);
     };
     let pfn = p2m::pfn_of(Mfn(mfn)).ok_or(Errno::EFAULT)?;
     PAGE.store(pfn.va(), Ordering::Relaxed);
+    if !mailbox::is_marked(&Page) {
+        PAGE.store(0, Ordering::Relaxed);
+        return Ok(false);
+    }
     PORT.store(port, Ordering::Relaxed);
     // A request may wait from before; the task looks at once.
     task::spawn_kernel("mailbox", serve)?;
     event::handle(port, event::Handler::Mailbox)?;
     Page.store(guest::MAGIC, MAGIC_VALUE);
-    ring()
+    ring()?;
+    Ok(true)
 }

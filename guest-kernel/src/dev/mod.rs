@@ -6,4 +6,5 @@ pub(crate) mod fifo;
 pub(crate) mod mailbox;
 pub(crate) mod ring;
 pub(crate) mod shared;
+pub(crate) mod store;
 pub(crate) mod time;

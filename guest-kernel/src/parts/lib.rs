@@ -1,6 +1,6 @@
 //! The parts of the guest kernel that are pure computation over claims of others: file formats,
-//! the line discipline, and local channels. They are apart from the kernel so that they cannot contain `unsafe`
-//! and are tested on the host: `cargo test -p guest-kernel --lib`.
+//! the line discipline, local channels, the store. They are apart from the kernel so that they
+//! cannot contain `unsafe` and are tested on the host: `cargo test -p guest-kernel --lib`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -12,3 +12,4 @@ pub mod channel;
 pub mod cpio;
 pub mod elf;
 pub mod line;
+pub mod store;

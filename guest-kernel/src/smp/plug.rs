@@ -25,7 +25,7 @@ fn is_busy() -> bool {
     crate::boot_info().has_word("busy")
 }
 
-/// The vCPUs besides 0 that are up; they are the first ones.
+/// How many vCPUs behind 0 are up, up to the first that is not.
 pub(crate) fn helpers() -> usize {
     (1..MAX).take_while(|&vcpu| is_up(vcpu)).count()
 }
@@ -39,17 +39,27 @@ pub(crate) fn set_count(target: u64) -> Result<u64, Errno> {
     if target == 0 || target > count() {
         return Err(Errno::EINVAL);
     }
-    for vcpu in 1..target {
-        if !is_up(vcpu) {
-            bring_up(vcpu)?;
-        }
+    for vcpu in (1..target).chain((target..count()).rev()) {
+        set(vcpu, vcpu < target)?;
     }
-    for vcpu in (target..count()).rev() {
-        if is_up(vcpu) {
-            take_down(vcpu)?;
-        }
+    Ok(up())
+}
+
+/// Brings a vCPU other than 0 up or takes it down, if it is not.
+///
+/// # Errors
+/// What the hypervisor refuses.
+pub(crate) fn set(vcpu: usize, up: bool) -> Result<(), Errno> {
+    match (is_up(vcpu), up) {
+        (false, true) => bring_up(vcpu),
+        (true, false) => take_down(vcpu),
+        _ => Ok(()),
     }
-    Ok(helpers() as u64 + 1)
+}
+
+/// How many vCPUs are up.
+pub(crate) fn up() -> u64 {
+    (1..MAX).filter(|&vcpu| is_up(vcpu)).count() as u64 + 1
 }
 
 /// Gives a vCPU that was never up all it needs for that.

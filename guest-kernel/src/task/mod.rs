@@ -24,7 +24,7 @@ pub(crate) use spawn::{spawn_kernel, spawn_process};
 /// How long a process runs before another's turn, in nanoseconds.
 const SLICE: u64 = 10_000_000;
 /// The idle loop's number; also the parent of tasks without one.
-const IDLE: u64 = 0;
+pub(crate) const IDLE: u64 = 0;
 /// The most tasks there can be.
 const MAX_TASKS: usize = 256;
 
@@ -39,6 +39,8 @@ pub(crate) enum Wait {
     ConsoleRoom,
     /// The control mailbox.
     Mailbox,
+    /// An event of the store's daemon.
+    Store,
     /// An event on this port.
     Port(u32),
     /// The first of several things; what they are, the task knows.

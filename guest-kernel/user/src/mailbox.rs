@@ -60,6 +60,9 @@ pub mod tools {
     pub const ARGUMENT: usize = 0x810;
     /// The last `GUEST_PING` seen.
     pub const TOOLS_PONG: usize = 0x818;
+    /// `super::MAGIC_VALUE` from the beginning, behind the end of what xenstore's page has: this
+    /// page is a mailbox.
+    pub const MARK: usize = 0x820;
 }
 
 /// Commands of the toolstack.
@@ -148,6 +151,11 @@ pub fn answer_ping(page: &impl Words) -> bool {
         page.store(tools::TOOLS_PONG, ping);
     }
     new
+}
+
+/// Whether the toolstack uses the page as a mailbox, and not as that of xenstore.
+pub fn is_marked(page: &impl Words) -> bool {
+    page.load(tools::MARK) == MAGIC_VALUE
 }
 
 /// Whether a guest kernel serves this page.

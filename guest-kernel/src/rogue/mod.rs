@@ -14,6 +14,7 @@ mod descriptors;
 mod fpu;
 mod load;
 mod random;
+mod rings;
 mod tables;
 mod ways_out;
 
@@ -36,6 +37,7 @@ const GROUPS: &[&[Rogue]] = &[
     random::ROGUES,
     load::ROGUES,
     fpu::ROGUES,
+    rings::ROGUES,
 ];
 
 /// Does the act of this name; returns if the kernel lives on afterwards.

@@ -25,6 +25,7 @@
 extern crate std;
 
 pub mod abi;
+pub mod dom0;
 pub mod heap;
 pub mod io;
 pub mod mailbox;

@@ -9,17 +9,14 @@ extern crate alloc;
 use alloc::format;
 use alloc::string::String;
 use guest_user::abi::*;
+use guest_user::dom0::{event, is_used, next_domain, ports_used};
 use guest_user::{println, start, sys};
-use hypercall_abi::Union;
-use hypercall_abi::domctl::*;
 use hypercall_abi::event_channel::*;
 use hypercall_abi::xen::*;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::FromZeros;
 
 guest_user::entry!(main);
 
-/// Ports of dom0 that there can be.
-const PORTS: u32 = EVTCHN_2L_NR_CHANNELS as u32;
 /// A process is waited for no longer, in nanoseconds.
 const PATIENCE: u64 = 60_000_000_000;
 /// Ends before counting, so that what the kernel keeps for reuse is there.
@@ -56,37 +53,8 @@ fn refused<T>(what: &str, result: sys::SysResult<T>) -> Done {
     }
 }
 
-/// Makes an event-channel operation.
-fn event<T: IntoBytes + FromBytes>(op: u32, mut arg: T) -> sys::SysResult<T> {
-    let at = arg.as_mut_bytes().as_mut_ptr() as u64;
-    let args = [u64::from(op), at, 0, 0, 0];
-    // SAFETY: `arg` is the operation's structure, which may hold any bytes.
-    unsafe { sys::hypercall(__HYPERVISOR_event_channel_op, args) }?;
-    Ok(arg)
-}
-
-/// Whether a port of dom0 is bound or waits to be.
-fn is_used(port: u32) -> bool {
-    let mut status = evtchn_status::new_zeroed();
-    (status.dom, status.port) = (DOMID_SELF, port);
-    event(EVTCHNOP_status, status).is_ok_and(|status| status.status != EVTCHNSTAT_closed)
-}
-
-fn ports_used() -> usize {
-    (1..PORTS).filter(|&port| is_used(port)).count()
-}
-
 fn shared_page(domain: u16) -> Done<u64> {
-    let mut op = xen_domctl::new_zeroed();
-    op.cmd = XEN_DOMCTL_getdomaininfo;
-    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    op.domain = domain;
-    op.u = Union::zeroed();
-    let args = [op.as_mut_bytes().as_mut_ptr() as u64, 0, 0, 0, 0];
-    // SAFETY: `op` is the call's structure, which may hold any bytes.
-    let done = unsafe { sys::hypercall(__HYPERVISOR_domctl, args) };
-    told("XEN_DOMCTL_getdomaininfo", done)?;
-    let info: xen_domctl_getdomaininfo = op.u.get();
+    let info = told("getdomaininfo", next_domain(domain))?;
     if info.domain != domain {
         return Err(format!("there is no domain {domain}"));
     }

@@ -146,6 +146,6 @@ start_high:
 boot_l4:    .skip 4096
 boot_l3:    .skip 4096
 boot_l2:    .skip 4 * 4096
-boot_stack: .skip 131072
+boot_stack: .skip 262144             # unpacking a kernel takes 86 KiB of it, what leads there 73
 boot_stack_top:
 boot_tsc:   .skip 8

@@ -8,7 +8,7 @@ use hypercall_abi::domctl::*;
 use hypercall_abi::sched::*;
 use hypercall_abi::xen::domid_t;
 
-use crate::build::{BuildRequest, Built, build};
+use crate::build::{BuildRequest, Built, Watcher, build};
 use crate::config::{Cpus, DomainConfig, EndAction, check_name};
 use crate::console::{LineSplitter, Log, drain, push};
 use crate::cpuset::CpuSet;
@@ -135,6 +135,7 @@ impl<M: Mapping> Domains<M> {
         kernel: &[u8],
         ramdisk: &[u8],
         now: u64,
+        watcher: Watcher<'_, H>,
     ) -> Result<domid_t, Error> {
         self.check_unused(&config.name)?;
         let places = places_of(hyper, &config)?;
@@ -149,7 +150,7 @@ impl<M: Mapping> Domains<M> {
                 .uuid
                 .unwrap_or_else(|| uuid::derive(&config.name, now)),
         };
-        let built = build(hyper, &request)?;
+        let built = build(hyper, &request, watcher)?;
         let mut guest = Guest {
             domain: built.domain,
             config,

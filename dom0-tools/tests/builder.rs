@@ -188,7 +188,7 @@ fn guests_find_what_the_abi_promises() {
         for disk in [Vec::new(), ramdisk()] {
             let mut fake = Fake::new(4000);
             let kernel = image.bytes();
-            let built = build(&mut fake, &request(&kernel, &disk)).unwrap();
+            let built = build(&mut fake, &request(&kernel, &disk), &mut |_, _| {}).unwrap();
             check(&fake.0.borrow(), &built, &image, &disk);
             built_domains += 1;
         }
@@ -200,7 +200,7 @@ fn guests_find_what_the_abi_promises() {
 fn p2m_frames_cover_the_list_and_its_tables() {
     let mut fake = Fake::new(4000);
     let kernel = Image::modern().bytes();
-    let built = build(&mut fake, &request(&kernel, &[])).unwrap();
+    let built = build(&mut fake, &request(&kernel, &[]), &mut |_, _| {}).unwrap();
     let machine = fake.0.borrow();
     let rsi = machine.domains[&built.domain]
         .context
@@ -222,13 +222,14 @@ fn every_refusal_leaves_nothing_behind() {
     let kernel = Image::modern().bytes();
     let disk = ramdisk();
     let mut whole = Fake::new(4000);
-    build(&mut whole, &request(&kernel, &disk)).unwrap();
+    build(&mut whole, &request(&kernel, &disk), &mut |_, _| {}).unwrap();
     let calls = whole.0.borrow().calls;
     for failing in 0..calls {
         let mut fake = Fake::new(4000);
         let free = fake.0.borrow().free_frames();
         fake.0.borrow_mut().fail_at = Some(failing);
-        let error = build(&mut fake, &request(&kernel, &disk)).expect_err("one call is refused");
+        let error = build(&mut fake, &request(&kernel, &disk), &mut |_, _| {})
+            .expect_err("one call is refused");
         assert!(error.to_string().contains("refused"), "{error}");
         let machine = fake.0.borrow();
         assert_eq!(
@@ -248,7 +249,7 @@ fn every_refusal_leaves_nothing_behind() {
 fn running_out_of_memory_is_said_and_undone() {
     let mut fake = Fake::new(1500);
     let kernel = Image::plain().bytes();
-    let error = build(&mut fake, &request(&kernel, &[]))
+    let error = build(&mut fake, &request(&kernel, &[]), &mut |_, _| {})
         .unwrap_err()
         .to_string();
     assert!(error.contains("of 3000 pages"), "{error}");
@@ -275,7 +276,7 @@ fn bad_requests_are_refused_before_anything_is_created() {
     ];
     for case in cases {
         let mut fake = Fake::new(4000);
-        build(&mut fake, &case).expect_err("it must be refused");
+        build(&mut fake, &case, &mut |_, _| {}).expect_err("it must be refused");
         assert_eq!(fake.0.borrow().calls, 0);
     }
 }
@@ -286,7 +287,7 @@ fn the_fake_refuses_what_a_hypervisor_would() {
     use dom0_tools::hyper::{Access, DomctlExt, Hyper, Mapping, MemoryExt};
     let mut fake = Fake::new(4000);
     let kernel = Image::modern().bytes();
-    let built = build(&mut fake, &request(&kernel, &[])).unwrap();
+    let built = build(&mut fake, &request(&kernel, &[]), &mut |_, _| {}).unwrap();
     let root = fake.0.borrow().domains[&built.domain]
         .context
         .unwrap()

@@ -86,6 +86,110 @@ fn overrides_and_dry_runs() {
 }
 
 #[test]
+fn lists_are_json_if_asked_for() {
+    let mut shell = shell();
+    ok(
+        &mut shell,
+        "xl create guest1 maxmem=12 vcpus=2 cpu_weight=300 disk=['/d,,xvda,r'] vif=['mtu=900']",
+    );
+    let read = |text: String| serde_json::from_str::<serde_json::Value>(&text).expect(&text);
+    let rows = read(ok(&mut shell, "xl list --json"));
+    assert_eq!(rows[0]["name"], "Domain-0");
+    let row = &rows[1];
+    assert_eq!(row["name"], "guest1");
+    assert_eq!((&row["domid"], &row["memory_mib"]), (&1.into(), &8.into()));
+    assert_eq!(row["state"], "-b----");
+    let long = read(ok(&mut shell, "xl list -l guest1"));
+    assert_eq!(long.as_array().unwrap().len(), 1);
+    let config = &long[0]["config"];
+    assert_eq!(long[0]["domid"], 1);
+    assert_eq!(config["c_info"]["name"], "guest1");
+    assert_eq!(config["b_info"]["max_vcpus"], 2);
+    assert_eq!(config["b_info"]["max_memkb"], 12 << 10);
+    assert_eq!(config["b_info"]["kernel"], "/boot/kernel");
+    assert_eq!(config["b_info"]["sched_params"]["weight"], 300);
+    assert_eq!(config["disks"][0]["vdev"], "xvda");
+    assert_eq!(config["nics"][0]["mtu"], 900);
+    assert_eq!(config["on_crash"], "destroy");
+    fails(&mut shell, "xl list -x", 2, "usage");
+}
+
+#[test]
+fn domains_are_renamed() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    ok(&mut shell, "xl create guest2");
+    ok(&mut shell, "xl rename guest1 web");
+    assert_eq!(ok(&mut shell, "xl domid web"), "1\n");
+    for (name, part) in [
+        ("guest2", "there is a domain named guest2 already"),
+        ("Domain-0", "there is a domain named Domain-0 already"),
+        ("7", "would be taken for a domain id"),
+        ("a/b", "contains '/'"),
+    ] {
+        fails(&mut shell, &format!("xl rename web {name}"), 1, part);
+    }
+    fails(&mut shell, "xl rename 0 zero", 1, "was not created here");
+    ok(&mut shell, "xl create guest1");
+}
+
+#[test]
+fn all_are_asked_to_end() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    ok(&mut shell, "xl create guest2");
+    let output = ok(&mut shell, "xl shutdown -a -w");
+    for name in ["guest1", "guest2"] {
+        assert!(output.contains(&format!("{name} (domain ")), "{output}");
+    }
+    assert_eq!(ok(&mut shell, "xl list").lines().count(), 2);
+    ok(&mut shell, "xl shutdown -w -a");
+    fails(&mut shell, "xl shutdown -a guest1", 2, "usage");
+    fails(&mut shell, "xl reboot -w", 2, "usage");
+}
+
+#[test]
+fn files_come_from_the_store() {
+    let mut shell = shell();
+    let kernel = shell.system().files["/boot/kernel"].clone();
+    let mut packed = stored_gzip(&kernel);
+    packed.extend((kernel.len() as u32).to_le_bytes());
+    let config = b"name = 'mine'\nkernel = 'mykernel.gz'\nmemory = 8".to_vec();
+    shell
+        .system()
+        .files
+        .insert("/store/mine.cfg".into(), config);
+    shell
+        .system()
+        .files
+        .insert("/store/mykernel.gz".into(), packed);
+    let output = ok(&mut shell, "xl create mine");
+    assert!(
+        output.contains("mine: kernel unpacked by gzip to 9 KiB\n"),
+        "{output}"
+    );
+    ok(&mut shell, "xl create mine.cfg name=again");
+    fails(
+        &mut shell,
+        "xl create mine name=x kernel=other",
+        1,
+        "cannot read /store/other: no such file",
+    );
+}
+
+/// A gzip file without compression, and without the length at its end.
+fn stored_gzip(data: &[u8]) -> Vec<u8> {
+    let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let length = data.len() as u16;
+    file.push(1);
+    file.extend(length.to_le_bytes());
+    file.extend((!length).to_le_bytes());
+    file.extend(data);
+    file.extend(crc32fast::hash(data).to_le_bytes());
+    file
+}
+
+#[test]
 fn failures_say_who_refused_what_and_why() {
     let mut shell = shell();
     ok(&mut shell, "xl create guest1");

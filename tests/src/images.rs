@@ -35,6 +35,34 @@ pub struct Images {
     root: PathBuf,
 }
 
+/// A user's files for dom0, by their paths in its `/store`.
+pub type Store = BTreeMap<String, Vec<u8>>;
+
+/// Reads a folder with all that is below it.
+///
+/// # Errors
+/// Something in it cannot be read, or has a name that is not UTF-8.
+pub fn read_store(dir: &Path) -> Result<Store> {
+    let mut store = Store::new();
+    let mut below = vec![dir.to_owned()];
+    while let Some(folder) = below.pop() {
+        let entries = fs::read_dir(&folder);
+        for entry in entries.with_context(|| format!("cannot read {}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                below.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(dir)?.to_str();
+            let name = name.with_context(|| format!("{} is not UTF-8", path.display()))?;
+            let content = fs::read(&path);
+            let content = content.with_context(|| format!("cannot read {}", path.display()))?;
+            store.insert(name.to_owned(), content);
+        }
+    }
+    Ok(store)
+}
+
 /// Builds everything that boots; cargo's progress goes to the terminal.
 ///
 /// # Errors
@@ -94,11 +122,12 @@ impl Images {
     }
 
     /// dom0's ramdisk: the toolstack as `/bin/xl` and `/bin/sh`, the small programs,
-    /// the guests' configuration files, kernel and ramdisk, and a script when given.
+    /// the guests' configuration files, kernel and ramdisk, a script when given, and the
+    /// user's own files in `/store`.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn dom0_ramdisk(&self, script: Option<&str>) -> Result<Vec<u8>> {
+    pub fn dom0_ramdisk(&self, script: Option<&str>, store: &Store) -> Result<Vec<u8>> {
         let mut archive = Archive::new();
         archive.directory("bin")?;
         let toolstack = fs::read(&self.toolstack)?;
@@ -115,6 +144,10 @@ impl Images {
         }
         if let Some(script) = script {
             archive.file("etc/script", 0o644, script.as_bytes())?;
+        }
+        archive.directory("store")?;
+        for (name, content) in store {
+            archive.file(&format!("store/{name}"), 0o644, content)?;
         }
         archive.finish()
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::cpio::Archive;
-use crate::images::Images;
+use crate::images::{Images, Store};
 use crate::qemu::{Boot, Config, Machine, Module};
 use crate::setup::Peer;
 use crate::workspace::Workspace;
@@ -95,7 +95,20 @@ impl Lab {
     /// # Errors
     /// The ramdisk cannot be packed.
     pub fn our_dom0(&self, args: &str, script: Option<&str>) -> Result<Vec<Module>> {
-        let ramdisk = self.write("dom0.cpio", &self.images.dom0_ramdisk(script)?)?;
+        self.our_dom0_with(args, script, &Store::new())
+    }
+
+    /// The same with a user's files in `/store`.
+    ///
+    /// # Errors
+    /// The ramdisk cannot be packed.
+    pub fn our_dom0_with(
+        &self,
+        args: &str,
+        script: Option<&str>,
+        store: &Store,
+    ) -> Result<Vec<Module>> {
+        let ramdisk = self.write("dom0.cpio", &self.images.dom0_ramdisk(script, store)?)?;
         Ok(vec![
             Module::new("guest-kernel", &self.images.guest_kernel, args),
             Module::new("dom0.cpio", &ramdisk, ""),

@@ -21,7 +21,10 @@ use crate::hyper::{
     Access, CreateDomain, DomctlExt, EventExt, Hyper, HyperExt, MAP_BATCH, Mapping, MemoryExt,
     PAGE_SIZE,
 };
-use crate::image::PvKernel;
+use crate::image::{PvKernel, unpack};
+
+/// Pages after which progress is told (16 MiB).
+const PART_PAGES: u64 = 4096;
 
 /// A domain to build.
 #[derive(Debug, Clone, Copy)]
@@ -64,12 +67,43 @@ pub struct Built {
     pub console_mfn: u64,
 }
 
+/// How far a build has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The kernel was packed, by the method named, and is so many bytes now.
+    Unpacked(&'static str, usize),
+    /// Of its memory, the domain has this part.
+    Memory(Part),
+    /// Of the ramdisk, this part is in place.
+    Ramdisk(Part),
+}
+
+/// So many pages of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Pages done.
+    pub done: u64,
+    /// Pages in all.
+    pub of: u64,
+}
+
+/// Who wants to know how far a build has come.
+pub type Watcher<'a, H> = &'a mut dyn FnMut(&mut H, Progress);
+
 /// Builds a domain and leaves it paused. If any step fails the domain is destroyed again.
 ///
 /// # Errors
 /// What is wrong with the request (found before anything is created), or which step was refused.
-pub fn build<H: Hyper>(hyper: &mut H, request: &BuildRequest<'_>) -> Result<Built, Error> {
-    let kernel = PvKernel::parse(request.kernel)?;
+pub fn build<H: Hyper>(
+    hyper: &mut H,
+    request: &BuildRequest<'_>,
+    watcher: Watcher<'_, H>,
+) -> Result<Built, Error> {
+    let (kernel, packed) = unpack(request.kernel)?;
+    if let Some(method) = packed {
+        watcher(hyper, Progress::Unpacked(method, kernel.len()));
+    }
+    let kernel = PvKernel::parse(&kernel)?;
     let layout = Layout::plan(&kernel, request.ramdisk.len() as u64, request.pages)?;
     start::check_command_line(request.command_line)?;
     let create = CreateDomain {
@@ -84,6 +118,7 @@ pub fn build<H: Hyper>(hyper: &mut H, request: &BuildRequest<'_>) -> Result<Buil
         layout,
         request,
         frames: Vec::new(),
+        watcher,
     }
     .run();
     built.map_err(|error| match hyper.destroy_domain(domain) {
@@ -92,7 +127,7 @@ pub fn build<H: Hyper>(hyper: &mut H, request: &BuildRequest<'_>) -> Result<Buil
     })
 }
 
-struct Builder<'a, H> {
+struct Builder<'a, 'w, H> {
     hyper: &'a mut H,
     domain: domid_t,
     kernel: PvKernel<'a>,
@@ -100,22 +135,21 @@ struct Builder<'a, H> {
     request: &'a BuildRequest<'a>,
     /// The P2M list: frame of each PFN.
     frames: Vec<u64>,
+    watcher: Watcher<'w, H>,
 }
 
-impl<H: Hyper> Builder<'_, H> {
+impl<H: Hyper> Builder<'_, '_, H> {
     fn run(mut self) -> Result<Built, Error> {
         self.hyper.set_max_vcpus(self.domain, self.request.vcpus)?;
         self.hyper
             .set_max_memory(self.domain, self.request.max_pages.saturating_mul(4))?;
-        self.frames = self
-            .hyper
-            .populate(self.domain, 0..self.layout.total_pages)?;
+        self.populate()?;
         let store = self.hyper.alloc_unbound(self.domain)?;
         let console = self.hyper.alloc_unbound(self.domain)?;
         let ports = Ports { store, console };
         self.load_kernel()
             .map_err(|error| error.during("loading the kernel"))?;
-        self.fill(self.layout.ramdisk.clone(), self.request.ramdisk)
+        self.load_ramdisk()
             .map_err(|error| error.during("loading the ramdisk"))?;
         let list = &self.frames[self.layout.p2m.start as usize..self.layout.p2m.end as usize];
         self.hyper
@@ -136,6 +170,37 @@ impl<H: Hyper> Builder<'_, H> {
             store_mfn: self.frame(self.layout.store),
             console_mfn: self.frame(self.layout.console),
         })
+    }
+
+    fn populate(&mut self) -> Result<(), Error> {
+        let of = self.layout.total_pages;
+        let mut done = 0;
+        while done < of {
+            let next = of.min(done + PART_PAGES);
+            let frames = self.hyper.populate(self.domain, done..next);
+            self.frames.extend(frames.map_err(|error| match error {
+                Error::OutOfMemory { given, .. } => Error::OutOfMemory {
+                    given: done + given,
+                    wanted: of,
+                },
+                other => other,
+            })?);
+            done = next;
+            (self.watcher)(self.hyper, Progress::Memory(Part { done, of }));
+        }
+        Ok(())
+    }
+
+    fn load_ramdisk(&mut self) -> Result<(), Error> {
+        let pfns = self.layout.ramdisk.clone();
+        let of = pfns.end - pfns.start;
+        let parts = self.request.ramdisk.chunks(PART_PAGES as usize * PAGE_SIZE);
+        for (done, part) in (0..of).step_by(PART_PAGES as usize).zip(parts) {
+            let next = of.min(done + PART_PAGES);
+            self.fill(pfns.start + done..pfns.start + next, part)?;
+            (self.watcher)(self.hyper, Progress::Ramdisk(Part { done: next, of }));
+        }
+        Ok(())
     }
 
     fn frame(&self, pfn: u64) -> u64 {

@@ -26,6 +26,13 @@ const FORMATS: [(&str, DiskFormat); 5] = [
     ("qed", DiskFormat::Qed),
 ];
 
+impl DiskFormat {
+    /// Its name in configuration files.
+    pub fn name(self) -> &'static str {
+        FORMATS[self as usize].0
+    }
+}
+
 /// One entry of `disk`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
@@ -109,7 +116,7 @@ impl Disk {
 
     /// The entry that [`Disk::parse`] reads as this.
     pub fn to_spec(&self) -> String {
-        let (name, _) = FORMATS[self.format as usize];
+        let name = self.format.name();
         let access = if self.writable { "rw" } else { "ro" };
         let mut spec = format!("format={name},vdev={},access={access}", self.vdev);
         if self.cdrom {

@@ -103,12 +103,15 @@ impl Vif {
         }
     }
 
+    /// A MAC address in its usual spelling.
+    pub fn mac_text(mac: &[u8; 6]) -> String {
+        let [a, b, c, d, e, f] = mac;
+        format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    }
+
     /// The entry that [`Vif::parse`] reads as this.
     pub fn to_spec(&self) -> String {
-        let mac = self.mac.map(|mac| {
-            let [a, b, c, d, e, f] = mac;
-            format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
-        });
+        let mac = self.mac.map(|mac| Self::mac_text(&mac));
         let rate = self.rate.map(|rate| {
             let (bytes, interval) = (rate.bytes_per_second, rate.interval_us);
             format!("{bytes}B/s@{interval}us")

@@ -159,9 +159,8 @@ fn refuse_other_formats(file: &[u8]) -> Result<(), ImageError> {
     if has(0, b"\x7fELF") {
         return Ok(());
     }
-    let known: [(usize, &[u8], &str); 6] = [
-        (0x202, b"HdrS", "a bzImage (a compressed Linux kernel)"),
-        (0, &[0x1f, 0x8b], "a gzip file"),
+    let known: [(usize, &[u8], &str); 5] = [
+        (0, b"BZh", "a bzip2 file"),
         (0, b"\xfd7zXZ\0", "an XZ file"),
         (0, &[0x28, 0xb5, 0x2f, 0xfd], "a zstd file"),
         (0, b"070701", "a cpio archive (a ramdisk?)"),

@@ -17,8 +17,11 @@ pub enum ImageError {
         /// The file's size in bytes.
         have: u64,
     },
+    /// It is packed, and cannot be unpacked.
+    #[error("it cannot be unpacked: {0}")]
+    Unpack(#[from] UnpackError),
     /// A file format this builder recognises but does not load.
-    #[error("it is {0}; give an uncompressed 64-bit ELF kernel")]
+    #[error("it is {0}; give a 64-bit ELF kernel or a bzImage")]
     OtherFormat(&'static str),
     /// Not ELF at all.
     #[error("it is not an ELF file (it starts with {0:02x?})")]
@@ -108,4 +111,34 @@ pub enum ImageError {
     /// The kernel insists on a feature that is not offered.
     #[error("it requires the feature `{0}`, which PV guests are not offered")]
     FeatureRequired(String),
+}
+
+/// Why a packed kernel cannot be unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum UnpackError {
+    #[error(
+        "the bzImage's boot protocol {major}.{minor:02} is older than 2.08: it does not say where its payload is"
+    )]
+    OldProtocol { major: u8, minor: u8 },
+    #[error(
+        "the bzImage's payload (offset {offset:#x}, {length:#x} bytes) lies outside the file of {file:#x} bytes"
+    )]
+    PayloadOutside { offset: u64, length: u64, file: u64 },
+    #[error("it is packed with {0}, which is not served; gzip, XZ, LZ4 and zstd are")]
+    Method(&'static str),
+    #[error("its {what} is of {bytes} bytes, which is more than is accepted")]
+    TooLarge { what: &'static str, bytes: u64 },
+    #[error("there is no memory for {0} bytes")]
+    Memory(usize),
+    #[error("its {0} header is malformed")]
+    Header(&'static str),
+    #[error("its {0} data is corrupt")]
+    Corrupt(&'static str),
+    #[error("the packed data ends early")]
+    Truncated,
+    #[error("it announces {claimed} bytes, and there are {found} or more")]
+    Length { claimed: usize, found: usize },
+    #[error("the {0} checksum of the unpacked data is wrong")]
+    Checksum(&'static str),
 }

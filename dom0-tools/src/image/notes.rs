@@ -41,8 +41,8 @@ impl Notes {
     /// Reads every `Xen` record of the given note segments; other vendors' are skipped.
     ///
     /// # Errors
-    /// Records that do not add up, numbers that are not 4 or 8 bytes, text that is not
-    /// terminated, and any note given twice.
+    /// Records that do not add up, numbers that are not 4 or 8 bytes, text that is not ASCII, and
+    /// any note given twice.
     pub fn parse(segments: &[&[u8]]) -> Result<Self, ImageError> {
         let mut notes = Notes::default();
         for segment in segments {
@@ -94,7 +94,7 @@ impl Notes {
         };
         let text = text(record.description).ok_or(ImageError::BadNote {
             offset,
-            why: "text must be ASCII and end with NUL",
+            why: "text must be ASCII",
         })?;
         store(slot, text.into(), name)
     }
@@ -114,9 +114,10 @@ fn numeric(description: &[u8]) -> Option<u64> {
     }
 }
 
+/// Text ends with a NUL, or with the description: Linux writes some of its without.
 fn text(description: &[u8]) -> Option<&str> {
-    let end = description.iter().position(|&byte| byte == 0)?;
-    let text = core::str::from_utf8(&description[..end]).ok()?;
+    let text = description.split(|&byte| byte == 0).next()?;
+    let text = core::str::from_utf8(text).ok()?;
     text.is_ascii().then_some(text)
 }
 

@@ -59,10 +59,14 @@ macro_rules! commands {
 /// Commands of `xl`.
 pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
     commands! {
-        "list" "[NAME...]" "show domains" "xl list" => list::list;
+        "list" "[-l|--json] [NAME...]"
+            "show domains (-l: what they were made from; both as JSON)" "xl list -l guest1"
+            => list::list;
         "info" "" "show the machine and the hypervisor" "xl info" => list::info;
         "domid" "NAME" "show a domain's id" "xl domid guest1" => list::domid;
         "domname" "ID" "show a domain's name" "xl domname 1" => list::domname;
+        "rename" "NAME NEW-NAME" "give a domain another name" "xl rename guest1 web"
+            => list::rename;
         "uptime" "[-s] [NAME...]" "show how long domains have run (-s in one line each)"
             "xl uptime -s" => list::uptime;
         "top" "[-b] [-f] [-d SECONDS] [-i ROUNDS]"
@@ -87,9 +91,10 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
         "unpause" "NAME" "let them run again" "xl unpause guest1" => lifecycle::unpause;
         "destroy" "NAME" "end a domain at once and free all it has" "xl destroy guest1"
             => lifecycle::destroy;
-        "shutdown" "[-w] NAME" "ask a domain to power off (-w and wait)" "xl shutdown -w guest1"
-            => guests::shutdown;
-        "reboot" "NAME" "ask a domain to reboot" "xl reboot guest1" => guests::reboot;
+        "shutdown" "[-w] NAME|-a" "ask a domain, or all, to power off (-w and wait)"
+            "xl shutdown -w guest1" => guests::shutdown;
+        "reboot" "[-w] NAME|-a" "ask a domain, or all, to reboot (-w and wait for the end)"
+            "xl reboot guest1" => guests::reboot;
         "mem-set" "NAME SIZE" "have a domain grow or shrink to SIZE MiB (or with k, m, g)"
             "xl mem-set guest1 16" => guests::mem_set;
         "mem-max" "NAME SIZE" "set how far a domain may grow, in MiB (or with k, m, g)"

@@ -164,9 +164,14 @@ impl<S: Host> Shell<S> {
         config.command_line = words.join(" ");
         let vcpus = config.vcpus;
         let now = self.system.now();
-        let made =
-            self.domains
-                .create(&mut self.system, config, &mould.kernel, &mould.ramdisk, now);
+        let made = self.domains.create(
+            &mut self.system,
+            config,
+            &mould.kernel,
+            &mould.ramdisk,
+            now,
+            &mut |_, _| {},
+        );
         let domain = made?;
         let built = self.system.now();
         let lived = self.live(domain, way, vcpus, cycle);

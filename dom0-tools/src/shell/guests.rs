@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use hypercall_abi::domctl::xen_domctl_getdomaininfo;
 use hypercall_abi::sched::{SHUTDOWN_poweroff, SHUTDOWN_reboot};
@@ -18,25 +19,42 @@ use crate::hyper::{DomctlExt, Errno, EventExt};
 const PATIENCE: u64 = 20 * SECOND;
 
 pub(super) fn shutdown<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let (wait, name) = match args {
-        ["-w", name] => (true, name),
-        [name] => (false, name),
-        _ => return Err(Failure::Usage),
-    };
-    let domain = shell.find(name)?;
-    shell.post(domain, Request::Shutdown(SHUTDOWN_poweroff.into()))?;
-    if wait {
-        shell.wait_for_end(domain)?;
-    }
-    Ok(())
+    end(shell, args, SHUTDOWN_poweroff)
 }
 
 pub(super) fn reboot<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    let [name] = args else {
-        return Err(Failure::Usage);
+    end(shell, args, SHUTDOWN_reboot)
+}
+
+/// Asks domains to end, and waits until they have if asked to.
+fn end<S: Host>(shell: &mut Shell<S>, args: &[&str], reason: u32) -> Outcome {
+    let (mut wait, mut all, mut names) = (false, false, Vec::new());
+    for arg in args {
+        match *arg {
+            "-w" | "--wait" => wait = true,
+            "-a" | "--all" => all = true,
+            option if option.starts_with('-') => return Err(Failure::Usage),
+            name => names.push(name),
+        }
+    }
+    let chosen = match (all, &names[..]) {
+        (false, [name]) => alloc::vec![shell.find(name)?],
+        (true, []) => {
+            let guests = shell.domains.guests.iter();
+            let running = guests.filter(|guest| guest.end.is_none());
+            running.map(|guest| guest.domain).collect()
+        }
+        _ => return Err(Failure::Usage),
     };
-    let domain = shell.find(name)?;
-    shell.post(domain, Request::Shutdown(SHUTDOWN_reboot.into()))?;
+    for domain in &chosen {
+        shell.post(*domain, Request::Shutdown(reason.into()))?;
+    }
+    for domain in chosen.into_iter().filter(|_| wait) {
+        // The first that ended may have been seen to meanwhile.
+        if shell.domains.guest(domain).is_ok() {
+            shell.wait_for_end(domain)?;
+        }
+    }
     Ok(())
 }
 

@@ -7,8 +7,9 @@ use hypercall_abi::xen::domid_t;
 
 use super::command::{Failure, Outcome};
 use super::{Host, SECOND, Shell, attach};
+use crate::build::Progress;
 use crate::config::{DomainConfig, EndAction};
-use crate::domains::{End, end_action};
+use crate::domains::{End, PAGES_PER_MIB, end_action};
 use crate::error::Error;
 use crate::hyper::DomctlExt;
 
@@ -16,8 +17,10 @@ use crate::hyper::DomctlExt;
 const SHORT_LIFE: u64 = 60 * SECOND;
 /// So many short lives in a row are followed by a restart; the next is not.
 const SHORT_LIVES: u32 = 3;
+/// From one word on the progress of a build to the next, ns.
+const TELL_AGAIN: u64 = SECOND;
 /// Where `xl create NAME` looks.
-const CONFIG_FOLDER: &str = "/etc/xen/";
+const FOLDERS: [&str; 2] = ["/store/", "/etc/xen/"];
 
 pub(super) fn create<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     let (mut paused, mut dry_run, mut console) = (false, false, false);
@@ -48,6 +51,26 @@ pub(super) fn create<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     } else {
         Ok(())
     }
+}
+
+/// Says how far a build has come, of long steps not too often.
+fn tell<S: Host>(system: &mut S, name: &str, progress: Progress, told_at: &mut u64) {
+    let (what, part) = match progress {
+        Progress::Unpacked(method, bytes) => {
+            let kib = bytes >> 10;
+            system.write(format!("{name}: kernel unpacked by {method} to {kib} KiB\n").as_bytes());
+            return;
+        }
+        Progress::Memory(part) => ("memory", part),
+        Progress::Ramdisk(part) => ("its ramdisk", part),
+    };
+    let now = system.now();
+    if now.saturating_sub(*told_at) < TELL_AGAIN {
+        return;
+    }
+    *told_at = now;
+    let (done, of) = (part.done / PAGES_PER_MIB, part.of / PAGES_PER_MIB);
+    system.write(format!("{name}: has {done} of {of} MiB of {what}\n").as_bytes());
 }
 
 /// A value as xl.cfg wants it: what is not a number, a list or quoted already is a string.
@@ -88,23 +111,20 @@ pub(super) fn destroy<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 impl<S: Host> Shell<S> {
-    /// Reads a configuration by path, or by name from /etc/xen.
+    /// Reads a configuration by path, or by name from the store or /etc/xen. The files that it names
+    /// without a path are those beside it.
     pub(super) fn read_config(
         &mut self,
         file: &str,
         overrides: &str,
     ) -> Result<DomainConfig, Error> {
-        let path = if file.contains('/') || file.ends_with(".cfg") {
-            file.to_string()
-        } else {
-            format!("{CONFIG_FOLDER}{file}.cfg")
-        };
+        let path = self.path_of_config(file);
         let bytes = self.read_file(&path)?;
         let text = core::str::from_utf8(&bytes).map_err(|_| Error::File {
             path: path.clone(),
             reason: "it is not UTF-8 text".into(),
         })?;
-        let (config, warnings) =
+        let (mut config, warnings) =
             DomainConfig::read(text, overrides).map_err(|error| Error::Config {
                 file: path.clone(),
                 error,
@@ -112,7 +132,32 @@ impl<S: Host> Shell<S> {
         for warning in warnings {
             self.print(&format!("{path}: warning: {warning}\n"));
         }
+        let folder = path.rfind('/').map_or("", |end| &path[..=end]);
+        for file in [Some(&mut config.kernel), config.ramdisk.as_mut()] {
+            if let Some(file) = file.filter(|file| !file.starts_with('/')) {
+                *file = format!("{folder}{file}");
+            }
+        }
         Ok(config)
+    }
+
+    /// Where a configuration is. One that is nowhere is looked for where it usually would be.
+    fn path_of_config(&mut self, file: &str) -> String {
+        if file.contains('/') {
+            return file.to_string();
+        }
+        let suffix = if file.ends_with(".cfg") { "" } else { ".cfg" };
+        let mut paths = FOLDERS.map(|folder| format!("{folder}{file}{suffix}"));
+        let names = self.system.file_names();
+        let is_there = |path: &String| {
+            let path = path.trim_start_matches('/');
+            names
+                .iter()
+                .any(|name| name.trim_start_matches('/') == path)
+        };
+        let last = paths.len() - 1;
+        let found = paths.iter().position(is_there).unwrap_or(last);
+        core::mem::take(&mut paths[found])
     }
 
     /// Builds a domain from files and leaves it paused.
@@ -124,9 +169,16 @@ impl<S: Host> Shell<S> {
             None => alloc::vec::Vec::new(),
         };
         let now = self.system.now();
-        let created = self
-            .domains
-            .create(&mut self.system, config, &kernel, &ramdisk, now);
+        let name = config.name.clone();
+        let mut told_at = now;
+        let created = self.domains.create(
+            &mut self.system,
+            config,
+            &kernel,
+            &ramdisk,
+            now,
+            &mut |system, progress| tell(system, &name, progress, &mut told_at),
+        );
         created.map_err(|error| error.during(doing))
     }
 

@@ -9,7 +9,7 @@ use hypercall_abi::sysctl::{XEN_SYSCTL_PHYSCAP_hvm, XEN_SYSCTL_PHYSCAP_pv};
 use hypercall_abi::xen::domid_t;
 
 use super::command::{Failure, Outcome};
-use super::{Host, SECOND, Shell};
+use super::{Host, SECOND, Shell, json};
 use crate::domains::{End, PAGES_PER_MIB};
 use crate::hyper::{DomctlExt, SysctlExt, read_all_domains};
 
@@ -44,18 +44,39 @@ pub(super) fn list_line(name: &str, info: &xen_domctl_getdomaininfo) -> String {
     )
 }
 
+/// How `xl list` shows domains.
+#[derive(PartialEq, Eq)]
+enum Form {
+    Table,
+    /// The table's rows as JSON.
+    Rows,
+    /// What the domains were made from, as JSON.
+    Configurations,
+}
+
 pub(super) fn list<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let (form, names) = match args {
+        ["-l" | "--long", names @ ..] => (Form::Configurations, names),
+        ["--json", names @ ..] => (Form::Rows, names),
+        names => (Form::Table, names),
+    };
     let mut chosen: Vec<domid_t> = Vec::new();
-    for name in args {
+    for name in names {
+        if name.starts_with('-') {
+            return Err(Failure::Usage);
+        }
         chosen.push(shell.find(name)?);
     }
-    let infos = read_all_domains(&mut shell.system)?;
+    let mut infos = read_all_domains(&mut shell.system)?;
+    infos.retain(|info| chosen.is_empty() || chosen.contains(&info.domain));
+    if form != Form::Table {
+        let text = json::list(shell, &infos, form == Form::Configurations);
+        shell.print(&text);
+        return Ok(());
+    }
     let mut text =
         "Name                                        ID   Mem VCPUs\tState\tTime(s)\n".to_string();
-    for info in infos
-        .iter()
-        .filter(|i| chosen.is_empty() || chosen.contains(&i.domain))
-    {
+    for info in &infos {
         text += &list_line(&shell.domains.name(info.domain), info);
     }
     shell.print(&text);
@@ -73,6 +94,8 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
         XEN_SCHEDULER_NULL => "null".to_string(),
         other => format!("unknown ({other})"),
     };
+    let words = machine.hw_cap.iter();
+    let hw_caps: Vec<String> = words.map(|word| format!("{word:08x}")).collect();
     let mut kinds = Vec::new();
     for (bit, kind) in [
         (XEN_SYSCTL_PHYSCAP_pv, "pv"),
@@ -82,7 +105,8 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
             kinds.push(kind);
         }
     }
-    let rows: [(&str, String); 19] = [
+    let rows = [
+        ("machine", "x86_64".to_string()),
         ("nr_cpus", machine.nr_cpus.to_string()),
         ("max_cpu_id", machine.max_cpu_id.to_string()),
         ("nr_nodes", machine.nr_nodes.to_string()),
@@ -92,6 +116,7 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
             "cpu_mhz",
             format!("{}.{:03}", machine.cpu_khz / 1000, machine.cpu_khz % 1000),
         ),
+        ("hw_caps", hw_caps.join(":")),
         ("virt_caps", kinds.join(" ")),
         (
             "total_memory",
@@ -101,7 +126,13 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
             "free_memory",
             (machine.free_pages / PAGES_PER_MIB).to_string(),
         ),
-        ("free_pages", machine.free_pages.to_string()),
+        (
+            "outstanding_claims",
+            (machine.outstanding_pages / PAGES_PER_MIB).to_string(),
+        ),
+        ("xen_major", hypervisor.major.to_string()),
+        ("xen_minor", hypervisor.minor.to_string()),
+        ("xen_extra", hypervisor.extra.clone()),
         (
             "xen_version",
             format!(
@@ -119,13 +150,10 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
         ("xen_changeset", hypervisor.changeset),
         ("xen_commandline", hypervisor.command_line),
         ("cc_compiler", hypervisor.compiler),
-        (
-            "cc_compile",
-            format!(
-                "{}@{} {}",
-                hypervisor.compiled_by, hypervisor.compile_domain, hypervisor.compile_date
-            ),
-        ),
+        ("cc_compile_by", hypervisor.compiled_by),
+        ("cc_compile_domain", hypervisor.compile_domain),
+        ("cc_compile_date", hypervisor.compile_date),
+        ("xend_config_format", "4".to_string()),
     ];
     let text: String = rows
         .iter()
@@ -157,6 +185,14 @@ pub(super) fn domname<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     let name = shell.domains.name(id);
     shell.print(&format!("{name}\n"));
     Ok(())
+}
+
+pub(super) fn rename<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
+    let [who, name] = args else {
+        return Err(Failure::Usage);
+    };
+    let domain = shell.find(who)?;
+    Ok(shell.domains.rename(domain, name)?)
 }
 
 pub(super) fn uptime<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {

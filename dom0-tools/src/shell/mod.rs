@@ -12,6 +12,7 @@ mod demo;
 mod editor;
 mod guests;
 mod host;
+mod json;
 mod lifecycle;
 mod list;
 mod sched;

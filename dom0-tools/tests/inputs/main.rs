@@ -1,6 +1,7 @@
 //! The inputs kept for fuzzing, as they are and cut short at every place.
 
 mod config;
+mod image;
 
 use std::fs;
 use std::path::Path;
@@ -26,4 +27,9 @@ fn replay(target: &str, check: fn(&[u8])) {
 #[test]
 fn configurations() {
     replay("config", config::check);
+}
+
+#[test]
+fn images() {
+    replay("image", image::check);
 }

@@ -7,6 +7,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 
 use super::BootTest;
+use crate::images::Store;
 use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::machine::PANIC;
 use crate::qemu::{Config, Module};
@@ -112,7 +113,7 @@ impl Case {
             Image::None => Vec::new(),
             Image::Of(make) => {
                 let path = lab.write(&format!("{}.image", self.name), &make(good))?;
-                let bytes = lab.images.dom0_ramdisk(None)?;
+                let bytes = lab.images.dom0_ramdisk(None, &Store::new())?;
                 let ramdisk = lab.write(&format!("{}.cpio", self.name), &bytes)?;
                 let length = bytes.len() as u64 + (self.ramdisk_tail_mib << 20);
                 fs::OpenOptions::new()

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use super::{BootTest, PROMPT};
+use crate::images::Store;
 use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::{Boot, Config};
 use crate::require;
@@ -35,7 +36,10 @@ fn make_iso(lab: &Lab) -> Result<std::path::PathBuf> {
     fs::create_dir_all(boot.join("grub"))?;
     fs::copy(&lab.images.hypervisor, boot.join("paravane"))?;
     fs::copy(&lab.images.guest_kernel, boot.join("guest-kernel"))?;
-    fs::write(boot.join("dom0.cpio"), lab.images.dom0_ramdisk(None)?)?;
+    fs::write(
+        boot.join("dom0.cpio"),
+        lab.images.dom0_ramdisk(None, &Store::new())?,
+    )?;
     fs::write(
         boot.join("grub/grub.cfg"),
         format!(

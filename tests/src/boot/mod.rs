@@ -9,6 +9,7 @@ mod grub_iso;
 mod guests;
 mod linux_disk;
 mod linux_dom0;
+mod linux_domu;
 mod longest_path;
 mod numbers;
 mod processes;
@@ -46,6 +47,7 @@ pub struct BootTest {
 pub const ALL: &[BootTest] = &[
     linux_dom0::TEST,
     linux_disk::TEST,
+    linux_domu::TEST,
     xen_peer::TEST,
     fairness::TEST,
     crash_cycles::TEST,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::lab;
+use crate::images::{self, Store};
 use crate::lab::{DOM0_ARGS, DOM0_WITH_GUESTS, HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::{Config, Machine, PROGRAM};
 use crate::setup::{self, Scope};
@@ -22,6 +23,7 @@ use crate::workspace::Workspace;
     cargo xtask run\n  \
     cargo xtask run --smp 4 --mem 1024\n  \
     cargo xtask run --script tests/scripts/story --timeout 120\n  \
+    cargo xtask run --store ~/guests     dom0 has the folder's kernels and .cfg files in /store\n  \
     cargo xtask run --append \"loglvl=error dom0_mem=64M\"\n  \
     cargo xtask run --icount             time is a count of instructions\n  \
     cargo xtask run --gdb                wait for a debugger on port 1234"
@@ -30,6 +32,9 @@ pub(super) struct Options {
     /// Let dom0's shell run this file's lines, then power off
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
+    /// Give dom0 the files of this folder in /store; build/store if there is one
+    #[arg(long, value_name = "FOLDER")]
+    store: Option<PathBuf>,
     /// Processors
     #[arg(long, value_name = "N", default_value_t = 1)]
     smp: u32,
@@ -55,6 +60,9 @@ pub(super) struct Options {
     timeout: Option<u64>,
 }
 
+/// The folder whose files dom0 gets when none is named.
+const USUAL_STORE: &str = "build/store";
+
 /// What `timeout(1)` exits with.
 const TIMED_OUT: u8 = 124;
 
@@ -77,7 +85,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let hypervisor = format!("{HYPERVISOR_OPTIONS} {}", options.append);
     let mut config = lab.paravane_with(
         hypervisor.trim_end(),
-        lab.our_dom0(&args, script.as_deref())?,
+        lab.our_dom0_with(&args, script.as_deref(), &store(workspace, options)?)?,
     );
     config.smp = options.smp;
     config.memory_mib = options.mem;
@@ -93,6 +101,16 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         run_script(&lab, &config)
     } else {
         run_terminal(&lab, &config, options.timeout)
+    }
+}
+
+/// The user's files for dom0.
+fn store(workspace: &Workspace, options: &Options) -> Result<Store> {
+    let usual = workspace.root().join(USUAL_STORE);
+    match &options.store {
+        Some(dir) => images::read_store(dir),
+        None if usual.is_dir() => images::read_store(&usual),
+        None => Ok(Store::new()),
     }
 }
 

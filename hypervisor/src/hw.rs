@@ -13,7 +13,7 @@ use hypervisor_core::vcpu::{InfoArea, Mode, Regs, Vcpu};
 
 use crate::arch::cpu::{self, cr0, msr};
 use crate::arch::percpu::{self, PerCpu};
-use crate::arch::{descriptors, fpu, guest_copy, ioapic, ipi};
+use crate::arch::{descriptors, fpu, guest_copy, ioapic, ipi, isolated};
 use crate::layout::{DIRECT_MAP, PAGE};
 use crate::logging::Panic;
 use crate::{console, dump, heap, logging, own, power, stretches, time, watchdog};
@@ -198,7 +198,7 @@ impl Machine for Hw {
 
     fn install_hypervisor_slots(&self, table: Mfn) {
         for slot in 256..272 {
-            if let Some(entry) = read_table(own::root(), slot) {
+            if let Some(entry) = read_table(own::shown_root(), slot) {
                 store(table, slot as usize * 8, entry);
             }
         }
@@ -432,18 +432,18 @@ impl Machine for Hw {
     #[inline]
     fn load_root(&self, root: Mfn) {
         // SAFETY: a validated L4 table, whose hypervisor slots `install_hypervisor_slots` filled.
-        unsafe { cpu::write_cr3(root.addr()) };
+        unsafe { isolated::load_root(root.addr()) };
     }
 
     #[inline]
     fn flush_tlb_local(&self) {
         // SAFETY: the root that is in force.
-        unsafe { cpu::write_cr3(cpu::read_cr3()) };
+        unsafe { isolated::load_root(cpu::read_cr3()) };
     }
 
     #[inline]
     fn invlpg_local(&self, va: u64) {
-        cpu::invlpg(va);
+        isolated::invlpg(va);
     }
 
     #[inline]

@@ -20,7 +20,11 @@
 //!  5     NMI stack                                 32-47  the guest's LDT pages
 //!  7     #MC stack                                 50-57  the stack
 //!  9     #DB stack                                 others not mapped: stacks end in guard pages
+//! 11     stack of entries, with `xpti`
 //! ```
+//!
+//! With `xpti`, what a guest's page tables show while it runs is slot 256, of slot 270 the interrupt table
+//! and of each window the pages 0 to 47 but for 1, and of slot 271 the page of .text.isolated.
 
 /// Bytes in a page, as an address.
 pub(crate) const PAGE: u64 = 4096;
@@ -59,6 +63,8 @@ pub(crate) mod window {
     pub(crate) const DATA_PAGES: u64 = 2;
     /// One-page stacks: #DF, NMI, #MC, #DB, in the order of their IST numbers.
     pub(crate) const IST: [u64; 4] = [3, 5, 7, 9];
+    /// A one-page stack: entries, with `xpti`.
+    pub(crate) const ENTRY_STACK: u64 = 11;
     /// The guest's GDT pages.
     pub(crate) const GDT: u64 = 16;
     /// The hypervisor's descriptors, behind `FIRST_RESERVED_GDT_PAGE` (arch-x86/xen.h) guest pages.

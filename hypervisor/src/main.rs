@@ -30,7 +30,7 @@ use hypervisor_core::acpi::{Facts, MAX_IO_APICS};
 use hypervisor_core::cmdline::{self, Options};
 
 use crate::arch::features::Features;
-use crate::arch::{apic, cpu, entry, ioapic, percpu};
+use crate::arch::{apic, cpu, entry, ioapic, isolated, percpu};
 use crate::boot::memory::{self, FrameSet, Frames};
 use crate::boot::multiboot::{self, BootInfo};
 use crate::boot::space::{self, Image, Space};
@@ -138,6 +138,11 @@ fn set_up(boot: BootInfo, options: Options, tsc: u64) -> Result<Booted, &'static
     let features = Features::detect();
     // SAFETY: head.S's tables are in force.
     unsafe { features.patch() };
+    if options.xpti {
+        // SAFETY: as above.
+        unsafe { isolated::switch_on() };
+        info!("Guests are isolated from the hypervisor (xpti)");
+    }
     let mut devices = arrayvec::ArrayVec::<_, { 2 + MAX_IO_APICS }>::new();
     devices.extend(local_apic.map(|at| (apic::LOCAL_PAGE, at)));
     devices.extend(
@@ -160,7 +165,7 @@ fn set_up(boot: BootInfo, options: Options, tsc: u64) -> Result<Booted, &'static
     unsafe { cpu::write_cr3(space.root) };
     // SAFETY: the final tables are in force.
     unsafe { features.enable() };
-    own::init(space.own, space.frames, space.root);
+    own::init(space.own, space.frames, space.root, space.shown_root);
     let kernel = Kernel::prepare(&boot, &mut usable)?;
     Ok(Booted {
         boot,

@@ -185,6 +185,8 @@ pub struct Options {
     pub clock: Option<ClockSource>,
     /// `noreboot`: a reboot request and a crash halt the machine.
     pub noreboot: bool,
+    /// `xpti`: guests are isolated from the hypervisor, all of them or none.
+    pub xpti: bool,
     /// `watchdog`: CPUs look after each other.
     pub watchdog: bool,
     /// `watchdog_timeout=`: how long one may be stuck, seconds.
@@ -207,6 +209,7 @@ impl Default for Options {
             scheduler: Kind::default(),
             clock: None,
             noreboot: false,
+            xpti: false,
             watchdog: false,
             watchdog_timeout: 5,
             reports: ArrayVec::new_const(),
@@ -256,6 +259,10 @@ impl Options {
         }
         if name == b"watchdog" {
             self.watchdog = boolean(value)? != negated;
+            return Ok(());
+        }
+        if name == b"xpti" {
+            self.xpti = isolation(value)? != negated;
             return Ok(());
         }
         let known: [&[u8]; 9] = [
@@ -310,6 +317,24 @@ fn boolean(value: Option<&[u8]>) -> Parsed<bool> {
         Some(b"0" | b"no" | b"false" | b"off" | b"disable") => Ok(false),
         Some(_) => Err("not a boolean"),
     }
+}
+
+/// `xpti=`: a boolean, `default`, `dom0=<bool>`, `domu=<bool>`, or several of them. The guests' page tables
+/// and the ways in are the same for all, so that it is all of them if any is asked for.
+fn isolation(value: Option<&[u8]>) -> Parsed<bool> {
+    let mut any = value.is_none();
+    for item in value
+        .into_iter()
+        .flat_map(|list| list.split(|&b| b == b','))
+    {
+        let of_domains = item.strip_prefix(b"dom0=").or(item.strip_prefix(b"domu="));
+        any |= match of_domains {
+            Some(chosen) => boolean(Some(chosen))?,
+            None if item == b"default" => false,
+            None => boolean(Some(item))?,
+        };
+    }
+    Ok(any)
 }
 
 /// Whether `com1` is among the consoles; names of consoles there are none of are refused.
@@ -543,6 +568,36 @@ mod tests {
         assert_eq!(of("watchdog no-watchdog"), (false, 5, 0));
         assert_eq!(of("watchdog=maybe watchdog_timeout=0"), (false, 5, 2));
         assert_eq!(of("watchdog_timeout watchdog_timeout=3601"), (false, 5, 2));
+    }
+
+    #[test]
+    fn isolation_is_for_all_or_none() {
+        let of = |line: &str| {
+            let options = parse(line.as_bytes());
+            (options.xpti, options.reports.len())
+        };
+        for line in [
+            "xpti",
+            "xpti=true",
+            "xpti=dom0=on",
+            "xpti=dom0=0,domu=1",
+            "no-xpti=no",
+        ] {
+            assert_eq!(of(line), (true, 0), "{line}");
+        }
+        for line in [
+            "",
+            "xpti=0",
+            "no-xpti",
+            "xpti=default",
+            "xpti=dom0=off,domu=no",
+            "xpti xpti=no",
+        ] {
+            assert_eq!(of(line), (false, 0), "{line}");
+        }
+        for line in ["xpti=maybe", "xpti=dom1=on", "xpti=dom0", "xpti="] {
+            assert_eq!(of(line), (false, 1), "{line}");
+        }
     }
 
     #[test]

@@ -37,15 +37,16 @@ pub(crate) struct Tss {
 const _: () = assert!(size_of::<Tss>() == 104);
 
 impl Tss {
-    /// For the CPU whose window is at `base`.
-    pub(crate) fn new(base: u64) -> Self {
+    /// For the CPU whose window is at `base`; `rsp0` is the stack on which the processor saves a guest's
+    /// frame.
+    pub(crate) fn new(base: u64, rsp0: u64) -> Self {
         let mut ist = [0; 7];
         for (slot, page) in ist.iter_mut().zip(window::IST) {
             *slot = base + (page + 1) * PAGE;
         }
         Self {
             _reserved0: 0,
-            rsp: [0; 3],
+            rsp: [rsp0, 0, 0],
             _reserved1: 0,
             ist,
             _reserved2: 0,

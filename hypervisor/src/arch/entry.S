@@ -125,6 +125,17 @@
     .popsection
 .endm
 
+# #DB in ring 0 is ignored.
+.macro DEBUG_IN_RING0
+    pushq %rax
+    movl $0xffff0ff0, %eax
+    movq %rax, %dr6
+    andl $~0x100, 24(%rsp)          # no single step in here
+    orl $0x10000, 24(%rsp)          # and on past a breakpoint
+    popq %rax
+    iretq
+.endm
+
 .section .text.entry, "ax"
 .global resume_guest
 
@@ -325,13 +336,7 @@ debug_entry:
     movl $1, 4(%rsp)
     movq %gs:{SCRATCH}, %rax
     jmp save_and_handle
-1:  pushq %rax
-    movl $0xffff0ff0, %eax
-    movq %rax, %dr6
-    andl $~0x100, 24(%rsp)          # no single step in here
-    orl $0x10000, 24(%rsp)          # and on past a breakpoint
-    popq %rax
-    iretq
+1:  DEBUG_IN_RING0
 
 # NMI: counted; and how other CPUs make this one flush its TLB, halt, or show its registers, whatever it does. GS may be
 # anyone's, the stack lies in the CPU's window. A request that comes while this runs brings another

@@ -12,6 +12,7 @@ use hypervisor_core::pirq;
 use hypervisor_core::trap::{self, bounce, frame};
 use hypervisor_core::vcpu::{Mode, Regs, TrapGate, Vcpu};
 
+use super::isolated::{self, Roots};
 use super::percpu::{EntryArea, Pending, PerCpu, Requests};
 use super::{apic, guest_copy, ioapic};
 use crate::hw::HW;
@@ -27,10 +28,12 @@ const fn gate(vector: u8) -> usize {
 }
 
 const REQUESTS: usize = offset_of!(EntryArea, requests);
+const ROOTS: usize = offset_of!(EntryArea, roots);
 
 global_asm!(
     include_str!("entry.S"),
     include_str!("quick.S"),
+    include_str!("isolated.S"),
     SCRATCH = const offset_of!(EntryArea, scratch),
     REGS_END = const offset_of!(EntryArea, regs_end),
     REGS = const offset_of!(EntryArea, regs),
@@ -94,6 +97,15 @@ global_asm!(
     STOP = const REQUESTS + offset_of!(Requests, stop),
     STOPPED = const REQUESTS + offset_of!(Requests, stopped),
     SHOW = const REQUESTS + offset_of!(Requests, show),
+    FULL_ROOT = const ROOTS + offset_of!(Roots, full),
+    GUEST_ROOT = const ROOTS + offset_of!(Roots, guest),
+    FULL_TABLE = const ROOTS + offset_of!(Roots, full_table),
+    GUEST_TABLE = const ROOTS + offset_of!(Roots, guest_table),
+    ENTRY_STACK = const ROOTS + offset_of!(Roots, entry_stack),
+    SLOTS = const ROOTS + offset_of!(Roots, slots),
+    FILLS = const ROOTS + offset_of!(Roots, fetches),
+    switch_root = sym isolated::switch_root,
+    invalidate = sym isolated::invalidate,
     WINDOW_SIZE = const layout::CPU_WINDOW_SIZE,
     hypercalls = sym HYPERCALLS,
     from_iret = sym from_iret,
@@ -125,11 +137,26 @@ unsafe extern "C" {
     safe fn wait_for_interrupt();
     static halt_instruction: u8;
     fn resume_guest() -> !;
+    safe fn isolated_stubs();
+    safe fn isolated_error_stubs();
+    safe fn isolated_syscall();
+    safe fn isolated_syscall32();
+    safe fn isolated_debug();
+    safe fn isolated_nmi();
+    safe fn isolated_double_fault();
+    safe fn isolated_machine_check();
+    fn isolated_resume() -> !;
     fn switch_stack(top: u64, function: *const (), argument: *mut ()) -> !;
 }
 
 /// Entry points of `syscall` from 64-bit and from 32-bit code.
 pub(crate) fn syscall_entries() -> (u64, u64) {
+    if isolated::on() {
+        return (
+            isolated_syscall as *const () as u64,
+            isolated_syscall32 as *const () as u64,
+        );
+    }
     (
         syscall_entry as *const () as u64,
         syscall32_entry as *const () as u64,
@@ -138,6 +165,9 @@ pub(crate) fn syscall_entries() -> (u64, u64) {
 
 /// The entry point of interrupt vector `vector`.
 pub(crate) fn vector_entry(vector: u8) -> u64 {
+    if isolated::on() {
+        return isolated_vector_entry(vector);
+    }
     let entry = match vector {
         1 => debug_entry as *const (),
         2 => nmi_entry as *const (),
@@ -147,6 +177,22 @@ pub(crate) fn vector_entry(vector: u8) -> u64 {
         14 => page_fault_entry as *const (),
         18 => machine_check_entry as *const (),
         _ => return vector_stubs as *const () as u64 + 16 * u64::from(vector),
+    };
+    entry as u64
+}
+
+/// The same with `xpti`.
+fn isolated_vector_entry(vector: u8) -> u64 {
+    const WITH_ERROR: [u8; 9] = [10, 11, 12, 13, 14, 17, 21, 29, 30];
+    if let Some(place) = WITH_ERROR.iter().position(|&with| with == vector) {
+        return isolated_error_stubs as *const () as u64 + 16 * place as u64;
+    }
+    let entry = match vector {
+        1 => isolated_debug as *const (),
+        2 => isolated_nmi as *const (),
+        8 => isolated_double_fault as *const (),
+        18 => isolated_machine_check as *const (),
+        _ => return isolated_stubs as *const () as u64 + 8 * u64::from(vector),
     };
     entry as u64
 }
@@ -177,6 +223,10 @@ pub(crate) fn run() -> ! {
     let cpu = unsafe { &mut *own.cpu.get() };
     if own.hypervisor().on_interrupt(cpu, Irq::Spurious) == Resume::Idle {
         idle(own);
+    }
+    if isolated::on() {
+        // SAFETY: as below.
+        unsafe { isolated_resume() }
     }
     // SAFETY: the core said that the current vCPU's registers and hardware state are in place.
     unsafe { resume_guest() }
@@ -408,6 +458,9 @@ extern "C" fn from_hypervisor(regs: &mut Regs) {
             // It came after an NMI between `sti` and `hlt`, which would sleep over it.
             regs.rip += 1;
         }
+        return;
+    }
+    if vector == u64::from(trap::PF) && isolated::fetch(read_cr2()) {
         return;
     }
     match guest_copy::fixup(regs.rip) {

@@ -9,4 +9,5 @@ pub(crate) mod fpu;
 pub(crate) mod guest_copy;
 pub(crate) mod ioapic;
 pub(crate) mod ipi;
+pub(crate) mod isolated;
 pub(crate) mod percpu;

@@ -13,6 +13,7 @@ use hypervisor_core::vcpu::{Regs, Vcpu};
 
 use super::cpu;
 use super::descriptors::Tss;
+use super::isolated::{self, Roots};
 use crate::boot::paging::Rights;
 use crate::hw::Hw;
 use crate::layout::{CPU_WINDOW_SIZE, CPU_WINDOWS, PAGE, window};
@@ -45,6 +46,8 @@ pub(crate) struct EntryArea {
     pub(crate) nmis: Cell<u64>,
     /// What other CPUs want of it.
     pub(crate) requests: Requests,
+    /// The CPU's root and the guest's, with `xpti`.
+    pub(crate) roots: Roots,
 }
 
 /// What a vCPU without ports has.
@@ -166,19 +169,26 @@ impl Pending {
     }
 }
 
-/// One CPU's own data.
+/// What follows begins a page.
+#[repr(C, align(4096))]
+struct NewPage;
+
+/// One CPU's own data. The first page is shown to guests with `xpti`, the second is not.
 #[repr(C)]
 pub(crate) struct PerCpu {
     entry: EntryArea,
+    /// The CPU's task-state segment.
+    pub(crate) tss: UnsafeCell<Tss>,
+    _page: NewPage,
     hypervisor: Cell<Option<&'static Hypervisor<Hw>>>,
     /// The core's state of this CPU; lent out by entry.rs alone.
     pub(crate) cpu: UnsafeCell<Cpu>,
     /// Interrupts that came while the CPU idled.
     pub(crate) pending: Cell<Pending>,
-    /// The CPU's task-state segment.
-    pub(crate) tss: UnsafeCell<Tss>,
     /// The last-level page table of this CPU's window, at its own address.
     window_table: u64,
+    /// The one that shows guests part of it, likewise; 0 without `xpti`.
+    shown_table: u64,
     /// The root without a guest.
     idle_root: u64,
     /// A page of zeros, machine address.
@@ -195,6 +205,7 @@ pub(crate) struct PerCpu {
 
 const _: () = assert!(size_of::<PerCpu>() as u64 <= window::DATA_PAGES * PAGE);
 const _: () = assert!(core::mem::offset_of!(PerCpu, entry) == 0);
+const _: () = assert!(core::mem::offset_of!(PerCpu, hypervisor) as u64 == PAGE);
 
 /// Address of the window of CPU `id`.
 pub(crate) const fn window_of(id: CpuId) -> u64 {
@@ -204,6 +215,11 @@ pub(crate) const fn window_of(id: CpuId) -> u64 {
 /// Top of the stack of CPU `id`.
 pub(crate) const fn stack_of(id: CpuId) -> u64 {
     window_of(id) + (window::STACK + window::STACK_PAGES) * PAGE
+}
+
+/// Top of the stack of entries of CPU `id`, with `xpti`.
+const fn entry_stack_of(id: CpuId) -> u64 {
+    window_of(id) + (window::ENTRY_STACK + 1) * PAGE
 }
 
 /// The requests to CPU `id`.
@@ -237,6 +253,10 @@ pub(crate) struct WindowParts {
     pub(crate) idle_root: u64,
     /// A page of zeros.
     pub(crate) zero_page: u64,
+    /// The table that shows guests part of the window, likewise; 0 without `xpti`.
+    pub(crate) shown_table: u64,
+    /// The CPU's full root; 0 without `xpti`.
+    pub(crate) full_root: u64,
 }
 
 impl PerCpu {
@@ -244,6 +264,7 @@ impl PerCpu {
     ///
     /// # Safety
     /// The CPU that runs this is `id`, its window is mapped and not in use, and `parts` is true.
+    #[inline(never)]
     pub(crate) unsafe fn init(id: CpuId, parts: WindowParts) -> &'static Self {
         let base = window_of(id);
         let stack = stack_of(id);
@@ -264,12 +285,15 @@ impl PerCpu {
                 attention: Cell::new(false),
                 nmis: Cell::new(0),
                 requests: Requests::default(),
+                roots: Roots::new(parts.full_root, entry_stack_of(id)),
             },
+            tss: UnsafeCell::new(Tss::new(base, entry_stack_of(id))),
+            _page: NewPage,
             hypervisor: Cell::new(None),
             cpu: UnsafeCell::new(Cpu::new(id)),
             pending: Cell::new(Pending::default()),
-            tss: UnsafeCell::new(Tss::new(base)),
             window_table: parts.table,
+            shown_table: parts.shown_table,
             idle_root: parts.idle_root,
             zero_page: parts.zero_page,
             ldt_entries: Cell::new(0),
@@ -331,7 +355,8 @@ impl PerCpu {
 
     /// Non-maskable interrupts so far.
     pub(crate) fn nmis(&self) -> u64 {
-        self.entry.nmis.get()
+        // SAFETY: a field of this CPU's, which entry.S changes at any time.
+        unsafe { self.entry.nmis.as_ptr().read_volatile() }
     }
 
     /// The core is to be asked on the way to the guest.
@@ -407,16 +432,23 @@ impl PerCpu {
         let regs = core::ptr::from_ref(&vcpu.regs).expose_provenance() as u64;
         self.entry.regs.set(regs + REGS_R15);
         self.entry.regs_end.set(regs + REGS_SIZE);
-        // SAFETY: only this CPU touches its task-state segment, and only here.
-        unsafe { (*self.tss.get()).set_rsp0(regs + REGS_SIZE) };
+        if !isolated::on() {
+            // SAFETY: only this CPU touches its task-state segment, and only here.
+            unsafe { (*self.tss.get()).set_rsp0(regs + REGS_SIZE) };
+        }
     }
 
     /// Loads the root without a guest: nobody's tables are in use any more.
     pub(crate) fn leave_guest_space(&self) {
         if cpu::read_cr3() != self.idle_root {
             // SAFETY: the hypervisor's own root maps all of it.
-            unsafe { cpu::write_cr3(self.idle_root) };
+            unsafe { isolated::load_root(self.idle_root) };
         }
+    }
+
+    /// The CPU's root and the guest's, with `xpti`.
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.entry.roots
     }
 
     /// Sets entry `page` of the window's page table; true if it changed.
@@ -430,6 +462,11 @@ impl PerCpu {
         }
         // SAFETY: `page` is one of the GDT or LDT pages, on which no Rust object lies.
         unsafe { entry.write_volatile(value) };
+        if self.shown_table != 0 {
+            let shown = (self.shown_table + index * 8) as *mut u64;
+            // SAFETY: as above, of the table that shows the same pages.
+            unsafe { shown.write_volatile(value) };
+        }
         cpu::invlpg(self.entry.own.get() + page * PAGE);
         true
     }

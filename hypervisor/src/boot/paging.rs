@@ -118,6 +118,18 @@ impl<'a> Builder<'a> {
         Ok(Self { memory, root })
     }
 
+    /// A root that was begun before.
+    pub(crate) fn of(memory: &'a mut OwnMemory, root: u64) -> Self {
+        Self { memory, root }
+    }
+
+    /// Copies slots of the root into `other`, a root too.
+    pub(crate) fn copy_slots(&self, slots: core::ops::Range<u64>, other: u64) {
+        for slot in slots {
+            Self::write(other, slot, Self::read(self.root, slot));
+        }
+    }
+
     /// The root's machine address.
     pub(crate) fn root(&self) -> u64 {
         self.root
@@ -171,6 +183,24 @@ impl<'a> Builder<'a> {
         let l3 = self.descend(self.root, va, 4)?;
         let l2 = self.descend(l3, va, 3)?;
         self.descend(l2, va, 2)
+    }
+
+    /// The last-level entry for `va`.
+    ///
+    /// # Errors
+    /// No memory for the tables on the way to it.
+    pub(crate) fn leaf(&mut self, va: u64) -> Result<u64, NoMemory> {
+        Ok(Self::read(self.leaf_table(va)?, va >> 12))
+    }
+
+    /// Sets the last-level entry for `va`.
+    ///
+    /// # Errors
+    /// No memory for the tables on the way to it.
+    pub(crate) fn set_leaf(&mut self, va: u64, entry: u64) -> Result<(), NoMemory> {
+        let table = self.leaf_table(va)?;
+        Self::write(table, va >> 12, entry);
+        Ok(())
     }
 
     /// Maps `len` bytes (whole pages) of machine memory, by 2 MiB pages where they fit.

@@ -6,8 +6,8 @@ use hypervisor_core::platform::CpuId;
 
 use super::memory::{FrameSet, Frames};
 use super::paging::{Builder, NoMemory, OwnMemory, Rights, own_address};
-use crate::arch::descriptors;
 use crate::arch::percpu::{WindowParts, window_of};
+use crate::arch::{descriptors, isolated};
 use crate::layout::{self, PAGE, window};
 
 /// Heap at least, in pages, for any machine; and one more for this many frames of memory.
@@ -18,6 +18,11 @@ const HEAP_PAGES_PER_CPU: u64 = 16;
 
 /// CPU windows that one last-level table maps.
 const WINDOWS_PER_TABLE: usize = (512 * PAGE / layout::CPU_WINDOW_SIZE) as usize;
+/// Page tables of what guests are shown with `xpti`, besides those of windows: a root, and on the way to
+/// windows, interrupt table and code.
+const SHOWN_TABLES: u64 = 8;
+/// Memory of a CPU with `xpti`, besides its window: a root and the stack of entries.
+const ISOLATED_PAGES: u64 = 2;
 /// Memory of a CPU window, in pages.
 const WINDOW_PAGES: u64 = window::DATA_PAGES + window::IST.len() as u64 + 1 + window::STACK_PAGES;
 
@@ -27,6 +32,7 @@ const FIRST_MAP_FRAMES: u64 = super::FIRST_MAP / PAGE;
 unsafe extern "C" {
     static __load_start: u8;
     static __text_start: u8;
+    static __isolated_end: u8;
     static __text_end: u8;
     static __rodata_end: u8;
     static __bss_end: u8;
@@ -39,6 +45,8 @@ pub(crate) struct Image {
     /// First byte: code and data of the way to long mode.
     pub(crate) load: u64,
     text: u64,
+    /// End of the code that guests are shown with `xpti`, which begins where all code does.
+    isolated_end: u64,
     rodata: u64,
     data: u64,
     /// End of what the hypervisor keeps: first tables and stack of the boot code follow.
@@ -54,6 +62,7 @@ impl Image {
         Self {
             load: (&raw const __load_start) as u64,
             text: high(&raw const __text_start),
+            isolated_end: high(&raw const __isolated_end),
             rodata: high(&raw const __text_end),
             data: high(&raw const __rodata_end),
             kept_end: high(&raw const __bss_end),
@@ -98,6 +107,12 @@ pub(crate) struct Space {
     /// The page tables of CPU windows, each for [`WINDOWS_PER_TABLE`] CPUs.
     window_tables: [u64; MAX_CPUS / WINDOWS_PER_TABLE],
     zero_page: u64,
+    /// Machine address of the root with what guests are shown; the root but with `xpti`.
+    pub(crate) shown_root: u64,
+    /// The page tables that show guests part of the windows; 0 without `xpti`.
+    shown_tables: [u64; MAX_CPUS / WINDOWS_PER_TABLE],
+    /// Machine address of the first CPU's full root, the others' behind it; 0 without `xpti`.
+    full_roots: u64,
 }
 
 impl Space {
@@ -107,6 +122,11 @@ impl Space {
             table: self.window_tables[id as usize / WINDOWS_PER_TABLE],
             idle_root: self.root,
             zero_page: self.zero_page,
+            shown_table: self.shown_tables[id as usize / WINDOWS_PER_TABLE],
+            full_root: match self.full_roots {
+                0 => 0,
+                first => first + id as u64 * PAGE,
+            },
         }
     }
 
@@ -147,7 +167,12 @@ pub(crate) fn build(
     let further_cpus = u64::from(cpus.saturating_sub(1));
     let heap_pages = HEAP_PAGES + frames / FRAMES_PER_HEAP_PAGE + further_cpus * HEAP_PAGES_PER_CPU;
     let windows = further_cpus * WINDOW_PAGES + further_cpus / WINDOWS_PER_TABLE as u64;
-    let pages = table_pages + m2p_pages + page_tables + heap_pages + windows;
+    let isolation = if isolated::on() {
+        SHOWN_TABLES + u64::from(cpus) * ISOLATED_PAGES + windows_tables(cpus)
+    } else {
+        0
+    };
+    let pages = table_pages + m2p_pages + page_tables + heap_pages + windows + isolation;
     let own = usable
         .take_high(pages, FIRST_MAP_FRAMES)
         .ok_or("too little memory for the hypervisor itself")?;
@@ -164,6 +189,9 @@ pub(crate) fn build(
         heap: (0, 0),
         window_tables: [0; MAX_CPUS / WINDOWS_PER_TABLE],
         zero_page: 0,
+        shown_root: 0,
+        shown_tables: [0; MAX_CPUS / WINDOWS_PER_TABLE],
+        full_roots: 0,
     };
     space
         .fill(&mut memory, image, &direct, cpus, devices)
@@ -232,8 +260,72 @@ impl Space {
             self.window_tables[id as usize / WINDOWS_PER_TABLE] = table;
             map_window(&mut tables, window_of(id))?;
         }
+        self.shown_root = self.root;
+        if isolated::on() {
+            self.isolate(memory, image, idt, cpus)?;
+        }
         Ok(())
     }
+
+    /// Builds the root with what guests are shown, and every CPU's with all.
+    fn isolate(
+        &mut self,
+        memory: &mut OwnMemory,
+        image: Image,
+        idt: u64,
+        cpus: u32,
+    ) -> Result<(), NoMemory> {
+        self.full_roots = memory.take(u64::from(cpus)).ok_or(NoMemory)?;
+        let stacks = memory.take(u64::from(cpus)).ok_or(NoMemory)?;
+        let mut all = Builder::of(memory, self.root);
+        for id in 0..u64::from(cpus) {
+            let stack = window_of(id as CpuId) + window::ENTRY_STACK * PAGE;
+            all.map(stack, stacks + id * PAGE, PAGE, Rights::Write)?;
+            all.copy_slots(256..272, self.full_roots + id * PAGE);
+        }
+        self.shown_root = Builder::new(memory)?.root();
+        for id in 0..cpus {
+            for page in SHOWN_PAGES {
+                let va = window_of(id) + page * PAGE;
+                let entry = Builder::of(memory, self.root).leaf(va)?;
+                Builder::of(memory, self.shown_root).set_leaf(va, entry)?;
+            }
+        }
+        let mut shown = Builder::of(memory, self.shown_root);
+        for id in 0..cpus {
+            let table = own_address(shown.leaf_table(window_of(id))?);
+            self.shown_tables[id as usize / WINDOWS_PER_TABLE] = table;
+        }
+        shown.map(layout::IDT, idt, PAGE, Rights::Read)?;
+        let (code, end) = (image.text, image.isolated_end);
+        shown.map(
+            layout::IMAGE_OFFSET + code,
+            code,
+            end - code,
+            Rights::Execute,
+        )?;
+        Builder::of(memory, self.root).copy_slots(256..257, self.shown_root);
+        Ok(())
+    }
+}
+
+/// Pages of a window that guests are shown with `xpti`, besides those of their own descriptors.
+const SHOWN_PAGES: [u64; 7] = {
+    let [a, b, c, d] = window::IST;
+    [
+        window::DATA,
+        a,
+        b,
+        c,
+        d,
+        window::ENTRY_STACK,
+        window::GDT_OWN,
+    ]
+};
+
+/// Last-level tables that the windows of `cpus` CPUs take.
+const fn windows_tables(cpus: u32) -> u64 {
+    cpus.div_ceil(WINDOWS_PER_TABLE as u32) as u64
 }
 
 /// Maps a CPU window's data and stacks.

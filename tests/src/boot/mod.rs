@@ -7,6 +7,7 @@ mod crash_cycles;
 mod fairness;
 mod grub_iso;
 mod guests;
+mod isolation;
 mod linux_disk;
 mod linux_dom0;
 mod linux_domu;
@@ -54,6 +55,10 @@ pub const ALL: &[BootTest] = &[
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,
     two_sides::TEST_OF_DEVICES,
+    rogues::TEST_ISOLATED,
+    isolation::TEST_OF_ANSWERS,
+    isolation::TEST_OF_SEVERAL,
+    isolation::TEST,
     rogues::TEST,
     rogues_on_xen::TEST,
     traces::TEST,

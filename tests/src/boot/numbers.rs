@@ -2,7 +2,8 @@
 //! the size of the image, the memory the hypervisor keeps, the instructions of
 //! hypercalls, and the virtual time (1 instruction is 1 ns) from the hypervisor's
 //! first instruction to dom0's first line. None of them is wall time. What the other
-//! operations cost is shown next to Debian's Xen, where the same kernel measures it.
+//! operations cost is shown next to Debian's Xen, where the same kernel measures it, and
+//! next to what they cost with guests isolated from the hypervisor (`xpti`).
 
 use std::fmt::Write as _;
 use std::fs;
@@ -103,6 +104,8 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let modules = lab.our_dom0("bench", None)?;
     let ours = lab.paravane_with(HYPERVISOR_OPTIONS, modules.clone());
     let (text, ours) = bench(lab, ours, "on-paravane")?;
+    let isolated = lab.paravane_with(&format!("{HYPERVISOR_OPTIONS} xpti=true"), modules.clone());
+    let (_, isolated) = bench(lab, isolated, "isolated")?;
     for figure in &FIGURES {
         let line = text.lines().find(|line| line.contains(figure.line));
         match line.and_then(|line| number_after(line, figure.key)) {
@@ -124,7 +127,7 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     }
     let theirs = lab.xen_with(HYPERVISOR_OPTIONS, modules)?;
     let (_, theirs) = bench(lab, theirs, "on-xen")?;
-    let table = table(&ours, &theirs);
+    let table = table(&ours, &isolated, &theirs);
     lab.write("numbers.txt", table.as_bytes())?;
     report.note(format!(
         "instructions in the hypervisor, per operation:\n{table}"
@@ -189,11 +192,15 @@ fn tenths(number: &str) -> Option<u64> {
         .checked_add(decimal)
 }
 
-/// Both sides' costs, as far as both have them, and how they compare.
-fn table(ours: &[Cost], theirs: &[Cost]) -> String {
-    let mut text = format!("{:36}{:>10}{:>10}\n", "", "Paravane", "Xen 4.17");
+/// Both sides' costs, and ours with `xpti`, as far as all have them, and how the sides compare.
+fn table(ours: &[Cost], isolated: &[Cost], theirs: &[Cost]) -> String {
+    let mut text = format!(
+        "{:36}{:>10}{:>10}{:>10}\n",
+        "", "Paravane", "xpti", "Xen 4.17"
+    );
     for our in ours {
-        let Some(their) = theirs.iter().find(|cost| cost.name == our.name) else {
+        let of = |side: &'_ [Cost]| side.iter().find(|cost| cost.name == our.name).cloned();
+        let (Some(isolated), Some(their)) = (of(isolated), of(theirs)) else {
             continue;
         };
         let show = |cost: &Cost| format!("{}.{}", cost.tenths / 10, cost.tenths % 10);
@@ -201,10 +208,11 @@ fn table(ours: &[Cost], theirs: &[Cost]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{:36}{:>10}{:>10}{percent:>5} %",
+            "{:36}{:>10}{:>10}{:>10}{percent:>5} %",
             our.name,
             show(our),
-            show(their)
+            show(&isolated),
+            show(&their)
         );
     }
     text
@@ -244,7 +252,7 @@ mod tests {
         let read = costs(text).unwrap();
         assert_eq!(read[0].tenths, 770);
         assert_eq!(read[1].tenths, 2008);
-        assert!(table(&read, &read).contains("200.8     200.8  100 %"));
+        assert!(table(&read, &read, &read).contains("200.8     200.8     200.8  100 %"));
         for bad in [
             "BENCH a insns=77\n",
             "BENCH DONE n=0 refused=0\n",

@@ -7,7 +7,7 @@
 //! must never succeed as a `BREACH`.
 
 use super::{BootTest, PROMPT};
-use crate::lab::Lab;
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::Machine;
 use crate::require;
 use crate::verdict::{Checked, Report, Trouble};
@@ -16,6 +16,12 @@ pub(super) const TEST: BootTest = BootTest {
     name: "rogues",
     contract: "hostile guests are refused or die alone, and their memory comes back",
     run,
+};
+
+pub(super) const TEST_ISOLATED: BootTest = BootTest {
+    name: "rogues_isolated",
+    contract: "the same hostile guests fare the same with xpti",
+    run: |lab, report| on_cpus(2, " xpti=true", lab, report),
 };
 
 /// What becomes of a rogue.
@@ -100,12 +106,13 @@ const ROGUES: &[(&str, End)] = &[
 
 /// Once where rogue and bystander share a CPU, and once where each can have its own.
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
-    on_cpus(1, lab, report)?;
-    on_cpus(2, lab, report)
+    on_cpus(1, "", lab, report)?;
+    on_cpus(2, "", lab, report)
 }
 
-fn on_cpus(cpus: u32, lab: &Lab, report: &mut Report) -> Checked<()> {
-    let mut config = lab.paravane(None)?;
+fn on_cpus(cpus: u32, options: &str, lab: &Lab, report: &mut Report) -> Checked<()> {
+    let options = format!("{HYPERVISOR_OPTIONS}{options}");
+    let mut config = lab.paravane_with(&options, lab.dom0_for(None)?);
     config.smp = cpus;
     let mut machine = lab.start(&config, &format!("paravane-{cpus}"))?;
     machine.expect(PROMPT)?;

@@ -27,10 +27,15 @@ pub(super) const TEST: BootTest = BootTest {
 const PAUSE: Duration = Duration::from_millis(3);
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
-    nmis(lab, report)?;
-    machine_check(lab)?;
-    stuck(lab, report)?;
+    in_mode(lab, "default", "", report)?;
     alone(lab)
+}
+
+/// All of it that takes two processors, with more options for the hypervisor.
+pub(super) fn in_mode(lab: &Lab, mode: &str, options: &str, report: &mut Report) -> Checked<()> {
+    nmis(lab, mode, options, report)?;
+    machine_check(lab, mode, options)?;
+    stuck(lab, mode, options, report)
 }
 
 fn start(lab: &Lab, name: &str, smp: u32, options: &str, script: Option<&str>) -> Checked<Machine> {
@@ -41,10 +46,10 @@ fn start(lab: &Lab, name: &str, smp: u32, options: &str, script: Option<&str>) -
 }
 
 /// The story of two guests, all the time interrupted by NMIs, and watched.
-fn nmis(lab: &Lab, report: &mut Report) -> Checked<()> {
+fn nmis(lab: &Lab, mode: &str, options: &str, report: &mut Report) -> Checked<()> {
     let script = format!("{SCRIPT}xl debug-keys n\n");
-    let options = "watchdog watchdog_timeout=60";
-    let mut machine = start(lab, "nmis", 2, options, Some(&script))?;
+    let options = format!("watchdog watchdog_timeout=60 {options}");
+    let mut machine = start(lab, &format!("nmis-{mode}"), 2, &options, Some(&script))?;
     machine.expect("watchdog: each CPU has 60 s")?;
     let monitor = machine.monitor()?;
     let over = AtomicBool::new(false);
@@ -79,8 +84,9 @@ fn send_nmis(mut monitor: Qmp, over: &AtomicBool) -> u64 {
     sent
 }
 
-fn machine_check(lab: &Lab) -> Checked<()> {
-    let mut machine = start(lab, "machine-check", 2, "", None)?;
+fn machine_check(lab: &Lab, mode: &str, options: &str) -> Checked<()> {
+    let name = format!("machine-check-{mode}");
+    let mut machine = start(lab, &name, 2, options, None)?;
     machine.deny_only(&[]);
     machine.expect(PROMPT)?;
     // An uncorrected error of bank 1 that the processor cannot go on from.
@@ -95,9 +101,10 @@ fn machine_check(lab: &Lab) -> Checked<()> {
 }
 
 /// A processor stops, interrupts off; its neighbour notices.
-fn stuck(lab: &Lab, report: &mut Report) -> Checked<()> {
-    let options = "watchdog watchdog_timeout=1";
-    let mut machine = start(lab, "stuck", 2, options, Some("xl debug-keys W\n"))?;
+fn stuck(lab: &Lab, mode: &str, options: &str, report: &mut Report) -> Checked<()> {
+    let options = format!("watchdog watchdog_timeout=1 {options}");
+    let script = Some("xl debug-keys W\n");
+    let mut machine = start(lab, &format!("stuck-{mode}"), 2, &options, script)?;
     machine.deny_only(&[]);
     let line = machine.expect_line("(PVN) this CPU, ")?;
     let cpu = number_after(&line, "this CPU, ");

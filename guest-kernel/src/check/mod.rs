@@ -37,6 +37,7 @@ mod shares;
 mod smp;
 mod smp_affinity;
 mod smp_fifo;
+mod smp_roots;
 mod smp_writes;
 mod state;
 mod tables;

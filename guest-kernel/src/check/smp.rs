@@ -34,6 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("smp_vcpuinfo", super::smp_affinity::info),
     ("smp_flushes", flushes),
     ("smp_stale_writes", super::smp_writes::check),
+    ("smp_stale_roots", super::smp_roots::check),
 ];
 
 /// The vCPU that most checks use.

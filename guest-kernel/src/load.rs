@@ -2,9 +2,10 @@
 //! domU's command line, on all vCPUs that it has.
 //!
 //! `spin` computes without an end; `work` computes from system time `from=` to `to=`, or `for=` so
-//! long (milliseconds), and tells how much; `latency` has vCPU 0 send events to vCPU 1 and tells how long they took.
-//! None computes with `pause`, for which an emulator may leave off. All look at the clock all the time, each vCPU at its own, and count when it went back from what
-//! another had seen.
+//! long (milliseconds), and tells how much; `latency` has vCPU 0 send events to vCPU 1 and tells how
+//! long they took. These do not `pause`, for which an emulator may leave off; `waver` is `spin` that
+//! does. All look at the clock all the time, each vCPU at its own, and count when it went back from
+//! what another had seen.
 
 use crate::boot::BootInfo;
 use crate::check::page::address;
@@ -12,13 +13,15 @@ use crate::dev::time;
 use crate::hypercall;
 use crate::log::{klog, kprintln};
 use crate::smp::{self, member, plug, vcpu_op};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hypercall_abi::vcpu::*;
 
 const MILLISECOND: u64 = 1_000_000;
 /// Events of one measurement.
 const EVENTS: usize = 1000;
 
+/// Whether [`compute`] pauses between its rounds.
+static WAVERS: AtomicBool = AtomicBool::new(false);
 /// System time at which [`compute`] begins and ends.
 static FROM: AtomicU64 = AtomicU64::new(0);
 static TO: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -49,6 +52,10 @@ pub(crate) fn run(boot: &BootInfo, name: &str) {
     klog!("load {name}: begins on {vcpus} vCPUs");
     match name {
         "spin" | "work" => work(vcpus),
+        "waver" => {
+            WAVERS.store(true, Ordering::Relaxed);
+            work(vcpus);
+        }
         "latency" if vcpus > 1 => latency(),
         _ => panic!("there is no load `{name}` for {vcpus} vCPUs"),
     }
@@ -120,6 +127,9 @@ extern "C" fn compute(vcpu: u64) -> u64 {
             core::hint::black_box(step);
         }
         rounds += 1;
+        if WAVERS.load(Ordering::Relaxed) {
+            core::hint::spin_loop();
+        }
         now = look_at_clock(vcpu);
     }
     let after = runstate(vcpu);

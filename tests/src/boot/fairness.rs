@@ -199,12 +199,13 @@ fn work(text: &str, number: usize) -> u64 {
 }
 
 /// From the send on one vCPU to the handler on another, with nothing else to do and beside a domain
-/// that spins on both processors.
+/// that computes on both processors. It pauses now and then: the emulator's processors take turns,
+/// and time goes by for both while one does not let go.
 fn latency(lab: &Lab, report: &mut Report) -> Checked<()> {
     let script = "\
 xl create rogue name=idle vcpus=2 on_poweroff=preserve cmdline=load=latency
 expect idle 60 LATENCY n=
-xl create rogue name=spins vcpus=2 cmdline=load=spin
+xl create rogue name=spins vcpus=2 cmdline=load=waver
 xl create rogue name=loaded vcpus=2 on_poweroff=preserve cmdline=load=latency
 expect loaded 60 LATENCY n=
 ";
@@ -215,9 +216,10 @@ expect loaded 60 LATENCY n=
             "from send to handler, instructions, {name}: {line}"
         ));
         let most = number_after(line, "most=");
-        // Whoever runs is left alone for a millisecond, and each of the three others that share the
-        // two processors may be ahead of the one that slept, by as much again.
-        let limit = if name == "idle" { 50_000 } else { 4_000_000 };
+        // Whoever runs is left alone for a millisecond, and one of the three others that share the
+        // two processors may be ahead of the one that slept, by as much again; the emulator's turns
+        // are the third.
+        let limit = if name == "idle" { 50_000 } else { 3_000_000 };
         require!(most.is_some_and(|most| most <= limit), "{name}: {line}");
         require!(line.contains(" backwards=0"), "{name}: {line}");
     }

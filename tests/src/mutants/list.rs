@@ -862,6 +862,26 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
+        "who has just woken waits for what is behind elsewhere",
+        "sched/policy/credit2.rs",
+        Bounded,
+        Schedule("clocks_drift_apart"),
+        (
+            "        if than.saturating_add(SLEEPER_BONUS) <= cpus.runs(cpu) {\n",
+            "        if than == u64::MAX {\n",
+        ),
+    ),
+    seed(
+        "who slept takes a virtual time to another queue as it is",
+        "sched/policy/credit2.rs",
+        Bounded,
+        Unit("sched::"),
+        (
+            "        if let Some(left) = left {\n",
+            "        if let Some(left) = left.filter(|_| queue.is_empty() && queue.is_idle()) {\n",
+        ),
+    ),
+    seed(
         "weights weigh nothing",
         "sched/queue.rs",
         Bounded,

@@ -125,6 +125,42 @@ fn latency(kind: Kind, cpus: u32, hogs: u32, sleepers: u32, seconds: u64) -> (Na
     (median, high)
 }
 
+/// Hogs that two CPUs cannot share out evenly, so that their queues' clocks drift apart, and one that
+/// sleeps: gives the median and the longest of its waits.
+fn uneven_latency(hogs: usize, sleep: Nanos, seconds: u64) -> (Nanos, Nanos) {
+    let mut world = World::new(Kind::Credit2, 2);
+    let habit = Habit::Sleeper { work: 5_000, sleep };
+    world.domain(1, WEIGHT, 0, habit);
+    for _ in 0..hogs {
+        world.domain(1, WEIGHT, 0, Habit::Hog);
+    }
+    world.run_for(SECOND / 2);
+    world.measure_from_here();
+    world.run_for(seconds * SECOND);
+    let waits = &mut world.figures.latencies;
+    waits.sort_unstable();
+    println!(
+        "latency: credit2, 2 CPUs, {hogs} hogs and 1 that sleeps {} ms: {} wake-ups, median {} us, 99 % \
+         {} us, longest {} us",
+        sleep / MS,
+        waits.len(),
+        percentile(waits, 50) / 1000,
+        percentile(waits, 99) / 1000,
+        percentile(waits, 100) / 1000
+    );
+    (percentile(waits, 50), percentile(waits, 100))
+}
+
+#[test]
+fn who_slept_is_not_late_where_clocks_drift_apart() {
+    for hogs in 2..=5 {
+        for sleep in [MS, 2 * MS, 4 * MS, 20 * MS] {
+            let (median, longest) = uneven_latency(hogs, sleep, 10);
+            assert!(median <= MS / 2 && longest <= 2 * MS, "{median} {longest}");
+        }
+    }
+}
+
 #[test]
 fn who_slept_runs_soon() {
     // Alone, at once.

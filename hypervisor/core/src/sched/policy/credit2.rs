@@ -115,13 +115,25 @@ impl<const W: usize> Policy<W> for Credit2 {
         }
     }
 
-    fn arrive(&self, cpus: &Queues<W>, queue: &mut Queue<W>, account: &mut Account<W>, now: Nanos) {
+    /// Who slept is as far from the clock here as it was where it slept: else it would wait here for
+    /// what the clock there is ahead, and be late.
+    fn arrive(
+        &self,
+        cpus: &Queues<W>,
+        queue: &mut Queue<W>,
+        account: &mut Account<W>,
+        left: Option<u64>,
+        now: Nanos,
+    ) {
         if queue.is_idle() && queue.is_empty() {
             queue.catch_up(cpus.latest());
         }
+        let clock = queue.advance_clock(now);
+        if let Some(left) = left {
+            account.vtime = account.vtime.saturating_add(clock).saturating_sub(left);
+        }
         let behind = if account.slept { SLEEPER_BONUS } else { WINDOW };
-        let floor = queue.advance_clock(now).saturating_sub(behind);
-        account.vtime = account.vtime.max(floor);
+        account.vtime = account.vtime.max(clock.saturating_sub(behind));
     }
 
     fn server(&self, cpus: &Queues<W>, account: &Account<W>) -> Option<CpuId> {
@@ -173,6 +185,10 @@ impl<const W: usize> Policy<W> for Credit2 {
             let mut others = others.around(cpu).inspect(|_| step());
             return others.find_map(|from| cpus.take(from, cpu, REACH, u64::MAX));
         };
+        // Who has just woken here waits no longer for what is behind elsewhere.
+        if than.saturating_add(SLEEPER_BONUS) <= cpus.runs(cpu) {
+            return None;
+        }
         let start = sample(now, cpu, cpus.cpus());
         let first = |from| Some((cpus.first(from)?, from));
         let looked_at = others.around(start).take(LOOKS).inspect(|_| step());
@@ -192,5 +208,35 @@ impl<const W: usize> Policy<W> for Credit2 {
 
     fn window(&self) -> u64 {
         WINDOW
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_slept_keeps_its_distance_from_the_clock() {
+        let cpus = Queues::<1>::new(2).unwrap();
+        let enters = |own: u64, left, slept| {
+            let mut queue = cpus.queue(1);
+            *queue = Queue::default();
+            let mut account = Account {
+                vtime: 40_000_000,
+                ..Account::default()
+            };
+            queue.begin(&mut account, WINDOW, 0);
+            (account.vtime, account.slept) = (own, slept);
+            Credit2::default().arrive(&cpus, &mut queue, &mut account, left, 0);
+            account.vtime
+        };
+        // Behind the clock where it was, or ahead of it; but not farther behind than the bonus.
+        assert_eq!(enters(49_000_000, Some(50_000_000), true), 39_000_000);
+        assert_eq!(enters(53_000_000, Some(50_000_000), true), 43_000_000);
+        assert_eq!(enters(9_000_000, Some(50_000_000), true), 38_000_000);
+        assert_eq!(enters(29_000_000, Some(30_000_000), true), 39_000_000);
+        // Where it stays, and for those that did not sleep, virtual times are what they are.
+        assert_eq!(enters(45_000_000, None, true), 45_000_000);
+        assert_eq!(enters(9_000_000, None, false), 9_000_000);
     }
 }

@@ -126,6 +126,7 @@ pub(super) fn info<S: Host>(shell: &mut Shell<S>, _: &[&str]) -> Outcome {
             "free_memory",
             (machine.free_pages / PAGES_PER_MIB).to_string(),
         ),
+        ("free_pages", machine.free_pages.to_string()),
         (
             "outstanding_claims",
             (machine.outstanding_pages / PAGES_PER_MIB).to_string(),

@@ -1,7 +1,7 @@
 //! The store of xenstored: a tree of small values that domains read, write and watch.
 //!
 //! ```text
-//!   server       requests -> replies, domains coming and going      client   typed requests
+//!   server       requests -> replies, domains coming and going      client, nodes   typed requests
 //!   connection   one client: messages in, replies and events out    ring     a guest's page
 //!   view         what a request does: in the tree or a transaction  wire     messages as bytes
 //!   tree, transaction, watch, permissions, quota, path              what it is made of
@@ -13,6 +13,7 @@
 
 mod client;
 mod connection;
+mod nodes;
 mod path;
 mod permissions;
 mod quota;
@@ -24,8 +25,9 @@ mod view;
 mod watch;
 mod wire;
 
-pub use client::{Channel, Client, Store, StoreError, Transacted, WatchEvent};
+pub use client::{Channel, Client, StoreError, Transacted, WatchEvent};
 pub use connection::Id;
+pub use nodes::Store;
 pub use path::Path;
 pub use permissions::{Permission, Permissions, Rights, Who};
 pub use quota::{Quotas, Usage};

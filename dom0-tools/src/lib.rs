@@ -24,6 +24,7 @@ pub mod domains;
 mod error;
 pub mod hyper;
 pub mod image;
+pub mod service;
 pub mod shell;
 pub mod store;
 pub mod uuid;

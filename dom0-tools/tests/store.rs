@@ -2,7 +2,8 @@
 
 mod fake;
 
-use dom0_tools::store::{DomainState, Permissions, Rights, Store, StoreError};
+use dom0_tools::service::DomainState;
+use dom0_tools::store::{Permissions, Rights, Store, StoreError};
 use hypercall_abi::errno::*;
 
 use fake::store::Shared;
@@ -162,7 +163,7 @@ fn ends_of_domains_are_told_and_leave_nothing() {
         store
             .0
             .borrow_mut()
-            .platform_mut()
+            .machine_mut()
             .states
             .insert(domain, state);
         store.0.borrow_mut().domains_changed();

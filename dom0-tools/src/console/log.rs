@@ -30,6 +30,17 @@ impl Log {
     pub fn contents(&self) -> Vec<u8> {
         self.bytes.iter().copied().collect()
     }
+
+    /// How many bytes there have been.
+    pub fn end(&self) -> u64 {
+        self.lost + self.bytes.len() as u64
+    }
+
+    /// At most `count` bytes of what is kept, from the one on that came after `position` others.
+    pub fn part(&self, position: u64, count: usize) -> Vec<u8> {
+        let skip = usize::try_from(position.saturating_sub(self.lost)).unwrap_or(usize::MAX);
+        self.bytes.iter().skip(skip).take(count).copied().collect()
+    }
 }
 
 /// Cuts a stream of bytes into lines of plain text.

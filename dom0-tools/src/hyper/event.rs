@@ -43,6 +43,17 @@ pub trait EventExt: super::HyperExt {
         Ok(op.local_port)
     }
 
+    /// EVTCHNOP_bind_virq: the port of a virtual interrupt of this domain.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn bind_virq(&mut self, virq: u32) -> Result<u32, Error> {
+        let mut op = evtchn_bind_virq::new_zeroed();
+        op.virq = virq;
+        self.event_op("EVTCHNOP_bind_virq", EVTCHNOP_bind_virq, op.as_mut_bytes())?;
+        Ok(op.port)
+    }
+
     /// EVTCHNOP_send: notifies the other end.
     ///
     /// # Errors

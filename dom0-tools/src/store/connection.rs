@@ -8,10 +8,12 @@ use alloc::vec::Vec;
 use hypercall_abi::io::xs_wire::*;
 
 use super::permissions::Who;
+use super::ring::RingTransport;
 use super::transaction::Transaction;
 use super::watch::{Key, Watch};
 use super::wire::{Decoder, HEAD_SIZE, Message};
 use super::{Closed, Transport};
+use crate::service::{Machine, Wanted};
 
 /// Bytes of answers that a client leaves before nothing more is taken from it.
 const OUTPUT_LIMIT: usize = 8 << 10;
@@ -36,9 +38,40 @@ impl Event {
     }
 }
 
+/// How a client is connected.
+pub(super) enum Link<M: Machine, L> {
+    /// By a stream.
+    Local(L),
+    /// By the page of its domain.
+    Guest(RingTransport<M::Page, M::Line>),
+}
+
+impl<M: Machine, L: Transport> Link<M, L> {
+    fn read(&mut self, to: &mut [u8]) -> Result<usize, Closed> {
+        match self {
+            Link::Local(stream) => stream.read(to),
+            Link::Guest(ring) => ring.read(to),
+        }
+    }
+
+    fn write(&mut self, from: &[u8]) -> Result<usize, Closed> {
+        match self {
+            Link::Local(stream) => stream.write(from),
+            Link::Guest(ring) => ring.write(from),
+        }
+    }
+
+    fn flush(&mut self) {
+        match self {
+            Link::Local(stream) => stream.flush(),
+            Link::Guest(ring) => ring.flush(),
+        }
+    }
+}
+
 /// A client.
-pub(super) struct Connection<T> {
-    transport: T,
+pub(super) struct Connection<M: Machine, L> {
+    pub(super) link: Link<M, L>,
     pub(super) who: Who,
     decoder: Decoder,
     output: Vec<u8>,
@@ -50,10 +83,10 @@ pub(super) struct Connection<T> {
     pub(super) closed: Option<Closed>,
 }
 
-impl<T: Transport> Connection<T> {
-    pub(super) fn new(transport: T, who: Who) -> Self {
+impl<M: Machine, L: Transport> Connection<M, L> {
+    pub(super) fn new(link: Link<M, L>, who: Who) -> Self {
         Connection {
-            transport,
+            link,
             who,
             decoder: Decoder::default(),
             output: Vec::new(),
@@ -70,7 +103,7 @@ impl<T: Transport> Connection<T> {
         self.send();
         while self.closed.is_none() && self.output.len() < OUTPUT_LIMIT {
             let mut bytes = vec![0; self.decoder.wanted()];
-            let taken = match self.transport.read(&mut bytes) {
+            let taken = match self.link.read(&mut bytes) {
                 Ok(0) => return None,
                 Ok(count) => self.decoder.take(&bytes[..count]),
                 Err(closed) => Err(closed),
@@ -143,19 +176,21 @@ impl<T: Transport> Connection<T> {
             if self.output.is_empty() || self.closed.is_some() {
                 break;
             }
-            match self.transport.write(&self.output) {
+            match self.link.write(&self.output) {
                 Ok(0) => break,
                 Ok(count) => drop(self.output.drain(..count)),
                 Err(closed) => self.close(closed),
             }
         }
-        self.transport.flush();
+        self.link.flush();
     }
 
     /// Nothing more is exchanged with it.
     pub(super) fn close(&mut self, closed: Closed) {
         if self.closed.is_none() {
-            self.transport.close(closed);
+            if let Link::Guest(ring) = &mut self.link {
+                ring.give_up(closed);
+            }
             self.closed = Some(closed);
         }
         self.forget();
@@ -196,7 +231,11 @@ impl<T: Transport> Connection<T> {
         self.output.len() + self.event_bytes
     }
 
-    pub(super) fn transport_mut(&mut self) -> &mut T {
-        &mut self.transport
+    /// What it is waited for.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted {
+            read: self.output.len() < OUTPUT_LIMIT,
+            write: self.kept() > 0,
+        }
     }
 }

@@ -6,11 +6,13 @@
 use core::mem::offset_of;
 
 use hypercall_abi::io::xs_wire::{
-    MASK_XENSTORE_IDX, XENSTORE_RING_SIZE, xenstore_domain_interface,
+    MASK_XENSTORE_IDX, XENSTORE_ERROR_COMM, XENSTORE_ERROR_PROTO, XENSTORE_ERROR_RINGIDX,
+    XENSTORE_RING_SIZE, xenstore_domain_interface,
 };
 
 use super::{Closed, Transport};
 use crate::hyper::Mapping;
+use crate::service::Line;
 
 const REQ: usize = offset_of!(xenstore_domain_interface, req);
 const RSP: usize = offset_of!(xenstore_domain_interface, rsp);
@@ -21,12 +23,6 @@ const RSP_PROD: usize = offset_of!(xenstore_domain_interface, rsp_prod);
 const FEATURES: usize = offset_of!(xenstore_domain_interface, server_features);
 const CONNECTION: usize = offset_of!(xenstore_domain_interface, connection);
 const ERROR: usize = offset_of!(xenstore_domain_interface, error);
-
-/// The event channel to a guest; closed when dropped.
-pub trait Line {
-    /// Notifies the guest. One that cannot be notified any more is found gone otherwise.
-    fn notify(&mut self);
-}
 
 /// A guest's ring.
 #[derive(Debug)]
@@ -56,6 +52,19 @@ impl<M: Mapping, L: Line> RingTransport<M, L> {
         &self.line
     }
 
+    /// Tells the guest why its ring is used no more.
+    pub(super) fn give_up(&mut self, why: Closed) {
+        self.page.store_u32(ERROR, number_of(why));
+        self.line.notify();
+    }
+
+    /// Both sides begin anew.
+    pub(super) fn reset(&mut self) {
+        for index in [REQ_CONS, REQ_PROD, RSP_CONS, RSP_PROD] {
+            self.page.store_u32(index, 0);
+        }
+    }
+
     /// How many bytes there are in a ring, and its consumer's and producer's index.
     fn used(&self, consumer: usize, producer: usize) -> Result<(usize, u32, u32), Closed> {
         let (consumer, producer) = (self.page.load_u32(consumer), self.page.load_u32(producer));
@@ -64,6 +73,15 @@ impl<M: Mapping, L: Line> RingTransport<M, L> {
             return Err(Closed::Ring);
         }
         Ok((used, consumer, producer))
+    }
+}
+
+/// What the header says of it: `XENSTORE_ERROR_*`.
+fn number_of(why: Closed) -> u32 {
+    match why {
+        Closed::Gone => XENSTORE_ERROR_COMM,
+        Closed::Ring => XENSTORE_ERROR_RINGIDX,
+        Closed::Protocol => XENSTORE_ERROR_PROTO,
     }
 }
 
@@ -101,17 +119,6 @@ impl<M: Mapping, L: Line> Transport for RingTransport<M, L> {
     fn flush(&mut self) {
         if core::mem::take(&mut self.untold) {
             self.line.notify();
-        }
-    }
-
-    fn close(&mut self, why: Closed) {
-        self.page.store_u32(ERROR, why.number());
-        self.line.notify();
-    }
-
-    fn reset(&mut self) {
-        for index in [REQ_CONS, REQ_PROD, RSP_CONS, RSP_PROD] {
-            self.page.store_u32(index, 0);
         }
     }
 }

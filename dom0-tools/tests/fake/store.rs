@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use dom0_tools::hyper::{Errno, Mapping};
-use dom0_tools::store::{
-    Channel, Client, Closed, DomainState, Line, Platform, Quotas, RingTransport, Server, Transport,
-};
+use dom0_tools::service::{Closed, DomainState, Line, Machine, Transport};
+use dom0_tools::store::{Channel, Client, Quotas, Server};
 
 /// Bytes that a pipe holds in one direction.
 const PIPE_SIZE: usize = 16 << 10;
@@ -108,6 +107,9 @@ impl Line for Bell {
     fn notify(&mut self) {
         *self.0.borrow_mut() += 1;
     }
+    fn port(&self) -> u32 {
+        unreachable!("nobody waits for it")
+    }
 }
 
 /// A domain's end of its ring, as a guest's driver.
@@ -144,39 +146,6 @@ impl Transport for GuestEnd {
     }
 }
 
-/// What the server reads and writes.
-pub enum Link {
-    Local(End),
-    Guest(RingTransport<Page, Bell>),
-}
-
-impl Link {
-    fn inner(&mut self) -> &mut dyn Transport {
-        match self {
-            Link::Local(end) => end,
-            Link::Guest(ring) => ring,
-        }
-    }
-}
-
-impl Transport for Link {
-    fn read(&mut self, to: &mut [u8]) -> Result<usize, Closed> {
-        self.inner().read(to)
-    }
-    fn write(&mut self, from: &[u8]) -> Result<usize, Closed> {
-        self.inner().write(from)
-    }
-    fn flush(&mut self) {
-        self.inner().flush();
-    }
-    fn close(&mut self, why: Closed) {
-        self.inner().close(why);
-    }
-    fn reset(&mut self) {
-        self.inner().reset();
-    }
-}
-
 /// The machine: domains, their states, pages and event channels.
 #[derive(Default)]
 pub struct Domains {
@@ -185,8 +154,9 @@ pub struct Domains {
     pub log: Vec<String>,
 }
 
-impl Platform for Domains {
-    type Transport = Link;
+impl Machine for Domains {
+    type Page = Page;
+    type Line = Bell;
 
     fn domain(&mut self, domain: u32) -> DomainState {
         self.states
@@ -195,13 +165,12 @@ impl Platform for Domains {
             .unwrap_or(DomainState::Gone)
     }
 
-    fn connect(&mut self, domain: u32, _: u64, port: u32) -> Result<Link, Errno> {
+    fn connect(&mut self, domain: u32, _: u64, port: u32) -> Result<(Page, Bell), Errno> {
         // Port 99 is one that cannot be bound.
         if self.domain(domain) == DomainState::Gone || port == 99 {
             return Err(Errno(hypercall_abi::errno::XEN_EINVAL));
         }
-        let (page, bell) = self.pages.entry(domain).or_default().clone();
-        Ok(Link::Guest(RingTransport::new(page, bell)))
+        Ok(self.pages.entry(domain).or_default().clone())
     }
 
     fn log(&mut self, message: &str) {
@@ -211,7 +180,7 @@ impl Platform for Domains {
 
 /// The store, shared by everybody in this process.
 #[derive(Clone)]
-pub struct Shared(pub Rc<RefCell<Server<Domains>>>);
+pub struct Shared(pub Rc<RefCell<Server<Domains, End>>>);
 
 impl Shared {
     pub fn new(domains: &[u32]) -> Self {
@@ -223,17 +192,17 @@ impl Shared {
             .iter()
             .map(|domain| (*domain, DomainState::Alive))
             .collect();
-        let platform = Domains {
+        let machine = Domains {
             states,
             ..Domains::default()
         };
-        Shared(Rc::new(RefCell::new(Server::new(platform, quotas))))
+        Shared(Rc::new(RefCell::new(Server::new(machine, quotas))))
     }
 
     /// A client of the control domain.
     pub fn client(&self) -> Client<Waiting<End>> {
         let (ours, theirs) = pair();
-        self.0.borrow_mut().connect(Link::Local(theirs));
+        self.0.borrow_mut().connect(theirs);
         Client::new(self.waiting(ours))
     }
 
@@ -244,7 +213,7 @@ impl Shared {
 
     pub fn guest_end(&self, domain: u32) -> GuestEnd {
         let mut server = self.0.borrow_mut();
-        let pages = &mut server.platform_mut().pages;
+        let pages = &mut server.machine_mut().pages;
         let (page, bell) = pages.entry(domain).or_default().clone();
         GuestEnd { page, bell }
     }

@@ -5,23 +5,13 @@ use alloc::vec::Vec;
 
 use hypercall_abi::errno::{XEN_EINVAL, XEN_ENOENT};
 
-use super::{INTRODUCED, Platform, RELEASED, Server};
+use super::{INTRODUCED, RELEASED, Server};
 use crate::hyper::Errno;
-use crate::store::Transport;
-use crate::store::connection::Id;
+use crate::service::{DomainState, Machine, Transport};
+use crate::store::connection::{Id, Link};
 use crate::store::permissions::Who;
+use crate::store::ring::RingTransport;
 use crate::store::view::View;
-
-/// What has become of a domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DomainState {
-    /// It runs, or will.
-    Alive,
-    /// It has shut itself down, or crashed; its memory is still there.
-    Shutdown,
-    /// It is being destroyed, or there is none of that number.
-    Gone,
-}
 
 /// A domain that the store knows: it owns nodes or is connected.
 #[derive(Debug, Default)]
@@ -35,13 +25,13 @@ pub(super) struct Domain {
     pub(super) failed: bool,
 }
 
-impl<P: Platform> Server<P> {
+impl<M: Machine, L: Transport> Server<M, L> {
     /// Whether there is such a domain; it is known from then on.
     pub(super) fn knows(&mut self, domain: u32) -> bool {
         if domain == 0 || self.domains.contains_key(&domain) {
             return true;
         }
-        let exists = self.platform.domain(domain) != DomainState::Gone;
+        let exists = self.machine.domain(domain) != DomainState::Gone;
         if exists {
             self.domains.insert(domain, Domain::default());
         }
@@ -59,12 +49,13 @@ impl<P: Platform> Server<P> {
             .get_mut(&domain)
             .and_then(|known| known.connection.take());
         self.drop_connection(before);
-        let mut transport = self.platform.connect(domain, frame, port)?;
+        let (page, line) = self.machine.connect(domain, frame, port)?;
+        let mut ring = RingTransport::new(page, line);
         if before.is_some() {
-            transport.reset();
+            ring.reset();
         }
         let target = self.domains.get(&domain).and_then(|known| known.target);
-        let id = self.add(transport, Who { domain, target });
+        let id = self.add(Link::Guest(ring), Who { domain, target });
         if let Some(known) = self.domains.get_mut(&domain) {
             (known.connection, known.failed) = (Some(id), false);
         }
@@ -94,7 +85,7 @@ impl<P: Platform> Server<P> {
         let known = self.connected(domain)?;
         let connection = known.connection.take();
         self.drop_connection(connection);
-        if self.platform.domain(domain) == DomainState::Gone {
+        if self.machine.domain(domain) == DomainState::Gone {
             self.forget(domain);
         }
         self.tell_special(RELEASED);
@@ -146,7 +137,7 @@ impl<P: Platform> Server<P> {
         let known: Vec<u32> = self.domains.keys().copied().collect();
         let mut told = false;
         for domain in known {
-            match self.platform.domain(domain) {
+            match self.machine.domain(domain) {
                 DomainState::Alive => {}
                 DomainState::Shutdown => {
                     if let Ok(known) = self.connected(domain) {
@@ -202,7 +193,7 @@ impl<P: Platform> Server<P> {
         self.tell(&changes);
         if refused > 0 {
             let message = format!("{refused} nodes of domain {domain} stay");
-            self.platform.log(&message);
+            self.machine.log(&message);
         }
     }
 }

@@ -7,21 +7,21 @@ use alloc::vec::Vec;
 
 use hypercall_abi::errno::{XEN_EINVAL, XEN_ENOENT};
 
-use super::connection::{Connection, Id};
+use super::Transport;
+use super::connection::{Connection, Id, Link};
 use super::path::Path;
 use super::permissions::{Permissions, Who};
 use super::quota::Quotas;
 use super::transaction::Change;
 use super::tree::Tree;
 use super::watch::{Watch, Watches};
-use super::{Closed, Transport};
 use crate::hyper::Errno;
+use crate::service::{Machine, Wanted};
 
 mod domains;
 mod requests;
 
 use domains::Domain;
-pub use domains::DomainState;
 
 /// Requests that one client has answered before the next one's turn.
 const TURN: usize = 8;
@@ -30,27 +30,20 @@ const INTRODUCED: &str = "@introduceDomain";
 /// What it tells of domains that end.
 const RELEASED: &str = "@releaseDomain";
 
-/// What the store needs of the machine.
-pub trait Platform {
-    /// Connections of clients.
-    type Transport: Transport;
-    /// What has become of a domain.
-    fn domain(&mut self, domain: u32) -> DomainState;
-    /// Connects a domain: maps its page and binds its port.
-    ///
-    /// # Errors
-    /// What refused it.
-    fn connect(&mut self, domain: u32, frame: u64, port: u32) -> Result<Self::Transport, Errno>;
-    /// Something that whoever looks after the machine should know.
-    fn log(&mut self, message: &str);
+/// What a client is waited for, and where.
+pub enum Waiting<'a, M: Machine, L> {
+    /// At its stream.
+    Local(&'a mut L, Wanted),
+    /// At its event channel: whatever it does, it notifies.
+    Guest(&'a M::Line),
 }
 
 /// The store and its clients.
-pub struct Server<P: Platform> {
-    platform: P,
+pub struct Server<M: Machine, L> {
+    machine: M,
     quotas: Quotas,
     tree: Tree,
-    connections: BTreeMap<Id, Connection<P::Transport>>,
+    connections: BTreeMap<Id, Connection<M, L>>,
     watches: Watches,
     domains: BTreeMap<u32, Domain>,
     /// Who is told of [`INTRODUCED`] and [`RELEASED`].
@@ -60,12 +53,12 @@ pub struct Server<P: Platform> {
     served: Id,
 }
 
-impl<P: Platform> Server<P> {
+impl<M: Machine, L: Transport> Server<M, L> {
     /// An empty store.
-    pub fn new(platform: P, quotas: Quotas) -> Self {
+    pub fn new(machine: M, quotas: Quotas) -> Self {
         let control = || Permissions::owned_by(0);
         Server {
-            platform,
+            machine,
             quotas,
             tree: Tree::default(),
             connections: BTreeMap::new(),
@@ -78,14 +71,14 @@ impl<P: Platform> Server<P> {
     }
 
     /// A new client of the control domain.
-    pub fn connect(&mut self, transport: P::Transport) -> Id {
-        self.add(transport, Who::CONTROL)
+    pub fn connect(&mut self, stream: L) -> Id {
+        self.add(Link::Local(stream), Who::CONTROL)
     }
 
-    fn add(&mut self, transport: P::Transport, who: Who) -> Id {
+    fn add(&mut self, link: Link<M, L>, who: Who) -> Id {
         self.last_id += 1;
         let id = Id(self.last_id);
-        self.connections.insert(id, Connection::new(transport, who));
+        self.connections.insert(id, Connection::new(link, who));
         id
     }
 
@@ -142,7 +135,7 @@ impl<P: Platform> Server<P> {
             let known = self.domains.get_mut(&domain);
             if known.is_some_and(|known| !core::mem::replace(&mut known.failed, true)) {
                 let message = format!("domain {domain} is not served any more: {why}");
-                self.platform.log(&message);
+                self.machine.log(&message);
             }
         } else {
             self.connections.remove(&id);
@@ -196,24 +189,27 @@ impl<P: Platform> Server<P> {
     }
 
     /// The machine.
-    pub fn platform_mut(&mut self) -> &mut P {
-        &mut self.platform
+    pub fn machine_mut(&mut self) -> &mut M {
+        &mut self.machine
     }
 
-    /// Connections, with those of domains; for a front end that waits for what they wait for.
-    pub fn transports(&mut self) -> impl Iterator<Item = (Id, &mut P::Transport)> {
-        let open = |connection: &Connection<P::Transport>| connection.closed.is_none();
-        let open = self
-            .connections
-            .iter_mut()
-            .filter(move |(_, connection)| open(connection));
-        open.map(|(id, connection)| (*id, connection.transport_mut()))
+    /// What all clients are waited for, and where.
+    pub fn waiting(&mut self) -> impl Iterator<Item = Waiting<'_, M, L>> {
+        let open = self.connections.values_mut();
+        open.filter(|connection| connection.closed.is_none())
+            .map(|connection| {
+                let wanted = connection.wanted();
+                match &mut connection.link {
+                    Link::Local(stream) => Waiting::Local(stream, wanted),
+                    Link::Guest(ring) => Waiting::Guest(ring.line()),
+                }
+            })
     }
 
     /// Watches and open transactions of a connection, and bytes kept for it.
     pub fn usage(&self, id: Id) -> (usize, usize, usize) {
         let connection = self.connections.get(&id);
-        let of = |of: fn(&Connection<P::Transport>) -> usize| connection.map_or(0, of);
+        let of = |of: fn(&Connection<M, L>) -> usize| connection.map_or(0, of);
         let transactions = of(|connection| connection.transactions.len());
         (self.watches.count(id), transactions, of(Connection::kept))
     }
@@ -264,19 +260,4 @@ fn guest_number(text: &[u8]) -> Result<u32, Errno> {
 /// The path of a message.
 fn path_of(text: &[u8], who: Who) -> Result<Path, Errno> {
     Path::parse(text, who.domain).ok_or(Errno(XEN_EINVAL))
-}
-
-impl Closed {
-    /// What the header says of it: `XENSTORE_ERROR_*`.
-    #[must_use]
-    pub fn number(self) -> u32 {
-        use hypercall_abi::io::xs_wire::{
-            XENSTORE_ERROR_COMM, XENSTORE_ERROR_PROTO, XENSTORE_ERROR_RINGIDX,
-        };
-        match self {
-            Closed::Gone => XENSTORE_ERROR_COMM,
-            Closed::Ring => XENSTORE_ERROR_RINGIDX,
-            Closed::Protocol => XENSTORE_ERROR_PROTO,
-        }
-    }
 }

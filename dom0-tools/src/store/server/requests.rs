@@ -11,8 +11,9 @@ use hypercall_abi::errno::{
 use hypercall_abi::io::xs_wire::*;
 use hypercall_abi::xen::DOMID_SELF;
 
-use super::{INTRODUCED, Platform, RELEASED, Server, guest_number, path_of};
+use super::{INTRODUCED, RELEASED, Server, guest_number, path_of};
 use crate::hyper::Errno;
+use crate::service::{Machine, Transport};
 use crate::store::connection::Id;
 use crate::store::path::Path;
 use crate::store::permissions::{Permissions, Who};
@@ -59,7 +60,7 @@ fn is_known(kind: u32) -> bool {
     kind < XS_TYPE_COUNT && !never.contains(&kind)
 }
 
-impl<P: Platform> Server<P> {
+impl<M: Machine, L: Transport> Server<M, L> {
     /// Answers a request.
     pub(super) fn answer(&mut self, id: Id, request: &Message) {
         let result = self.perform(id, request);
@@ -308,7 +309,7 @@ impl<P: Platform> Server<P> {
                 Err(found) => found,
             },
             [b"print", text] => {
-                self.platform.log(&String::from_utf8_lossy(text));
+                self.machine.log(&String::from_utf8_lossy(text));
                 return Ok(OK.to_vec());
             }
             [b"quota"] => self.quota_settings(),

@@ -13,6 +13,7 @@ use crate::pv::root;
 use crate::pv::walk::Walk;
 use crate::trap::tables::put_pages;
 use crate::vcpu::{InfoArea, Root, Vcpu, VcpuBox, VcpuId};
+use hypercall_abi::xen::VIRQ_DOM_EXC;
 
 /// What a domain is created with.
 #[derive(Clone, Copy, Debug)]
@@ -229,8 +230,8 @@ pub fn see_to_crash<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
 /// `SHUTDOWN_crash` (sched.h).
 const SHUTDOWN_CRASH: u8 = 3;
 
-/// Destroys a domain step by step: call until `Done`. Its vCPUs never run again from the first
-/// call on.
+/// Destroys a domain step by step: call until `Done`, of which the control domain hears. Its vCPUs
+/// never run again from the first call on.
 ///
 /// # Errors
 /// `EINVAL` for the control domain.
@@ -265,8 +266,10 @@ pub fn destroy<M: Machine>(
     {
         return Ok(Progress::More);
     }
-    let _creation = hv.domains.creation.lock();
+    let creation = hv.domains.creation.lock();
     forget(hv, dom);
+    drop(creation);
+    crate::evtchn::virq::send_to_control_domain(hv, VIRQ_DOM_EXC);
     Ok(Progress::Done)
 }
 

@@ -225,6 +225,13 @@ fn virqs_are_bound_per_vcpu_or_globally(form: Form) {
     virq::send_to_control_domain(dom0.hv, VIRQ_CONSOLE);
     assert_eq!(dom0.upcall(1), (0, 0));
     assert_eq!(dom0.virq(VIRQ_CONSOLE, 0), Ok(console));
+
+    let ends = dom0.virq(VIRQ_DOM_EXC, 0).unwrap();
+    crate::domain::lifecycle::destroy_whole(domu.hv, domu.dom).unwrap();
+    assert!(
+        dom0.pending(ends),
+        "dom0 hears of a domain that is destroyed"
+    );
 }
 
 fn only_what_may_move_is_moved_to_another_vcpu(form: Form) {

@@ -103,6 +103,8 @@ fn given(end: &mut End) -> (String, bool) {
 #[test]
 fn consoles_go_both_ways() {
     let (store, mut consoles) = service(&[1, 2]);
+    // Before there is any domain in the store.
+    turn(&store, &mut consoles);
     let mut page = introduce(&store, &mut consoles, 1);
     introduce(&store, &mut consoles, 2);
     assert_eq!(say(&mut page, b"before\n"), 7);

@@ -62,8 +62,8 @@ struct Attached<L> {
 
 /// What is waited for.
 pub enum Waiting<'a, M: Machine, L> {
-    /// A client, by its number.
-    Client(u64, &'a L, Wanted),
+    /// A client.
+    Client(&'a L, Wanted),
     /// A guest: whatever it does, it notifies.
     Guest(&'a M::Line),
 }
@@ -110,9 +110,10 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
         self.clients.insert(self.last_client, client);
     }
 
-    /// A client has closed its end; what it sent before may still be there.
-    pub fn leaves(&mut self, client: u64) {
-        if let Some(client) = self.clients.get_mut(&client) {
+    /// The client of that stream has closed its end; what it sent before may still be there.
+    pub fn leaves(&mut self, is_its: impl Fn(&L) -> bool) {
+        let mut clients = self.clients.values_mut();
+        if let Some(client) = clients.find(|client| is_its(&client.stream)) {
             client.leaving = true;
         }
     }
@@ -142,7 +143,12 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
 
     /// Connects to guests that the store has and we have not.
     fn find_guests(&mut self) -> Result<(), StoreError> {
-        for name in self.store.list("/local/domain")? {
+        let domains = match self.store.list("/local/domain") {
+            // No domain has nodes yet.
+            Err(error) if error.is_not_found() => return Ok(()),
+            domains => domains?,
+        };
+        for name in domains {
             let Some(domain) = name.parse().ok().filter(|domain| *domain != 0) else {
                 continue;
             };
@@ -233,12 +239,12 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
 
     /// What everybody is waited for, and where. The store's channel is waited for as well.
     pub fn waiting(&self) -> impl Iterator<Item = Waiting<'_, M, L>> {
-        let clients = self.clients.iter().map(|(number, client)| {
+        let clients = self.clients.values().map(|client| {
             let wanted = Wanted {
                 read: client.typed.is_empty() && !client.leaving,
                 write: !client.output.is_empty(),
             };
-            Waiting::Client(*number, &client.stream, wanted)
+            Waiting::Client(&client.stream, wanted)
         });
         let lines = self.guests.values().filter_map(|guest| guest.link.as_ref());
         clients.chain(lines.map(|(_, line)| Waiting::Guest(line)))

@@ -31,10 +31,11 @@ impl Path {
     #[must_use]
     pub fn parse(text: &[u8], domain: u32) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
-        let path = if text.starts_with('/') {
-            Path(text.into())
-        } else {
-            Path(format!("{DOMAINS}/{domain}/{text}").into())
+        let path = match text.as_bytes() {
+            [b'/', ..] => Path(text.into()),
+            // That is the name of an event.
+            [b'@', ..] => return None,
+            _ => Path(format!("{DOMAINS}/{domain}/{text}").into()),
         };
         path.is_valid().then_some(path)
     }
@@ -117,7 +118,9 @@ mod tests {
             parse("/").unwrap().child("a").child("b"),
             parse("/a/b").unwrap()
         );
-        for bad in ["", "/a/", "//a", "/a//b", "/a b", "a/", "/\u{e4}", "/a\0"] {
+        for bad in [
+            "", "@a", "/a/", "//a", "/a//b", "/a b", "a/", "/\u{e4}", "/a\0",
+        ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
         assert_eq!(Path::parse(b"/\xff", 0), None);

@@ -146,19 +146,21 @@ impl Tree {
         self.nodes.iter()
     }
 
-    /// A domain has ended. What names it in permissions counts no more; what it owned is to be
-    /// removed: returned, those above first.
-    pub(super) fn forget(&mut self, domain: u32) -> Vec<Path> {
-        let mut owned = Vec::new();
-        for (path, node) in &mut self.nodes {
-            if node.permissions.owner() == domain {
-                owned.push(path.clone());
-            } else if node.permissions.mentions(domain) {
+    /// A domain has ended: what names it in permissions counts no more.
+    pub(super) fn forget(&mut self, domain: u32) {
+        for node in self.nodes.values_mut() {
+            if node.permissions.mentions(domain) {
                 let node = Rc::make_mut(node);
                 node.permissions = node.permissions.outdated(|other| other != domain);
             }
         }
-        owned
+    }
+
+    /// All nodes of a domain, those above first.
+    pub(super) fn owned_by(&self, domain: u32) -> Vec<Path> {
+        let owned = |(_, node): &(&Path, &Rc<Node>)| node.permissions.owner() == domain;
+        let owned = self.nodes.iter().filter(owned);
+        owned.map(|(path, _)| path.clone()).collect()
     }
 
     /// Counts everything afresh.

@@ -67,19 +67,20 @@ impl View<'_> {
             let rights = node.permissions.rights(who);
             (rights.read || !need.read) && (rights.write || !need.write)
         };
-        if let Some(node) = self.get(path)? {
-            let allowed = allows(&node, self.who);
-            return allowed.then_some(node).ok_or(Errno(XEN_EACCES));
+        let found = self.get(path)?;
+        if let Some(node) = found.as_ref().filter(|node| allows(node, self.who)) {
+            return Ok(node.clone());
         }
+        // The node above is looked at in either case, as Xen does it: a transaction has seen it.
         let mut above = path.parent();
         while let Some(path) = above {
             if let Some(node) = self.get(&path)? {
-                let allowed = allows(&node, self.who);
-                return Err(Errno(if allowed { XEN_ENOENT } else { XEN_EACCES }));
+                let missing = found.is_none() && allows(&node, self.who);
+                return Err(Errno(if missing { XEN_ENOENT } else { XEN_EACCES }));
             }
             above = path.parent();
         }
-        Err(Errno(XEN_ENOENT))
+        Err(Errno(XEN_EACCES))
     }
 
     /// A node to be read.
@@ -173,8 +174,15 @@ impl View<'_> {
         }
     }
 
-    /// The same without asking for rights.
-    pub(super) fn remove_all(&mut self, path: &Path) -> Result<()> {
+    /// The same, where there may be none above either.
+    pub(super) fn remove_if_there(&mut self, path: &Path) -> Result<()> {
+        match self.get(path)? {
+            Some(_) => self.remove(path),
+            None => Ok(()),
+        }
+    }
+
+    fn remove_all(&mut self, path: &Path) -> Result<()> {
         let parent = path.parent().ok_or(Errno(XEN_EINVAL))?;
         // Read backwards, every node comes behind those below it, as Xen tells of them.
         let (mut all, mut next) = (Vec::new(), vec![path.clone()]);
@@ -197,30 +205,15 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Chooses who may access a node. The caller has looked for stale entries, and whether the
-    /// new owner is a domain.
-    pub(super) fn set_permissions(
-        &mut self,
-        path: &Path,
-        permissions: Permissions,
-        owner_exists: bool,
-    ) -> Result<()> {
-        let entries = permissions.entries().len();
-        if self
-            .limits()
-            .is_some_and(|quotas| entries > quotas.permissions)
-        {
-            return Err(Errno(XEN_ENOSPC));
-        }
+    /// Chooses who may access a node. The caller has looked at how many entries it
+    /// has, and which are of domains that are none.
+    pub(super) fn set_permissions(&mut self, path: &Path, permissions: Permissions) -> Result<()> {
         let node = self.find(path, Rights::WRITE)?;
         if !node.permissions.is_owner(self.who) {
             return Err(Errno(XEN_EACCES));
         }
         if !self.who.is_privileged() && permissions.owner() != node.permissions.owner() {
             return Err(Errno(XEN_EPERM));
-        }
-        if !owner_exists {
-            return Err(Errno(XEN_ENOENT));
         }
         let mut new = Node::clone(&node);
         new.permissions = permissions;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use dom0_tools::hyper::{Errno, Mapping};
 use dom0_tools::service::{Closed, DomainState, Line, Machine, Transport};
-use dom0_tools::store::{Channel, Client, Quotas, Server};
+use dom0_tools::store::{Channel, Client, Decoder, Message, Quotas, Server};
 
 /// Bytes that a pipe holds in one direction.
 const PIPE_SIZE: usize = 16 << 10;
@@ -249,5 +249,69 @@ impl<T: Transport> Transport for Waiting<T> {
 impl<T: Transport> Channel for Waiting<T> {
     fn wait(&mut self, _: Option<u64>) {
         self.server.0.borrow_mut().turn();
+    }
+}
+
+/// A client that sends any message, and sees every one that comes.
+pub struct Raw {
+    pub end: Box<dyn Transport>,
+    decoder: Decoder,
+}
+
+impl Raw {
+    pub fn local(store: &Shared) -> Self {
+        let (ours, theirs) = pair();
+        store.0.borrow_mut().connect(theirs);
+        Raw::over(Box::new(ours))
+    }
+
+    pub fn guest(store: &Shared, domain: u32) -> Self {
+        Raw::over(Box::new(store.guest_end(domain)))
+    }
+
+    fn over(end: Box<dyn Transport>) -> Self {
+        let decoder = Decoder::default();
+        Raw { end, decoder }
+    }
+
+    pub fn send(&mut self, store: &Shared, message: &Message) {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let count = self.end.write(rest).unwrap();
+            rest = &rest[count..];
+            store.run();
+        }
+    }
+
+    /// All that has come, and comes as long as it is taken.
+    pub fn arrived(&mut self, store: &Shared) -> Vec<Message> {
+        store.run();
+        let mut messages = Vec::new();
+        loop {
+            let mut bytes = vec![0; self.decoder.wanted()];
+            let count = self.end.read(&mut bytes).unwrap();
+            messages.extend(self.decoder.take(&bytes[..count]).unwrap());
+            store.run();
+            if count == 0 {
+                return messages;
+            }
+        }
+    }
+
+    /// Asks, and returns the reply.
+    pub fn ask(&mut self, store: &Shared, kind: u32, transaction: u32, payload: &[u8]) -> Message {
+        let message = Message {
+            kind,
+            request: 7,
+            transaction,
+            payload: payload.to_vec(),
+        };
+        self.send(store, &message);
+        let mut arrived = self.arrived(store);
+        arrived.retain(|message| message.request == 7);
+        assert_eq!(arrived.len(), 1, "{message:?}");
+        arrived.remove(0)
     }
 }

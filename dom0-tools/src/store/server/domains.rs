@@ -1,6 +1,5 @@
 //! Domains that come and end.
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use hypercall_abi::errno::{XEN_EINVAL, XEN_ENOENT};
@@ -9,7 +8,8 @@ use super::{INTRODUCED, RELEASED, Server};
 use crate::hyper::Errno;
 use crate::service::{DomainState, Machine, Transport};
 use crate::store::connection::{Id, Link};
-use crate::store::permissions::Who;
+use crate::store::path::Path;
+use crate::store::permissions::{Permissions, Who};
 use crate::store::ring::RingTransport;
 use crate::store::view::View;
 
@@ -80,13 +80,15 @@ impl<M: Machine, L: Transport> Server<M, L> {
         connected.ok_or(Errno(XEN_ENOENT))
     }
 
-    /// Disconnects a domain. What it owns stays while it is there.
+    /// Disconnects a domain. Its nodes go, as with Xen, though it may be there still.
     pub(super) fn release(&mut self, domain: u32) -> Result<(), Errno> {
         let known = self.connected(domain)?;
         let connection = known.connection.take();
         self.drop_connection(connection);
         if self.machine.domain(domain) == DomainState::Gone {
             self.forget(domain);
+        } else {
+            self.remove_nodes(domain);
         }
         self.tell_special(RELEASED);
         Ok(())
@@ -172,12 +174,18 @@ impl<M: Machine, L: Transport> Server<M, L> {
         }
         for permissions in self.special.values_mut() {
             *permissions = if permissions.owner() == domain {
-                crate::store::Permissions::owned_by(0)
+                Permissions::owned_by(0)
             } else {
                 permissions.outdated(|other| other != domain)
             };
         }
-        let owned = self.tree.forget(domain);
+        self.tree.forget(domain);
+        self.remove_nodes(domain);
+    }
+
+    /// Removes all that a domain owns, and everything below.
+    fn remove_nodes(&mut self, domain: u32) {
+        let owned = self.tree.owned_by(domain);
         let mut view = View {
             tree: &mut self.tree,
             transaction: None,
@@ -185,15 +193,16 @@ impl<M: Machine, L: Transport> Server<M, L> {
             who: Who::CONTROL,
             changes: Vec::new(),
         };
-        let refused = owned
-            .iter()
-            .filter(|path| view.remove_all(path).is_err())
-            .count();
+        for path in owned {
+            if path == Path::root() {
+                // Everything would go with it.
+                let _ = view.set_permissions(&path, Permissions::owned_by(0));
+            } else {
+                // The control domain is refused nothing; what went with a node above is no more.
+                let _ = view.remove_if_there(&path);
+            }
+        }
         let changes = view.changes;
         self.tell(&changes);
-        if refused > 0 {
-            let message = format!("{refused} nodes of domain {domain} stay");
-            self.machine.log(&message);
-        }
     }
 }

@@ -224,23 +224,24 @@ impl<M: Machine, L: Transport> Server<M, L> {
         let strings = request.strings().ok_or(INVALID)?;
         let (path, entries) = strings.split_first().ok_or(INVALID)?;
         let permissions = Permissions::parse(entries.iter().copied()).ok_or(INVALID)?;
-        let owner_exists = self.knows(permissions.owner());
+        let entries = permissions.entries().len();
+        if !who.is_privileged() && entries > self.quotas.permissions {
+            return Err(Errno(XEN_ENOSPC));
+        }
+        if !self.knows(permissions.owner()) {
+            return Err(Errno(XEN_ENOENT));
+        }
         let permissions = permissions.outdated(|domain| self.knows(domain));
         let special = [INTRODUCED, RELEASED].into_iter();
         if let Some(event) = special.into_iter().find(|event| event.as_bytes() == *path) {
             if !who.is_privileged() {
-                return Err(Errno(XEN_EACCES));
-            }
-            if !owner_exists {
-                return Err(Errno(XEN_ENOENT));
+                return Err(INVALID);
             }
             self.special.insert(event, permissions);
             return Ok(());
         }
         let path = path_of(path, who)?;
-        self.view(id, request, |view| {
-            view.set_permissions(&path, permissions, owner_exists)
-        })
+        self.view(id, request, |view| view.set_permissions(&path, permissions))
     }
 
     fn watch(&mut self, id: Id, who: Who, request: &Message) -> Result<()> {

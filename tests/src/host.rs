@@ -28,7 +28,7 @@ pub struct Outcome {
 /// # Errors
 /// Cargo cannot be started, the log not written, or Xen's headers are missing.
 pub fn run(workspace: &Workspace, dir: &Path) -> Result<Outcome> {
-    let arguments = "test --no-fail-fast --workspace --exclude hypervisor --exclude xl \
+    let arguments = "test --no-fail-fast --workspace --exclude hypervisor --exclude xl --exclude dom0-services \
         --exclude hypervisor-core";
     cargo(workspace, &dir.join("host-tests.log"), arguments, |_| ())
 }

@@ -13,11 +13,19 @@ use crate::setup::TARGET;
 use crate::workspace::Workspace;
 
 /// The packages that hold images.
-const PACKAGES: [&str; 4] = [HYPERVISOR_PACKAGE, "guest-kernel", "guest-user", "xl"];
+const PACKAGES: [&str; 5] = [
+    HYPERVISOR_PACKAGE,
+    "guest-kernel",
+    "guest-user",
+    "dom0-services",
+    "xl",
+];
 const HYPERVISOR_PACKAGE: &str = "hypervisor";
 const HYPERVISOR: &str = "paravane";
 const GUEST_KERNEL: &str = "guest-kernel";
 const TOOLSTACK: &str = "xl";
+/// Programs that only dom0 has.
+const SERVICES: [&str; 3] = ["xenstored", "xenconsoled", "storecheck"];
 
 /// The images, stripped of symbols; their unstripped originals are cargo's.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +36,8 @@ pub struct Images {
     pub guest_kernel: PathBuf,
     /// dom0's toolstack, which is also its shell.
     pub toolstack: PathBuf,
+    /// dom0's services and what checks them, by name.
+    pub services: BTreeMap<String, PathBuf>,
     /// Small programs, by name.
     pub programs: BTreeMap<String, PathBuf>,
     /// The hypervisor with its symbols, for a debugger.
@@ -79,6 +89,10 @@ pub fn build(workspace: &Workspace) -> Result<Images> {
     };
     let (hypervisor, guest_kernel, toolstack) =
         (take(HYPERVISOR)?, take(GUEST_KERNEL)?, take(TOOLSTACK)?);
+    let services = SERVICES
+        .iter()
+        .map(|name| Ok((String::from(*name), take(name)?)))
+        .collect::<Result<_>>()?;
     let programs = built
         .into_iter()
         .map(|(name, path)| Ok((name.clone(), strip(&path, &dir.join(&name))?)))
@@ -87,6 +101,7 @@ pub fn build(workspace: &Workspace) -> Result<Images> {
         hypervisor,
         guest_kernel,
         toolstack,
+        services,
         programs,
         hypervisor_symbols: workspace
             .target()
@@ -121,7 +136,7 @@ impl Images {
         }
     }
 
-    /// dom0's ramdisk: the toolstack as `/bin/xl` and `/bin/sh`, the small programs,
+    /// dom0's ramdisk: the toolstack as `/bin/xl` and `/bin/sh`, the services, the small programs,
     /// the guests' configuration files, kernel and ramdisk, a script when given, and the
     /// user's own files in `/store`.
     ///
@@ -134,7 +149,8 @@ impl Images {
         archive
             .file("bin/xl", 0o755, &toolstack)?
             .file("bin/sh", 0o755, &toolstack)?;
-        self.add_programs(&mut archive)?;
+        add_programs(&mut archive, &self.services)?;
+        add_programs(&mut archive, &self.programs)?;
         archive.directory("boot")?;
         archive.file("boot/guest-kernel", 0o644, &fs::read(&self.guest_kernel)?)?;
         archive.file("boot/guest.cpio", 0o644, &self.guest_ramdisk()?)?;
@@ -159,15 +175,8 @@ impl Images {
     pub fn guest_ramdisk(&self) -> Result<Vec<u8>> {
         let mut archive = Archive::new();
         archive.directory("bin")?;
-        self.add_programs(&mut archive)?;
+        add_programs(&mut archive, &self.programs)?;
         archive.finish()
-    }
-
-    fn add_programs(&self, archive: &mut Archive) -> Result<()> {
-        for (name, path) in &self.programs {
-            archive.file(&format!("bin/{name}"), 0o755, &fs::read(path)?)?;
-        }
-        Ok(())
     }
 
     /// The guests' configuration files, sorted by name.
@@ -185,6 +194,13 @@ impl Images {
             })
             .collect()
     }
+}
+
+fn add_programs(archive: &mut Archive, programs: &BTreeMap<String, PathBuf>) -> Result<()> {
+    for (name, path) in programs {
+        archive.file(&format!("bin/{name}"), 0o755, &fs::read(path)?)?;
+    }
+    Ok(())
 }
 
 /// Compiles the packages; returns the executables by name.

@@ -10,14 +10,22 @@ use std::process::Command;
 use serde_json::Value;
 
 /// For each crate of the workspace, the crates of the workspace it may use.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("hypercall-abi", &[]),
     ("hypervisor-core", &["hypercall-abi"]),
     ("hypervisor", &["hypervisor-core", "hypercall-abi"]),
     ("guest-user", &["hypercall-abi"]),
     ("guest-kernel", &["hypercall-abi", "guest-user"]),
     ("dom0-tools", &["hypercall-abi"]),
-    ("xl", &["dom0-tools", "guest-user", "hypercall-abi"]),
+    ("dom0-ring3", &["dom0-tools", "guest-user"]),
+    (
+        "dom0-services",
+        &["dom0-ring3", "dom0-tools", "guest-user", "hypercall-abi"],
+    ),
+    (
+        "xl",
+        &["dom0-ring3", "dom0-tools", "guest-user", "hypercall-abi"],
+    ),
     // Of the images the lab uses what cargo built; of the core, its table of calls.
     ("tests", &["hypervisor-core"]),
 ];

@@ -1,23 +1,11 @@
 //! The mailbox of `guest-user` as the toolstack's way to ask guests.
 
+use dom0_ring3::ForeignFrames;
 use dom0_tools::control::{Protocol, Request, Status};
-use dom0_tools::hyper::Mapping;
 use guest_user::mailbox::{self, Words, command, guest};
-
-use crate::mapping::ForeignFrames;
 
 /// The mailbox protocol.
 pub(crate) struct Mailbox;
-
-impl Words for ForeignFrames {
-    fn load(&self, offset: usize) -> u64 {
-        self.load_u64(offset)
-    }
-
-    fn store(&self, offset: usize, value: u64) {
-        self.put_u64(offset, value);
-    }
-}
 
 impl Protocol<ForeignFrames> for Mailbox {
     fn is_served(page: &ForeignFrames) -> bool {

@@ -10,7 +10,6 @@
 extern crate alloc;
 
 mod control;
-mod mapping;
 mod system;
 
 use alloc::vec::Vec;

@@ -4,14 +4,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use dom0_tools::hyper::{Access, Arg, Call, Errno, Hyper, PAGE_SIZE};
+use dom0_ring3::{Door, ForeignFrames};
+use dom0_tools::hyper::{Access, Call, Errno, Hyper};
 use dom0_tools::shell::Host;
 use guest_user::abi::{INFO_EVENTS, INFO_WALLCLOCK};
 use guest_user::sys;
 use hypercall_abi::sched::SHUTDOWN_poweroff;
 
 use crate::control::Mailbox;
-use crate::mapping::ForeignFrames;
 
 /// Bytes of a file that are read at once.
 const READ_SIZE: usize = 64 * 1024;
@@ -23,42 +23,11 @@ const NAME_MAX: usize = 256;
 /// The control domain this program runs in.
 pub(crate) struct Dom0;
 
-/// Writes to every page of every buffer: the kernel gives memory at first touch, and the
-/// hypervisor cannot wait for it.
-fn touch(call: &mut Call<'_>) {
-    let touch_buffer = |buffer: &mut [u8]| {
-        for page in buffer.chunks_mut(PAGE_SIZE) {
-            for at in [0, page.len() - 1] {
-                page[at] = core::hint::black_box(page[at]);
-            }
-        }
-    };
-    for arg in call.args_mut() {
-        match arg {
-            Arg::Value(_) => {}
-            Arg::Buffer(buffer) => touch_buffer(buffer),
-            Arg::Structure { bytes, buffer, .. } => {
-                touch_buffer(bytes);
-                touch_buffer(buffer);
-            }
-        }
-    }
-}
-
 impl Hyper for Dom0 {
     type Mapping = ForeignFrames;
 
     fn hypercall(&mut self, call: &mut Call<'_>) -> i64 {
-        touch(call);
-        let args = call.lower();
-        // SAFETY: every address in `args`, and in the structures they point to, is that of a
-        // buffer that `call` borrows mutably until after this call; the library makes only calls
-        // whose buffers are as long as the operation's definition says.
-        let result = unsafe { sys::hypercall(call.number(), args) };
-        match result {
-            Ok(value) => i64::try_from(value).unwrap_or(i64::MAX),
-            Err(errno) => -errno.0,
-        }
+        Door.hypercall(call)
     }
 
     fn map_foreign(
@@ -67,7 +36,7 @@ impl Hyper for Dom0 {
         frames: &[u64],
         access: Access,
     ) -> Result<ForeignFrames, Errno> {
-        ForeignFrames::new(domain, frames, access)
+        Door.map_foreign(domain, frames, access)
     }
 }
 

@@ -19,6 +19,7 @@ mod prompt;
 mod rogues;
 mod rogues_on_xen;
 mod sensitive;
+mod services;
 mod smp;
 mod traces;
 mod two_sides;
@@ -73,6 +74,7 @@ pub const ALL: &[BootTest] = &[
     prompt::TEST,
     smp::TEST,
     processes::TEST,
+    services::TEST,
     processors::TEST,
     write_xor_execute::TEST,
     command_line::TEST,

@@ -30,7 +30,7 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     check(&mut machine).map(drop)
 }
 
-fn start(lab: &Lab, config: &Config, name: &str) -> Checked<Machine> {
+pub(super) fn start(lab: &Lab, config: &Config, name: &str) -> Checked<Machine> {
     let mut machine = lab.start(config, name)?;
     machine.expect(PROMPT)?;
     Ok(machine)

@@ -6,10 +6,11 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use dom0_tools::hyper::{Access, Errno, Mapping, PAGE_SIZE};
+use guest_user::mailbox::Words;
 use guest_user::sys;
 
 /// A foreign mapping, undone when dropped.
-pub(crate) struct ForeignFrames {
+pub struct ForeignFrames {
     start: *mut u8,
     pages: usize,
     access: Access,
@@ -17,7 +18,7 @@ pub(crate) struct ForeignFrames {
 
 impl ForeignFrames {
     /// Maps frames in order, all or none.
-    pub(crate) fn new(domain: u16, frames: &[u64], access: Access) -> Result<Self, Errno> {
+    pub fn new(domain: u16, frames: &[u64], access: Access) -> Result<Self, Errno> {
         let start = sys::map_foreign(domain, frames, access == Access::Write)
             .map_err(|errno| Errno(errno.0))?;
         Ok(ForeignFrames {
@@ -54,7 +55,7 @@ impl ForeignFrames {
     }
 
     /// One aligned 64-bit store, after every earlier access.
-    pub(crate) fn put_u64(&self, offset: usize, value: u64) {
+    pub fn put_u64(&self, offset: usize, value: u64) {
         self.check_writable();
         let word = self.word(offset, 8).cast::<u64>();
         // SAFETY: the word is aligned and inside a writable mapping that lives as long as `self`;
@@ -133,5 +134,15 @@ impl Drop for ForeignFrames {
         let result = unsafe { sys::unmap(self.start, self.pages as u64) };
         // The kernel only refuses what is not a mapping.
         debug_assert!(result.is_ok());
+    }
+}
+
+impl Words for ForeignFrames {
+    fn load(&self, offset: usize) -> u64 {
+        self.load_u64(offset)
+    }
+
+    fn store(&self, offset: usize, value: u64) {
+        self.put_u64(offset, value);
     }
 }

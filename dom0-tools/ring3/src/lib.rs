@@ -1,0 +1,23 @@
+//! System calls of the guest kernel as what the toolstack's library needs: hypercalls and foreign
+//! frames through its privileged door, local channels, and waiting for several things at once.
+#![no_std]
+
+extern crate alloc;
+
+mod door;
+mod mapping;
+mod poll;
+mod stream;
+
+pub use door::Door;
+pub use mapping::ForeignFrames;
+pub use poll::{FOREVER, Poller};
+pub use stream::{Listener, Stream};
+
+/// Prints a line of a service's log.
+pub fn log(message: &str) {
+    // Processes are named by their path.
+    let path = guest_user::start::args().next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    guest_user::println!("{name}: {message}");
+}

@@ -3,10 +3,11 @@
 mod fake;
 
 use dom0_tools::service::DomainState;
-use dom0_tools::store::{Permissions, Rights, Store, StoreError};
+use dom0_tools::store::{Permissions, Quotas, Rights, Store, StoreError};
 use hypercall_abi::errno::*;
+use hypercall_abi::io::xs_wire::*;
 
-use fake::store::Shared;
+use fake::store::{Raw, Shared};
 
 /// A store with domains 1 and 2 as a toolstack makes their nodes, and introduced.
 fn two_guests() -> Shared {
@@ -189,4 +190,65 @@ fn ends_of_domains_are_told_and_leave_nothing() {
     assert_eq!(store.0.borrow().tree().usage(1), Default::default());
     assert_eq!(refused(control.introduce(7, 1, 5)), XEN_ENOENT);
     assert_eq!(store.0.borrow().check(), Ok(()));
+}
+
+#[test]
+fn a_transaction_does_not_outlive_the_domain_it_is_for() {
+    let store = two_guests();
+    let end = |state| {
+        let mut server = store.0.borrow_mut();
+        server.machine_mut().states.insert(1, state);
+        server.domains_changed();
+    };
+    let mut tries = 0;
+    let done: Result<(), StoreError> = store.client().transaction(|nodes| {
+        tries += 1;
+        nodes.make("/for-one")?;
+        nodes.set_permissions("/for-one", &Permissions::owned_by(1))?;
+        if tries == 1 {
+            end(DomainState::Gone);
+            end(DomainState::Alive);
+        }
+        Ok(())
+    });
+    // The first was for a domain that is no more; the second is for the one that is there now.
+    assert_eq!((done, tries), (Ok(()), 2));
+    assert_eq!(store.0.borrow().check(), Ok(()));
+}
+
+#[test]
+fn transactions_together_do_not_pass_the_quota() {
+    let quotas = Quotas {
+        nodes: 8,
+        ..Quotas::default()
+    };
+    let store = Shared::with_quotas(&[1], quotas);
+    let mut control = store.client();
+    for name in ["a", "b"] {
+        let node = format!("/local/domain/1/{name}");
+        control.make(&node).unwrap();
+        control
+            .set_permissions(&node, &Permissions::owned_by(1))
+            .unwrap();
+    }
+    control.introduce(1, 1, 1).unwrap();
+    let mut guest = Raw::guest(&store, 1);
+    for transaction in [1, 2] {
+        assert_eq!(
+            guest.ask(&store, XS_TRANSACTION_START, 0, b"\0").kind,
+            XS_TRANSACTION_START
+        );
+        for number in 0..4 {
+            let path = format!("{}/{number}\0", ["", "a", "b"][transaction as usize]);
+            let reply = guest.ask(&store, XS_MKDIR, transaction, path.as_bytes());
+            assert_eq!(reply.kind, XS_MKDIR);
+        }
+    }
+    let end = |transaction| {
+        guest
+            .ask(&store, XS_TRANSACTION_END, transaction, b"T\0")
+            .payload
+    };
+    assert_eq!([1, 2].map(end), [b"OK\0".to_vec(), b"ENOSPC\0".to_vec()]);
+    assert_eq!(store.0.borrow().tree().usage(1).nodes, 6);
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod image;
+mod store;
 
 use std::fs;
 use std::path::Path;
@@ -32,4 +33,9 @@ fn configurations() {
 #[test]
 fn images() {
     replay("image", image::check);
+}
+
+#[test]
+fn stores() {
+    replay("store", store::check);
 }

@@ -24,7 +24,7 @@ pub struct Quotas {
     pub transactions: usize,
     /// Nodes that one transaction has touched.
     pub transaction_nodes: usize,
-    /// What one transaction keeps, in bytes.
+    /// What all its transactions together keep, in bytes.
     pub transaction_bytes: usize,
 }
 
@@ -39,7 +39,7 @@ impl Default for Quotas {
             watch_bytes: 64 << 10,
             transactions: 11,
             transaction_nodes: 1024,
-            transaction_bytes: 64 << 10,
+            transaction_bytes: 256 << 10,
         }
     }
 }

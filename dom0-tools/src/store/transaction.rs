@@ -49,6 +49,15 @@ struct Entry {
     changed: Option<Event>,
 }
 
+/// What a transaction may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Nodes in all.
+    pub(super) nodes: usize,
+    /// Bytes more.
+    pub(super) bytes: usize,
+}
+
 /// A transaction that is open.
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
@@ -75,19 +84,16 @@ impl Transaction {
         &mut self,
         tree: &Tree,
         path: &Path,
-        quotas: Option<&Quotas>,
+        room: Option<Room>,
     ) -> Result<Option<Rc<Node>>, Errno> {
         if let Some(entry) = self.entries.get(path) {
             return Ok(entry.now.clone());
         }
         let node = tree.get(path).cloned();
         let bytes = entry_bytes(path, node.as_deref());
-        if let Some(quotas) = quotas {
-            let fits = self.entries.len() < quotas.transaction_nodes
-                && self.bytes + bytes <= quotas.transaction_bytes;
-            if !fits {
-                return Err(Errno(XEN_ENOSPC));
-            }
+        let fits = |room: Room| self.entries.len() < room.nodes && bytes <= room.bytes;
+        if !room.is_none_or(fits) {
+            return Err(Errno(XEN_ENOSPC));
         }
         self.bytes += bytes;
         let entry = Entry {
@@ -99,9 +105,9 @@ impl Transaction {
         Ok(node)
     }
 
-    /// Whether it may keep so many bytes more.
-    pub(super) fn has_room(&self, bytes: usize, quotas: &Quotas) -> bool {
-        self.bytes + bytes <= quotas.transaction_bytes
+    /// What it keeps, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        self.bytes
     }
 
     /// Changes a node that it has touched.

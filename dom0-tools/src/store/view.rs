@@ -9,7 +9,7 @@ use hypercall_abi::errno::{XEN_EACCES, XEN_EINVAL, XEN_ENOENT, XEN_ENOSPC, XEN_E
 use super::path::Path;
 use super::permissions::{Permissions, Rights, Who};
 use super::quota::{Quotas, Usage};
-use super::transaction::{Change, Event, Transaction, readers};
+use super::transaction::{Change, Event, Room, Transaction, readers};
 use super::tree::{Node, Tree};
 use crate::hyper::Errno;
 
@@ -21,6 +21,8 @@ pub(super) struct View<'a> {
     pub(super) transaction: Option<&'a mut Transaction>,
     pub(super) quotas: &'a Quotas,
     pub(super) who: Who,
+    /// What the other transactions of the one who asks keep, in bytes.
+    pub(super) kept: usize,
     /// What watches are to be told now.
     pub(super) changes: Vec<Change>,
 }
@@ -31,10 +33,20 @@ impl View<'_> {
         (!self.who.is_privileged()).then_some(self.quotas)
     }
 
+    /// What the transaction may have, if that is limited.
+    fn room(&self) -> Option<Room> {
+        let kept = self.kept + self.transaction.as_ref()?.kept();
+        let quotas = self.limits()?;
+        Some(Room {
+            nodes: quotas.transaction_nodes,
+            bytes: quotas.transaction_bytes.saturating_sub(kept),
+        })
+    }
+
     fn get(&mut self, path: &Path) -> Result<Option<Rc<Node>>> {
-        let limits = (!self.who.is_privileged()).then_some(self.quotas);
+        let room = self.room();
         match &mut self.transaction {
-            Some(transaction) => transaction.get(self.tree, path, limits),
+            Some(transaction) => transaction.get(self.tree, path, room),
             None => Ok(self.tree.get(path).cloned()),
         }
     }
@@ -258,10 +270,7 @@ impl View<'_> {
 
     /// Whether the transaction may keep so many bytes more.
     fn check_kept(&self, bytes: usize) -> Result<()> {
-        let (Some(quotas), Some(transaction)) = (self.limits(), &self.transaction) else {
-            return Ok(());
-        };
-        let fits = transaction.has_room(bytes, quotas);
+        let fits = self.room().is_none_or(|room| bytes <= room.bytes);
         fits.then_some(()).ok_or(Errno(XEN_ENOSPC))
     }
 }

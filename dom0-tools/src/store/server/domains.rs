@@ -191,6 +191,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
             transaction: None,
             quotas: &self.quotas,
             who: Who::CONTROL,
+            kept: 0,
             changes: Vec::new(),
         };
         for path in owned {

@@ -12,7 +12,7 @@ use super::connection::{Connection, Id, Link};
 use super::path::Path;
 use super::permissions::{Permissions, Who};
 use super::quota::Quotas;
-use super::transaction::Change;
+use super::transaction::{Change, Transaction};
 use super::tree::Tree;
 use super::watch::{Watch, Watches};
 use crate::hyper::Errno;
@@ -240,6 +240,11 @@ impl<M: Machine, L: Transport> Server<M, L> {
                 return Err(format!(
                     "{id:?} has {watches} watches, {transactions} transactions"
                 ));
+            }
+            let open = self.connections[id].transactions.values();
+            let kept: usize = open.map(Transaction::kept).sum();
+            if !privileged && kept > quotas.transaction_bytes {
+                return Err(format!("{id:?} keeps {kept} bytes in transactions"));
             }
         }
         Ok(())

@@ -17,6 +17,7 @@ use crate::service::{Machine, Transport};
 use crate::store::connection::Id;
 use crate::store::path::Path;
 use crate::store::permissions::{Permissions, Who};
+use crate::store::transaction::Transaction;
 use crate::store::view::View;
 use crate::store::watch::Key;
 use crate::store::wire::{Message, OK, error_name, number};
@@ -207,9 +208,16 @@ impl<M: Machine, L: Transport> Server<M, L> {
         act: impl FnOnce(&mut View<'_>) -> Result<R>,
     ) -> Result<R> {
         let connection = self.connections.get_mut(&id).ok_or(INVALID)?;
+        let all: usize = connection
+            .transactions
+            .values()
+            .map(Transaction::kept)
+            .sum();
+        let this = connection.transactions.get(&request.transaction);
         let mut view = View {
             tree: &mut self.tree,
             who: connection.who,
+            kept: all - this.map_or(0, Transaction::kept),
             transaction: connection.transactions.get_mut(&request.transaction),
             quotas: &self.quotas,
             changes: Vec::new(),

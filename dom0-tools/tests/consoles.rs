@@ -271,3 +271,25 @@ fn logs_of_ended_guests_are_few() {
     let kept = (1..=100).filter(|domain| consoles.log(*domain).is_some());
     assert_eq!(kept.count(), 32);
 }
+
+#[test]
+fn a_service_that_begins_anew_finds_its_guests() {
+    let (store, mut consoles) = service(&[1]);
+    let mut page = introduce(&store, &mut consoles, 1);
+    say(&mut page, b"before\n");
+    turn(&store, &mut consoles);
+    say(&mut page, b"between\n");
+    let machine = Domains {
+        states: [(1, DomainState::Alive)].into(),
+        pages: consoles.machine_mut().pages.clone(),
+        ..Domains::default()
+    };
+    drop(consoles);
+    let mut consoles = Consoles::new(machine, store.client()).unwrap();
+    turn(&store, &mut consoles);
+    let mut client = attach(&mut consoles, "1\nls\n");
+    turn(&store, &mut consoles);
+    // What the one before had taken went with it.
+    assert_eq!(given(&mut client), ("between\n".into(), false));
+    assert_eq!(typed(&mut page), b"ls\n");
+}

@@ -126,20 +126,19 @@ impl<M: Machine, L: Transport> Server<M, L> {
             return;
         };
         let domain = connection.who.domain;
-        self.watches.remove_all(id);
-        if self
-            .domains
-            .values()
-            .any(|domain| domain.connection == Some(id))
-        {
-            let known = self.domains.get_mut(&domain);
-            if known.is_some_and(|known| !core::mem::replace(&mut known.failed, true)) {
+        let known = self.domains.get_mut(&domain);
+        match known.filter(|known| known.connection == Some(id)) {
+            Some(known) if known.failed => return,
+            Some(known) => {
+                known.failed = true;
                 let message = format!("domain {domain} is not served any more: {why}");
                 self.machine.log(&message);
             }
-        } else {
-            self.connections.remove(&id);
+            None => {
+                self.connections.remove(&id);
+            }
         }
+        self.watches.remove_all(id);
     }
 
     /// Tells watchers of changes.

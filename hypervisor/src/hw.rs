@@ -735,8 +735,16 @@ impl Machine for Hw {
         console::read()
     }
 
-    fn read_log(&self, buf: &mut [u8], clear: bool) -> usize {
-        logging::read(buf, clear)
+    fn read_log(&self, from: Option<u32>, buf: &mut [u8]) -> (usize, u32) {
+        logging::read(from, buf)
+    }
+
+    fn clear_log(&self, to: u32) {
+        logging::clear(to);
+    }
+
+    fn take_log_news(&self) -> bool {
+        logging::take_news()
     }
 
     fn heap_used(&self) -> u64 {

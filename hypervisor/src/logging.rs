@@ -1,14 +1,14 @@
 //! The log: a ring in memory (`xl dmesg`) and the console, every line with the prefix `(PVN) `.
 
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use arrayvec::ArrayVec;
 use hypervisor_core::cmdline::LogLevel;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use spin::Mutex;
 
-use crate::arch::percpu;
+use crate::arch::{ipi, percpu};
 use crate::console;
 
 const RING: usize = 16 * 1024;
@@ -43,6 +43,18 @@ pub(crate) enum Panic {
 }
 
 impl Ring {
+    /// Where it begins.
+    fn oldest(&self) -> u64 {
+        self.cleared.max(self.written.saturating_sub(RING as u64))
+    }
+
+    /// The position whose lower half a caller gave, or where the ring begins if that is behind it.
+    fn position(&self, low: u32) -> u64 {
+        let back = (self.written as u32).wrapping_sub(low);
+        let at = self.written.saturating_sub(u64::from(back));
+        at.max(self.oldest())
+    }
+
     fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.bytes[(self.written % RING as u64) as usize] = byte;
@@ -89,6 +101,21 @@ impl Write for Lines<'_> {
     }
 }
 
+/// Whether a CPU that writes to the log tells itself of it: from when interrupts can come.
+static TELLS: AtomicBool = AtomicBool::new(false);
+/// Whether the log has grown since [`take_news`].
+static NEWS: AtomicBool = AtomicBool::new(false);
+
+/// From now on news in the log interrupts the CPU that wrote it. Its APIC is on.
+pub(crate) fn tell_of_news() {
+    TELLS.store(true, Ordering::Relaxed);
+}
+
+/// Whether there is more in the log than at the last time.
+pub(crate) fn take_news() -> bool {
+    NEWS.swap(false, Ordering::AcqRel)
+}
+
 /// Logs one formatted message as a line of its own.
 pub(crate) fn line(args: fmt::Arguments<'_>) {
     let mut guard = if is_ending() {
@@ -104,6 +131,10 @@ pub(crate) fn line(args: fmt::Arguments<'_>) {
     // Writing to `Lines` cannot fail; a formatting error only shortens the line.
     let _ = lines.write_fmt(args);
     let _ = lines.write_str("\n");
+    drop(guard);
+    if TELLS.load(Ordering::Relaxed) && !is_ending() && !NEWS.swap(true, Ordering::AcqRel) {
+        ipi::kick_self();
+    }
 }
 
 /// Logs at `level`, out of line: the macros of the `log` crate would build their record at each call.
@@ -171,17 +202,20 @@ pub(crate) fn begin_panic() -> Panic {
     }
 }
 
-/// Copies the newest bytes of the ring, as many as fit; with `clear`, forgets all.
-pub(crate) fn read(buf: &mut [u8], clear: bool) -> usize {
-    let mut ring = LOG.lock();
-    let held = (ring.written - ring.cleared).min(RING as u64);
-    let count = held.min(buf.len() as u64);
-    let first = ring.written - count;
-    for (byte, at) in buf.iter_mut().zip(first..ring.written) {
+/// Copies the ring into `buf`, from position `from` on or its oldest byte; gives how many bytes, and
+/// the position behind them.
+pub(crate) fn read(from: Option<u32>, buf: &mut [u8]) -> (usize, u32) {
+    let ring = LOG.lock();
+    let first = from.map_or(ring.oldest(), |at| ring.position(at));
+    let count = (ring.written - first).min(buf.len() as u64);
+    for (byte, at) in buf.iter_mut().zip(first..first + count) {
         *byte = ring.bytes[(at % RING as u64) as usize];
     }
-    if clear {
-        ring.cleared = ring.written;
-    }
-    count as usize
+    (count as usize, (first + count) as u32)
+}
+
+/// Forgets what is before position `to`.
+pub(crate) fn clear(to: u32) {
+    let mut ring = LOG.lock();
+    ring.cleared = ring.position(to);
 }

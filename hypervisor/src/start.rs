@@ -17,7 +17,7 @@ use crate::boot::memory::{FrameSet, Frames};
 use crate::boot::multiboot::{BootInfo, RAM};
 use crate::hw::{HW, Hw};
 use crate::layout::{DIRECT_MAP, PAGE};
-use crate::{Booted, console, give_up, heap, power, smp, time, watchdog};
+use crate::{Booted, console, give_up, heap, logging, power, smp, time, watchdog};
 
 /// dom0's kernel as an ELF image, and the frames that are free once it is copied.
 pub(crate) struct Kernel {
@@ -162,6 +162,7 @@ pub(crate) extern "C" fn start(booted: &'static mut Booted) -> ! {
     if booted.options.watchdog {
         watchdog::start(booted.options.watchdog_timeout, hv.sched.cpus());
     }
+    logging::tell_of_news();
     smp::release(hv);
     entry::run()
 }

@@ -255,7 +255,7 @@ fn new_domctl(cmd: u32, domain: u16) -> xen_domctl {
 }
 
 /// A control operation, whose first argument is its structure.
-fn control<T>(nr: u64, arg: &mut T) -> HvResult {
+pub(super) fn control<T>(nr: u64, arg: &mut T) -> HvResult {
     // SAFETY: the operations made here write the structure alone.
     unsafe { call(nr, [address(arg), 0, 0, 0, 0]) }
 }

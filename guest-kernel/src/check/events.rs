@@ -52,7 +52,7 @@ pub(super) fn bind_ipi(vcpu: u32) -> HvResult<u32> {
     op(EVTCHNOP_bind_ipi, &mut arg).map(|_| arg.port)
 }
 
-fn bind_virq(virq: u32, vcpu: u32) -> HvResult<u32> {
+pub(super) fn bind_virq(virq: u32, vcpu: u32) -> HvResult<u32> {
     let mut arg = evtchn_bind_virq {
         virq,
         vcpu,

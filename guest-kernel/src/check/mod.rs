@@ -22,6 +22,7 @@ mod events;
 mod exceptions;
 mod fifo;
 pub(crate) mod instructions;
+mod log_ring;
 mod mappings;
 mod memory;
 mod memory_ops;
@@ -73,6 +74,7 @@ const GROUPS: &[&[Check]] = &[
     claims::CHECKS,
     descriptors::CHECKS,
     control::CHECKS,
+    log_ring::CHECKS,
     advisories::entries::CHECKS,
     advisories::leaving::CHECKS,
     advisories::memory::CHECKS,

@@ -156,6 +156,7 @@ impl<M: Machine> Hypervisor<M> {
             Irq::Timer => sched::timer_interrupt(self, cpu),
             Irq::Console => crate::control::console::input(self),
             Irq::Device(vector) => crate::pirq::interrupt(self, vector),
+            Irq::Kick if self.machine.take_log_news() => crate::control::console::log_grew(self),
             Irq::Kick | Irq::Spurious => {}
         }
         sched::leave(self, cpu)

@@ -358,8 +358,14 @@ pub trait Machine: Sync + Sized + 'static {
     fn console_write(&self, bytes: &[u8]);
     /// Takes one byte of console input.
     fn console_read(&self) -> Option<u8>;
-    /// Copies the log ring's newest bytes into `buf`; returns how many. With `clear`, forgets them.
-    fn read_log(&self, buf: &mut [u8], clear: bool) -> usize;
+    /// Copies the log ring into `buf`, from position `from` on or its oldest byte; gives how many
+    /// bytes, and the position behind them. Positions count all that was ever written, modulo 2^32.
+    fn read_log(&self, from: Option<u32>, buf: &mut [u8]) -> (usize, u32);
+    /// Forgets what is in the log ring before position `to`.
+    fn clear_log(&self, to: u32);
+    /// Whether there is more in the log than when this was last asked. A CPU that writes to it then
+    /// interrupts itself with [`Irq::Kick`].
+    fn take_log_news(&self) -> bool;
     /// Bytes of the hypervisor's heap that are in use.
     fn heap_used(&self) -> u64;
     /// Ends the machine.

@@ -68,6 +68,11 @@ pub(crate) fn kick(id: CpuId) {
     }
 }
 
+/// Makes this CPU, which has joined, look for work once interrupts are on.
+pub(crate) fn kick_self() {
+    apic::send_kick(peer(percpu::number()).0);
+}
+
 /// Flushes the TLBs of the CPUs in `mask`, this one not among them, and waits until it is done.
 pub(crate) fn flush(mask: CpuMask) {
     let mut wanted = [0; MAX_CPUS];

@@ -1,7 +1,7 @@
 //! `console_io` (xen.h), and console input.
 
 use arrayvec::ArrayVec;
-use hypercall_abi::xen::{CONSOLEIO_read, CONSOLEIO_write, VIRQ_CONSOLE};
+use hypercall_abi::xen::{CONSOLEIO_read, CONSOLEIO_write, VIRQ_CON_RING, VIRQ_CONSOLE};
 
 use crate::error::{Errno, HypercallResult, Stop};
 use crate::evtchn::virq;
@@ -64,6 +64,12 @@ impl GuestConsole {
         }
         self.line.clear();
     }
+}
+
+/// The log grew: raises `VIRQ_CON_RING` in dom0.
+#[cold]
+pub fn log_grew<M: Machine>(hv: &Hypervisor<M>) {
+    virq::send_to_control_domain(hv, VIRQ_CON_RING);
 }
 
 /// Console input arrived: raises `VIRQ_CONSOLE` in dom0.

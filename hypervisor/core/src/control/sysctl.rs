@@ -101,28 +101,25 @@ fn with<T: FromBytes + IntoBytes + Immutable>(
     Ok(())
 }
 
-/// The newest part of the log that fits the caller's buffer. Reading on from a position is not
-/// there: the log keeps none.
+/// The part of the log that fits the caller's buffer: from its oldest byte on, or from where the last
+/// call ended. What was read is forgotten when that is asked for.
 fn read_console<M: Machine>(
     cx: &Cx<'_, M>,
     request: &mut xen_sysctl_readconsole,
 ) -> Result<(), Stop> {
-    if request.incremental != 0 {
-        return Err(Errno::EOPNOTSUPP.into());
-    }
     let room = (request.count as usize).min(MOST_LOG);
     let out = GuestSlice::<u8>::new(request.buffer, request.count.into())?;
     let mut log = Vec::new();
     log.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
     log.resize(room, 0);
-    let got = cx.m().read_log(&mut log, false).min(room);
-    copy_out_bytes(cx.m(), out.address(0), &log[..got])?;
+    let from = (request.incremental != 0).then_some(request.index);
+    let (got, end) = cx.m().read_log(from, &mut log);
+    copy_out_bytes(cx.m(), out.address(0), log.get(..got).unwrap_or_default())?;
     if request.clear != 0 {
         // Only now, when the caller has it.
-        cx.m().read_log(&mut [], true);
+        cx.m().clear_log(end);
     }
-    request.count = got as u32;
-    request.index = got as u32;
+    (request.count, request.index) = (got as u32, end);
     Ok(())
 }
 

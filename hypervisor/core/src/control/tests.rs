@@ -436,7 +436,7 @@ fn the_machine() {
     let mut console = xen_sysctl_readconsole::new_zeroed();
     (console.buffer, console.count, console.clear) = (BUFFER, 100, 1);
     let read = dom0.sysctl(XEN_SYSCTL_readconsole, console).unwrap();
-    assert_eq!(read.count, 12);
+    assert_eq!((read.count, read.index), (12, 12));
     assert_eq!(&dom0.get::<[u8; 12]>(BUFFER), b"(PVN) hello\n");
     assert_eq!(
         dom0.sysctl(XEN_SYSCTL_readconsole, console).unwrap().count,
@@ -448,6 +448,30 @@ fn the_machine() {
         dom0.sysctl(XEN_SYSCTL_readconsole, console).map(drop),
         Err(Errno::EFAULT.into())
     );
+}
+
+#[test]
+fn the_log_is_read_on_from_a_position() {
+    let hv = testkit::hypervisor(64, 1);
+    let mut dom0 = Caller::new(hv, 0);
+    let append = |text: &[u8]| hv.machine.configure(|s| s.log.extend_from_slice(text));
+    append(b"first second ");
+    let mut console = xen_sysctl_readconsole::new_zeroed();
+    let mut read = |incremental, clear, count| {
+        (console.buffer, console.count) = (BUFFER, count);
+        (console.incremental, console.clear) = (incremental, clear);
+        console = dom0.sysctl(XEN_SYSCTL_readconsole, console).unwrap();
+        let text = dom0.get::<[u8; 32]>(BUFFER)[..console.count as usize].to_vec();
+        (text, console.index)
+    };
+    assert_eq!(read(0, 0, 6), (b"first ".to_vec(), 6));
+    assert_eq!(read(1, 0, 32), (b"second ".to_vec(), 13));
+    assert_eq!(read(1, 0, 32), (Vec::new(), 13));
+    append(b"third ");
+    assert_eq!(read(1, 0, 32), (b"third ".to_vec(), 19));
+    // Only what was read is forgotten.
+    assert_eq!(read(0, 1, 6), (b"first ".to_vec(), 6));
+    assert_eq!(read(0, 0, 32), (b"second third ".to_vec(), 19));
 }
 
 proptest! {

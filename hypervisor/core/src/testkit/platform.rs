@@ -552,15 +552,22 @@ impl Machine for FakeMachine {
         0
     }
 
-    fn read_log(&self, buf: &mut [u8], clear: bool) -> usize {
+    fn read_log(&self, from: Option<u32>, buf: &mut [u8]) -> (usize, u32) {
+        let state = self.state.lock();
+        let first = state.log_cleared.max(from.unwrap_or(0) as usize);
+        let rest = state.log.get(first..).unwrap_or_default();
+        let len = rest.len().min(buf.len());
+        buf[..len].copy_from_slice(&rest[..len]);
+        (len, (first.min(state.log.len()) + len) as u32)
+    }
+
+    fn clear_log(&self, to: u32) {
         let mut state = self.state.lock();
-        let newest = state.log.len().saturating_sub(buf.len());
-        let len = state.log.len() - newest;
-        buf[..len].copy_from_slice(&state.log[newest..]);
-        if clear {
-            state.log.clear();
-        }
-        len
+        state.log_cleared = state.log_cleared.max(to as usize);
+    }
+
+    fn take_log_news(&self) -> bool {
+        core::mem::take(&mut self.state.lock().log_news)
     }
 
     fn shutdown(&self, how: Shutdown) -> ! {

@@ -100,6 +100,10 @@ pub struct State {
     pub(super) fetches: Option<Fetches>,
     pub(super) console_out: Vec<u8>,
     pub(super) console_in: VecDeque<u8>,
+    /// Whether [`Self::log`] has news.
+    pub log_news: bool,
+    /// How much of [`Self::log`] was cleared.
+    pub log_cleared: usize,
     /// What `read_log` reads.
     pub log: Vec<u8>,
     /// Selectors whose load faults.
@@ -147,6 +151,8 @@ impl State {
             fetches: None,
             console_out: Vec::new(),
             console_in: VecDeque::new(),
+            log_news: false,
+            log_cleared: 0,
             log: Vec::new(),
             faulting_selectors: Vec::new(),
             msrs: BTreeMap::new(),

@@ -191,19 +191,35 @@ fn a_cpu_that_runs_nothing_has_nothing_done() {
     assert!(cpu.current.is_none());
 }
 
-#[test]
-fn input_is_told_to_the_control_domain() {
+/// dom0 with a port for `virq`, and whether that is pending.
+fn listens(virq: u32) -> (Guest, impl Fn(&Guest) -> bool) {
     use crate::evtchn::{self, pending};
     let mut g = dom0();
     let page = g.hv.alloc_domain_page(g.dom).unwrap();
     let mut bind = hypercall_abi::event_channel::evtchn_bind_virq::new_zeroed();
-    bind.virq = VIRQ_CONSOLE;
+    bind.virq = virq;
     g.hv.machine.write_frame(page, 0, bind.as_bytes());
     g.hv.machine
         .load_root(testkit::map(g.hv, g.dom, 0x40_0000, &[page]));
     evtchn::ops::event_channel_op(&mut g.cx(), 1, 0x40_0000).unwrap();
     let port = g.hv.machine.load_u32(page, 8);
-    let pending = |g: &Guest| pending::is_set(g.hv, &g.dom.lock(), port);
+    (g, move |g| pending::is_set(g.hv, &g.dom.lock(), port))
+}
+
+#[test]
+fn news_of_the_log_are_told_to_the_control_domain() {
+    let (g, pending) = listens(VIRQ_CON_RING);
+    let mut cpu = Cpu::new(0);
+    let _ = g.hv.on_interrupt(&mut cpu, Irq::Kick);
+    assert!(!pending(&g));
+    g.hv.machine.configure(|s| s.log_news = true);
+    let _ = g.hv.on_interrupt(&mut cpu, Irq::Kick);
+    assert!(pending(&g) && !g.hv.machine.take_log_news());
+}
+
+#[test]
+fn input_is_told_to_the_control_domain() {
+    let (g, pending) = listens(VIRQ_CONSOLE);
     assert!(!pending(&g));
     let mut cpu = Cpu::new(0);
     let _ = g.hv.on_interrupt(&mut cpu, Irq::Kick);

@@ -216,6 +216,7 @@ fn hypervisor(booted: &Booted, cpus: u32) -> Result<&'static Hypervisor<Hw>, &'s
         device_read_only: ArrayVec::new(),
         lines: ArrayVec::new(),
         console_line: console::present().then(|| booted.acpi.isa_route(CONSOLE_LINE).gsi),
+        irq_limit: booted.options.irq_limit,
         m2p_start: Mfn(space.m2p / PAGE),
         memory_map: booted
             .boot

@@ -191,6 +191,8 @@ pub struct Options {
     pub watchdog: bool,
     /// `watchdog_timeout=`: how long one may be stuck, seconds.
     pub watchdog_timeout: u32,
+    /// `irq_ratelimit=`: interrupts of a device in 10 ms, 0 for any number.
+    pub irq_limit: u32,
     /// Options that were ignored.
     pub reports: ArrayVec<Report, MAX_REPORTS>,
     /// Further ignored options, not kept.
@@ -212,6 +214,7 @@ impl Default for Options {
             xpti: false,
             watchdog: false,
             watchdog_timeout: 5,
+            irq_limit: 10_000,
             reports: ArrayVec::new_const(),
             reports_lost: 0,
         }
@@ -265,7 +268,7 @@ impl Options {
             self.xpti = isolation(value)? != negated;
             return Ok(());
         }
-        let known: [&[u8]; 9] = [
+        let known: [&[u8]; 10] = [
             b"console",
             b"com1",
             b"loglvl",
@@ -275,6 +278,7 @@ impl Options {
             b"sched",
             b"watchdog_timeout",
             b"clocksource",
+            b"irq_ratelimit",
         ];
         if !known.contains(&name) {
             return Err("unknown option");
@@ -292,6 +296,7 @@ impl Options {
             b"guest_loglvl" => self.guest_loglvl = log_level(value)?,
             b"sched" => self.scheduler = scheduler(value)?,
             b"watchdog_timeout" => self.watchdog_timeout = seconds(value)?,
+            b"irq_ratelimit" => self.irq_limit = interrupts(value)?,
             b"clocksource" => self.clock = Some(clock_source(value)?),
             b"dom0_mem" => self.dom0_mem = dom0_memory(value)?,
             _ => self.dom0_vcpus = vcpu_range(value)?,
@@ -335,6 +340,12 @@ fn isolation(value: Option<&[u8]>) -> Parsed<bool> {
         };
     }
     Ok(any)
+}
+
+fn interrupts(value: &[u8]) -> Parsed<u32> {
+    number(value)
+        .and_then(|count| u32::try_from(count).ok())
+        .ok_or("malformed or impossible number of interrupts")
 }
 
 /// Whether `com1` is among the consoles; names of consoles there are none of are refused.
@@ -568,6 +579,24 @@ mod tests {
         assert_eq!(of("watchdog no-watchdog"), (false, 5, 0));
         assert_eq!(of("watchdog=maybe watchdog_timeout=0"), (false, 5, 2));
         assert_eq!(of("watchdog_timeout watchdog_timeout=3601"), (false, 5, 2));
+    }
+
+    #[test]
+    fn interrupts_are_limited() {
+        let of = |line: &str| {
+            let options = parse(line.as_bytes());
+            (options.irq_limit, options.reports.len())
+        };
+        assert_eq!(of(""), (10_000, 0));
+        assert_eq!(of("irq_ratelimit=50"), (50, 0));
+        assert_eq!(of("irq_ratelimit=0"), (0, 0));
+        for line in [
+            "irq_ratelimit",
+            "irq_ratelimit=-1",
+            "irq_ratelimit=4294967296",
+        ] {
+            assert_eq!(of(line), (10_000, 1), "{line}");
+        }
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct Config {
     pub lines: ArrayVec<Wiring, 256>,
     /// The line that the hypervisor's own console interrupts by.
     pub console_line: Option<u32>,
+    /// Interrupts of a device that are taken in 10 ms, where nobody has to acknowledge them; 0 for any
+    /// number.
+    pub irq_limit: u32,
     /// First frame of the (physically contiguous) machine-to-phys table.
     pub m2p_start: Mfn,
     /// The machine's memory map as the firmware gave it: address, size, type (E820).

@@ -72,6 +72,7 @@ pub fn hypervisor_with(
             })
             .collect(),
         console_line: Some(4),
+        irq_limit: 10_000,
         max_mfn: 1 << 40,
     };
     change(&mut config);

@@ -56,6 +56,7 @@ pub const ALL: &[BootTest] = &[
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,
     two_sides::TEST_OF_DEVICES,
+    two_sides::TEST_OF_LIMITS,
     rogues::TEST_ISOLATED,
     isolation::TEST_OF_ANSWERS,
     isolation::TEST_OF_SEVERAL,

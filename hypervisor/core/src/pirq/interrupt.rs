@@ -1,6 +1,6 @@
 //! A device's interrupt comes in.
 
-use super::{Pirqs, Source};
+use super::{Pirqs, Source, storm};
 use crate::domain::{Domain, DomainState};
 use crate::evtchn::pending;
 use crate::hypervisor::Hypervisor;
@@ -25,6 +25,9 @@ pub(crate) fn interrupt<M: Machine>(hv: &Hypervisor<M>, vector: u8) {
     let level = state.pirqs.is_level(pirq.source);
     if let Some(pirq) = state.pirqs.get_mut(number) {
         pirq.masked = level;
+    }
+    if !level {
+        storm::count(hv, dom, &mut state, number);
     }
     follow(hv, dom, &mut state, number);
     pending::set(hv, dom, &mut state, pirq.port);

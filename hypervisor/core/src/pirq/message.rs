@@ -77,6 +77,18 @@ impl Message {
         }
     }
 
+    /// Whether the function can mask it.
+    pub(super) const fn is_maskable(self) -> bool {
+        self.maskable
+    }
+
+    /// Switches messages on.
+    #[cold]
+    pub(super) fn enable<M: Machine>(self, m: &M) {
+        let control = self.function.read(m, self.at + CONTROL, 2);
+        (self.function).write(m, self.at + CONTROL, 2, control | ENABLE);
+    }
+
     /// Switches messages off.
     #[cold]
     pub(super) fn disable<M: Machine>(self, m: &M) {

@@ -7,11 +7,12 @@
 //!
 //! A level-triggered line is masked by the machine as it is taken and stays so until the guest says
 //! that its device is quiet ([`end`]); so no line can keep a CPU in here. Edges and messages are not:
-//! each is one event, or part of one that is pending.
+//! each is one event, or part of one that is pending; and there are so many of them at most ([`storm`]).
 
 mod interrupt;
 mod message;
 pub(crate) mod ops;
+pub(crate) mod storm;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::error::{Errno, Result};
 use crate::evtchn::Port;
 use crate::hypervisor::{Config, Hypervisor};
 use crate::platform::{CpuId, Machine, Route, Wiring};
+use crate::sched::Unit;
 use message::Message;
 
 pub(crate) use interrupt::interrupt;
@@ -81,6 +83,8 @@ struct Pirq {
     cpu: CpuId,
     /// Whether it was taken and the guest has not said that it is done.
     masked: bool,
+    /// How often it came, where nobody has to say so.
+    rate: storm::Rate,
 }
 
 /// One line of the I/O APICs.
@@ -111,6 +115,10 @@ pub struct Pirqs {
     /// The page with a bit for each PIRQ that needs an end of interrupt, held by a writable use;
     /// and whether that call unmasks the port as well.
     eoi_page: Option<(Mfn, bool)>,
+    /// The deadline of PIRQs that are held back, and the CPU that waits for it.
+    held: Option<(Unit, Option<CpuId>)>,
+    /// Whether one was held back before.
+    stormed: bool,
 }
 
 /// Gives the control domain the machine's interrupts.
@@ -148,6 +156,9 @@ pub(crate) fn init(config: &Config, state: &mut DomainState) -> Result<()> {
 pub(crate) fn release<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState) {
     if let Some((page, _)) = state.pirqs.eoi_page {
         hv.page_put_writable(page);
+    }
+    if let Some((unit, _)) = state.pirqs.held {
+        hv.sched.give_unit(unit);
     }
     state.pirqs = Pirqs::default();
 }
@@ -258,7 +269,7 @@ pub(crate) fn bindable(state: &DomainState, number: u32) -> Result<()> {
 /// Binds a PIRQ that is [`bindable`] to `port`, and lets its interrupts through.
 ///
 /// # Errors
-/// `ENOSPC` when there is no vector for it.
+/// `ENOSPC` when there is no vector for it; `ENOMEM`.
 pub(crate) fn bind<M: Machine>(
     hv: &Hypervisor<M>,
     state: &mut DomainState,
@@ -267,6 +278,7 @@ pub(crate) fn bind<M: Machine>(
 ) -> Result<()> {
     let m = hv.machine;
     let pirqs = &mut state.pirqs;
+    storm::prepare(hv, pirqs)?;
     let vector = pirqs.vector_of(number)?;
     let pirq = pirqs.get_mut(number).ok_or(Errno::EINVAL)?;
     (pirq.port, pirq.masked, pirq.cpu) = (port, false, m.cpu());
@@ -286,6 +298,7 @@ pub(crate) fn bind<M: Machine>(
 
 /// The port bound to a PIRQ is closed: nothing of it is heard any more.
 pub(crate) fn unbind<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, number: u32) {
+    storm::forget(hv, &mut state.pirqs, number);
     let Some(pirq) = state.pirqs.get_mut(number) else {
         return;
     };

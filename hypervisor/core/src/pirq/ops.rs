@@ -4,6 +4,7 @@
 use hypercall_abi::physdev::*;
 
 use super::message::Message;
+use super::storm::Rate;
 use super::{LEGACY_LINES, MOST_FUNCTIONS, Pirq, Pirqs, Source, end, silence};
 use crate::addr::Mfn;
 use crate::domain::{DOMID_SELF, Domain, DomainState};
@@ -257,7 +258,7 @@ fn unmap<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, number: u32) -> Result<()
     if !matches!(source, Source::Line(_) | Source::Message(_) | Source::Gone) {
         return Err(Errno::EINVAL);
     }
-    pirq.masked = false;
+    (pirq.masked, pirq.rate) = (false, Rate::default());
     pirq.source = if pirq.port == 0 {
         Source::None
     } else {

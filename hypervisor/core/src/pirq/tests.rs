@@ -15,6 +15,8 @@ use crate::evtchn::{event_channel_op, pending};
 use crate::testkit::{self, FakeMachine, Happened};
 use crate::vcpu::{Vcpu, VcpuId};
 
+mod storms;
+
 const ARG: u64 = 0x1000_0000;
 /// A line that is triggered by its level, and one that is not.
 const LEVEL: u32 = 9;
@@ -29,6 +31,7 @@ struct Dom0 {
     dom: &'static Domain,
     vcpu: Vcpu,
     spare: Mfn,
+    root: Mfn,
 }
 
 impl Dom0 {
@@ -37,10 +40,20 @@ impl Dom0 {
     }
 
     fn with_cpus(cpus: u32) -> Self {
-        let hv = testkit::hypervisor(64, cpus);
+        Self::of(testkit::hypervisor(64, cpus))
+    }
+
+    /// Of which so many interrupts in a while are enough.
+    fn with_limit(irq_limit: u32) -> Self {
+        let change = |config: &mut Config| config.irq_limit = irq_limit;
+        Self::of(testkit::hypervisor_with(64, 1, change))
+    }
+
+    fn of(hv: &'static Hypervisor<FakeMachine>) -> Self {
         let dom = testkit::domain(hv, 0, 1, 16);
         let [page, spare] = [(); 2].map(|()| hv.alloc_domain_page(dom).unwrap());
-        hv.machine.load_root(testkit::map(hv, dom, ARG, &[page]));
+        let root = testkit::map(hv, dom, ARG, &[page]);
+        hv.machine.load_root(root);
         let id = VcpuId {
             domain: 0,
             index: 0,
@@ -63,6 +76,7 @@ impl Dom0 {
             dom,
             vcpu: Vcpu::new(id, dom.slot),
             spare,
+            root,
         }
     }
 

@@ -44,7 +44,7 @@ use crate::vcpu::{Vcpu, VcpuBox};
 
 use account::Account;
 use cap::Cap;
-use heap::Unit;
+pub(crate) use heap::Unit;
 use policy::{Chosen, Kind};
 use queues::{PerCpu, Queues, UNARMED};
 
@@ -319,7 +319,7 @@ impl Scheduler {
     }
 
     /// A number that no vCPU has, with room for it in every queue.
-    fn take_unit(&self) -> Result<Unit> {
+    pub(crate) fn take_unit(&self) -> Result<Unit> {
         let mut units = self.units.lock();
         if let Some(unit) = units.free.pop() {
             return Ok(unit);
@@ -336,7 +336,7 @@ impl Scheduler {
     }
 
     /// Gives a number back; room for it was reserved when it was made.
-    fn give_unit(&self, unit: Unit) {
+    pub(crate) fn give_unit(&self, unit: Unit) {
         self.queues.forget(unit);
         self.units.lock().free.push(unit);
     }

@@ -12,11 +12,15 @@ use super::stop::shutdown;
 use crate::domain::{Domain, DomainState};
 use crate::evtchn::virq;
 use crate::hypervisor::Hypervisor;
+use crate::pirq::storm;
 use crate::platform::{CpuId, Machine, Nanos};
 use crate::vcpu::Vcpu;
 
 /// [`Who::index`] of an entry that is a domain's watchdogs.
 pub(super) const WATCHDOG: u16 = u16::MAX;
+
+/// [`Who::index`] of an entry that is for a domain's interrupts which are held back.
+const HELD: u16 = u16::MAX - 2;
 
 /// Most deadlines that one pass serves; the CPU's timer brings it back for the rest.
 const BATCH: usize = 64;
@@ -68,6 +72,7 @@ pub(super) fn fire_due<M: Machine>(hv: &Hypervisor<M>, cpu: CpuId, now: Nanos) {
         let dom = hv.domains.slot(due.what.slot);
         match due.what.index {
             WATCHDOG => fire_watchdogs(hv, dom, due.unit, now),
+            HELD => storm::let_through(hv, dom, cpu, due.unit, now),
             CAP => refill(hv, dom, cpu, due.unit, now),
             _ => fire_parked(hv, dom, cpu, &due, now),
         }
@@ -146,6 +151,12 @@ pub(super) fn insert<M: Machine>(
     };
     let entry = Entry { key, unit, what };
     hv.sched.queues.queue(cpu).timers.insert(entry);
+}
+
+/// Has what is held back of `dom`'s interrupts let through at `deadline`, by this CPU.
+pub(crate) fn call_held<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, unit: Unit, deadline: Nanos) {
+    insert(hv, hv.machine.cpu(), deadline, unit, dom, HELD);
+    arm_by(hv, deadline);
 }
 
 /// Takes a vCPU's deadline out of the queue it is in.

@@ -157,6 +157,32 @@ fn watches_that_come_and_go_leave_no_events() {
 }
 
 #[test]
+fn who_was_woken_is_served_and_who_is_to_be_told() {
+    let store = one_guest();
+    let clients = [(); 3].map(|()| {
+        let (ours, theirs) = pair();
+        (store.0.borrow_mut().connect(theirs), ours)
+    });
+    let [(asks, mut first), (_, mut sleeps), (_, mut watches)] = clients;
+    watches.write(&message(XS_WATCH, b"/x\0t\0")).unwrap();
+    store.run();
+    let mut buffer = [0; 4096];
+    assert_ne!(watches.read(&mut buffer), Ok(0));
+    for end in [&mut first, &mut sleeps] {
+        end.write(&message(XS_WRITE, b"/x\0v")).unwrap();
+    }
+    let mut server = store.0.borrow_mut();
+    server.wake(asks);
+    let turns = (0..10).take_while(|_| server.turn_of_due()).count();
+    assert!(turns < 3, "{turns}");
+    assert_ne!(first.read(&mut buffer), Ok(0));
+    assert_ne!(watches.read(&mut buffer), Ok(0));
+    assert_eq!(sleeps.read(&mut buffer), Ok(0));
+    // Nobody has anything to do.
+    assert!(!server.turn_of_due());
+}
+
+#[test]
 fn a_ring_without_sense_is_given_up() {
     for (index, value) in [
         (REQ_PROD, 1025),

@@ -12,10 +12,13 @@ pub const FOREVER: u64 = u64::MAX;
 #[derive(Debug, Default)]
 pub struct Poller {
     entries: Vec<Poll>,
+    /// Whose each of them is.
+    names: Vec<u64>,
 }
 
 impl Poller {
-    fn add(&mut self, kind: u32, id: u32, wanted: u32) {
+    fn add(&mut self, name: u64, kind: u32, id: u32, wanted: u32) {
+        self.names.push(name);
         self.entries.push(Poll {
             kind,
             id,
@@ -25,16 +28,16 @@ impl Poller {
     }
 
     /// Until a descriptor has something to read (a listener: somebody who connects), or room to
-    /// write, or until its other end is closed.
-    pub fn descriptor(&mut self, descriptor: u64, read: bool, write: bool) {
+    /// write, or until its other end is closed. `name` is whatever the caller calls it.
+    pub fn descriptor(&mut self, name: u64, descriptor: u64, read: bool, write: bool) {
         let read = if read { POLL_READABLE } else { 0 };
         let write = if write { POLL_WRITABLE } else { 0 };
-        self.add(POLL_FD, descriptor as u32, read | write);
+        self.add(name, POLL_FD, descriptor as u32, read | write);
     }
 
     /// Until there is an event of a port that this process has bound; it is taken.
-    pub fn port(&mut self, port: u32) {
-        self.add(POLL_PORT, port, POLL_READABLE);
+    pub fn port(&mut self, name: u64, port: u32) {
+        self.add(name, POLL_PORT, port, POLL_READABLE);
     }
 
     /// Waits for at most so many nanoseconds, and takes the events.
@@ -43,27 +46,33 @@ impl Poller {
             println!("waiting was refused: {errno}");
             sys::exit(1);
         }
-        for entry in self.ready(POLL_PORT) {
+        for (_, entry) in self.ready().filter(|(_, entry)| entry.kind == POLL_PORT) {
             // The event is there; that another one took it, cannot be.
             let _ = sys::evtchn_wait(entry.id, 0);
         }
     }
 
-    fn ready(&self, kind: u32) -> impl Iterator<Item = &Poll> {
-        let ready = move |entry: &&Poll| entry.kind == kind && entry.ready != 0;
-        self.entries.iter().filter(ready)
+    fn ready(&self) -> impl Iterator<Item = (u64, &Poll)> {
+        let all = self.names.iter().copied().zip(&self.entries);
+        all.filter(|(_, entry)| entry.ready != 0)
     }
 
     /// Whether there was an event of a port.
     #[must_use]
     pub fn had_event(&self, port: u32) -> bool {
-        self.ready(POLL_PORT).any(|entry| entry.id == port)
+        let is_its = |entry: &Poll| entry.kind == POLL_PORT && entry.id == port;
+        self.ready().any(|(_, entry)| is_its(entry))
     }
 
-    /// Descriptors whose other end is closed.
+    /// The names of those that have something.
+    pub fn ready_names(&self) -> impl Iterator<Item = u64> {
+        self.ready().map(|(name, _)| name)
+    }
+
+    /// The names of those whose other end is closed.
     pub fn hung_up(&self) -> impl Iterator<Item = u64> {
-        let ready = self.ready(POLL_FD);
-        let hung_up = ready.filter(|entry| entry.ready & POLL_HUNG_UP != 0);
-        hung_up.map(|entry| entry.id.into())
+        let hung_up = |entry: &Poll| entry.ready & POLL_HUNG_UP != 0;
+        let hung_up = self.ready().filter(move |(_, entry)| hung_up(entry));
+        hung_up.map(|(name, _)| name)
     }
 }

@@ -82,7 +82,7 @@ impl Channel for Stream {
     fn wait(&mut self, timeout: Option<u64>) {
         let mut poller = Poller::default();
         // What comes is of interest also to one who has something to say: else neither goes on.
-        poller.descriptor(self.0, true, false);
+        poller.descriptor(0, self.0, true, false);
         poller.wait(timeout.unwrap_or(FOREVER));
     }
 }

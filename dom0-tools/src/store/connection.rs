@@ -22,7 +22,7 @@ const EVENTS_LIMIT: usize = 16 << 10;
 
 /// Names a connection; never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(pub(super) u64);
+pub struct Id(pub u64);
 
 /// An event that was not sent yet.
 #[derive(Debug, PartialEq, Eq)]

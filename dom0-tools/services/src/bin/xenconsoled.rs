@@ -14,6 +14,8 @@ guest_user::entry!(main);
 const NAME: &str = "console";
 /// Where the store is.
 const STORE: &str = "xenstore";
+/// The name of what is no client's, for the poller: no descriptor of a stream.
+const OTHER: u64 = 0;
 /// How often the store is looked for, and how long apart in nanoseconds, while dom0 starts.
 const TRIES: u32 = 100;
 const PAUSE: u64 = 10_000_000;
@@ -65,15 +67,16 @@ fn serve(
         }
         consoles.turn()?;
         let mut poller = Poller::default();
-        poller.descriptor(listener.descriptor(), true, false);
+        poller.descriptor(OTHER, listener.descriptor(), true, false);
         let store = consoles.store_mut().channel_mut().descriptor();
-        poller.descriptor(store, true, false);
+        poller.descriptor(OTHER, store, true, false);
         for waiting in consoles.waiting() {
             match waiting {
                 Waiting::Client(stream, wanted) => {
-                    poller.descriptor(stream.descriptor(), wanted.read, wanted.write);
+                    let descriptor = stream.descriptor();
+                    poller.descriptor(descriptor, descriptor, wanted.read, wanted.write);
                 }
-                Waiting::Guest(line) => poller.port(line.port()),
+                Waiting::Guest(line) => poller.port(OTHER, line.port()),
             }
         }
         poller.wait(FOREVER);

@@ -5,12 +5,14 @@
 
 use dom0_ring3::{Door, FOREVER, Listener, Poller, Stream, log};
 use dom0_tools::service::{Below, Line};
-use dom0_tools::store::{Quotas, Server, Waiting};
+use dom0_tools::store::{Id, Quotas, Server, Waiting};
 use guest_user::println;
 use hypercall_abi::xen::VIRQ_DOM_EXC;
 
 guest_user::entry!(main);
 
+/// The name of what is no client's, for the poller: no client has it.
+const NOBODY: u64 = 0;
 /// Where clients connect.
 const NAME: &str = "xenstore";
 
@@ -39,19 +41,22 @@ fn serve(listener: &Listener, ends: u32, mut server: Server<Below<Door>, Stream>
         while let Some(stream) = listener.accept() {
             server.connect(stream);
         }
-        let busy = server.turn();
+        let busy = server.turn_of_due();
         let mut poller = Poller::default();
-        poller.descriptor(listener.descriptor(), true, false);
-        poller.port(ends);
+        poller.descriptor(NOBODY, listener.descriptor(), true, false);
+        poller.port(NOBODY, ends);
         for waiting in server.waiting() {
             match waiting {
-                Waiting::Local(stream, wanted) => {
-                    poller.descriptor(stream.descriptor(), wanted.read, wanted.write);
+                Waiting::Local(id, stream, wanted) => {
+                    poller.descriptor(id.0, stream.descriptor(), wanted.read, wanted.write);
                 }
-                Waiting::Guest(line) => poller.port(line.port()),
+                Waiting::Guest(id, line) => poller.port(id.0, line.port()),
             }
         }
         poller.wait(if busy { 0 } else { FOREVER });
+        for name in poller.ready_names() {
+            server.wake(Id(name));
+        }
         if poller.had_event(ends) {
             server.domains_changed();
         }

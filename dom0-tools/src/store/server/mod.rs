@@ -1,6 +1,6 @@
 //! The store as a service: whoever asks, gets an answer; whoever watches, is told.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -33,9 +33,9 @@ const RELEASED: &str = "@releaseDomain";
 /// What a client is waited for, and where.
 pub enum Waiting<'a, M: Machine, L> {
     /// At its stream.
-    Local(&'a mut L, Wanted),
+    Local(Id, &'a mut L, Wanted),
     /// At its event channel: whatever it does, it notifies.
-    Guest(&'a M::Line),
+    Guest(Id, &'a M::Line),
 }
 
 /// The store and its clients.
@@ -51,6 +51,8 @@ pub struct Server<M: Machine, L> {
     last_id: u64,
     /// Whose turn was last.
     served: Id,
+    /// Who may have something to ask, or is to be told something.
+    due: BTreeSet<Id>,
 }
 
 impl<M: Machine, L: Transport> Server<M, L> {
@@ -67,6 +69,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
             special: BTreeMap::from([(INTRODUCED, control()), (RELEASED, control())]),
             last_id: 0,
             served: Id(0),
+            due: BTreeSet::new(),
         }
     }
 
@@ -79,24 +82,37 @@ impl<M: Machine, L: Transport> Server<M, L> {
         self.last_id += 1;
         let id = Id(self.last_id);
         self.connections.insert(id, Connection::new(link, who));
+        self.due.insert(id);
         id
     }
 
-    /// Serves every client for one turn, beginning behind the one that was served last. Returns
-    /// whether some may have more to ask: call again then, without waiting.
+    /// A client may have something to ask, or room for what it is to be told.
+    pub fn wake(&mut self, id: Id) {
+        self.due.insert(id);
+    }
+
+    /// Serves every client for one turn; see [`Self::turn_of_due`].
     pub fn turn(&mut self) -> bool {
-        let after = (
-            core::ops::Bound::Excluded(self.served),
-            core::ops::Bound::Unbounded,
-        );
-        let mut order: Vec<Id> = self.connections.range(after).map(|(id, _)| *id).collect();
-        order.extend(self.connections.range(..=self.served).map(|(id, _)| *id));
-        let mut busy = false;
-        for id in order {
-            busy |= self.serve(id);
+        self.due.extend(self.connections.keys());
+        self.turn_of_due()
+    }
+
+    /// Serves, for one turn, those who were woken, and those who are to be told something,
+    /// beginning behind the one that was served last. Returns whether some may have more to ask:
+    /// call again then, without waiting.
+    pub fn turn_of_due(&mut self) -> bool {
+        let mut order = core::mem::take(&mut self.due);
+        let first = order.split_off(&Id(self.served.0 + 1));
+        let mut busy = BTreeSet::new();
+        for id in first.into_iter().chain(order) {
+            if self.serve(id) {
+                busy.insert(id);
+            }
             self.served = id;
         }
-        busy
+        // Who was told something after their turn is due as well.
+        self.due.append(&mut busy);
+        !self.due.is_empty()
     }
 
     /// Answers up to [`TURN`] requests of a client; true if there may be more.
@@ -164,6 +180,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
             let may_read = |list: &Permissions| list.rights(who).read;
             if change.readers.iter().any(may_read) {
                 connection.tell(key, watch, change.path.as_str());
+                self.due.insert(watch.connection);
             }
         }
     }
@@ -178,6 +195,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
                 && permissions.rights(connection.who).read
             {
                 connection.tell(&event.into(), watch, event);
+                self.due.insert(watch.connection);
             }
         }
     }
@@ -194,13 +212,13 @@ impl<M: Machine, L: Transport> Server<M, L> {
 
     /// What all clients are waited for, and where.
     pub fn waiting(&mut self) -> impl Iterator<Item = Waiting<'_, M, L>> {
-        let open = self.connections.values_mut();
-        open.filter(|connection| connection.closed.is_none())
-            .map(|connection| {
+        let open = self.connections.iter_mut();
+        open.filter(|(_, connection)| connection.closed.is_none())
+            .map(|(id, connection)| {
                 let wanted = connection.wanted();
                 match &mut connection.link {
-                    Link::Local(stream) => Waiting::Local(stream, wanted),
-                    Link::Guest(ring) => Waiting::Guest(ring.line()),
+                    Link::Local(stream) => Waiting::Local(*id, stream, wanted),
+                    Link::Guest(ring) => Waiting::Guest(*id, ring.line()),
                 }
             })
     }

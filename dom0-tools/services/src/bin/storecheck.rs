@@ -232,6 +232,7 @@ impl Guest {
         let mut waker = client()?;
         let mut own = Client::new(Ring {
             page: &mut self.store,
+            domain: self.domain,
             waker: &mut waker,
         });
         same(
@@ -295,9 +296,9 @@ impl Guest {
         let producer = offset_of!(xenstore_domain_interface, req_prod);
         let far = self.store.load_u32(producer).wrapping_add(1 << 20);
         self.store.store_u32(producer, far);
-        let (store, control) = (&self.store, &mut self.control);
+        let (store, control, domain) = (&self.store, &mut self.control, self.domain);
         let error = until("its error", || {
-            told("asking", control.read("/"))?;
+            told("asking", control.resume(domain))?;
             let error = store.load_u32(error_at);
             Ok((error != XENSTORE_ERROR_NONE).then_some(error))
         })?;
@@ -388,10 +389,11 @@ fn closes(stream: &mut Stream) -> Done<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The guest's side of its store ring. It cannot send events, as it does not run: another client's
-/// request has the store look.
+/// The guest's side of its store ring. It cannot send events, as it does not run: who says that it
+/// does again has the store look.
 struct Ring<'a> {
     page: &'a mut ForeignFrames,
+    domain: u16,
     waker: &'a mut Client<Stream>,
 }
 
@@ -434,6 +436,6 @@ impl Transport for Ring<'_> {
 impl Channel for Ring<'_> {
     fn wait(&mut self, _: Option<u64>) {
         // If the store is there no more, the next request says so.
-        let _ = self.waker.read("/");
+        let _ = self.waker.resume(self.domain);
     }
 }

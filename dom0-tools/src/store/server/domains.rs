@@ -101,9 +101,13 @@ impl<M: Machine, L: Transport> Server<M, L> {
         }
     }
 
-    /// Its next end is to be told, too.
+    /// It runs again: its next end is to be told, too, and what it may have asked is looked at,
+    /// as its events may not have come.
     pub(super) fn resume(&mut self, domain: u32) -> Result<(), Errno> {
-        self.connected(domain)?.shutdown = false;
+        let known = self.connected(domain)?;
+        known.shutdown = false;
+        let connection = known.connection;
+        self.due.extend(connection);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use hypercall_abi::sysctl::*;
 use hypercall_abi::xen::*;
 use zerocopy::FromZeros;
 
-pub(super) const CHECKS: &[Check] = &[("log_ring", log_ring)];
+pub(super) const CHECKS: &[Check] = &[("log_ring", log_ring), ("debug_virq", debug_virq)];
 
 /// How long news of the log may take, nanoseconds.
 const PATIENCE: u64 = 200_000_000;
@@ -55,6 +55,31 @@ fn press(key: u8) -> HvResult {
     ask(XEN_SYSCTL_debug_keys, request).0
 }
 
+/// Waits for an event; whether it came.
+fn comes(port: u32) -> bool {
+    let until = time::system_time() + PATIENCE;
+    while !pending(port) && time::system_time() < until {
+        core::hint::spin_loop();
+    }
+    pending(port)
+}
+
+/// The key that shows all domains has them asked as well.
+fn debug_virq(r: &mut Report) {
+    let Ok(port) = bind_virq(VIRQ_DEBUG, 0) else {
+        r.line(format_args!("bound=false"));
+        return;
+    };
+    let before = pending(port);
+    let pressed = press(b'q');
+    r.line(format_args!(
+        "pressed={} before={before} asked={} close={}",
+        Shown(pressed),
+        comes(port),
+        Shown(close(port))
+    ));
+}
+
 fn log_ring(r: &mut Report) {
     let (Ok((_, oldest)), Ok((count, after))) = (read(0, 0, 0, 0), read(0, 0, 0, 10)) else {
         r.line(format_args!("readable=false"));
@@ -80,14 +105,10 @@ fn log_ring(r: &mut Report) {
     };
     let before = pending(port);
     let pressed = press(b'h');
-    let until = time::system_time() + PATIENCE;
-    while !pending(port) && time::system_time() < until {
-        core::hint::spin_loop();
-    }
     r.line(format_args!(
         "pressed={} before={before} told={} more={}",
         Shown(pressed),
-        pending(port),
+        comes(port),
         matches!(read(1, 0, end, 64), Ok((64, _)))
     ));
     r.line(format_args!("close={}", Shown(close(port))));

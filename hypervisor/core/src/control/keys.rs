@@ -3,7 +3,9 @@
 use core::sync::atomic::Ordering;
 
 use hypercall_abi::vcpu::{RUNSTATE_runnable, RUNSTATE_running};
+use hypercall_abi::xen::VIRQ_DEBUG;
 
+use crate::evtchn::virq;
 use crate::hypervisor::Hypervisor;
 use crate::platform::{Machine, Shutdown};
 use crate::sched::share::share;
@@ -65,9 +67,11 @@ fn cpu_time<M: Machine>(hv: &Hypervisor<M>) {
     }
 }
 
+/// Shows every domain, and asks the domain itself to show what it knows: `VIRQ_DEBUG` on each vCPU, as
+/// on real Xen.
 fn domains<M: Machine>(hv: &Hypervisor<M>) {
     for dom in hv.domains.iter() {
-        let state = dom.lock();
+        let mut state = dom.lock();
         log::info!(
             "d{}: {:?}, {} of {} pages, {} pauses, shutdown {}",
             dom.id(),
@@ -87,6 +91,9 @@ fn domains<M: Machine>(hv: &Hypervisor<M>) {
                 s.account.cpu,
                 s.running.is_some()
             );
+        }
+        for index in 0..state.vcpus.len() as u16 {
+            virq::send_locked(hv, dom, &mut state, index, VIRQ_DEBUG);
         }
     }
 }

@@ -85,9 +85,10 @@ const CEILINGS: &[(&str, u64)] = &[
     ("evtchn_send_upcall_masked", 100),
     ("evtchn_unmask", 80),
     ("evtchn_status", 90),
-    // Together at most 300.
+    // Together at most 300. The second is 168 to 176 by where the highest free frames lie, which the
+    // size of dom0's image decides: the free map is searched by words of 64.
     ("decrease_64_per_page", 91),
-    ("populate_64_per_page", 173),
+    ("populate_64_per_page", 180),
 ];
 const BENCH: &str = "BENCH ";
 const BENCH_DONE: &str = "BENCH DONE ";

@@ -1,35 +1,73 @@
-//! Requests to a guest kernel over the page and channel made for the store.
-//!
-//! What the page holds is an agreement between a front end and its guests; this library only
-//! needs the operations below.
+//! What a guest kernel of ours can be asked over the store: `data/ask` holds
+//! `<number> <word> [arguments]`, `data/answer` then `<number> ok <value>` or
+//! `<number> error <errno>`. What every guest understands (`control/shutdown`, `memory/target`,
+//! `cpu/*/availability`) goes by nodes of its own.
 
-use crate::hyper::Mapping;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use crate::hyper::Errno;
 
 /// What a guest kernel can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
-    /// Change its size to this many pages; answers with the size reached.
-    Balloon(u64),
-    /// Checksum its patterned memory; answers with the checksum, or EIO if the pattern is damaged.
+pub enum Ask {
+    /// The checksum over its patterned memory; EIO if the pattern is damaged.
     Checksum,
-    /// Send this many events and wait for the answers; answers with how many came.
-    Ping(u64),
-    /// Have this many vCPUs up; answers with how many are.
-    Vcpus(u64),
-    /// Shut down with this SHUTDOWN_* reason.
-    Shutdown(u64),
-    /// Crash on purpose.
-    Crash,
+    /// Its [`Status`].
+    Status,
+    /// To follow `memory/target` now; the pages that it has then.
+    Balloon,
+    /// To follow `cpu/*/availability` now; the vCPUs that are up then.
+    Vcpus,
+    /// To send so many events to a port of this domain, each after the answer to the last; how
+    /// many were answered.
+    Ping {
+        /// The port.
+        port: u32,
+        /// How many events.
+        count: u64,
+    },
 }
 
-/// What a guest kernel says of itself, unasked. Claims, shown as such.
+impl Ask {
+    /// What `data/ask` is to hold.
+    pub fn text(self, number: u64) -> String {
+        match self {
+            Ask::Checksum => format!("{number} checksum"),
+            Ask::Status => format!("{number} status"),
+            Ask::Balloon => format!("{number} balloon"),
+            Ask::Vcpus => format!("{number} vcpus"),
+            Ask::Ping { port, count } => format!("{number} ping {port} {count}"),
+        }
+    }
+}
+
+/// The number of a question or an answer.
+pub fn number(text: &str) -> Option<u64> {
+    text.split(' ').next()?.parse().ok()
+}
+
+/// The answer to a question, if `data/answer` holds it. What makes no sense is EINVAL.
+pub fn answer(text: &str, asked: u64) -> Option<Result<String, Errno>> {
+    if number(text) != Some(asked) {
+        return None;
+    }
+    let mut words = text.splitn(3, ' ').skip(1);
+    Some(match (words.next(), words.next()) {
+        (Some("ok"), Some(value)) => Ok(value.to_string()),
+        (Some("error"), Some(errno)) => Err(Errno(errno.parse().unwrap_or(22))),
+        _ => Err(Errno(22)),
+    })
+}
+
+/// What a guest kernel says of itself. Claims, shown as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
-    /// Events it took.
+    /// Events it took of its channel to the store.
     pub events_received: u64,
-    /// Events it sent.
+    /// Events it sent there.
     pub events_sent: u64,
-    /// Events it took on all its ports; those above are of its channel to the toolstack.
+    /// Events it took on all its ports.
     pub events: u64,
     /// Ring-3 processes it runs.
     pub processes: u64,
@@ -39,16 +77,45 @@ pub struct Status {
     pub faults: u64,
 }
 
-/// The agreement on the page.
-pub trait Protocol<M: Mapping> {
-    /// Whether a guest kernel serves the page.
-    fn is_served(page: &M) -> bool;
-    /// Places a request and returns its number; notify the guest then.
-    fn post(page: &mut M, request: Request) -> u64;
-    /// The answer to a request, once there is one; the error is a positive errno.
-    fn answer(page: &M, number: u64) -> Option<Result<u64, u64>>;
-    /// Answers a ping of the guest; true if there was one: notify it then.
-    fn answer_ping(page: &mut M) -> bool;
-    /// The guest's own figures.
-    fn status(page: &M) -> Status;
+impl Status {
+    /// Reads the answer: six numbers.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ').map(|word| word.parse().ok());
+        let mut word = || words.next().flatten();
+        let status = Status {
+            events_received: word()?,
+            events_sent: word()?,
+            events: word()?,
+            processes: word()?,
+            preemptions: word()?,
+            faults: word()?,
+        };
+        words.next().is_none().then_some(status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_belong_to_questions() {
+        assert_eq!(answer("7 ok 12 13", 7), Some(Ok("12 13".into())));
+        assert_eq!(answer("7 error 5", 7), Some(Err(Errno(5))));
+        for (text, asked) in [("6 ok 1", 7), ("", 7), ("x ok 1", 7), ("ok", 7)] {
+            assert_eq!(answer(text, asked), None, "{text}");
+        }
+        for text in ["7", "7 ok", "7 perhaps 1", "7 error much"] {
+            assert_eq!(answer(text, 7), Some(Err(Errno(22))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_status_has_six_numbers() {
+        let status = Status::parse("1 2 3 4 5 6").unwrap();
+        assert_eq!((status.events_received, status.faults), (1, 6));
+        for text in ["", "1 2 3 4 5", "1 2 3 4 5 x", "1 2 3 4 5 6 7"] {
+            assert_eq!(Status::parse(text), None, "{text}");
+        }
+    }
 }

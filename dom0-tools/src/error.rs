@@ -9,6 +9,7 @@ use crate::build::LayoutError;
 use crate::config::ConfigError;
 use crate::hyper::Errno;
 use crate::image::ImageError;
+use crate::store::StoreError;
 
 /// Any failure of the toolstack. Each message names the one who refused and the reason.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The store refused something, or is not there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Something about the command itself or the state of a domain.
     #[error("{0}")]
     Refused(String),
@@ -83,6 +87,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the connection to the store cannot be used any more.
+    pub fn ends_the_store(&self) -> bool {
+        match self {
+            Error::Store(error) => error.errno().is_none(),
+            Error::While { cause, .. } => cause.ends_the_store(),
+            _ => false,
+        }
+    }
+
     /// Adds what was being done.
     pub fn during(self, doing: impl Into<String>) -> Self {
         Error::While {

@@ -1,13 +1,13 @@
 //! The toolstack as a portable library: it decides and describes, a front end does.
 //!
 //! Nothing here touches a device or a file. A front end implements [`hyper::Hyper`] (hypercalls
-//! and foreign mappings) and [`shell::Host`] (terminal, files, time), and gets a domain builder,
-//! `xl` commands and guest consoles:
+//! and foreign mappings) and [`shell::Host`] (terminal, files, time, streams to services), and gets
+//! a domain builder, `xl` commands, the store and the consoles:
 //!
 //! ```text
 //!   shell    lines -> commands -> plain text        config   xl.cfg -> DomainConfig
-//!   domains  the table of what this toolstack built  console  rings -> logs, attach
-//!   build    image + layout -> a domain              image    ELF64 and its Xen notes
+//!   domains  made, known by the store, taken apart  console  rings -> logs, attach
+//!   build    image + layout -> a domain              image    bzImage, ELF64, Xen notes
 //!   hyper    typed hypercalls over a two-method door  store    xenstored, and asking it
 //! ```
 #![no_std]

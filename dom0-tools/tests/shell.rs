@@ -129,7 +129,7 @@ fn domains_are_renamed() {
     ] {
         fails(&mut shell, &format!("xl rename web {name}"), 1, part);
     }
-    fails(&mut shell, "xl rename 0 zero", 1, "was not created here");
+    fails(&mut shell, "xl rename 0 zero", 1, "was not created by xl");
     ok(&mut shell, "xl create guest1");
 }
 
@@ -241,7 +241,7 @@ fn failures_say_who_refused_what_and_why() {
         ("xl mem-set guest1 much", 2, "usage"),
         ("xl mem-max guest1 2", 1, "it has 8 MiB"),
         ("xl mem-max guest1 99999999999999g", 2, "usage"),
-        ("xl ping Domain-0", 1, "domain 0 was not created here"),
+        ("xl ping Domain-0", 1, "domain 0 was not created by xl"),
         ("xl frobnicate", 1, "no such command: frobnicate"),
         ("frobnicate", 127, "frobnicate: no such command"),
         ("cat /none", 1, "cannot read /none: no such file"),
@@ -432,20 +432,20 @@ fn consoles_attach_both_ways_and_survive_hostile_rings() {
     // What was typed is delivered with the next look at the guest; it was in the same batch.
     let ring = ring(&mut shell, 1);
     Agent::say(&mut shell.system().hyper.0.borrow_mut(), ring, b"\nmore\n");
-    let output = ok(&mut shell, "echo");
+    let output = ok(&mut shell, "sleep 0.1");
     assert!(
         output.contains("[guest1] no newline yet\n[guest1] more\n"),
         "{output}"
     );
     ok(&mut shell, "xl quiet");
     Agent::say(&mut shell.system().hyper.0.borrow_mut(), ring, b"unseen\n");
-    assert_eq!(ok(&mut shell, "echo x"), "x\n");
+    assert_eq!(ok(&mut shell, "sleep 0.1"), "");
     assert!(ok(&mut shell, "xl console -l guest1").ends_with("more\nunseen\n"));
     shell.system().hyper.0.borrow_mut().frames[ring as usize].data[3084] ^= 0x55;
     shell.system().hyper.0.borrow_mut().frames[ring as usize].data[3087] ^= 0x55;
-    let output = ok(&mut shell, "echo");
+    let output = ok(&mut shell, "xl quiet off") + &ok(&mut shell, "sleep 0.1");
     assert!(
-        output.contains("guest guest1: its console ring is corrupt"),
+        output.contains("[guest1] [its console ring is corrupt"),
         "{output}"
     );
     assert_eq!(ok(&mut shell, "echo y"), "y\n");
@@ -461,6 +461,7 @@ fn typed_text_reaches_the_guest() {
     shell.system().input.extend(line);
     shell.system().input.push_back(0x1d);
     ok(&mut shell, "xl console guest1");
+    ok(&mut shell, "sleep 0.1");
     assert_eq!(
         shell.system().hyper.0.borrow().domains[&1].agent.typed,
         line

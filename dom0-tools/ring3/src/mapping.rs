@@ -6,7 +6,6 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use dom0_tools::hyper::{Access, Errno, Mapping, PAGE_SIZE};
-use guest_user::mailbox::Words;
 use guest_user::sys;
 
 /// A foreign mapping, undone when dropped.
@@ -52,16 +51,6 @@ impl ForeignFrames {
 
     fn check_writable(&self) {
         assert!(self.access == Access::Write, "the mapping is read-only");
-    }
-
-    /// One aligned 64-bit store, after every earlier access.
-    pub fn put_u64(&self, offset: usize, value: u64) {
-        self.check_writable();
-        let word = self.word(offset, 8).cast::<u64>();
-        // SAFETY: the word is aligned and inside a writable mapping that lives as long as `self`;
-        // all accesses to it from here are atomic or volatile.
-        let atomic = unsafe { AtomicU64::from_ptr(word) };
-        atomic.store(value, Ordering::Release);
     }
 }
 
@@ -124,7 +113,12 @@ impl Mapping for ForeignFrames {
     }
 
     fn store_u64(&mut self, offset: usize, value: u64) {
-        self.put_u64(offset, value);
+        self.check_writable();
+        let word = self.word(offset, 8).cast::<u64>();
+        // SAFETY: the word is aligned and inside a writable mapping that lives as long as `self`;
+        // all accesses to it from here are atomic or volatile.
+        let atomic = unsafe { AtomicU64::from_ptr(word) };
+        atomic.store(value, Ordering::Release);
     }
 }
 
@@ -134,15 +128,5 @@ impl Drop for ForeignFrames {
         let result = unsafe { sys::unmap(self.start, self.pages as u64) };
         // The kernel only refuses what is not a mapping.
         debug_assert!(result.is_ok());
-    }
-}
-
-impl Words for ForeignFrames {
-    fn load(&self, offset: usize) -> u64 {
-        self.load_u64(offset)
-    }
-
-    fn store(&self, offset: usize, value: u64) {
-        self.put_u64(offset, value);
     }
 }

@@ -27,6 +27,21 @@ pub trait EventExt: super::HyperExt {
         Ok(op.port)
     }
 
+    /// EVTCHNOP_alloc_unbound: a port of this domain that `domain` may bind.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn alloc_for(&mut self, domain: domid_t) -> Result<u32, Error> {
+        let mut op = evtchn_alloc_unbound {
+            dom: DOMID_SELF,
+            remote_dom: domain,
+            port: 0,
+        };
+        let (name, cmd) = ("EVTCHNOP_alloc_unbound", EVTCHNOP_alloc_unbound);
+        self.event_op(name, cmd, op.as_mut_bytes())?;
+        Ok(op.port)
+    }
+
     /// EVTCHNOP_bind_interdomain: this domain's port of a channel to `remote_port` of `remote`.
     ///
     /// # Errors

@@ -17,6 +17,12 @@ pub(super) fn xl<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
             "no such command: {name} (try `xl help`)"
         )));
     };
+    // Without a store there is nothing to clean up, and the command says so if it needs one.
+    if let Err(error) = shell.clean_up()
+        && !error.ends_the_store()
+    {
+        shell.print(&format!("xl {name}: {error}\n"));
+    }
     match shell.run_command(command, "xl ", args) {
         0 => Ok(()),
         status => Err(Failure::Status(status)),

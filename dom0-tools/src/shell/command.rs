@@ -4,7 +4,9 @@ use alloc::format;
 use alloc::string::String;
 
 use super::host::Host;
-use super::{Shell, attach, builtin, cycles, demo, guests, lifecycle, list, sched, top, vcpus};
+use super::{
+    Shell, attach, builtin, cycles, demo, guests, lifecycle, list, many, sched, top, vcpus,
+};
 use crate::error::Error;
 
 /// Why a command did not succeed.
@@ -114,6 +116,9 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
         "crash-test" "NAME|FILE CYCLES"
             "make, start, crash and destroy a domain over and over, and see that everything comes back"
             "xl crash-test cycle 12" => cycles::crash_test;
+        "many-test" "NAME|FILE COUNT"
+            "have so many domains at once, check and balloon each, and see what one costs"
+            "xl many-test many 100" => many::many_test;
         "status" "NAME" "show what a domain's kernel says of itself" "xl status guest1"
             => demo::status;
         "crash" "NAME" "have a domain's kernel crash on purpose" "xl crash guest2" => demo::crash;

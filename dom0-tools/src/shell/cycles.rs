@@ -10,9 +10,10 @@ use alloc::vec::Vec;
 use hypercall_abi::xen::{DOMID_SELF, domid_t};
 
 use super::command::{Failure, Outcome};
+use super::guests::Wait;
+use super::lifecycle::Files;
 use super::{Host, SECOND, Shell, TICK};
 use crate::config::DomainConfig;
-use crate::control::Protocol;
 use crate::domains::End;
 use crate::error::Error;
 use crate::hyper::{DomctlExt, EventExt, Hyper, SysctlExt};
@@ -57,14 +58,14 @@ const WAYS: [(&str, Way, &str); 6] = [
 
 /// What must come back.
 #[derive(Debug, PartialEq, Eq)]
-struct Books {
-    free_pages: u64,
+pub(super) struct Books {
+    pub(super) free_pages: u64,
     /// The lowest free ports of dom0.
     ports: Vec<u32>,
 }
 
 impl Books {
-    fn of<H: Hyper>(hyper: &mut H) -> Result<Self, Error> {
+    pub(super) fn of<H: Hyper>(hyper: &mut H) -> Result<Self, Error> {
         let mut ports = Vec::new();
         for _ in 0..PORTS {
             ports.push(hyper.alloc_unbound(DOMID_SELF)?);
@@ -80,8 +81,7 @@ impl Books {
 /// What all cycles are made from, and what they took.
 struct Mould {
     config: DomainConfig,
-    kernel: Vec<u8>,
-    ramdisk: Vec<u8>,
+    files: Files,
     /// Time spent so far, ns: building, until all vCPUs run, until the end, taking apart.
     spent: [u64; 4],
 }
@@ -92,13 +92,21 @@ pub(super) fn crash_test<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcom
     };
     let cycles: u64 = cycles.parse().map_err(|_| Failure::Usage)?;
     let mut mould = shell.mould(name)?;
+    // What each of them says is of no interest, unless it fails.
+    let quiet = core::mem::replace(&mut shell.quiet, true);
+    let result = crash(shell, &mut mould, cycles);
+    shell.quiet = quiet;
+    result
+}
+
+fn crash<S: Host>(shell: &mut Shell<S>, mould: &mut Mould, cycles: u64) -> Outcome {
     shell.attend_guests();
     let before = Books::of(&mut shell.system)?;
     let begun = shell.system.now();
     let mut ends = [0_u64; WAYS.len()];
     for cycle in 0..cycles {
         let way = (cycle % WAYS.len() as u64) as usize;
-        let done = shell.cycle(&mut mould, cycle, way);
+        let done = shell.cycle(mould, cycle, way);
         done.map_err(|error| error.during(format!("cycle {cycle} ({})", WAYS[way].0)))?;
         ends[way] += 1;
         if cycle % ATTEND == 0 {
@@ -106,7 +114,13 @@ pub(super) fn crash_test<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcom
         }
     }
     let took = shell.system.now().saturating_sub(begun);
-    let after = Books::of(&mut shell.system)?;
+    let mut after = Books::of(&mut shell.system)?;
+    // Services close their ports in their own time.
+    let deadline = shell.system.now() + PATIENCE;
+    while after != before && shell.system.now() < deadline {
+        shell.wait(TICK);
+        after = Books::of(&mut shell.system)?;
+    }
     if after != before {
         return Err(Failure::refused(format!(
             "not everything came back: {before:?} before, {after:?} afterwards"
@@ -140,15 +154,10 @@ fn tenths(ns: u64) -> String {
 impl<S: Host> Shell<S> {
     fn mould(&mut self, name: &str) -> Result<Mould, Error> {
         let config = self.read_config(name, "")?;
-        let kernel = self.read_file(&config.kernel)?;
-        let ramdisk = match &config.ramdisk {
-            Some(path) => self.read_file(path)?,
-            None => Vec::new(),
-        };
+        let files = self.files_of(&config)?;
         Ok(Mould {
             config,
-            kernel,
-            ramdisk,
+            files,
             spent: [0; 4],
         })
     }
@@ -164,20 +173,14 @@ impl<S: Host> Shell<S> {
         config.command_line = words.join(" ");
         let vcpus = config.vcpus;
         let now = self.system.now();
-        let made = self.domains.create(
-            &mut self.system,
-            config,
-            &mould.kernel,
-            &mould.ramdisk,
-            now,
-            &mut |_, _| {},
-        );
-        let domain = made?;
+        let made = self.make(&config, &mould.files, 0)?;
+        self.with(|domains, _| domains.done(made))?;
+        let domain = made.domain;
         let built = self.system.now();
         let lived = self.live(domain, way, vcpus, cycle);
         let log = self.last_words(domain);
         let ended = self.system.now();
-        self.domains.destroy(&mut self.system, domain)?;
+        self.destroy_domain(domain)?;
         let gone = self.system.now();
         let started = lived.as_ref().copied().unwrap_or(ended);
         let times = [now, built, started, ended, gone];
@@ -200,7 +203,7 @@ impl<S: Host> Shell<S> {
             return Ok(self.system.now());
         }
         self.system.unpause_domain(domain)?;
-        self.wait_for_ping(domain)?;
+        self.wait_for_vcpus(domain)?;
         let started = self.system.now();
         if way == Way::Crashes {
             self.wait_for_crash(domain)?;
@@ -216,19 +219,12 @@ impl<S: Host> Shell<S> {
         Ok(started)
     }
 
-    fn wait_for_ping(&mut self, domain: domid_t) -> Result<(), Error> {
-        let deadline = self.system.now() + PATIENCE;
-        while self.system.now() < deadline {
-            let Some(link) = self.domains.guest(domain)?.store.as_mut() else {
-                break;
-            };
-            if S::Control::answer_ping(&mut link.page) {
-                return Ok(());
-            }
-            let port = link.port;
-            self.system.wait_event(port, TICK);
-        }
-        Err(Error::Refused("it did not start its vCPUs".into()))
+    /// Until it says that all its vCPUs run.
+    fn wait_for_vcpus(&mut self, domain: domid_t) -> Result<(), Error> {
+        // Those that crash at once have written it before.
+        let wait = Wait::of(domain, "data/running");
+        let runs = self.wait_for_node(&wait, |_, value| value.map(drop));
+        runs.map_err(|error| error.during("waiting until all its vCPUs run"))
     }
 
     fn wait_for_crash(&mut self, domain: domid_t) -> Result<(), Error> {
@@ -250,12 +246,9 @@ impl<S: Host> Shell<S> {
 
     /// What it said, for the one who reads of its failure.
     fn last_words(&mut self, domain: domid_t) -> String {
-        let Ok(guest) = self.domains.guest(domain) else {
-            return String::new();
-        };
-        match guest.drain_console(&mut self.system) {
-            Ok(said) => String::from_utf8_lossy(&said).into_owned(),
-            Err(error) => format!("{error}"),
-        }
+        self.hear_out();
+        let view = self.views.get(&domain);
+        let said = view.map(|view| view.log.contents()).unwrap_or_default();
+        String::from_utf8_lossy(&said).into_owned()
     }
 }

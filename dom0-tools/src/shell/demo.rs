@@ -7,7 +7,7 @@ use hypercall_abi::xen::domid_t;
 use super::command::{Failure, Outcome};
 use super::guests::mib;
 use super::{Host, Shell};
-use crate::control::{Protocol, Request, Status};
+use crate::control::{Ask, Status};
 use crate::domains::End;
 use crate::hyper::SysctlExt;
 
@@ -25,7 +25,7 @@ pub(super) fn ping<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 fn ping_guest<S: Host>(shell: &mut Shell<S>, domain: domid_t, name: &str, count: u64) -> Outcome {
-    let answered = shell.ask(domain, Request::Ping(count))?;
+    let answered = shell.ping(domain, count)?;
     shell.print(&format!(
         "{name} sent {count} events to dom0, {answered} were answered\n"
     ));
@@ -43,7 +43,7 @@ pub(super) fn checksum<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome 
         return Err(Failure::Usage);
     };
     let domain = shell.find(name)?;
-    let sum = shell.ask(domain, Request::Checksum)?;
+    let sum = shell.ask_number(domain, Ask::Checksum)?;
     shell.print(&format!(
         "{name}: the checksum over its memory pattern is {sum:#018x}\n"
     ));
@@ -59,7 +59,7 @@ pub(super) fn balloon_test<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outc
     let domain = shell.find(name)?;
     let full = shell.info_of(domain)?.tot_pages;
     let free = shell.system.physinfo()?.free_pages;
-    let before = shell.ask(domain, Request::Checksum)?;
+    let before = shell.ask_number(domain, Ask::Checksum)?;
     shell.print(&format!(
         "{name} has {} MiB, checksum {before:#018x}\n",
         mib(full)
@@ -75,7 +75,7 @@ pub(super) fn balloon_test<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outc
         };
         for (verb, pages) in [("shrank", full - gone), ("grew back", full)] {
             shell.balloon(domain, pages)?;
-            let sum = shell.ask(domain, Request::Checksum)?;
+            let sum = shell.ask_number(domain, Ask::Checksum)?;
             if sum != before {
                 return Err(Failure::refused(format!(
                     "{name}'s memory changed while it {verb}, in cycle {cycle}"
@@ -124,14 +124,13 @@ pub(super) fn status<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 fn status_of<S: Host>(shell: &mut Shell<S>, domain: domid_t) -> Result<Status, Failure> {
-    // An answered request makes sure that the figures are those of a guest that is up.
-    shell.ask(domain, Request::Ping(0))?;
-    let guest = shell.domains.guest(domain)?;
-    let link = guest
-        .store
-        .as_ref()
-        .ok_or_else(|| Failure::refused("not connected"))?;
-    Ok(S::Control::status(&link.page))
+    let answer = shell.ask(domain, Ask::Status)?;
+    let status = Status::parse(&answer);
+    status.ok_or_else(|| {
+        shell
+            .guest_error(domain, format!("it answered `{answer}`"))
+            .into()
+    })
 }
 
 pub(super) fn crash<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
@@ -143,7 +142,7 @@ pub(super) fn crash<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
 }
 
 fn crash_guest<S: Host>(shell: &mut Shell<S>, domain: domid_t, name: &str) -> Outcome {
-    shell.post(domain, Request::Crash)?;
+    shell.press(domain, "control/sysrq", "c")?;
     match shell.wait_for_end(domain)? {
         End::Crash => {
             shell.print(&format!(

@@ -1,33 +1,63 @@
-//! Requests to guest kernels: asked over the store page, verified with the hypervisor.
+//! Requests to guests: asked over the store, verified with the hypervisor.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use hypercall_abi::domctl::xen_domctl_getdomaininfo;
-use hypercall_abi::sched::{SHUTDOWN_poweroff, SHUTDOWN_reboot};
+use hypercall_abi::errno::XEN_EIO;
 use hypercall_abi::xen::domid_t;
 
 use super::command::{Failure, Outcome};
 use super::{Host, SECOND, Shell, TICK};
-use crate::control::{Protocol, Request};
-use crate::domains::End;
+use crate::control::{self, Ask};
+use crate::domains::{self, End, local};
 use crate::error::Error;
 use crate::hyper::{DomctlExt, Errno, EventExt};
+use crate::store::Store;
 
 /// How long a guest may take to come up, and to answer, ns of dom0's clock.
 const PATIENCE: u64 = 20 * SECOND;
+/// The token of the watch for what a guest is to do.
+const WAITED_FOR: &str = "waited-for";
+/// When a guest has sent no event for so long, its answer may be there, ns.
+const PING_PAUSE: u64 = SECOND / 1000;
+/// KiB of a page.
+const KIB_PER_PAGE: u64 = 4;
+
+/// What is waited for of a guest.
+pub(super) struct Wait {
+    domain: domid_t,
+    /// The node.
+    path: String,
+    /// How often to look, even if nothing tells of a change, ns.
+    look: u64,
+    /// How long in all, ns.
+    patience: u64,
+}
+
+impl Wait {
+    /// For a node of a domain's own.
+    pub(super) fn of(domain: domid_t, node: &str) -> Self {
+        Wait {
+            domain,
+            path: format!("{}/{node}", local(domain)),
+            look: TICK,
+            patience: PATIENCE,
+        }
+    }
+}
 
 pub(super) fn shutdown<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    end(shell, args, SHUTDOWN_poweroff)
+    end(shell, args, "poweroff")
 }
 
 pub(super) fn reboot<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
-    end(shell, args, SHUTDOWN_reboot)
+    end(shell, args, "reboot")
 }
 
 /// Asks domains to end, and waits until they have if asked to.
-fn end<S: Host>(shell: &mut Shell<S>, args: &[&str], reason: u32) -> Outcome {
+fn end<S: Host>(shell: &mut Shell<S>, args: &[&str], how: &str) -> Outcome {
     let (mut wait, mut all, mut names) = (false, false, Vec::new());
     for arg in args {
         match *arg {
@@ -39,19 +69,15 @@ fn end<S: Host>(shell: &mut Shell<S>, args: &[&str], reason: u32) -> Outcome {
     }
     let chosen = match (all, &names[..]) {
         (false, [name]) => alloc::vec![shell.find(name)?],
-        (true, []) => {
-            let guests = shell.domains.guests.iter();
-            let running = guests.filter(|guest| guest.end.is_none());
-            running.map(|guest| guest.domain).collect()
-        }
+        (true, []) => shell.running()?,
         _ => return Err(Failure::Usage),
     };
     for domain in &chosen {
-        shell.post(*domain, Request::Shutdown(reason.into()))?;
+        shell.tell_to_end(*domain, how)?;
     }
     for domain in chosen.into_iter().filter(|_| wait) {
         // The first that ended may have been seen to meanwhile.
-        if shell.domains.guest(domain).is_ok() {
+        if shell.system.domain_info(domain)?.is_some() {
             shell.wait_for_end(domain)?;
         }
     }
@@ -75,7 +101,7 @@ pub(super) fn mem_max<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     };
     let pages = parse_pages(size).ok_or(Failure::Usage)?;
     let domain = shell.find(name)?;
-    let kib = pages.checked_mul(4).ok_or(Failure::Usage)?;
+    let kib = pages.checked_mul(KIB_PER_PAGE).ok_or(Failure::Usage)?;
     let has = shell.info_of(domain)?.tot_pages;
     if pages < has {
         let has = mib(has);
@@ -84,6 +110,8 @@ pub(super) fn mem_max<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
         )));
     }
     shell.system.set_max_memory(domain, kib)?;
+    let path = format!("{}/memory/static-max", local(domain));
+    shell.with(|domains, _| Ok(domains.store().write_text(&path, kib)?))?;
     shell.print(&format!("{name} may have {} MiB now\n", mib(pages)));
     Ok(())
 }
@@ -97,11 +125,11 @@ fn parse_pages(text: &str) -> Option<u64> {
         _ => (text, 1 << 10),
     };
     let kib = number.parse::<u64>().ok()?.checked_mul(kib)?;
-    (kib >= 4).then_some(kib / 4)
+    (kib >= KIB_PER_PAGE).then_some(kib / KIB_PER_PAGE)
 }
 
 /// Pages as MiB with one decimal if it is needed.
-pub(super) fn mib(pages: u64) -> alloc::string::String {
+pub(super) fn mib(pages: u64) -> String {
     match (pages / 256, pages % 256 * 10 / 256) {
         (whole, 0) => whole.to_string(),
         (whole, tenth) => format!("{whole}.{tenth}"),
@@ -111,15 +139,33 @@ pub(super) fn mib(pages: u64) -> alloc::string::String {
 impl<S: Host> Shell<S> {
     /// What the hypervisor says of a domain.
     pub(super) fn info_of(&mut self, domain: domid_t) -> Result<xen_domctl_getdomaininfo, Error> {
-        let info = self.system.domain_info(domain)?;
-        info.ok_or_else(|| Error::Refused(format!("domain {domain} is gone")))
+        domains::info_of(&mut self.system, domain)
     }
 
-    fn guest_error(&self, domain: domid_t, reason: impl Into<alloc::string::String>) -> Error {
+    /// Whether a domain is there no more, or only to be looked at.
+    pub(super) fn has_ended(&mut self, domain: domid_t) -> bool {
+        let info = self.system.domain_info(domain);
+        info.is_ok_and(|info| info.is_none_or(|info| End::of(info.flags).is_some()))
+    }
+
+    pub(super) fn guest_error(&mut self, domain: domid_t, reason: impl Into<String>) -> Error {
         Error::Guest {
-            name: self.domains.name(domain),
+            name: self.name(domain),
             reason: reason.into(),
         }
+    }
+
+    /// The domains that xl made and that have not ended.
+    fn running(&mut self) -> Result<Vec<domid_t>, Error> {
+        let mut all = self.with(|domains, _| domains.all())?;
+        let mut running = Vec::new();
+        for domain in all.drain(..) {
+            let info = self.system.domain_info(domain)?;
+            if info.is_some_and(|info| End::of(info.flags).is_none()) {
+                running.push(domain);
+            }
+        }
+        Ok(running)
     }
 
     /// Has a guest change its size, and checks with the hypervisor that it did.
@@ -131,7 +177,11 @@ impl<S: Host> Shell<S> {
                 "its maxmem is {most} MiB: it cannot grow beyond"
             )));
         }
-        let claimed = self.ask(domain, Request::Balloon(pages))?;
+        self.served(domain)?;
+        let target = format!("{}/memory/target", local(domain));
+        let kib = pages * KIB_PER_PAGE;
+        self.with(|domains, _| Ok(domains.store().write_text(&target, kib)?))?;
+        let claimed = self.ask_number(domain, Ask::Balloon)?;
         let now = self.info_of(domain)?.tot_pages;
         if now != pages {
             let reason = format!("asked for {pages} pages, it says {claimed}, it has {now}");
@@ -140,62 +190,143 @@ impl<S: Host> Shell<S> {
         Ok(())
     }
 
-    /// Asks a guest and waits for its answer.
-    pub(super) fn ask(&mut self, domain: domid_t, request: Request) -> Result<u64, Error> {
-        let number = self.post(domain, request)?;
-        let answer = self.wait_until(domain, |store| S::Control::answer(store, number))?;
-        answer.map_err(|errno| {
-            let refused = Errno(errno.try_into().unwrap_or(i64::MAX));
-            self.guest_error(domain, format!("it refused {request:?}: {refused}"))
+    /// Asks a guest, and waits for its answer, a number.
+    pub(super) fn ask_number(&mut self, domain: domid_t, ask: Ask) -> Result<u64, Error> {
+        let answer = self.ask(domain, ask)?;
+        let number = answer.parse();
+        number.map_err(|_| self.guest_error(domain, format!("it answered `{answer}`")))
+    }
+
+    /// Asks a guest, and waits for its answer.
+    pub(super) fn ask(&mut self, domain: domid_t, ask: Ask) -> Result<String, Error> {
+        self.served(domain)?;
+        self.ask_within(domain, ask, PATIENCE)
+    }
+
+    /// Asks a guest that listens, and waits so long for its answer.
+    pub(super) fn ask_within(
+        &mut self,
+        domain: domid_t,
+        ask: Ask,
+        patience: u64,
+    ) -> Result<String, Error> {
+        let number = self.post(domain, ask)?;
+        let wait = Wait {
+            patience,
+            ..Wait::of(domain, "data/answer")
+        };
+        let answer = self.wait_for_node(&wait, |_, value| {
+            value.and_then(|text| control::answer(text, number))
+        })?;
+        answer.map_err(|errno| self.guest_error(domain, format!("it refused {ask:?}: {errno}")))
+    }
+
+    /// Asks without waiting; the question's number.
+    pub(super) fn post(&mut self, domain: domid_t, ask: Ask) -> Result<u64, Error> {
+        let data = format!("{}/data", local(domain));
+        self.with(|domains, _| {
+            let store = domains.store();
+            let mut last = 0;
+            for node in ["ask", "answer"] {
+                let text = store.read_if_there(&format!("{data}/{node}"))?;
+                last = last.max(text.and_then(|text| control::number(&text)).unwrap_or(0));
+            }
+            // What a guest writes there may be anything.
+            let number = last.wrapping_add(1);
+            store.write_text(&format!("{data}/ask"), ask.text(number))?;
+            Ok(number)
         })
     }
 
-    /// Places a request once the guest serves its store page.
-    pub(super) fn post(&mut self, domain: domid_t, request: Request) -> Result<u64, Error> {
-        self.wait_until(domain, |store| S::Control::is_served(store).then_some(()))?;
-        let closed = self.guest_error(domain, "its store page is not connected");
-        let link = self.domains.guest(domain)?.store.as_mut().ok_or(closed)?;
-        let number = S::Control::post(&mut link.page, request);
-        let port = link.port;
-        self.system.notify(port)?;
-        Ok(number)
+    /// Waits until a guest listens to what it is asked.
+    pub(super) fn served(&mut self, domain: domid_t) -> Result<(), Error> {
+        // Only of those that xl made is anything in the store.
+        self.with(|domains, _| domains.known(domain))?;
+        self.wait_for_node(&Wait::of(domain, "data/serves"), |_, value| {
+            (value == Some("1")).then_some(())
+        })
     }
 
-    /// Serves all guests until `ready` finds on a guest's store page what it looks for.
-    fn wait_until<T>(
+    /// Serves all guests until `ready` finds in a node of a guest what it looks for; `None` stands
+    /// for no such node.
+    pub(super) fn wait_for_node<T>(
         &mut self,
-        domain: domid_t,
-        ready: impl Fn(&S::Mapping) -> Option<T>,
+        wait: &Wait,
+        mut ready: impl FnMut(&mut Self, Option<&str>) -> Option<T>,
     ) -> Result<T, Error> {
-        let deadline = self.system.now() + PATIENCE;
-        let name = self.domains.guest(domain)?.name().to_string();
+        let path = wait.path.as_str();
+        let value = self.read_node(path)?;
+        if let Some(found) = ready(self, value.as_deref()) {
+            return Ok(found);
+        }
+        self.with(|domains, _| Ok(domains.store().watch(path, WAITED_FOR)?))?;
+        let found = self.wait_watched(wait, ready);
+        self.with(|domains, _| Ok(domains.store().unwatch(path, WAITED_FOR)?))?;
+        found
+    }
+
+    pub(super) fn read_node(&mut self, path: &str) -> Result<Option<String>, Error> {
+        self.with(|domains, _| Ok(domains.store().read_if_there(path)?))
+    }
+
+    fn wait_watched<T>(
+        &mut self,
+        wait: &Wait,
+        mut ready: impl FnMut(&mut Self, Option<&str>) -> Option<T>,
+    ) -> Result<T, Error> {
+        let Wait { domain, look, .. } = *wait;
+        let deadline = self.system.now() + wait.patience;
+        let name = self.name(domain);
         loop {
-            // It may have ended meanwhile and have been destroyed for it.
-            let ended = Error::Guest {
-                name: name.clone(),
-                reason: "it has ended".into(),
-            };
-            let guest = self.domains.guest(domain).map_err(|_| ended)?;
-            let end = guest.end;
-            let found = guest
-                .store
-                .as_ref()
-                .map(|link| (link.port, ready(&link.page)));
-            let port = match found {
-                Some((_, Some(found))) => return Ok(found),
-                Some((port, None)) => port,
-                None => return Err(self.guest_error(domain, "its store page is not connected")),
-            };
-            if let Some(end) = end {
-                return Err(self.guest_error(domain, format!("it {}", end.describe())));
+            // In this order: what it did before its end is seen.
+            let info = self.system.domain_info(domain)?;
+            let value = self.read_node(&wait.path)?;
+            if let Some(found) = ready(self, value.as_deref()) {
+                return Ok(found);
             }
-            if self.system.now() > deadline {
-                let state = super::list::state(self.info_of(domain)?.flags);
-                let reason = format!("no answer for {} s (state {state})", PATIENCE / SECOND);
-                return Err(self.guest_error(domain, reason));
+            let end = info.map_or(Some(End::Gone), |info| End::of(info.flags));
+            let late = self.system.now() > deadline;
+            let reason = match (end, info) {
+                (Some(end), _) => format!("it {}", end.describe()),
+                (None, Some(info)) if late => {
+                    let state = super::list::state(info.flags);
+                    format!("no answer for {} s (state {state})", wait.patience / SECOND)
+                }
+                _ => {
+                    self.wait_for_store(look)?;
+                    self.attend_but_ends();
+                    continue;
+                }
+            };
+            return Err(Error::Guest { name, reason });
+        }
+    }
+
+    /// Has a guest end in its own way, and waits until it says that it will.
+    pub(super) fn tell_to_end(&mut self, domain: domid_t, how: &str) -> Result<(), Error> {
+        if domain == 0 {
+            let why = "domain 0 is ended by `poweroff`";
+            return Err(Error::Refused(why.into()));
+        }
+        self.press(domain, "control/shutdown", how)
+    }
+
+    /// Writes to a node that a guest empties when it has seen it. What it does then may be its end.
+    pub(super) fn press(&mut self, domain: domid_t, node: &str, value: &str) -> Result<(), Error> {
+        self.with(|domains, _| domains.known(domain))?;
+        let wait = Wait::of(domain, node);
+        let path = &wait.path;
+        self.with(|domains, _| Ok(domains.store().write_text(path, value)?))?;
+        let seen = self.wait_for_node(&wait, |shell, value| {
+            (shell.has_ended(domain) || value.is_none_or(str::is_empty)).then_some(())
+        });
+        match seen {
+            // Nor will it be taken for something to do by one that comes up later.
+            Err(error @ Error::Guest { .. }) => {
+                self.with(|domains, _| Ok(domains.store().write(path, b"")?))?;
+                Err(error)
             }
-            self.system.wait_event(port, TICK);
-            self.attend_guests();
+            other => other,
         }
     }
 
@@ -203,10 +334,9 @@ impl<S: Host> Shell<S> {
     pub(super) fn wait_for_end(&mut self, domain: domid_t) -> Result<End, Error> {
         let deadline = self.system.now() + PATIENCE;
         loop {
-            let end = self.domains.guest(domain)?.end;
             let flags = self.system.domain_info(domain)?.map(|info| info.flags);
-            let end = end.or(flags.map_or(Some(End::Gone), End::of));
-            if let Some(end) = end {
+            if let Some(end) = flags.map_or(Some(End::Gone), End::of) {
+                self.ends_due = true;
                 self.attend_guests();
                 return Ok(end);
             }
@@ -214,26 +344,43 @@ impl<S: Host> Shell<S> {
                 let reason = format!("it still runs after {} s", PATIENCE / SECOND);
                 return Err(self.guest_error(domain, reason));
             }
-            self.system.sleep(TICK);
-            self.attend_guests_but_ends();
+            self.wait_for_store(TICK)?;
+            self.attend_but_ends();
         }
     }
 
-    fn attend_guests_but_ends(&mut self) {
-        self.show_guest_output();
-        self.answer_pings();
+    /// Has a guest send events here, and answers them; how many it says were answered.
+    pub(super) fn ping(&mut self, domain: domid_t, count: u64) -> Result<u64, Error> {
+        self.served(domain)?;
+        let port = self.system.alloc_for(domain)?;
+        let answered = self.ping_at(domain, port, count);
+        self.system.close_port(port)?;
+        answered
     }
 
-    /// Answers the events that guests sent.
-    pub(super) fn answer_pings(&mut self) {
-        for guest in &mut self.domains.guests {
-            let Some(link) = &mut guest.store else {
-                continue;
-            };
-            if S::Control::answer_ping(&mut link.page) {
-                // A guest that is gone by now needs no answer.
-                let _ = self.system.notify(link.port);
+    fn ping_at(&mut self, domain: domid_t, port: u32, count: u64) -> Result<u64, Error> {
+        let ask = Ask::Ping { port, count };
+        let number = self.post(domain, ask)?;
+        let wait = Wait {
+            // What is waited for meanwhile are events.
+            look: 0,
+            ..Wait::of(domain, "data/answer")
+        };
+        let answer = self.wait_for_node(&wait, |shell, value| {
+            let answer = value.and_then(|text| control::answer(text, number));
+            if answer.is_some() {
+                return answer;
             }
-        }
+            while shell.system.wait_event(port, PING_PAUSE) {
+                if shell.system.notify(port).is_err() {
+                    return Some(Err(Errno(XEN_EIO)));
+                }
+            }
+            None
+        })?;
+        let answer = answer
+            .map_err(|errno| self.guest_error(domain, format!("it refused {ask:?}: {errno}")))?;
+        let number = answer.parse();
+        number.map_err(|_| self.guest_error(domain, format!("it answered `{answer}`")))
     }
 }

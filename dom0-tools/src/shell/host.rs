@@ -3,14 +3,28 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::control::Protocol;
 use crate::hyper::{Errno, Hyper};
+use crate::store::Channel;
 
 /// Terminal, files, processes and time of the control domain.
 pub trait Host: Hyper + 'static {
-    /// How this front end's guests are asked things.
-    type Control: Protocol<Self::Mapping>;
+    /// Streams to services of this domain.
+    type Stream: Channel;
 
+    /// A new stream to a service, by the name under which it listens.
+    ///
+    /// # Errors
+    /// ENOENT: nobody listens there. EAGAIN: too many wait there.
+    fn connect(&mut self, service: &str) -> Result<Self::Stream, Errno>;
+    /// This process.
+    fn pid(&mut self) -> u64;
+    /// Whether a process has not ended.
+    fn is_alive(&mut self, process: u64) -> bool;
+    /// Starts a program that runs beside this one.
+    ///
+    /// # Errors
+    /// The reason why it could not be started, in words.
+    fn start_program(&mut self, path: &str) -> Result<u64, String>;
     /// Writes to the terminal.
     fn write(&mut self, bytes: &[u8]);
     /// Waits up to `timeout` ns for unedited, unechoed input and returns how many bytes came.
@@ -21,6 +35,8 @@ pub trait Host: Hyper + 'static {
     fn wallclock(&mut self) -> u64;
     /// Events that this domain's own kernel has taken.
     fn events(&mut self) -> u64;
+    /// Pages of this domain that nobody uses.
+    fn free_pages(&mut self) -> u64;
     /// Has this domain's own kernel use so many vCPUs; how many are up then.
     ///
     /// # Errors

@@ -23,9 +23,9 @@ pub(super) fn list<S: Host>(
 ) -> String {
     let mut all: Vec<Value> = Vec::new();
     for info in infos {
-        let name = shell.domains.name(info.domain);
-        let config = shell.domains.guest(info.domain).ok();
-        let config = config.map(|guest| guest.config.clone());
+        let name = shell.name(info.domain);
+        let known = shell.with(|domains, _| domains.known(info.domain));
+        let config = known.ok().map(|known| known.config);
         all.push(match long {
             true => configuration(&name, info, config.as_ref()),
             false => row(&name, info),

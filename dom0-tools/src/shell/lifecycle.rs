@@ -2,14 +2,16 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use hypercall_abi::xen::domid_t;
 
 use super::command::{Failure, Outcome};
+use super::guests::Wait;
 use super::{Host, SECOND, Shell, attach};
 use crate::build::Progress;
 use crate::config::{DomainConfig, EndAction};
-use crate::domains::{End, PAGES_PER_MIB, end_action};
+use crate::domains::{Creation, End, Known, Made, PAGES_PER_MIB};
 use crate::error::Error;
 use crate::hyper::DomctlExt;
 
@@ -19,6 +21,10 @@ const SHORT_LIFE: u64 = 60 * SECOND;
 const SHORT_LIVES: u32 = 3;
 /// From one word on the progress of a build to the next, ns.
 const TELL_AGAIN: u64 = SECOND;
+/// How long services may hold pages of a domain that was destroyed, ns.
+const PATIENCE: u64 = 5 * SECOND;
+/// How often it is looked whether it is gone, ns.
+const LOOK: u64 = 50_000;
 /// Where `xl create NAME` looks.
 const FOLDERS: [&str; 2] = ["/store/", "/etc/xen/"];
 
@@ -42,10 +48,7 @@ pub(super) fn create<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
         shell.print(&config.to_text());
         return Ok(());
     }
-    let domain = shell.create_domain(config)?;
-    if !paused {
-        shell.system.unpause_domain(domain)?;
-    }
+    let domain = shell.create_domain(&config, paused, 0)?;
     if console {
         attach::attach(shell, domain)
     } else {
@@ -106,8 +109,7 @@ pub(super) fn destroy<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
         return Err(Failure::Usage);
     };
     let domain = shell.find(name)?;
-    shell.attend_guests();
-    Ok(shell.domains.destroy(&mut shell.system, domain)?)
+    Ok(shell.destroy_domain(domain)?)
 }
 
 impl<S: Host> Shell<S> {
@@ -160,90 +162,189 @@ impl<S: Host> Shell<S> {
         core::mem::take(&mut paths[found])
     }
 
-    /// Builds a domain from files and leaves it paused.
-    fn create_domain(&mut self, config: DomainConfig) -> Result<domid_t, Error> {
+    /// Builds a domain from files and starts it, unless it is to be paused.
+    fn create_domain(
+        &mut self,
+        config: &DomainConfig,
+        paused: bool,
+        short_lives: u32,
+    ) -> Result<domid_t, Error> {
         let doing = format!("creating {}", config.name);
-        let kernel = self.read_file(&config.kernel)?;
-        let ramdisk = match &config.ramdisk {
-            Some(path) => self.read_file(path)?,
-            None => alloc::vec::Vec::new(),
-        };
-        let now = self.system.now();
-        let name = config.name.clone();
-        let mut told_at = now;
-        let created = self.domains.create(
-            &mut self.system,
-            config,
-            &kernel,
-            &ramdisk,
-            now,
-            &mut |system, progress| tell(system, &name, progress, &mut told_at),
-        );
-        created.map_err(|error| error.during(doing))
+        let made = self.files_of(config).and_then(|files| {
+            let made = self.make(config, &files, short_lives)?;
+            if !paused {
+                self.system.unpause_domain(made.domain)?;
+            }
+            self.with(|domains, _| domains.done(made))?;
+            Ok(made.domain)
+        });
+        made.map_err(|error| error.during(doing))
     }
 
-    /// Drains consoles, answers guests, and deals with those that ended.
-    pub(crate) fn attend_guests(&mut self) {
-        self.show_guest_output();
-        self.answer_pings();
-        match self.domains.collect_ends(&mut self.system) {
-            Ok(ends) => {
-                for (domain, end) in ends {
-                    self.bury(domain, end);
-                }
+    /// Kernel and ramdisk of a configuration.
+    pub(super) fn files_of(&mut self, config: &DomainConfig) -> Result<Files, Error> {
+        Ok(Files {
+            kernel: self.read_file(&config.kernel)?,
+            ramdisk: match &config.ramdisk {
+                Some(path) => self.read_file(path)?,
+                None => Vec::new(),
+            },
+        })
+    }
+
+    /// Makes a domain whose console is connected. It is paused, and its making is not done.
+    pub(super) fn make(
+        &mut self,
+        config: &DomainConfig,
+        files: &Files,
+        short_lives: u32,
+    ) -> Result<Made, Error> {
+        let creation = Creation {
+            config,
+            kernel: &files.kernel,
+            ramdisk: &files.ramdisk,
+            now: self.system.now(),
+            wallclock: self.system.wallclock(),
+            short_lives,
+        };
+        let mut told_at = creation.now;
+        let mut watcher =
+            |system: &mut S, progress| tell(system, &config.name, progress, &mut told_at);
+        let made = self.with(|domains, system| domains.create(system, &creation, &mut watcher))?;
+        let wait = Wait::of(made.domain, "console/state");
+        let connected =
+            self.wait_for_node(&wait, |_, value| (value == Some("connected")).then_some(()));
+        if let Err(error) = connected {
+            self.destroy_domain(made.domain)?;
+            return Err(error.during("waiting for xenconsoled to connect to its console"));
+        }
+        // What it says first is to be heard as well.
+        self.take_events();
+        self.meet_guests();
+        Ok(made)
+    }
+
+    /// Destroys a domain, and waits until nothing of it is left.
+    pub(super) fn destroy_domain(&mut self, domain: domid_t) -> Result<(), Error> {
+        self.with(|domains, system| domains.destroy(system, domain))?;
+        let deadline = self.system.now() + PATIENCE;
+        while let Some(info) = self.system.domain_info(domain)? {
+            if self.system.now() > deadline {
+                let pages = info.tot_pages;
+                return Err(Error::Refused(format!(
+                    "domain {domain} is destroyed, and somebody still holds pages of it: {pages}"
+                )));
             }
-            Err(error) => self.print(&format!("watching the guests: {error}\n")),
+            self.system.sleep(LOOK);
+        }
+        self.hear_out();
+        Ok(())
+    }
+
+    /// Hears guests, and deals with those that ended.
+    pub(crate) fn attend_guests(&mut self) {
+        self.attend_but_ends();
+        if !self.watching || !core::mem::take(&mut self.ends_due) {
+            return;
+        }
+        if let Err(error) = self.clean_up().and_then(|()| self.bury_the_dead()) {
+            self.print(&format!("watching the guests: {error}\n"));
         }
     }
 
-    /// Acts upon the end of a guest as its configuration says.
-    fn bury(&mut self, domain: domid_t, end: End) {
-        // What it said last may have come after the last look at its console.
+    /// The same, but those that ended stay as they are.
+    pub(super) fn attend_but_ends(&mut self) {
+        self.mind_services();
+        self.take_events();
+        self.meet_guests();
         self.show_guest_output();
-        let Ok(guest) = self.domains.guest(domain) else {
-            return;
-        };
-        let name = guest.name().to_string();
-        let age = self.system.now().saturating_sub(guest.created_at);
+    }
+
+    /// Finishes what processes began that were killed, and says so.
+    pub(super) fn clean_up(&mut self) -> Result<(), Error> {
+        let said = self.with(|domains, system| {
+            domains.clean_up(system, |system, process| system.is_alive(process))
+        })?;
+        for line in said {
+            self.print(&format!("{line}\n"));
+        }
+        Ok(())
+    }
+
+    fn bury_the_dead(&mut self) -> Result<(), Error> {
+        let all = self.with(|domains, _| domains.all())?;
+        self.forget_views(&all);
+        for domain in all {
+            let info = self.system.domain_info(domain)?;
+            let Some(end) = info.map_or(Some(End::Gone), |info| End::of(info.flags)) else {
+                continue;
+            };
+            let known = self.with(|domains, _| domains.known(domain))?;
+            if !known.is_kept || end == End::Gone {
+                self.bury(known, end);
+            }
+        }
+        Ok(())
+    }
+
+    /// Acts upon the end of a guest as its configuration says.
+    fn bury(&mut self, known: Known, end: End) {
+        // What it said last may not have been heard yet, and will not be a line any more.
+        self.hear_out();
+        self.show_what_is_left_of(known.domain);
+        let (domain, name) = (known.domain, known.config.name.clone());
+        let age = self.system.now().saturating_sub(known.created_at);
         let short_lives = if age < SHORT_LIFE {
-            guest.short_lives + 1
+            known.short_lives + 1
         } else {
             0
         };
-        let then = Then::of(end_action(&guest.config, end), short_lives);
-        let what = then.describe();
+        let then = Then::of(end.action(&known.config), short_lives);
         self.print(&format!(
-            "{name} (domain {domain}) {}: {what}\n",
-            end.describe()
+            "{name} (domain {domain}) {}: {}\n",
+            end.describe(),
+            then.describe()
         ));
-        if let Err(error) = self.follow(domain, then, short_lives) {
+        if let Err(error) = self.follow(known, then, short_lives) {
             self.print(&format!("{name}: {error}\n"));
         }
     }
 
-    fn follow(&mut self, domain: domid_t, then: Then, short_lives: u32) -> Result<(), Error> {
-        let config = self.domains.guest(domain)?.config.clone();
+    fn follow(&mut self, known: Known, then: Then, short_lives: u32) -> Result<(), Error> {
+        let (domain, mut config) = (known.domain, known.config);
         match then {
-            Then::Keep | Then::KeepForGood => return Ok(()),
+            Then::Keep | Then::KeepForGood => {
+                return self.with(|domains, _| domains.keep(domain));
+            }
             Then::RenameAndRestart => {
-                let kept = self.domains.free_name(&config.name);
-                self.domains.rename(domain, &kept)?;
+                let kept = self.with(|domains, system| {
+                    let kept = domains.free_name(&config.name)?;
+                    domains.rename(system, domain, &kept)?;
+                    domains.keep(domain)?;
+                    Ok(kept)
+                })?;
                 self.print(&format!(
                     "{} (domain {domain}) is {kept} now\n",
                     config.name
                 ));
+                // The one that is kept has it.
+                config.uuid = None;
             }
             Then::Destroy | Then::DestroyForGood | Then::Restart => {
-                self.domains.destroy(&mut self.system, domain)?;
+                self.destroy_domain(domain)?;
             }
         }
         if matches!(then, Then::Restart | Then::RenameAndRestart) {
-            let domain = self.create_domain(config)?;
-            self.domains.guest(domain)?.short_lives = short_lives;
-            self.system.unpause_domain(domain)?;
+            self.create_domain(&config, false, short_lives)?;
         }
         Ok(())
     }
+}
+
+/// What a domain is made from besides its configuration.
+pub(super) struct Files {
+    kernel: Vec<u8>,
+    ramdisk: Vec<u8>,
 }
 
 /// What follows the end of a guest.

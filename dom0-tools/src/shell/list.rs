@@ -77,7 +77,7 @@ pub(super) fn list<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     let mut text =
         "Name                                        ID   Mem VCPUs\tState\tTime(s)\n".to_string();
     for info in &infos {
-        text += &list_line(&shell.domains.name(info.domain), info);
+        text += &list_line(&shell.name(info.domain), info);
     }
     shell.print(&text);
     Ok(())
@@ -183,7 +183,7 @@ pub(super) fn domname<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
             "there is no domain {id} (try `xl list`)"
         )));
     }
-    let name = shell.domains.name(id);
+    let name = shell.name(id);
     shell.print(&format!("{name}\n"));
     Ok(())
 }
@@ -192,8 +192,12 @@ pub(super) fn rename<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     let [who, name] = args else {
         return Err(Failure::Usage);
     };
-    let domain = shell.find(who)?;
-    Ok(shell.domains.rename(domain, name)?)
+    let domain = shell.guest(who)?;
+    shell.with(|domains, system| domains.rename(system, domain, name))?;
+    if let Some(view) = shell.views.get_mut(&domain) {
+        view.name = (*name).to_string();
+    }
+    Ok(())
 }
 
 pub(super) fn uptime<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
@@ -206,18 +210,19 @@ pub(super) fn uptime<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     }
     let mut chosen = Vec::new();
     for name in names {
+        // Who built another domain knows when; the hypervisor does not.
         let domain = shell.find(name)?;
         if domain != 0 {
-            // Who built another domain knows when; the hypervisor does not.
-            shell.domains.guest(domain)?;
+            shell.with(|domains, _| domains.known(domain))?;
         }
         chosen.push(domain);
     }
     let now = shell.system.now();
-    let mut rows = alloc::vec![(shell.domains.name(0), 0, now / SECOND)];
-    for guest in &shell.domains.guests {
-        let age = now.saturating_sub(guest.created_at) / SECOND;
-        rows.push((guest.name().to_string(), guest.domain, age));
+    let mut rows = alloc::vec![(shell.name(0), 0, now / SECOND)];
+    for domain in shell.with(|domains, _| domains.all())? {
+        let known = shell.with(|domains, _| domains.known(domain))?;
+        let age = now.saturating_sub(known.created_at) / SECOND;
+        rows.push((known.config.name, domain, age));
     }
     rows.retain(|(_, domain, _)| chosen.is_empty() || chosen.contains(domain));
     let mut text = String::new();
@@ -277,7 +282,21 @@ pub(super) fn debug_keys<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcom
 }
 
 impl<S: Host> Shell<S> {
+    /// The id of a domain, by name or id.
     pub(super) fn find(&mut self, who: &str) -> Result<domid_t, Failure> {
-        Ok(self.domains.find(&mut self.system, who)?)
+        Ok(self.with(|domains, system| domains.find(system, who))?)
+    }
+
+    /// The same of one that xl made.
+    pub(super) fn guest(&mut self, who: &str) -> Result<domid_t, Failure> {
+        let domain = self.find(who)?;
+        self.with(|domains, _| domains.known(domain))?;
+        Ok(domain)
+    }
+
+    /// The name of a domain, as far as it is known.
+    pub(super) fn name(&mut self, domain: domid_t) -> String {
+        let name = self.with(|domains, _| domains.name(domain));
+        name.unwrap_or_else(|_| format!("(domain {domain})"))
     }
 }

@@ -1,8 +1,9 @@
 //! The control domain's shell: `xl` commands, scripts, guest consoles on one terminal.
 //!
-//! The shell is the toolstack's one long-lived process. It owns the domain table, so consoles are
-//! drained and ends of guests are noticed whenever it waits: at the prompt, in `sleep`, while it
-//! waits for a guest's answer.
+//! The shell is a long-lived process: it starts the services, hears what guests say, and sees to
+//! those that end, whenever it waits: at the prompt, in `sleep`, while it waits for a guest's
+//! answer. What is known of domains is in the store, so that `xl` in a process of its own does the
+//! same commands.
 
 mod attach;
 mod builtin;
@@ -15,9 +16,12 @@ mod host;
 mod json;
 mod lifecycle;
 mod list;
+mod many;
 mod sched;
+mod services;
 mod top;
 mod vcpus;
+mod views;
 mod words;
 
 use alloc::format;
@@ -29,8 +33,8 @@ pub use editor::{Edited, Editor};
 pub use host::Host;
 pub use words::split;
 
-use hypercall_abi::xen::domid_t;
-
+use self::services::Service;
+use self::views::Views;
 use crate::domains::Domains;
 
 /// How long the shell waits before it looks at its guests again, ns.
@@ -54,11 +58,20 @@ pub struct Start<'a> {
 /// The shell over a front end.
 pub struct Shell<S: Host> {
     pub(crate) system: S,
-    pub(crate) domains: Domains<S::Mapping>,
+    /// The domains, once the store was needed.
+    domains: Option<Domains<S::Stream>>,
+    services: Vec<Service>,
+    /// Whether this process hears guests, and sees to those that end.
+    watching: bool,
+    /// Guests that are listened to.
+    views: Views<S::Stream>,
+    /// Guests have come, or ended, that were not seen to.
+    comings_due: bool,
+    ends_due: bool,
     /// Whether guest output stays off the terminal.
-    pub(crate) quiet: bool,
-    /// The guest whose console has the terminal.
-    pub(crate) attached: Option<domid_t>,
+    quiet: bool,
+    /// Whether a guest's console has the terminal.
+    attached: bool,
     editor: Editor,
     /// Whether a prompt with the editor's line is on the terminal's last line.
     prompt_shown: bool,
@@ -68,18 +81,30 @@ pub struct Shell<S: Host> {
 }
 
 impl<S: Host> Shell<S> {
-    /// A shell with an empty domain table.
+    /// A shell.
     pub fn new(system: S) -> Self {
         Shell {
             system,
-            domains: Domains::default(),
+            domains: None,
+            services: Vec::new(),
+            watching: true,
+            views: Views::new(),
+            comings_due: true,
+            ends_due: true,
             quiet: false,
-            attached: None,
+            attached: false,
             editor: Editor::default(),
             prompt_shown: false,
             leave: None,
             script_depth: 0,
         }
+    }
+
+    /// Runs one command of `xl` beside a shell that looks after the guests.
+    pub fn run_single(&mut self, words: &[&str]) -> i64 {
+        self.watching = false;
+        self.comings_due = false;
+        self.execute(&[&["xl"], words].concat())
     }
 
     /// The front end.
@@ -89,6 +114,7 @@ impl<S: Host> Shell<S> {
 
     /// Runs until `exit` or the end of the script, and returns the status to end with.
     pub fn run(&mut self, start: &Start<'_>) -> i64 {
+        self.start_services();
         for name in &start.create {
             // A guest that cannot be created is reported; the prompt is the place to repair it.
             self.execute(&["xl", "create", name]);

@@ -133,6 +133,6 @@ fn of_domain<S: Host>(
 /// One line of the table.
 fn line<S: Host>(shell: &mut Shell<S>, domain: domid_t) -> Result<String, Error> {
     let share = shell.system.share(domain)?;
-    let (name, weight, cap) = (shell.domains.name(domain), share.weight, share.cap);
+    let (name, weight, cap) = (shell.name(domain), share.weight, share.cap);
     Ok(format!("{name:<40} {domain:>5} {weight:>6} {cap:>4}\n"))
 }

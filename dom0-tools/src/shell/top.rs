@@ -2,7 +2,7 @@
 //!
 //! Columns, order of the state's letters and options are xentop's, without devices, which there are
 //! none of; `EVT/s` is ours: events that the domain's kernel took in a second, as that kernel says of
-//! itself on the page it shares with the toolstack. The hypervisor keeps no such count, and a
+//! itself when the toolstack asks it. The hypervisor keeps no such count, and a
 //! kernel that does not say shows as `-`.
 
 use alloc::collections::BTreeMap;
@@ -16,8 +16,8 @@ use hypercall_abi::xen::domid_t;
 use super::builtin::parse_seconds;
 use super::command::{Failure, Outcome};
 use super::{Host, SECOND, Shell, TICK};
-use crate::control::Protocol;
-use crate::domains::End;
+use crate::control::{Ask, Status};
+use crate::domains::{End, local};
 use crate::error::Error;
 use crate::hyper::{SysctlExt, read_all_domains};
 
@@ -25,6 +25,8 @@ use crate::hyper::{SysctlExt, read_all_domains};
 const LEAVE: [u8; 4] = [b'q', b'Q', 0x1b, 0x03];
 /// Puts the cursor at the top left and clears what is there.
 const CLEAR: &str = "\x1b[H\x1b[J";
+/// How long a guest may take to say how many events it took, ns.
+const ANSWER: u64 = SECOND / 4;
 /// Longest name that is shown whole unless asked for.
 const NAME_WIDTH: usize = 10;
 const KIB_PER_PAGE: u64 = 4;
@@ -183,7 +185,7 @@ fn table<S: Host>(
         "      NAME  STATE   CPU(sec) CPU(%)     MEM(k) MEM(%)  MAXMEM(k) MAXMEM(%) VCPUS   EVT/s\n"
             .to_string();
     for info in infos {
-        let name = shell.domains.name(info.domain);
+        let name = shell.name(info.domain);
         let shown = match name.char_indices().nth(NAME_WIDTH) {
             Some((end, _)) if !full_names => &name[..end],
             _ => &name,
@@ -236,10 +238,17 @@ impl<S: Host> Shell<S> {
     fn look(&mut self, infos: &[xen_domctl_getdomaininfo]) -> Result<Look, Error> {
         let mut events = BTreeMap::new();
         events.insert(0, self.system.events());
-        for guest in &self.domains.guests {
-            let page = guest.store.as_ref().map(|link| &link.page);
-            if let Some(page) = page.filter(|page| S::Control::is_served(page)) {
-                events.insert(guest.domain, S::Control::status(page).events);
+        for info in infos.iter().filter(|info| End::of(info.flags).is_none()) {
+            let domain = info.domain;
+            let served = format!("{}/data/serves", local(domain));
+            let paused = info.flags & XEN_DOMINF_paused != 0;
+            if domain == 0 || paused || self.read_node(&served)?.is_none() {
+                continue;
+            }
+            // Who does not answer soon is not waited for.
+            let answer = self.ask_within(domain, Ask::Status, ANSWER);
+            if let Some(status) = answer.ok().and_then(|text| Status::parse(&text)) {
+                events.insert(domain, status.events);
             }
         }
         Ok(Look {

@@ -12,10 +12,12 @@ use hypercall_abi::xen::domid_t;
 
 use super::command::{Failure, Outcome};
 use super::{Host, SECOND, Shell};
-use crate::control::Request;
+use crate::control::Ask;
 use crate::cpuset::CpuSet;
+use crate::domains::{availability, online};
 use crate::error::Error;
 use crate::hyper::{Affinity, SysctlExt, VcpuExt, read_all_domains};
+use crate::store::Store;
 
 /// The vCPUs that a domain was made with.
 fn vcpus_of(info: &xen_domctl_getdomaininfo) -> Range<u32> {
@@ -40,7 +42,7 @@ pub(super) fn list<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
         "Name", "ID", "VCPU", "CPU", "State", "Time(s)"
     );
     for info in infos {
-        let name = shell.domains.name(info.domain);
+        let name = shell.name(info.domain);
         for vcpu in vcpus_of(&info) {
             text += &line(shell, &name, info.domain, vcpu, cpus)?;
         }
@@ -178,7 +180,17 @@ pub(super) fn set<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
         0 => shell.system.set_own_vcpus(count).map_err(|errno| {
             Failure::refused(format!("dom0's kernel refused {count} vCPUs: {errno}"))
         })?,
-        _ => shell.ask(domain, Request::Vcpus(count.into()))?,
+        _ => {
+            shell.served(domain)?;
+            shell.with(|domains, _| {
+                for vcpu in 0..most {
+                    let node = availability(domain, vcpu);
+                    domains.store().write_text(&node, online(vcpu < count))?;
+                }
+                Ok(())
+            })?;
+            shell.ask_number(domain, Ask::Vcpus)?
+        }
     };
     let now = shell.info_of(domain)?.nr_online_vcpus;
     if now != count {

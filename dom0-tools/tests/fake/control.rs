@@ -97,20 +97,7 @@ impl Machine {
                 self.ports.insert(port, Port::Unbound(id));
             }
         }
-        let mut held = false;
-        for (mfn, frame) in self.frames.iter_mut().enumerate() {
-            if frame.owner != Some(id) {
-                continue;
-            }
-            held |= frame.mapped != 0;
-            if frame.mapped == 0 {
-                (frame.owner, frame.table, frame.special) = (None, 0, false);
-                self.free.push(mfn as u64);
-            }
-        }
-        if !held {
-            self.domains.remove(&id);
-        }
+        self.reap(id);
         Ok(())
     }
 
@@ -129,7 +116,6 @@ impl Machine {
                     return Err(XEN_EINVAL);
                 }
                 domain.paused = false;
-                self.run_agent(id);
             }
             XEN_DOMCTL_getdomaininfo => {
                 if id != 0 {

@@ -8,23 +8,33 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::machine::{Machine, Port, Result};
 
 impl Machine {
+    /// The lowest port of dom0 that is free.
+    fn lowest_port(&self) -> u32 {
+        let mut ports = 1..;
+        ports.find(|port| !self.ports.contains_key(port)).unwrap()
+    }
+
     pub(super) fn event_op(&mut self, cmd: u32, bytes: &mut [u8]) -> Result<u64> {
         match cmd {
             EVTCHNOP_alloc_unbound => {
                 let mut op =
                     evtchn_alloc_unbound::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;
-                if op.remote_dom != DOMID_SELF {
+                if op.remote_dom == DOMID_SELF && op.dom != DOMID_SELF {
+                    let domain = self.domain(op.dom)?;
+                    op.port = domain.ports.len() as u32 + 1;
+                    domain.ports.insert(op.port, Port::Unbound(0));
+                } else if op.dom == DOMID_SELF {
+                    op.port = self.lowest_port();
+                    self.ports.insert(op.port, Port::Unbound(op.remote_dom));
+                } else {
                     return Err(XEN_EINVAL);
                 }
-                let domain = self.domain(op.dom)?;
-                op.port = domain.ports.len() as u32 + 1;
-                domain.ports.insert(op.port, Port::Unbound(0));
                 bytes.copy_from_slice(op.as_bytes());
             }
             EVTCHNOP_bind_interdomain => {
                 let mut op =
                     evtchn_bind_interdomain::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;
-                op.local_port = self.ports.keys().next_back().map_or(1, |last| last + 1);
+                op.local_port = self.lowest_port();
                 let remote = self.domain(op.remote_dom)?;
                 if remote.ports.get(&op.remote_port) != Some(&Port::Unbound(0)) {
                     return Err(XEN_EINVAL);
@@ -50,8 +60,6 @@ impl Machine {
                     self.domain(remote)?
                         .ports
                         .insert(remote_port, Port::Unbound(0));
-                } else {
-                    self.run_agent(remote);
                 }
             }
             _ => return Err(XEN_ENOSYS),

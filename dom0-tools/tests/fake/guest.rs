@@ -1,17 +1,16 @@
-//! A guest that answers: just enough behaviour behind the store and console pages for the
-//! toolstack's side to be exercised, with its own minimal protocol.
+//! Guests that answer: just enough behaviour behind the store and the console pages for the
+//! toolstack's side to be exercised.
 
-use dom0_tools::control::{Protocol, Request, Status};
-use dom0_tools::hyper::Mapping;
+use dom0_tools::store::{Channel, Client, Store};
 use hypercall_abi::xen::{domid_t, start_info, start_info_console_domU};
 use zerocopy::FromBytes;
 
-use super::machine::{FakeMapping, Machine};
+use super::machine::{Fake, Machine};
 
-/// How the guest behaves.
+/// How a guest behaves.
 #[derive(Clone, Debug, Default)]
 pub struct Agent {
-    /// Never serves its page.
+    /// Does nothing that it is told.
     pub silent: bool,
     /// Its memory changes when it is ballooned.
     pub forgetful: bool,
@@ -21,20 +20,36 @@ pub struct Agent {
     pub typed: Vec<u8>,
     checksum: u64,
     said_hello: bool,
+    /// The last question that it answered.
+    answered: String,
+    /// How often it was asked.
+    events: u64,
 }
 
-const MAGIC: u64 = 0x7e57;
-const REPLIED: usize = 8;
-const STATUS: usize = 16;
-const VALUE: usize = 24;
-/// Here: how often the guest ran.
-const EVENTS: usize = 32;
-const REQUESTED: usize = 0x800;
-const COMMAND: usize = 0x808;
-const ARGUMENT: usize = 0x810;
+/// Lets every guest that runs do what it is told.
+pub fn serve_all<C: Channel>(fake: &Fake, store: &mut Client<C>) {
+    let ids: Vec<domid_t> = fake.0.borrow().domains.keys().copied().collect();
+    for id in ids {
+        let mut machine = fake.0.borrow_mut();
+        let domain = &machine.domains[&id];
+        if domain.paused || domain.shutdown.is_some() || domain.dying {
+            continue;
+        }
+        let mut agent = domain.agent.clone();
+        agent.console(&mut machine, id);
+        drop(machine);
+        if !agent.silent {
+            agent.follow(fake, id, store);
+        }
+        if let Some(domain) = fake.0.borrow_mut().domains.get_mut(&id) {
+            domain.agent = agent;
+        }
+    }
+}
 
 impl Agent {
-    pub fn run(&mut self, machine: &mut Machine, id: domid_t) {
+    /// Greets, and reads what was typed.
+    pub fn console(&mut self, machine: &mut Machine, id: domid_t) {
         let context = machine.domains[&id]
             .context
             .expect("a running guest has a context");
@@ -47,49 +62,73 @@ impl Agent {
             self.checksum = 0x1234_5678;
             Self::say(machine, console, b"hello from the guest\nno newline yet");
         }
-        let ran = machine.word(info.store_mfn, EVENTS / 8) + 1;
-        put(machine, info.store_mfn, EVENTS, ran);
-        if !self.silent {
-            put(machine, info.store_mfn, 0, MAGIC);
-            self.serve(machine, id, info.store_mfn);
-        }
     }
 
-    fn serve(&mut self, machine: &mut Machine, id: domid_t, page: u64) {
-        let request = machine.word(page, REQUESTED / 8);
-        if request == machine.word(page, REPLIED / 8) {
+    fn follow<C: Channel>(&mut self, fake: &Fake, id: domid_t, store: &mut Client<C>) {
+        let own = format!("/local/domain/{id}");
+        let read = |store: &mut Client<C>, node: &str| {
+            let value = store.read_if_there(&format!("{own}/{node}")).unwrap();
+            value.unwrap_or_default()
+        };
+        if read(store, "name").is_empty() {
             return;
         }
-        let argument = machine.word(page, ARGUMENT / 8);
-        let value = match machine.word(page, COMMAND / 8) {
-            1 => {
+        store.write(&format!("{own}/data/serves"), b"1").unwrap();
+        let ended = match (
+            read(store, "control/shutdown").as_str(),
+            read(store, "control/sysrq").as_str(),
+        ) {
+            ("poweroff", _) => Some(("control/shutdown", 0)),
+            ("reboot", _) => Some(("control/shutdown", 1)),
+            (_, "c") => Some(("control/sysrq", 3)),
+            _ => None,
+        };
+        if let Some((node, reason)) = ended {
+            store.write(&format!("{own}/{node}"), b"").unwrap();
+            fake.0.borrow_mut().domains.get_mut(&id).unwrap().shutdown = Some(reason);
+            return;
+        }
+        let ask = read(store, "data/ask");
+        if ask.is_empty() || ask == self.answered {
+            return;
+        }
+        let target = read(store, "memory/target").parse::<u64>().unwrap() / 4;
+        let online = (0..32).take_while(|vcpu| {
+            let node = format!("cpu/{vcpu}/availability");
+            read(store, &node) == "online"
+        });
+        let online = online.count() as u64;
+        let answer = self.answer(fake, id, &ask, target, online);
+        store
+            .write(&format!("{own}/data/answer"), answer.as_bytes())
+            .unwrap();
+        self.answered = ask;
+    }
+
+    fn answer(&mut self, fake: &Fake, id: domid_t, ask: &str, target: u64, online: u64) -> String {
+        let words: Vec<&str> = ask.split(' ').collect();
+        self.events += 1;
+        let mut machine = fake.0.borrow_mut();
+        let value = match words[1] {
+            "balloon" => {
                 if !self.lazy {
-                    machine.balloon(id, argument);
+                    machine.balloon(id, target);
                 }
                 self.checksum += u64::from(self.forgetful);
-                argument
+                target.to_string()
             }
-            2 => self.checksum,
-            3 => argument,
-            4 => {
-                machine.domains.get_mut(&id).unwrap().shutdown = Some(argument as u32);
-                return;
-            }
-            5 => {
-                machine.domains.get_mut(&id).unwrap().shutdown = Some(3);
-                return;
-            }
-            6 => {
+            "checksum" => self.checksum.to_string(),
+            "ping" => words[3].to_string(),
+            "vcpus" => {
                 if !self.lazy {
-                    machine.domains.get_mut(&id).unwrap().online = argument as u32;
+                    machine.domains.get_mut(&id).unwrap().online = online as u32;
                 }
-                argument
+                online.to_string()
             }
-            _ => u64::MAX,
+            "status" => format!("0 0 {} 3 40 1", self.events),
+            _ => return format!("{} error 38", words[0]),
         };
-        put(machine, page, VALUE, value);
-        put(machine, page, STATUS, 0);
-        put(machine, page, REPLIED, request);
+        format!("{} ok {value}", words[0])
     }
 
     fn read_console(&mut self, machine: &mut Machine, ring: u64) {
@@ -117,55 +156,5 @@ impl Agent {
             producer = producer.wrapping_add(1);
         }
         data[3084..3088].copy_from_slice(&producer.to_le_bytes());
-    }
-}
-
-fn put(machine: &mut Machine, mfn: u64, offset: usize, value: u64) {
-    machine.frames[mfn as usize].data[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
-}
-
-/// The toolstack's side of the same.
-pub struct TestProtocol;
-
-impl Protocol<FakeMapping> for TestProtocol {
-    fn is_served(page: &FakeMapping) -> bool {
-        page.load_u64(0) == MAGIC
-    }
-
-    fn post(page: &mut FakeMapping, request: Request) -> u64 {
-        let (command, argument) = match request {
-            Request::Balloon(pages) => (1, pages),
-            Request::Checksum => (2, 0),
-            Request::Ping(count) => (3, count),
-            Request::Vcpus(count) => (6, count),
-            Request::Shutdown(reason) => (4, reason),
-            Request::Crash => (5, 0),
-        };
-        let number = page.load_u64(REQUESTED) + 1;
-        page.store_u64(COMMAND, command);
-        page.store_u64(ARGUMENT, argument);
-        page.store_u64(REQUESTED, number);
-        number
-    }
-
-    fn answer(page: &FakeMapping, number: u64) -> Option<Result<u64, u64>> {
-        (page.load_u64(REPLIED) == number).then(|| match page.load_u64(STATUS) {
-            0 => Ok(page.load_u64(VALUE)),
-            errno => Err(errno),
-        })
-    }
-
-    fn answer_ping(_: &mut FakeMapping) -> bool {
-        false
-    }
-
-    fn status(page: &FakeMapping) -> Status {
-        Status {
-            events: page.load_u64(EVENTS),
-            processes: 3,
-            preemptions: 40,
-            faults: 1,
-            ..Status::default()
-        }
     }
 }

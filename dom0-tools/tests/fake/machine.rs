@@ -202,18 +202,28 @@ impl Machine {
         }
     }
 
-    /// Lets a guest's agent run, as it would when it is notified.
-    pub fn run_agent(&mut self, id: domid_t) {
-        let Some(domain) = self.domains.get(&id) else {
-            return;
-        };
-        if domain.paused || domain.shutdown.is_some() {
-            return;
+    /// How many domains have shut down or are dying: grows with every end, and with every birth.
+    pub fn ended(&self) -> usize {
+        let ended = self.domains.values();
+        let ended = ended.filter(|domain| domain.dying || domain.shutdown.is_some());
+        ended.count() + (usize::from(self.next_domain) - self.domains.len()) * 100
+    }
+
+    /// Takes from a dying domain what nobody has mapped; it is gone when that is all.
+    pub(super) fn reap(&mut self, id: domid_t) {
+        let mut held = false;
+        for (mfn, frame) in self.frames.iter_mut().enumerate() {
+            if frame.owner != Some(id) {
+                continue;
+            }
+            held |= frame.mapped != 0;
+            if frame.mapped == 0 {
+                (frame.owner, frame.table, frame.special) = (None, 0, false);
+                self.free.push(mfn as u64);
+            }
         }
-        let mut agent = domain.agent.clone();
-        agent.run(self, id);
-        if let Some(domain) = self.domains.get_mut(&id) {
-            domain.agent = agent;
+        if !held {
+            self.domains.remove(&id);
         }
     }
 }
@@ -331,6 +341,13 @@ impl Drop for FakeMapping {
             let frame = &mut machine.frames[*mfn as usize];
             frame.mapped -= 1;
             frame.mapped_writable -= u32::from(self.access == Access::Write);
+        }
+        let owner = self
+            .frames
+            .first()
+            .and_then(|mfn| machine.frames[*mfn as usize].owner);
+        if let Some(id) = owner.filter(|id| machine.domains.get(id).is_some_and(|d| d.dying)) {
+            machine.reap(id);
         }
     }
 }

@@ -13,3 +13,4 @@ mod memory;
 pub mod session;
 pub mod store;
 pub mod terminal;
+pub mod world;

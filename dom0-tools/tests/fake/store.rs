@@ -43,6 +43,14 @@ impl Drop for End {
     }
 }
 
+impl End {
+    /// Whether there is something to read, or nothing more will come.
+    pub fn is_readable(&self) -> bool {
+        let pipe = self.from.borrow();
+        pipe.closed || !pipe.bytes.is_empty()
+    }
+}
+
 impl Transport for End {
     fn read(&mut self, to: &mut [u8]) -> Result<usize, Closed> {
         let mut pipe = self.from.borrow_mut();

@@ -6,18 +6,21 @@ use std::collections::{BTreeMap, VecDeque};
 use dom0_tools::hyper::{Access, Call, Errno, Hyper};
 use dom0_tools::shell::Host;
 
-use super::guest::TestProtocol;
 use super::image::Image;
 use super::machine::{Fake, FakeMapping};
+use super::world::{Wire, World};
 
 pub struct Terminal {
     pub hyper: Fake,
     pub input: VecDeque<u8>,
     pub output: String,
     pub files: BTreeMap<String, Vec<u8>>,
-    pub clock: u64,
+    pub world: World,
+    pub process: u64,
     pub powered_off: bool,
     pub ran: Vec<String>,
+    /// Programs beside this one; their process numbers begin with 101.
+    pub started: Vec<String>,
 }
 
 impl Terminal {
@@ -41,17 +44,37 @@ impl Terminal {
             ("/boot/kernel", Image::modern().bytes()),
             ("/boot/disk", vec![7; 10_000]),
         ];
+        let world = World::new(Fake::new(8192));
         Terminal {
-            hyper: Fake::new(8192),
+            hyper: world.fake(),
+            world,
+            process: 3,
             input: VecDeque::new(),
             output: String::new(),
             files: files
                 .into_iter()
                 .map(|(name, data)| (name.to_string(), data))
                 .collect(),
-            clock: 1_000_000_000,
             powered_off: false,
             ran: Vec::new(),
+            started: Vec::new(),
+        }
+    }
+}
+
+impl Terminal {
+    /// Another process of the same dom0, with the same files.
+    pub fn beside(&self, process: u64) -> Self {
+        Terminal {
+            hyper: self.hyper.clone(),
+            world: self.world.clone(),
+            process,
+            files: self.files.clone(),
+            input: VecDeque::new(),
+            output: String::new(),
+            powered_off: false,
+            ran: Vec::new(),
+            started: Vec::new(),
         }
     }
 }
@@ -60,6 +83,7 @@ impl Hyper for Terminal {
     type Mapping = FakeMapping;
 
     fn hypercall(&mut self, call: &mut Call<'_>) -> i64 {
+        self.world.step(self.process);
         self.hyper.hypercall(call)
     }
 
@@ -69,19 +93,38 @@ impl Hyper for Terminal {
         frames: &[u64],
         access: Access,
     ) -> Result<FakeMapping, Errno> {
+        self.world.step(self.process);
         self.hyper.map_foreign(domain, frames, access)
     }
 }
 
 impl Host for Terminal {
-    type Control = TestProtocol;
+    type Stream = Wire;
+
+    fn connect(&mut self, service: &str) -> Result<Wire, Errno> {
+        self.world.connect(self.process, service)
+    }
+
+    fn pid(&mut self) -> u64 {
+        self.process
+    }
+
+    fn is_alive(&mut self, process: u64) -> bool {
+        self.world.is_alive(process)
+    }
+
+    fn start_program(&mut self, path: &str) -> Result<u64, String> {
+        self.started.push(path.to_string());
+        Ok(100 + self.started.len() as u64)
+    }
 
     fn write(&mut self, bytes: &[u8]) {
         self.output += &String::from_utf8_lossy(bytes);
     }
 
     fn read_input(&mut self, buffer: &mut [u8], timeout: u64) -> usize {
-        self.clock += timeout;
+        self.world.turn();
+        self.world.pass(timeout);
         let count = buffer.len().min(self.input.len());
         for (slot, byte) in buffer.iter_mut().zip(self.input.drain(..count)) {
             *slot = byte;
@@ -90,15 +133,20 @@ impl Host for Terminal {
     }
 
     fn now(&mut self) -> u64 {
-        self.clock
+        self.world.now()
     }
 
     fn wallclock(&mut self) -> u64 {
-        1_700_000_000 + self.clock / 1_000_000_000
+        1_700_000_000 + self.world.now() / 1_000_000_000
     }
 
     fn events(&mut self) -> u64 {
-        self.clock / 10_000_000
+        self.world.now() / 10_000_000
+    }
+
+    fn free_pages(&mut self) -> u64 {
+        // One is used for each event.
+        100_000 - self.events()
     }
 
     fn set_own_vcpus(&mut self, count: u32) -> Result<u64, Errno> {
@@ -110,11 +158,12 @@ impl Host for Terminal {
     }
 
     fn sleep(&mut self, ns: u64) {
-        self.clock += ns;
+        self.world.turn();
+        self.world.pass(ns);
     }
 
     fn wait_event(&mut self, _: u32, timeout: u64) -> bool {
-        self.clock += timeout;
+        self.sleep(timeout);
         false
     }
 

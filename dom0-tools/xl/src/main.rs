@@ -9,7 +9,6 @@
 
 extern crate alloc;
 
-mod control;
 mod system;
 
 use alloc::vec::Vec;
@@ -29,9 +28,7 @@ fn main() -> i32 {
     let mut shell = Shell::new(Dom0);
     let words: Vec<&str> = args().collect();
     let status = match words.split_first() {
-        Some((path, command)) if path.ends_with("/xl") => {
-            shell.execute(&[&["xl"], command].concat())
-        }
+        Some((path, command)) if path.ends_with("/xl") => shell.run_single(command),
         _ => interactive(&mut shell),
     };
     i32::try_from(status).unwrap_or(1)

@@ -4,14 +4,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use dom0_ring3::{Door, ForeignFrames};
+use dom0_ring3::{Door, ForeignFrames, Stream};
 use dom0_tools::hyper::{Access, Call, Errno, Hyper};
 use dom0_tools::shell::Host;
-use guest_user::abi::{INFO_EVENTS, INFO_WALLCLOCK};
+use guest_user::abi::{INFO_EVENTS, INFO_FREE_PAGES, INFO_WALLCLOCK};
 use guest_user::sys;
 use hypercall_abi::sched::SHUTDOWN_poweroff;
-
-use crate::control::Mailbox;
 
 /// Bytes of a file that are read at once.
 const READ_SIZE: usize = 64 * 1024;
@@ -41,7 +39,23 @@ impl Hyper for Dom0 {
 }
 
 impl Host for Dom0 {
-    type Control = Mailbox;
+    type Stream = Stream;
+
+    fn connect(&mut self, service: &str) -> Result<Stream, Errno> {
+        Stream::connect(service).map_err(|errno| Errno(errno.0))
+    }
+
+    fn pid(&mut self) -> u64 {
+        sys::getpid()
+    }
+
+    fn is_alive(&mut self, process: u64) -> bool {
+        sys::alive(process)
+    }
+
+    fn start_program(&mut self, path: &str) -> Result<u64, String> {
+        sys::spawn(path, &[]).map_err(|errno| errno.to_string())
+    }
 
     fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
@@ -71,6 +85,10 @@ impl Host for Dom0 {
 
     fn events(&mut self) -> u64 {
         sys::info(INFO_EVENTS).unwrap_or(0)
+    }
+
+    fn free_pages(&mut self) -> u64 {
+        sys::info(INFO_FREE_PAGES).unwrap_or(0)
     }
 
     fn set_own_vcpus(&mut self, count: u32) -> Result<u64, Errno> {

@@ -12,7 +12,7 @@ use guest_user::abi::Errno;
 /// Descriptors below this are the console.
 const FIRST_FILE: u64 = 3;
 /// The most files a process can have open.
-const FILES_MAX: usize = 64;
+const FILES_MAX: usize = 1024;
 /// The most one write to the console takes; the caller repeats for the rest.
 const WRITE_MAX: u64 = 4096;
 /// The most one console read gives.

@@ -37,8 +37,8 @@ xl uptime -s spins
 
 /// A guest that computes on all vCPUs it has, and one whose vCPUs wait, are told how many to use.
 const PLUG: &str = "\
-xl create guest1 name=busy vcpus=4 cmdline=\"init=/bin/init busy\"
-xl create guest1 name=calm vcpus=4
+xl create guest1 name=busy vcpus=1 maxvcpus=4 cmdline=\"init=/bin/init busy\"
+xl create guest1 name=calm vcpus=1 maxvcpus=4
 expect busy 120 all is well
 expect calm 120 all is well
 xl vcpu-set busy 1
@@ -199,8 +199,8 @@ fn rates(text: &str, report: &mut Report) -> Checked<()> {
         "{looks:?}"
     );
     report.note(format!("two vCPUs that share a CPU use {busy:?} % of it"));
-    // It takes no events; dom0 does, of its timer at least.
-    require!(looks[1].last() == Some(&"0"), "{looks:?}");
+    // Its kernel does not say how many events it takes; dom0 takes those of its timer at least.
+    require!(looks[1].last() == Some(&"-"), "{looks:?}");
     let dom0 = lines_of(text, "xl top", 0, "Domain-0");
     let rate = dom0[1].last().and_then(|rate| rate.parse::<u64>().ok());
     require!(rate.is_some_and(|rate| rate > 0), "{dom0:?}");

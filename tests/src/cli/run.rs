@@ -22,6 +22,7 @@ use crate::workspace::Workspace;
     Examples:\n  \
     cargo xtask run\n  \
     cargo xtask run --smp 4 --mem 1024\n  \
+    cargo xtask run --demo               two guests at work, in half a minute\n  \
     cargo xtask run --script tests/scripts/story --timeout 120\n  \
     cargo xtask run --store ~/guests     dom0 has the folder's kernels and .cfg files in /store\n  \
     cargo xtask run --append \"loglvl=error dom0_mem=64M\"\n  \
@@ -32,6 +33,9 @@ pub(super) struct Options {
     /// Let dom0's shell run this file's lines, then power off
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
+    /// Show the story of two guests, then power off
+    #[arg(long, conflicts_with = "script")]
+    demo: bool,
     /// Give dom0 the files of this folder in /store; build/store if there is one
     #[arg(long, value_name = "FOLDER")]
     store: Option<PathBuf>,
@@ -60,6 +64,9 @@ pub(super) struct Options {
     timeout: Option<u64>,
 }
 
+/// What `--demo` shows.
+const STORY: &str = include_str!("../../scripts/story");
+
 /// The folder whose files dom0 gets when none is named.
 const USUAL_STORE: &str = "build/store";
 
@@ -72,11 +79,14 @@ const SCRIPT_SECONDS: u64 = 3600;
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     setup::ensure_ready(workspace, Scope::Run)?;
     let lab = lab(workspace, "run", options.timeout.unwrap_or(SCRIPT_SECONDS))?;
-    let script = options.script.as_ref().map(|path| {
-        fs::read_to_string(path)
-            .with_context(|| format!("cannot read the script {}", path.display()))
-    });
-    let script = script.transpose()?;
+    let script = match &options.script {
+        _ if options.demo => Some(STORY.to_owned()),
+        Some(path) => {
+            let script = fs::read_to_string(path);
+            Some(script.with_context(|| format!("cannot read the script {}", path.display()))?)
+        }
+        None => None,
+    };
     let args = if script.is_some() {
         format!("{DOM0_ARGS} script=/etc/script")
     } else {

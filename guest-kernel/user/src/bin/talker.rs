@@ -1,5 +1,5 @@
-//! Makes system calls and sleeps, and checks what the kernel answers. Argument: `rounds=N`
-//! (default 5).
+//! Makes system calls and sleeps, and checks what the kernel answers. Arguments: `rounds=N`
+//! (default 5), `nap=NANOSECONDS`.
 #![no_std]
 #![no_main]
 
@@ -14,12 +14,15 @@ fn main() -> i32 {
     let rounds = start::option("rounds")
         .and_then(|n| n.parse().ok())
         .unwrap_or(5);
+    let nap = start::option("nap")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(NAP_NS);
     let pid = sys::getpid();
     let mut short_naps = 0;
     for _ in 0..rounds {
         let before = sys::clock();
-        sys::sleep(NAP_NS);
-        if sys::clock() - before < NAP_NS {
+        sys::sleep(nap);
+        if sys::clock() - before < nap {
             short_naps += 1;
         }
     }

@@ -12,6 +12,7 @@ mod linux_disk;
 mod linux_dom0;
 mod linux_domu;
 mod longest_path;
+mod many;
 mod numbers;
 mod processes;
 mod processors;
@@ -53,6 +54,7 @@ pub const ALL: &[BootTest] = &[
     xen_peer::TEST,
     fairness::TEST,
     crash_cycles::TEST,
+    many::TEST,
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,
     two_sides::TEST_OF_DEVICES,

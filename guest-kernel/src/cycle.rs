@@ -7,7 +7,7 @@
 use crate::boot::BootInfo;
 use crate::check::page::address;
 use crate::check::probe::code;
-use crate::dev::{mailbox, store, time};
+use crate::dev::{store, time};
 use crate::hypercall::{self, raw};
 use crate::load::{bring_up, clock_went_back, look_at_clock};
 use crate::log::kprintln;
@@ -78,11 +78,7 @@ pub(crate) fn run(boot: &BootInfo, name: &str) {
     }
     // Long calls and floods of work leave the others their turns: nobody waits in vain.
     smp::wait(|| RUNNING.load(Ordering::SeqCst) as usize == vcpus - 1);
-    if mailbox::exists() {
-        mailbox::ping_once().expect("the doorbell rings");
-    } else {
-        store::write_now("data/running", "1");
-    }
+    store::write_now("data/running", "1");
     NOW.store(true, Ordering::SeqCst);
     until_the_end(0);
 }
@@ -178,10 +174,8 @@ fn witness() {
     // One event was for the start.
     smp::wait(|| heard.load(Ordering::SeqCst) == sent);
     kprintln!("WITNESS begins");
-    if !mailbox::exists() {
-        store::watch_now("control/shutdown");
-    }
-    while !is_asked() {
+    store::watch_now("control/shutdown");
+    while !store::has_message() {
         look_at_clock(0);
         smp::message(1).expect("the port of messages is bound");
         sent += 1;
@@ -204,15 +198,6 @@ fn witness() {
         member(1).ticks.load(Ordering::SeqCst),
         clock_went_back()
     );
-}
-
-/// Whether the toolstack wants something.
-fn is_asked() -> bool {
-    if mailbox::exists() {
-        mailbox::is_asked()
-    } else {
-        store::has_message()
-    }
 }
 
 /// Lets others run for a while: polls for no port.

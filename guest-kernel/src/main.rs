@@ -123,10 +123,7 @@ fn init(boot: &BootInfo) -> Result<(), Errno> {
     dev::time::init();
     dev::event::bind_virq(VIRQ_TIMER, dev::event::Handler::Timer)?;
     dev::console::init_input(boot)?;
-    // A toolstack with a mailbox has marked the page: what is no store must not be taken for one.
-    if !dev::mailbox::init(boot)? {
-        dev::store::init(boot)?;
-    }
+    dev::store::init(boot)?;
     klog!(
         "{} pages, {} free",
         mm::balloon::owned(),

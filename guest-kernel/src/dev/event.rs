@@ -20,8 +20,6 @@ pub(crate) enum Handler {
     Timer,
     /// Console input (and, for a ring, room for output).
     Console,
-    /// The control mailbox's doorbell.
-    Mailbox,
     /// The store's daemon has done something.
     Store,
     /// A ping was answered.
@@ -167,8 +165,7 @@ pub(crate) fn forget(port: u32) {
 
 /// An event was taken, on any vCPU.
 fn count() {
-    let taken = TAKEN.fetch_add(1, Ordering::Relaxed) + 1;
-    super::mailbox::publish_events(taken);
+    TAKEN.fetch_add(1, Ordering::Relaxed);
 }
 
 fn dispatch(port: u32) {
@@ -183,7 +180,6 @@ fn dispatch(port: u32) {
     match handler {
         Some(Handler::Timer) => crate::task::timer_fired(),
         Some(Handler::Console) => super::console::event(),
-        Some(Handler::Mailbox) => super::mailbox::doorbell(),
         Some(Handler::Store) => super::store::event(),
         Some(Handler::Ping) => super::store::answered(),
         None => crate::task::wake_port(port),

@@ -3,7 +3,6 @@
 pub(crate) mod console;
 pub(crate) mod event;
 pub(crate) mod fifo;
-pub(crate) mod mailbox;
 pub(crate) mod ring;
 pub(crate) mod shared;
 pub(crate) mod store;

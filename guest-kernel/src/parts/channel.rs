@@ -12,7 +12,7 @@ const BUFFER_MAX: usize = 16 * 1024;
 /// The most streams that wait at a listener.
 const BACKLOG_MAX: usize = 16;
 /// The most ends there are, listeners included.
-const ENDS_MAX: usize = 512;
+const ENDS_MAX: usize = 4096;
 
 /// One end of a stream, or a listener.
 pub type Id = u64;

@@ -231,6 +231,11 @@ fn console_indices() {
         offset_of!(xencons_interface, in_prod),
         offset_of!(xencons_interface, in_cons),
     ];
+    // What was said until now is heard first.
+    let count = |word: usize| console.word(word).load(Ordering::SeqCst);
+    while count(words[0]) != count(words[1]) {
+        console.kick();
+    }
     loop {
         for word in words {
             for value in MAD {

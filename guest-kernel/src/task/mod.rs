@@ -37,8 +37,6 @@ pub(crate) enum Wait {
     Child(u64),
     ConsoleInput,
     ConsoleRoom,
-    /// The control mailbox.
-    Mailbox,
     /// An event of the store's daemon.
     Store,
     /// An event on this port.

@@ -17,8 +17,7 @@
 //!
 //! and links with `user.ld` of this package (see `build.rs`). [`entry!`] supplies `_start`, the
 //! panic handler and the global allocator, so that the library itself stays linkable into the
-//! kernel and into host tests (`cargo test -p guest-user --lib`), which use [`abi`], [`mailbox`] and
-//! [`work`] only.
+//! kernel and into host tests (`cargo test -p guest-user --lib`), which use [`abi`] and [`work`] only.
 #![no_std]
 
 #[cfg(test)]
@@ -28,7 +27,6 @@ pub mod abi;
 pub mod dom0;
 pub mod heap;
 pub mod io;
-pub mod mailbox;
 pub mod start;
 pub mod sys;
 pub mod work;

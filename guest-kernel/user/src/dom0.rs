@@ -1,6 +1,5 @@
 //! What small programs of dom0 ask of the hypervisor through the kernel's door.
 
-use crate::abi::Errno;
 use crate::sys::{self, SysResult};
 use hypercall_abi::Union;
 use hypercall_abi::domctl::*;
@@ -57,19 +56,6 @@ fn domctl(cmd: u32, domain: domid_t) -> SysResult<xen_domctl> {
 pub fn next_domain(from: domid_t) -> SysResult<xen_domctl_getdomaininfo> {
     let mut info = domctl(XEN_DOMCTL_getdomaininfo, from)?;
     Ok(core::mem::take(&mut info.u).get())
-}
-
-/// Destroys a domain, to the end.
-///
-/// # Errors
-/// The hypervisor's refusal.
-pub fn destroy_domain(domain: domid_t) -> SysResult<()> {
-    loop {
-        match domctl(XEN_DOMCTL_destroydomain, domain) {
-            Err(Errno::EAGAIN) => {}
-            result => return result.map(drop),
-        }
-    }
 }
 
 /// Pages that no domain has.

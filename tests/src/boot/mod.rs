@@ -5,6 +5,7 @@ mod balloon;
 mod command_line;
 mod crash_cycles;
 mod fairness;
+mod grub_guest;
 mod grub_iso;
 mod guests;
 mod isolation;
@@ -70,6 +71,7 @@ pub const ALL: &[BootTest] = &[
     guests::TEST,
     guests::TEST_ON_XEN,
     bad_input::TEST,
+    grub_guest::TEST,
     grub_iso::TEST,
     longest_path::TEST,
     numbers::TEST,

@@ -21,7 +21,7 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     command(&mut machine, "xl create -p guest1", "")?;
     report.note(check(&mut machine)?);
     command(&mut machine, "xl destroy guest1", "")?;
-    let line = "run /bin/killer times=50 /bin/xl create -p guest1";
+    let line = "run /bin/killer then=/bin/xl+destroy+guest1 /bin/xl create -p guest1";
     report.note(command(&mut machine, line, "in use as before")?);
     end_with(machine, free_at_first)?;
     let xen = lab.xen_with(HYPERVISOR_OPTIONS, lab.dom0_for(None)?)?;

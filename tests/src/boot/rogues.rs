@@ -102,6 +102,14 @@ const ROGUES: &[(&str, End)] = &[
     ("log-flood", Endless),
     ("fault-flood", Endless),
     ("pin-flood", Endless),
+    ("store-indices", GoesOn),
+    ("store-lengths", GoesOn),
+    ("store-half", Endless),
+    ("store-flood", Endless),
+    ("store-deaf", Endless),
+    ("store-random", Endless),
+    ("console-indices", Endless),
+    ("console-random", Endless),
 ];
 
 /// Once where rogue and bystander share a CPU, and once where each can have its own.

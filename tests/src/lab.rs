@@ -134,6 +134,18 @@ impl Lab {
 
     fn linux(&self, init: &str, drivers: &[PathBuf]) -> Result<Vec<Module>> {
         let linux = Peer::Linux.find(&self.workspace)?;
+        let initramfs = self.write("linux.cpio", &self.linux_ramdisk(init, drivers)?)?;
+        Ok(vec![
+            Module::new("vmlinuz", &linux, "console=hvc0 earlyprintk=xen"),
+            Module::new("linux.cpio", &initramfs, ""),
+        ])
+    }
+
+    /// A ramdisk for Linux: an init, which is a script for busybox, and drivers.
+    ///
+    /// # Errors
+    /// A peer was not downloaded.
+    pub fn linux_ramdisk(&self, init: &str, drivers: &[PathBuf]) -> Result<Vec<u8>> {
         let busybox = fs::read(Peer::Busybox.find(&self.workspace)?)?;
         let mut archive = Archive::new();
         archive
@@ -147,11 +159,7 @@ impl Lab {
             let name = format!("lib/drivers/{number}.ko");
             archive.file(&name, 0o644, &fs::read(driver)?)?;
         }
-        let initramfs = self.write("linux.cpio", &archive.finish()?)?;
-        Ok(vec![
-            Module::new("vmlinuz", &linux, "console=hvc0 earlyprintk=xen"),
-            Module::new("linux.cpio", &initramfs, ""),
-        ])
+        archive.finish()
     }
 
     /// Writes a file into the test's directory.

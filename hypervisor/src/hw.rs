@@ -212,12 +212,12 @@ impl Machine for Hw {
         };
     }
 
-    fn copy_frame(&self, dst: Mfn, src: Mfn) {
-        let (to, from) = (frame_at::<u64>(dst, 0), frame_at::<u64>(src, 0));
-        // SAFETY: as in `zero_frame`, for both.
-        unsafe {
-            asm!("rep movsq", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") 512_u64 => _, options(nostack, preserves_flags))
-        };
+    fn copy_part(&self, dst: (Mfn, usize), src: (Mfn, usize), len: usize) {
+        assert!(dst.1.max(src.1) <= PAGE as usize && len <= PAGE as usize - dst.1.max(src.1));
+        let to = frame_at::<u8>(dst.0, 0).wrapping_add(dst.1);
+        let from = frame_at::<u8>(src.0, 0).wrapping_add(src.1);
+        // SAFETY: inside two frames of the direct map, where no Rust object lies.
+        unsafe { guest_copy::copy_bytes(to, from, len) };
     }
 
     fn read_frame(&self, mfn: Mfn, offset: usize, buf: &mut [u8]) {
@@ -382,6 +382,12 @@ impl Machine for Hw {
     fn read_guest_two(&self, va: u64) -> Result<[u64; 2], CopyFault> {
         // SAFETY: the core checked the range.
         unsafe { guest_copy::read_two(va) }
+    }
+
+    #[inline(always)]
+    fn write_guest_two(&self, va: u64, words: [u64; 2]) -> Result<(), CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::write_two(va, words) }
     }
 
     #[inline(always)]

@@ -8,6 +8,7 @@
 mod calls;
 mod entries;
 mod events;
+mod grants;
 mod instructions;
 pub(crate) mod measure;
 mod memory;
@@ -29,6 +30,7 @@ const GROUPS: &[&[Bench]] = &[
     entries::BENCHES,
     instructions::BENCHES,
     memory::BENCHES,
+    grants::BENCHES,
 ];
 
 /// Where figures are reported.

@@ -21,6 +21,7 @@ mod devices;
 mod events;
 mod exceptions;
 mod fifo;
+mod grants;
 pub(crate) mod instructions;
 mod log_ring;
 mod mappings;
@@ -79,6 +80,10 @@ const GROUPS: &[&[Check]] = &[
     advisories::leaving::CHECKS,
     advisories::memory::CHECKS,
     fifo::CHECKS,
+    grants::MAPS,
+    grants::COPIES,
+    grants::OTHERS,
+    grants::WIDE,
     wrap::CHECKS,
 ];
 

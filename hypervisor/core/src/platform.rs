@@ -4,7 +4,7 @@
 //! take `&self`: the implementation keeps its state in per-CPU structures or atomics. Methods that
 //! speak of "this CPU" act on the CPU that calls them.
 
-use crate::addr::Mfn;
+use crate::addr::{Mfn, PAGE_SIZE};
 use crate::hypercall::Budget;
 use crate::pv::entry::ValidEntry;
 use crate::vcpu::{InfoArea, Regs, Vcpu};
@@ -100,7 +100,12 @@ pub trait Machine: Sync + Sized + 'static {
     /// Zeroes a guest's frame.
     fn zero_frame(&self, mfn: Mfn);
     /// Copies one guest frame over another.
-    fn copy_frame(&self, dst: Mfn, src: Mfn);
+    fn copy_frame(&self, dst: Mfn, src: Mfn) {
+        self.copy_part((dst, 0), (src, 0), PAGE_SIZE);
+    }
+    /// Copies bytes within guests' frames, from an offset in one to an offset in another; both
+    /// offsets plus `len` are at most 4096.
+    fn copy_part(&self, dst: (Mfn, usize), src: (Mfn, usize), len: usize);
     /// Reads bytes of a guest's frame; `offset + buf.len() <= 4096`.
     fn read_frame(&self, mfn: Mfn, offset: usize, buf: &mut [u8]);
     /// Writes bytes of a guest's frame; the implementation refuses (panics in debug, ignores in
@@ -176,6 +181,11 @@ pub trait Machine: Sync + Sized + 'static {
     fn read_guest_u32_or(&self, va: u64, otherwise: u32) -> u64;
     /// One 8-byte store into the current address space; same precondition.
     fn write_guest_u64(&self, va: u64, value: u64) -> Result<(), CopyFault>;
+    /// Stores two words; same precondition.
+    #[inline]
+    fn write_guest_two(&self, va: u64, words: [u64; 2]) -> Result<(), CopyFault> {
+        self.copy_to_guest(va, words.as_bytes())
+    }
     /// Loads two words, as a request of `mmu_update` has; same precondition.
     #[inline]
     fn read_guest_two(&self, va: u64) -> Result<[u64; 2], CopyFault> {

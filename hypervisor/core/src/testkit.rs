@@ -97,6 +97,7 @@ pub fn domain(
         privileged: id == 0,
         max_evtchn_port: -1,
         max_grant_frames: 4,
+        max_maptrack_frames: 1,
     };
     let dom = lifecycle::create_whole(hv, params).expect("the domain can be created");
     dom.max_pages.store(max_pages, Ordering::SeqCst);

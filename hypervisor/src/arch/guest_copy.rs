@@ -264,6 +264,31 @@ pub(crate) unsafe fn write_u64(va: u64, value: u64) -> Result<(), CopyFault> {
     }
 }
 
+/// Stores two words.
+///
+/// # Safety
+/// As for [`copy_from`].
+#[inline(always)]
+pub(crate) unsafe fn write_two(va: u64, words: [u64; 2]) -> Result<(), CopyFault> {
+    let [w0, w1] = words;
+    // SAFETY: stores outside the hypervisor's range; a fault goes on at 772, then behind.
+    unsafe {
+        asm!(
+            "770: .byte 0x0f, 0x1f, 0x00",
+            "781: mov [{at} + 0], {w0}",
+            "791: mov [{at} + 8], {w1}",
+            "773: .byte 0x0f, 0x1f, 0x00",
+            ".pushsection .fixup, \"ax\"", "772: .byte 0x0f, 0x1f, 0x00", "jmp {fault}", ".popsection",
+            ".pushsection .ex_table, \"a\"", ".long 781b - ., 772b - .", ".long 791b - ., 772b - .", ".popsection",
+            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 772b - ., 0x00ca010f",
+            ".long 773b - ., 0x00ca010f", ".popsection",
+            at = in(reg) va, w0 = in(reg) w0, w1 = in(reg) w1,
+            fault = label { return Err(first_fault(va, 16)) }, options(nostack)
+        );
+    }
+    Ok(())
+}
+
 /// Stores the seven words of a handler's frame.
 ///
 /// # Safety

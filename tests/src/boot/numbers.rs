@@ -85,6 +85,12 @@ const CEILINGS: &[(&str, u64)] = &[
     ("evtchn_send_upcall_masked", 100),
     ("evtchn_unmask", 80),
     ("evtchn_status", 90),
+    ("grant_map", 850),
+    ("grant_unmap", 1025),
+    ("grant_map_8_per_page", 660),
+    ("grant_unmap_8_per_page", 700),
+    ("grant_query_size", 100),
+    ("copy_64_bytes", 330),
     // Together at most 300. The second is 168 to 176 by where the highest free frames lie, which the
     // size of dom0's image decides: the free map is searched by words of 64.
     ("decrease_64_per_page", 91),

@@ -57,6 +57,7 @@ pub fn build_dom0<M: Machine, K: AsRef<[u8]>>(
             privileged: true,
             max_evtchn_port: -1,
             max_grant_frames: GRANT_FRAMES,
+            max_maptrack_frames: crate::grant::MAX_TRACKS,
         },
     )
     .map_err(BuildError::at("creating the domain"))?;

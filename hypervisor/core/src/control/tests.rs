@@ -9,8 +9,9 @@ use core::mem::offset_of;
 use hypercall_abi::arch_x86_64::{VGCF_in_kernel, VGCF_online, vcpu_guest_context};
 use hypercall_abi::domctl::*;
 use hypercall_abi::grant_table::{
-    GNTST_bad_domain, GNTST_general_error, GNTST_permission_denied, GNTTABOP_query_size,
-    GNTTABOP_set_version, GNTTABOP_setup_table, gnttab_query_size, gnttab_setup_table,
+    GNTST_bad_domain, GNTST_general_error, GNTST_permission_denied, GNTTABOP_dump_table,
+    GNTTABOP_query_size, GNTTABOP_set_version, GNTTABOP_setup_table, gnttab_query_size,
+    gnttab_setup_table,
 };
 use hypercall_abi::sysctl::*;
 use proptest::prelude::*;
@@ -415,7 +416,10 @@ fn grant_tables() {
         dom0.grant(GNTTABOP_set_version, 3_u32),
         Err(Errno::EINVAL.into())
     );
-    assert_eq!(dom0.grant(0, [0_u64; 8]), Err(Errno::ENOSYS.into()));
+    assert_eq!(
+        dom0.grant(GNTTABOP_dump_table, [0_u64; 8]),
+        Err(Errno::ENOSYS.into())
+    );
     let own = gnttab_query_size {
         dom: DOMID_SELF,
         ..gnttab_query_size::new_zeroed()

@@ -32,6 +32,8 @@ pub struct CreateParams {
     pub max_evtchn_port: i32,
     /// Most grant-table frames.
     pub max_grant_frames: u32,
+    /// Most frames, of 256 each, for its mappings of what others grant.
+    pub max_maptrack_frames: u32,
 }
 
 /// What is left of a budgeted job.
@@ -125,7 +127,11 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
     homes.clear();
     homes.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
     drop(homes);
-    crate::grant::init(&mut state, params.max_grant_frames)
+    crate::grant::init(
+        &mut state,
+        params.max_grant_frames,
+        params.max_maptrack_frames,
+    )
 }
 
 /// Units of budget for making a vCPU.
@@ -261,11 +267,12 @@ pub fn destroy<M: Machine>(
     }
     if release_vcpus(hv, dom, budget) == Progress::More
         || free_vcpus(hv, dom, budget) == Progress::More
-        || crate::grant::release(hv, &mut dom.lock(), budget) == Progress::More
         || release_frames(hv, dom, budget) == Progress::More
+        || crate::grant::release(hv, dom, budget) == Progress::More
     {
         return Ok(Progress::More);
     }
+    *dom.teardown.lock() = (0, Walk::default());
     let creation = hv.domains.creation.lock();
     forget(hv, dom);
     drop(creation);
@@ -438,7 +445,6 @@ fn release_frames<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Bud
         let _ = hv.release_domain_page(dom, mfn);
         walk.0 = mfn.0 + 1;
     }
-    *walk = (0, Walk::default());
     Progress::Done
 }
 

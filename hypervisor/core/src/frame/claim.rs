@@ -202,6 +202,27 @@ impl FrameTable {
         self.free().begin_claim(dom, pages)
     }
 
+    /// A frame that `from` is charged for is to be charged to `to`.
+    ///
+    /// # Errors
+    /// `ENOMEM` when that would own more than its maximum.
+    #[cold]
+    pub(super) fn charge_other(&self, from: &Domain, to: &Domain) -> Result<()> {
+        let mut free = self.free();
+        let before = to.outstanding();
+        // Where both are one, it has the frame already.
+        to.charge_beyond(1, u32::from(from.slot == to.slot))?;
+        if free.claims != 0 {
+            free.has_come(to, before);
+        }
+        if free.unclaimed() == 0 {
+            // What it gives away, it does not want back.
+            free.end_claim(from);
+        }
+        free.uncharge(from, 1);
+        Ok(())
+    }
+
     /// Nothing is claimed for `dom` any more. One that is dying claims nothing after this.
     pub(crate) fn end_claim(&self, dom: &Domain) {
         self.free().end_claim(dom);

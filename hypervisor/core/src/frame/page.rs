@@ -20,6 +20,10 @@ use crate::platform::Machine;
 /// `m2p` entry of a frame that has no pseudo-physical number (`INVALID_M2P_ENTRY`, xen.h).
 pub const INVALID_M2P: u64 = u64::MAX;
 
+/// A page on its way from one domain to another.
+#[must_use]
+pub(crate) struct Stolen(Locked);
+
 impl From<Refusal> for Errno {
     fn from(r: Refusal) -> Self {
         match r {
@@ -391,6 +395,43 @@ impl<M: Machine> Hypervisor<M> {
     #[inline(never)]
     pub fn free_own_page(&self, mfn: Mfn) {
         self.frames.free_own(mfn);
+    }
+
+    /// Takes a page from its owner that nobody refers to but it.
+    ///
+    /// # Errors
+    /// `EINVAL` for any other frame.
+    #[cold]
+    pub(crate) fn steal_page(&self, dom: &Domain, mfn: Mfn) -> Result<Stolen> {
+        let locked = self.frames.lock_alone(mfn, dom.into())?;
+        self.set_m2p(mfn, INVALID_M2P);
+        Ok(Stolen(locked))
+    }
+
+    /// Gives a page that was taken from `from` to `to`, which is alive and locked, with what is in it;
+    /// frees it where that may have no more.
+    ///
+    /// # Errors
+    /// `ENOMEM` then.
+    #[cold]
+    pub(crate) fn give_stolen_page(&self, from: &Domain, to: &Domain, page: Stolen) -> Result<()> {
+        if let Err(e) = self.frames.charge_other(from, to) {
+            self.free_stolen_page(page);
+            return Err(e);
+        }
+        let flushed = self.prepare(to, page.0, false);
+        let owner = Owner::domain(to.slot);
+        self.frames
+            .set_owned(&flushed, |proof| Word::allocated(owner, proof));
+        from.frame_unmarked();
+        Ok(())
+    }
+
+    /// Frees a page that was taken from its owner.
+    #[cold]
+    pub(crate) fn free_stolen_page(&self, page: Stolen) {
+        let mfn = page.0.mfn();
+        self.free_frame(mfn, self.frames.word(mfn));
     }
 
     /// `dom` gives one of its frames up. The frame is freed, and no longer charged, with its last

@@ -160,6 +160,15 @@ impl FrameTable {
         }
     }
 
+    /// Takes a frame from its owner that nobody else refers to.
+    ///
+    /// # Errors
+    /// As [`Word::give_away`].
+    pub(super) fn lock_alone(&self, mfn: Mfn, owner: Owner) -> Result<Locked, Refusal> {
+        self.change(mfn, |w| w.give_away(owner))?;
+        Ok(Locked(mfn))
+    }
+
     /// A frame of the hypervisor's own, which no guest can name, at boot.
     pub(super) fn lock_own(&self, mfn: Mfn) -> Option<Locked> {
         (mfn.0 < self.len() && self.word(mfn) == Word(0)).then_some(Locked(mfn))

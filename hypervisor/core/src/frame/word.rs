@@ -508,6 +508,18 @@ impl Word {
         Ok(Self(self.0 & !PINNED))
     }
 
+    /// The owner gives up a frame that nobody but it refers to: until it is somebody's again, or
+    /// free, nobody can.
+    ///
+    /// # Errors
+    /// As [`Self::give_up`]; `WrongKind` while there are other references.
+    pub const fn give_away(self, owner: Owner) -> Result<Self, Refusal> {
+        if self.refs() != 1 {
+            return Err(Refusal::WrongKind);
+        }
+        self.give_up(owner)
+    }
+
     /// The owner gives the frame up: one reference less. It stays charged, and pinned if it was,
     /// until the last reference goes.
     ///

@@ -1,17 +1,32 @@
-//! Grant tables: their frames and version, and the calls that set them up.
+//! Grant tables: their frames and version, the calls that set them up, and by which domains use what
+//! others grant.
 //!
 //! The frames are shared pages of the domain: zeroed, permanently writable, freed with the domain.
 
-use alloc::vec::Vec;
+#[cfg(any(test, feature = "testkit"))]
+pub mod census;
+mod copy;
+mod entry;
+mod list;
+mod map;
+mod others;
+pub(crate) mod quick;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use hypercall_abi::grant_table::{
     GNTST_bad_domain, GNTST_bad_virt_addr, GNTST_general_error, GNTST_okay,
-    GNTST_permission_denied, GNTTABOP_get_version, GNTTABOP_query_size, GNTTABOP_set_version,
-    GNTTABOP_setup_table, gnttab_get_version, gnttab_query_size, gnttab_set_version,
-    gnttab_setup_table,
+    GNTST_permission_denied, GNTTABOP_cache_flush, GNTTABOP_copy, GNTTABOP_get_status_frames,
+    GNTTABOP_get_version, GNTTABOP_map_grant_ref, GNTTABOP_query_size, GNTTABOP_set_version,
+    GNTTABOP_setup_table, GNTTABOP_swap_grant_ref, GNTTABOP_transfer, GNTTABOP_unmap_and_replace,
+    GNTTABOP_unmap_grant_ref, gnttab_get_status_frames, gnttab_get_version, gnttab_query_size,
+    gnttab_set_version, gnttab_setup_table,
 };
 
-use crate::addr::Mfn;
+pub use table::GrantTable;
+
+use crate::addr::guest_range;
 use crate::domain::lifecycle::Progress;
 use crate::domain::{DOMID_SELF, Domain, DomainState};
 use crate::error::{Errno, HypercallResult, Result, Stop};
@@ -27,42 +42,32 @@ const INITIAL_FRAMES: u32 = 1;
 /// Frames a domain may have at most, whatever its toolstack says.
 pub const MAX_FRAMES: u32 = 1024;
 
-/// A domain's grant table.
-#[derive(Default)]
-pub struct GrantTable {
-    /// Its frames, in order.
-    pub frames: Vec<Mfn>,
-    /// Most frames it may have.
-    pub max_frames: u32,
-}
+/// Frames of mappings that a domain may have at most, whatever its toolstack says.
+pub const MAX_TRACKS: u32 = 1024;
 
-/// Gives a new domain room for its table; the frames come with the first use.
+/// Gives a new domain room for its table, and says how many frames its mappings may take; all frames
+/// come with the first use.
 ///
 /// # Errors
-/// `EINVAL` when `max_frames` is 0 or more than [`MAX_FRAMES`], `ENOMEM`.
-pub fn init(state: &mut DomainState, max_frames: u32) -> Result<()> {
-    if max_frames == 0 || max_frames > MAX_FRAMES {
+/// `EINVAL` when `max_frames` is 0 or more than [`MAX_FRAMES`], or `max_tracks` more than
+/// [`MAX_TRACKS`]; `ENOMEM`.
+pub fn init(state: &mut DomainState, max_frames: u32, max_tracks: u32) -> Result<()> {
+    if max_frames == 0 || max_frames > MAX_FRAMES || max_tracks > MAX_TRACKS {
         return Err(Errno::EINVAL);
     }
-    let table = &mut state.grants;
-    table.max_frames = max_frames;
-    table
-        .frames
-        .try_reserve_exact(max_frames as usize)
-        .map_err(|_| Errno::ENOMEM)
+    state.grants = GrantTable::reserve(max_frames, max_tracks)?;
+    Ok(())
 }
 
 /// Bits of the command from which on real Xen keeps how far it came.
 const CONTINUATION_SHIFT: u32 = 12;
 
-/// Frees the table of a domain that ends.
-pub fn release<M: Machine>(
-    hv: &Hypervisor<M>,
-    state: &mut DomainState,
-    budget: &mut Budget,
-) -> Progress {
-    while let Some(mfn) = state.grants.frames.pop() {
-        hv.free_shared_page(mfn);
+/// Ends the mappings of a domain that ends, whose page tables are gone, and frees its table.
+pub fn release<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
+    if map::release(hv, dom, budget) == Progress::More {
+        return Progress::More;
+    }
+    while dom.lock().grants.shrink(hv) {
         if !budget.take(UNITS_OF_OLD_FRAME) {
             return Progress::More;
         }
@@ -71,9 +76,9 @@ pub fn release<M: Machine>(
 }
 
 /// Units of budget for a frame that is cleared.
-const UNITS_OF_FRAME: u32 = 16;
+const UNITS_OF_FRAME: u32 = 40;
 /// Units for one that is freed.
-const UNITS_OF_OLD_FRAME: u32 = 5;
+const UNITS_OF_OLD_FRAME: u32 = 12;
 
 /// Makes the table at least `nr_frames` long.
 ///
@@ -87,23 +92,17 @@ pub fn grow<M: Machine>(
     nr_frames: u32,
     budget: &mut Budget,
 ) -> Result<(), Stop> {
-    let table = &mut state.grants;
-    if nr_frames > table.max_frames {
+    if nr_frames > state.grants.max_frames {
         return Err(Errno::EINVAL.into());
     }
-    while table.frames.len() < nr_frames.max(INITIAL_FRAMES) as usize {
-        if !budget.take(UNITS_OF_FRAME) {
-            return Err(Stop::Retry);
-        }
-        table.frames.push(hv.alloc_shared_page(dom)?);
-    }
-    Ok(())
+    state.grants.grow(hv, dom, nr_frames, budget)
 }
 
-/// `grant_table_op` (grant_table.h): the calls about the table itself.
+/// `grant_table_op` (grant_table.h).
 ///
 /// # Errors
-/// `EFAULT`; `EINVAL` for a count that the call does not take; `ENOSYS` for other calls.
+/// `EFAULT`; `EINVAL` for a count that the call does not take; `ENOSYS` for other calls. Operations on
+/// what others grant tell of their errors in the list.
 // Never inlined: its frame must not be the dispatcher's, nor its callers' in a multicall.
 #[inline(never)]
 pub fn grant_table_op<M: Machine>(
@@ -112,29 +111,58 @@ pub fn grant_table_op<M: Machine>(
     uop: u64,
     count: u64,
 ) -> HypercallResult {
-    let single = || {
-        if count == 1 {
-            Ok(())
-        } else {
-            Err(Errno::EINVAL)
-        }
-    };
     // Real Xen keeps its progress there, and checks what it finds.
     if cmd as u32 >> CONTINUATION_SHIFT != 0 {
         return Err(Errno::EINVAL.into());
     }
+    let count = count as u32;
+    if count.cast_signed() < 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let list = u64::from(count);
     match cmd as u32 {
-        GNTTABOP_setup_table => {
-            single()?;
-            setup_table(cx, uop)
-        }
+        GNTTABOP_map_grant_ref => map::map(cx, uop, list),
+        GNTTABOP_unmap_grant_ref => map::unmap(cx, uop, list),
+        GNTTABOP_copy => copy::copy(cx, uop, list),
         GNTTABOP_query_size => {
-            single()?;
+            single(count)?;
             query_size(cx, uop)
         }
+        other => seldom(cx, other, uop, count),
+    }
+}
+
+/// Operations that are made once, or never.
+#[cold]
+#[inline(never)]
+fn seldom<M: Machine>(cx: &mut Cx<'_, M>, cmd: u32, uop: u64, count: u32) -> HypercallResult {
+    let list = u64::from(count);
+    match cmd {
+        GNTTABOP_setup_table => {
+            single(count)?;
+            setup_table(cx, uop)
+        }
+        GNTTABOP_transfer => others::transfer(cx, uop, list),
+        GNTTABOP_unmap_and_replace => map::replace(cx, uop, list),
         GNTTABOP_set_version => set_version(cx, uop),
+        GNTTABOP_get_status_frames => {
+            single(count)?;
+            get_status_frames(cx, uop)
+        }
         GNTTABOP_get_version => get_version(cx, uop),
+        GNTTABOP_swap_grant_ref => others::swap(cx, uop, list),
+        GNTTABOP_cache_flush => others::cache_flush(cx, uop, list),
+        // Also for printing the table: who may read the log, may ask the domain.
         _ => Err(Errno::ENOSYS.into()),
+    }
+}
+
+/// The count of a call that takes no list.
+fn single(count: u32) -> Result<()> {
+    if count == 1 {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
     }
 }
 
@@ -225,6 +253,26 @@ fn get_version<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
         Err(GNTST_bad_domain) => return Err(Errno::ESRCH.into()),
         Err(_) => return Err(Errno::EPERM.into()),
     }
+    copy_out(cx.m(), uop, &op)?;
+    Ok(0)
+}
+
+/// There are no status words: version 1 has its flags in the entries.
+fn get_status_frames<M: Machine>(cx: &Cx<'_, M>, uop: u64) -> HypercallResult {
+    let mut op: gnttab_get_status_frames = copy_in(cx.m(), uop)?;
+    op.status = match subject(cx, op.dom) {
+        Err(status) => status,
+        Ok(_) => {
+            if !guest_range(op.frame_list, 1) {
+                return Err(Errno::EFAULT.into());
+            }
+            if op.nr_frames == 0 {
+                GNTST_okay
+            } else {
+                GNTST_general_error
+            }
+        }
+    };
     copy_out(cx.m(), uop, &op)?;
     Ok(0)
 }

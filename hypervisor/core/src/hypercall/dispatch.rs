@@ -1,13 +1,14 @@
 //! The dispatcher: from a hypercall number to its handler, and from the handler's outcome to the
 //! guest's registers. The one place where errors and faults are applied.
 
+use hypercall_abi::grant_table::{GNTTABOP_copy, GNTTABOP_query_size};
 use hypercall_abi::xen as nr;
 
 use super::quick::{self, Near, Outcome};
 use super::{Budget, Cx, multicall, version};
 use crate::addr::clamp_index;
 use crate::control::{console, domctl, physdev, platform, sysctl};
-use crate::domain::memory_op;
+use crate::domain::{Domain, memory_op};
 use crate::error::{Errno, HypercallResult, Stop};
 use crate::evtchn;
 use crate::grant;
@@ -145,7 +146,7 @@ hypercalls! { cx, a;
         => version::xen_version(cx, a[0], a[1]),
     console_io __HYPERVISOR_console_io Whole Plain Seldom ""
         => console::console_io(cx, a[0], a[1], a[2]),
-    grant_table_op __HYPERVISOR_grant_table_op Part Tables Often "query_size, setup_table, versions"
+    grant_table_op __HYPERVISOR_grant_table_op Whole Tables Often "version 1; tables are not printed, as in release builds"
         => grant::grant_table_op(cx, a[0], a[1], a[2]),
     vm_assist __HYPERVISOR_vm_assist Whole Plain Seldom ""
         => calls::vm_assist(cx, a[0], a[1]),
@@ -191,6 +192,18 @@ pub fn entry<const NUMBER: u64, M: Machine>(
         hv,
         dom: hv.domains.slot(vcpu.slot),
     };
+    if NUMBER == nr::__HYPERVISOR_grant_table_op {
+        const COPY: u64 = GNTTABOP_copy as u64;
+        const SIZE: u64 = GNTTABOP_query_size as u64;
+        let done = match (args[0], args[2]) {
+            (SIZE, 1) => grant::quick::query_size(hv, near.dom, args[1]),
+            (COPY, 1) if vcpu.continuation[0].is_none() => copies(hv, near.dom, args[1]),
+            _ => false,
+        };
+        if done {
+            return 0;
+        }
+    }
     match quick::call::<NUMBER, M>(&near, vcpu, (0, args)) {
         Outcome::Done => 0,
         Outcome::Failed(errno) => errno.negated() as u64,
@@ -200,6 +213,12 @@ pub fn entry<const NUMBER: u64, M: Machine>(
         }
         Outcome::Partly(units) => whole::<NUMBER, M>(hv, vcpu, args, units),
     }
+}
+
+/// A copy: apart, for it has many registers to save.
+#[inline(never)]
+fn copies<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, at: u64) -> bool {
+    grant::quick::copy(hv, dom, at)
 }
 
 /// The arguments are where the entry code saved them.

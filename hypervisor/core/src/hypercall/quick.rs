@@ -39,7 +39,10 @@ const NOT: Outcome = Outcome::Partly(0);
 pub(super) const fn is_apart(number: u64) -> bool {
     matches!(
         number,
-        nr::__HYPERVISOR_vcpu_op | nr::__HYPERVISOR_mmuext_op | nr::__HYPERVISOR_multicall
+        nr::__HYPERVISOR_vcpu_op
+            | nr::__HYPERVISOR_mmuext_op
+            | nr::__HYPERVISOR_multicall
+            | nr::__HYPERVISOR_grant_table_op
     )
 }
 

@@ -39,6 +39,7 @@ fn guest(hv: &'static Hypervisor<FakeMachine>, privileged: bool) -> Guest {
         privileged,
         max_evtchn_port: -1,
         max_grant_frames: 4,
+        max_maptrack_frames: 1,
     };
     let dom = lifecycle::create_whole(hv, params).expect("room");
     dom.max_pages

@@ -168,7 +168,7 @@ pub fn mmu_update<M: Machine>(
 
 /// The list that a guest gave as `count` operations at `va`. Real Xen looks only at the list's
 /// first byte before it begins, even if it is empty; the rest shows on the way.
-pub(super) fn operations<T, M: Machine>(
+pub(crate) fn operations<T, M: Machine>(
     cx: &Cx<'_, M>,
     va: u64,
     count: u64,

@@ -8,7 +8,7 @@ pub mod lookup;
 pub mod mmu_update;
 pub mod mmuext;
 pub mod root;
-mod scope;
+pub(crate) mod scope;
 pub mod store;
 #[cfg(test)]
 mod tests;

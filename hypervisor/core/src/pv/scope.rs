@@ -7,9 +7,11 @@
 use hypercall_abi::xen::{UVMF_ALL, UVMF_FLUSHTYPE_MASK, UVMF_INVLPG, UVMF_TLB_FLUSH};
 
 use crate::addr::guest_range;
+use crate::domain::Domain;
 use crate::error::Result;
 use crate::guest::copy_in;
 use crate::hypercall::Cx;
+use crate::hypervisor::Hypervisor;
 use crate::platform::{CpuMask, Machine};
 
 /// This CPU.
@@ -38,6 +40,15 @@ fn running<M: Machine>(cx: &Cx<'_, M>, vcpus: u64) -> CpuMask {
 /// The CPUs that run any vCPU of the caller's domain.
 pub(super) fn all<M: Machine>(cx: &Cx<'_, M>) -> CpuMask {
     running(cx, u64::MAX)
+}
+
+/// The CPUs that run any vCPU of `dom`, one of which this CPU runs.
+pub(crate) fn everywhere<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) -> CpuMask {
+    let state = dom.lock();
+    let running = state.vcpus.iter().filter_map(|vcpu| vcpu.sched.running);
+    running.fold(1 << (hv.machine.cpu() % 64), |mask, cpu| {
+        mask | 1 << (cpu % 64)
+    })
 }
 
 /// The CPUs that run the vCPUs in the bitmap at guest address `pointer`.
@@ -112,9 +123,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::domain::Domain;
     use crate::error::Errno;
-    use crate::hypervisor::Hypervisor;
     use crate::pv::mmuext::mmuext_op;
     use crate::testkit::{self, FakeMachine, Happened};
     use hypercall_abi::xen::*;

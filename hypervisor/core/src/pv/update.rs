@@ -124,6 +124,48 @@ impl<M: Machine> Hypervisor<M> {
         }
     }
 
+    /// Stores an entry into a live level-1 table, whose domain is locked, for a page of which the caller
+    /// holds what the entry claims; gives back what the old one held.
+    #[inline(never)]
+    pub(crate) fn put_claimed_entry(&self, (table, index): (Mfn, usize), raw: u64) {
+        let old = self.machine.read_entry(table, index);
+        let new = ValidEntry::granted(adjust(1, raw));
+        self.machine.write_entry(table, index, new);
+        self.ungrant_page(old);
+    }
+
+    /// Replaces the entry of a live level-1 table, whose domain is locked, if it maps `mfn`, writable or
+    /// not; says whether it did. What the old entry held is the caller's then, and what `raw` claims was.
+    #[inline(never)]
+    pub(crate) fn replace_entry(
+        &self,
+        (table, index): (Mfn, usize),
+        (mfn, writable): (Mfn, bool),
+        raw: u64,
+    ) -> bool {
+        let old = self.machine.read_entry(table, index);
+        let right = if writable { RW | PRESENT } else { PRESENT };
+        if frame(old) != mfn || old & (RW | PRESENT) != right {
+            return false;
+        }
+        self.machine
+            .write_entry(table, index, ValidEntry::granted(raw));
+        true
+    }
+
+    /// Empties an entry of a live level-1 table, whose domain is locked; what it held is the caller's.
+    pub(crate) fn take_entry(&self, (table, index): (Mfn, usize)) -> u64 {
+        let old = self.machine.read_entry(table, index);
+        let empty = ValidEntry::granted(0);
+        self.machine.write_entry(table, index, empty);
+        old
+    }
+
+    /// Gives back what an entry held that was [taken](Self::take_entry).
+    pub(crate) fn give_up_entry(&self, raw: u64) {
+        self.ungrant_page(raw);
+    }
+
     /// Takes what the entries `from` to `to` of a level-1 table claim, up to the first that is not of
     /// the commonest sort: a page that is mapped writable elsewhere, in an entry that stays as it is.
     /// Gives that entry's index, or `to`.

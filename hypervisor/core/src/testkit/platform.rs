@@ -96,11 +96,10 @@ impl Machine for FakeMachine {
         }
     }
 
-    fn copy_frame(&self, dst: Mfn, src: Mfn) {
-        for offset in (0..PAGE_SIZE).step_by(8) {
-            let value = self.word(src, offset).load(Ordering::SeqCst);
-            self.guest_word(dst, offset).store(value, Ordering::SeqCst);
-        }
+    fn copy_part(&self, dst: (Mfn, usize), src: (Mfn, usize), len: usize) {
+        let mut bytes = [0; PAGE_SIZE];
+        self.read_frame(src.0, src.1, &mut bytes[..len]);
+        self.put(dst.0, dst.1, &bytes[..len]);
     }
 
     fn read_frame(&self, mfn: Mfn, offset: usize, buf: &mut [u8]) {

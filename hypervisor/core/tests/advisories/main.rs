@@ -10,6 +10,8 @@
     reason = "modules shared with another test"
 )]
 
+#[path = "../faults/grants.rs"]
+mod grants;
 #[path = "../faults/operations.rs"]
 mod operations;
 #[path = "../faults/world.rs"]

@@ -8,6 +8,7 @@
 mod control;
 mod devices;
 mod events;
+mod grants;
 mod heap;
 mod left_over;
 mod operations;
@@ -28,6 +29,7 @@ fn all() -> impl Iterator<Item = &'static Operation> {
     let tables = [
         operations::MEMORY,
         events::EVENTS,
+        grants::GRANTS,
         control::CONTROL,
         devices::DEVICES,
         traps::TRAPS,

@@ -140,7 +140,7 @@ pub fn vcpu<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, index: u64, arg: 
     (__HYPERVISOR_vcpu_op, [cmd.into(), index, at, 0, 0, 0])
 }
 
-fn grant<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
+pub fn grant<T: IntoBytes + Immutable>(w: &mut World, cmd: u32, arg: &T) -> Call {
     let at = w.put(arg);
     (__HYPERVISOR_grant_table_op, [cmd.into(), at, 1, 0, 0, 0])
 }

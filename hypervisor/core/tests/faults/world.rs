@@ -7,6 +7,7 @@ use hypervisor_core::addr::{Mfn, table_index};
 use hypervisor_core::domain::lifecycle;
 use hypervisor_core::domain::{Domain, Phase};
 use hypervisor_core::frame::word::{Kind, Owner};
+use hypervisor_core::grant;
 use hypervisor_core::hypercall::{Budget, dispatch};
 use hypervisor_core::hypervisor::Hypervisor;
 use hypervisor_core::platform::Machine;
@@ -332,7 +333,7 @@ impl World {
 
     /// Uses of frames that are not in any page table.
     fn held(&self) -> Vec<(Mfn, Kind)> {
-        let mut held = Vec::new();
+        let mut held = grant::census::held(self.hv);
         for dom in self.hv.domains.iter() {
             let state = dom.lock();
             held.extend(state.shared_info.map(|mfn| (mfn, Kind::Writable)));
@@ -367,6 +368,7 @@ impl World {
     /// is charged for what it counts.
     pub fn check(&self) -> Result<(), String> {
         census::check(self.hv, &self.held())?;
+        grant::census::check(self.hv)?;
         let mut marked = self.hv.frames.free_frames();
         for dom in self.hv.domains.iter() {
             let owner = Owner::domain(dom.slot);
@@ -432,12 +434,13 @@ impl World {
                 .map(|v| (v.initialised, v.up, v.info, v.virqs))
                 .collect();
             let text = format!(
-                "{:?} {numbers:?} {:?} {:?} {:?} {:?} {:?} {events:?} {shared:?}",
+                "{:?} {numbers:?} {:?} {:?} {:?} {:?} {} {:?} {events:?} {shared:?}",
                 dom.phase(),
                 state.pirqs,
                 state.events.fifo_frames(),
                 state.handle,
                 state.grants.frames,
+                state.grants.text(self.hv.machine),
                 state.memory_map,
             );
             drop(state);
@@ -489,6 +492,7 @@ impl World {
         }
         self.check()?;
         // What dom0 mapped of others would keep them.
+        super::grants::unmap_all(&mut self);
         let unmap = (14, [super::operations::HOLE, 0, 0, 0, 0, 0]);
         self.run(Caller::Dom0, unmap);
         let World {
@@ -510,8 +514,9 @@ impl World {
         }
         let dom0s = Owner::domain(dom0.dom.slot);
         let own = owned_by(hv, Owner::HYPERVISOR) - testkit::RESERVED_FRAMES;
-        if own != FRAMES_OF_PORTS {
-            return Err(format!("{own} frames of ports are left"));
+        let of_grants = dom0.dom.lock().grants.own_frames();
+        if own != FRAMES_OF_PORTS + of_grants {
+            return Err(format!("{own} frames of ports and grants are left"));
         }
         let kept = owned_by(hv, dom0s) + own;
         let free = hv.frames.free_frames();

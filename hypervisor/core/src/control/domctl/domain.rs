@@ -60,6 +60,8 @@ pub(super) fn create<M: Machine>(cx: &mut Cx<'_, M>, op: &mut xen_domctl) -> Out
         Ok(frames) => frames.min(grant::MAX_FRAMES),
         Err(_) => DEFAULT_GRANT_FRAMES,
     };
+    let max_maptrack_frames = u32::try_from(request.max_maptrack_frames)
+        .map_or(grant::MAX_TRACKS, |frames| frames.min(grant::MAX_TRACKS));
     let params = CreateParams {
         id: (1..DOMID_FIRST_RESERVED)
             .contains(&wanted)
@@ -70,6 +72,7 @@ pub(super) fn create<M: Machine>(cx: &mut Cx<'_, M>, op: &mut xen_domctl) -> Out
         privileged: false,
         max_evtchn_port: request.max_evtchn_port.cast_signed(),
         max_grant_frames,
+        max_maptrack_frames,
     };
     op.domain = lifecycle::create(cx.hv, params)?.id();
     Ok(Answer::Written)

@@ -284,6 +284,7 @@ impl World {
             privileged: d == 0,
             max_evtchn_port: -1,
             max_grant_frames: 4,
+            max_maptrack_frames: 1,
         };
         let dom = lifecycle::create_whole(hv, params).expect("there is room");
         self.lives[d] += 1;

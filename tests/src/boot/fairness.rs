@@ -205,7 +205,6 @@ fn latency(lab: &Lab, report: &mut Report) -> Checked<()> {
     let script = "\
 xl create rogue name=idle vcpus=2 on_poweroff=preserve cmdline=load=latency
 expect idle 60 LATENCY n=
-xl destroy idle
 xl create rogue name=spins vcpus=2 cmdline=load=waver
 xl create rogue name=loaded vcpus=2 on_poweroff=preserve cmdline=load=latency
 expect loaded 60 LATENCY n=

@@ -858,7 +858,7 @@ pub(super) const ALL: &[Mutant] = &[
         Unit("sched::"),
         (
             "        let behind = if account.slept { SLEEPER_BONUS } else { WINDOW };\n",
-            "        let behind = WINDOW;\n",
+            "        let behind = if account.slept { u64::MAX } else { WINDOW };\n",
         ),
     ),
     seed(
@@ -872,13 +872,13 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
-        "who slept takes a virtual time to another queue as it is",
+        "a queue's clock may be far ahead of another's",
         "sched/policy/credit2.rs",
         Bounded,
-        Unit("sched::"),
+        Schedule("beside_one_that_was_alone"),
         (
-            "        if let Some(left) = left {\n",
-            "        if let Some(left) = left.filter(|_| queue.is_empty() && queue.is_idle()) {\n",
+            "const WINDOW: u64 = 5_000_000;",
+            "const WINDOW: u64 = 100_000_000;",
         ),
     ),
     seed(

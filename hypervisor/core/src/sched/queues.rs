@@ -196,10 +196,8 @@ impl<const W: usize> Queues<W> {
     ) -> Option<CpuId> {
         let unit = account.unit?;
         let to = policy.place(self, account);
-        let moves = account.slept && to != account.cpu;
-        let left = moves.then(|| self.queue(account.cpu).advance_clock(now));
         let mut queue = self.queue(to);
-        policy.arrive(self, &mut queue, account, left, now);
+        policy.arrive(self, &mut queue, account, now);
         account.slept = false;
         account.queued = Some(to);
         queue.insert(unit, who, account);

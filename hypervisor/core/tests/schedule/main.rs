@@ -162,6 +162,32 @@ fn who_slept_is_not_late_where_clocks_drift_apart() {
 }
 
 #[test]
+fn who_sleeps_beside_one_that_was_alone_is_not_late() {
+    for hogs in 1..=4 {
+        let mut world = World::new(Kind::Credit2, 2);
+        let habit = Habit::Sleeper {
+            work: 5_000,
+            sleep: 2 * MS,
+        };
+        world.domain(1, WEIGHT, 0, habit);
+        world.domain(1, WEIGHT, 0, Habit::Hog);
+        // The clock of the hog's CPU is that far ahead when others come.
+        world.run_for(2 * SECOND);
+        for _ in 0..hogs {
+            world.domain(1, WEIGHT, 0, Habit::Hog);
+        }
+        world.measure_from_here();
+        world.run_for(2 * SECOND);
+        let longest = world.figures.latencies.iter().copied().max().unwrap_or(0);
+        println!(
+            "latency: beside one that was alone, and {hogs} more: longest {} us",
+            longest / 1000
+        );
+        assert!(longest <= 8 * MS, "{longest}");
+    }
+}
+
+#[test]
 fn who_slept_runs_soon() {
     // Alone, at once.
     assert_eq!(latency(Kind::Credit2, 16, 0, 1, 1), (0, 0));

@@ -21,16 +21,8 @@ pub trait Policy<const W: usize = 1> {
     /// [`Queues::homeless`].
     fn place(&self, cpus: &Queues<W>, account: &mut Account<W>) -> CpuId;
 
-    /// Sets the virtual time with which a vCPU enters a queue at `now`. `left` is the clock of the
-    /// queue to which its virtual time belongs, if it slept there and enters another.
-    fn arrive(
-        &self,
-        cpus: &Queues<W>,
-        queue: &mut Queue<W>,
-        account: &mut Account<W>,
-        left: Option<u64>,
-        now: Nanos,
-    );
+    /// Sets the virtual time with which a vCPU enters a queue at `now`.
+    fn arrive(&self, cpus: &Queues<W>, queue: &mut Queue<W>, account: &mut Account<W>, now: Nanos);
 
     /// A CPU that could run a queued vCPU at once, but may not have noticed it.
     fn server(&self, cpus: &Queues<W>, account: &Account<W>) -> Option<CpuId>;
@@ -137,15 +129,8 @@ impl<const W: usize> Policy<W> for Chosen<W> {
         ask!(self, p => p.place(cpus, account))
     }
 
-    fn arrive(
-        &self,
-        cpus: &Queues<W>,
-        queue: &mut Queue<W>,
-        account: &mut Account<W>,
-        left: Option<u64>,
-        now: Nanos,
-    ) {
-        ask!(self, p => p.arrive(cpus, queue, account, left, now))
+    fn arrive(&self, cpus: &Queues<W>, queue: &mut Queue<W>, account: &mut Account<W>, now: Nanos) {
+        ask!(self, p => p.arrive(cpus, queue, account, now))
     }
 
     fn server(&self, cpus: &Queues<W>, account: &Account<W>) -> Option<CpuId> {

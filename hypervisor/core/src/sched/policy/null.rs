@@ -50,14 +50,7 @@ impl<const W: usize> Policy<W> for Null<W> {
     }
 
     /// Those that wait for a CPU are numbered as they come.
-    fn arrive(
-        &self,
-        _: &Queues<W>,
-        queue: &mut Queue<W>,
-        account: &mut Account<W>,
-        _: Option<u64>,
-        _: Nanos,
-    ) {
+    fn arrive(&self, _: &Queues<W>, queue: &mut Queue<W>, account: &mut Account<W>, _: Nanos) {
         account.vtime = 0;
         if !account.owns {
             queue.catch_up(queue.clock() + 1);

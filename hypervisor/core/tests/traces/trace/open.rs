@@ -26,7 +26,9 @@ impl Run {
     /// The vCPU never makes this call again; how far it came nobody tells the model.
     pub(super) fn forget(&mut self, index: usize) {
         let open = &mut self.open[index];
-        (open.answered, open.mixed, open.forgotten) = (true, true, true);
+        // One that touches nothing leaves nothing to learn.
+        let mixed = open.footprint != 0;
+        (open.answered, open.mixed, open.forgotten) = (true, mixed, true);
         let (who, kind) = (open.who, open.kind);
         if self.verbose {
             println!("    d{}v{} forgets {:?}", who.0, who.1, open.call);

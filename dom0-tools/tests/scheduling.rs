@@ -164,6 +164,24 @@ fn vcpus_are_pinned_hard_and_soft() {
 }
 
 #[test]
+fn other_kernels_follow_the_standard_nodes() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create -p guest1 vcpus=2 memory=16");
+    change(&mut shell, 1, |guest| guest.agent.foreign = true);
+    ok(&mut shell, "xl unpause guest1");
+    let said = ok(&mut shell, "xl vcpu-set guest1 1");
+    assert!(said.starts_with("guest1 has 1 vCPUs now\n"), "{said}");
+    let said = ok(&mut shell, "xl mem-set guest1 8");
+    assert_eq!(said, "guest1 has 8 MiB now\n");
+    let list = ok(&mut shell, "xl list guest1");
+    assert_eq!(rows(&list)[1][2..4], ["8", "1"]);
+    change(&mut shell, 1, |guest| guest.agent.lazy = true);
+    for line in ["xl vcpu-set guest1 2", "xl mem-set guest1 10"] {
+        fails(&mut shell, line, 1, "no answer for 20 s");
+    }
+}
+
+#[test]
 fn vcpus_come_and_go_and_the_hypervisor_is_asked() {
     let mut shell = with_four();
     for count in [2, 1] {

@@ -177,11 +177,11 @@ impl<S: Host> Shell<S> {
                 "its maxmem is {most} MiB: it cannot grow beyond"
             )));
         }
-        self.served(domain)?;
+        self.with(|domains, _| domains.known(domain))?;
         let target = format!("{}/memory/target", local(domain));
         let kib = pages * KIB_PER_PAGE;
         self.with(|domains, _| Ok(domains.store().write_text(&target, kib)?))?;
-        let claimed = self.ask_number(domain, Ask::Balloon)?;
+        let claimed = self.follows(domain, Ask::Balloon, pages, |info| info.tot_pages)?;
         let now = self.info_of(domain)?.tot_pages;
         if now != pages {
             let reason = format!("asked for {pages} pages, it says {claimed}, it has {now}");
@@ -236,6 +236,29 @@ impl<S: Host> Shell<S> {
             store.write_text(&format!("{data}/ask"), ask.text(number))?;
             Ok(number)
         })
+    }
+
+    /// Waits until a guest has done what standard nodes ask for, so that `figure` of it is `wanted`. One
+    /// that listens is asked what it reached; of others the hypervisor tells.
+    pub(super) fn follows(
+        &mut self,
+        domain: domid_t,
+        ask: Ask,
+        wanted: u64,
+        figure: impl Fn(&xen_domctl_getdomaininfo) -> u64,
+    ) -> Result<u64, Error> {
+        let listens = self.wait_for_node(&Wait::of(domain, "data/serves"), |shell, value| {
+            if value == Some("1") {
+                return Some(true);
+            }
+            let info = shell.system.domain_info(domain).ok()??;
+            (figure(&info) == wanted).then_some(false)
+        })?;
+        if listens {
+            self.ask_number(domain, ask)
+        } else {
+            Ok(wanted)
+        }
     }
 
     /// Waits until a guest listens to what it is asked.

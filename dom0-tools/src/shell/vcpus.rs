@@ -181,15 +181,16 @@ pub(super) fn set<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
             Failure::refused(format!("dom0's kernel refused {count} vCPUs: {errno}"))
         })?,
         _ => {
-            shell.served(domain)?;
             shell.with(|domains, _| {
+                domains.known(domain)?;
                 for vcpu in 0..most {
                     let node = availability(domain, vcpu);
                     domains.store().write_text(&node, online(vcpu < count))?;
                 }
                 Ok(())
             })?;
-            shell.ask_number(domain, Ask::Vcpus)?
+            let up = |info: &xen_domctl_getdomaininfo| info.nr_online_vcpus.into();
+            shell.follows(domain, Ask::Vcpus, count.into(), up)?
         }
     };
     let now = shell.info_of(domain)?.nr_online_vcpus;

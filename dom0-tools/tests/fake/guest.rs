@@ -12,6 +12,8 @@ use super::machine::{Fake, Machine};
 pub struct Agent {
     /// Does nothing that it is told.
     pub silent: bool,
+    /// Somebody else's kernel: follows the standard nodes, and listens to no questions.
+    pub foreign: bool,
     /// Its memory changes when it is ballooned.
     pub forgetful: bool,
     /// Claims to have ballooned, and does nothing.
@@ -73,7 +75,9 @@ impl Agent {
         if read(store, "name").is_empty() {
             return;
         }
-        store.write(&format!("{own}/data/serves"), b"1").unwrap();
+        if !self.foreign {
+            store.write(&format!("{own}/data/serves"), b"1").unwrap();
+        }
         let ended = match (
             read(store, "control/shutdown").as_str(),
             read(store, "control/sysrq").as_str(),
@@ -89,7 +93,7 @@ impl Agent {
             return;
         }
         let ask = read(store, "data/ask");
-        if ask.is_empty() || ask == self.answered {
+        if !self.foreign && (ask.is_empty() || ask == self.answered) {
             return;
         }
         let target = read(store, "memory/target").parse::<u64>().unwrap() / 4;
@@ -98,6 +102,14 @@ impl Agent {
             read(store, &node) == "online"
         });
         let online = online.count() as u64;
+        if self.foreign {
+            if !self.lazy {
+                let mut machine = fake.0.borrow_mut();
+                machine.balloon(id, target);
+                machine.domains.get_mut(&id).unwrap().online = online as u32;
+            }
+            return;
+        }
         let answer = self.answer(fake, id, &ask, target, online);
         store
             .write(&format!("{own}/data/answer"), answer.as_bytes())

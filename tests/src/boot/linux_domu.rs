@@ -1,7 +1,8 @@
 //! Contract: Debian's stock Linux, as it comes in its package, is made a guest from a folder of
 //! files that a user gives: a configuration, a bzImage and a ramdisk beside it. It is unpacked and
 //! built, finds xenstore and its console, and comes up to user space with both of its vCPUs; reads
-//! what is typed through `xl console`, powers off as `xl shutdown` asks, and leaves no page.
+//! what is typed through `xl console`, takes a vCPU down and gives memory back as xl asks, powers off
+//! as `xl shutdown` asks, and leaves no page.
 
 use std::fs;
 
@@ -70,6 +71,12 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     machine.expect("LINUX-READ what is typed")?;
     machine.type_line(LEAVE)?;
     machine.expect(PROMPT)?;
+    for (line, answer) in [
+        ("xl vcpu-set linux 1", "linux has 1 vCPUs now"),
+        ("xl mem-set linux 176", "linux has 176 MiB now"),
+    ] {
+        command(&mut machine, line, answer)?;
+    }
     command(&mut machine, "xl shutdown -w linux", "")?;
     let text = machine.console.text();
     for line in ["Hypervisor detected: Xen PV", "Booting kernel on Xen"] {

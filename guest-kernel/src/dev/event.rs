@@ -137,6 +137,20 @@ pub(crate) fn is_latched(port: u32) -> bool {
     word.is_some_and(|word| word & 1 << (port % 64) != 0)
 }
 
+/// Whether an event waits to be taken on a port for which `is` holds.
+pub(crate) fn any_latched(is: impl Fn(u32) -> bool) -> bool {
+    let latched = PORTS_STATE.with(|p| p.latched);
+    (0..).zip(latched).any(|(i, mut word)| {
+        while word != 0 {
+            if is(i * 64 + word.trailing_zeros()) {
+                return true;
+            }
+            word &= word - 1;
+        }
+        false
+    })
+}
+
 /// Takes a latched event of a port that a process bound.
 pub(crate) fn take_latched(port: u32) -> HvResult<bool> {
     open(port)?;

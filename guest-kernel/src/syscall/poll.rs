@@ -1,6 +1,6 @@
 //! Waiting for the first of several: descriptors, event channels, console input.
 
-use super::{channel, deadline, door};
+use super::{channel, deadline, door, ports};
 use crate::dev::{console, event, time};
 use crate::mm::user;
 use crate::task::{self, Wait};
@@ -15,6 +15,7 @@ fn look(entry: &Poll) -> Result<u32, Errno> {
     match entry.kind {
         POLL_FD => channel::ready(u64::from(entry.id)),
         POLL_PORT => Ok(readable(event::is_latched(entry.id))),
+        POLL_PORTS if entry.id == 0 => Ok(readable(ports::any_ready())),
         POLL_CONSOLE if entry.id == 0 => Ok(readable(console::has_input())),
         _ => Err(Errno::EINVAL),
     }

@@ -20,10 +20,18 @@ pub(super) fn check(port: u32) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Notes a port that the running process has bound.
+/// Notes a port that the running process has bound, and lets its events come through.
 pub(super) fn bound(port: u32) {
     let pid = task::current();
     OWNERS.with(|owners| owners.insert(port, pid));
+    // One that cannot be opened is refused where it is waited for.
+    let _ = event::open(port);
+}
+
+/// Whether an event waits on any port that the running process has bound.
+pub(super) fn any_ready() -> bool {
+    let pid = task::current();
+    OWNERS.with(|owners| event::any_latched(|port| owners.get(&port) == Some(&pid)))
 }
 
 /// Forgets a port that was closed.

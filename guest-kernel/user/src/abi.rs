@@ -87,6 +87,9 @@ pub const POLL_FD: u32 = 0;
 pub const POLL_PORT: u32 = 1;
 /// [`Poll::kind`]: console input; `id` is 0.
 pub const POLL_CONSOLE: u32 = 2;
+/// [`Poll::kind`]: readable while an event waits on any event channel that the process has bound, be
+/// there few or many; `id` is 0.
+pub const POLL_PORTS: u32 = 3;
 
 /// A read (of a listener: an accept) does not meet `EAGAIN`.
 pub const POLL_READABLE: u32 = 1;
@@ -99,7 +102,7 @@ pub const POLL_HUNG_UP: u32 = 4;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poll {
-    /// One of [`POLL_FD`], [`POLL_PORT`], [`POLL_CONSOLE`].
+    /// One of [`POLL_FD`], [`POLL_PORT`], [`POLL_CONSOLE`], [`POLL_PORTS`].
     pub kind: u32,
     /// Which one of that kind.
     pub id: u32,

@@ -61,30 +61,32 @@ fn shared_page(domain: u16) -> Done<u64> {
     Ok(info.shared_info_frame)
 }
 
-/// Ports of every kind that a process can bind without a peer.
-fn bind() -> Done<alloc::vec::Vec<u32>> {
+/// Two ports of the process that are each other's ends.
+fn pair() -> Done<(u32, u32)> {
     let mut alloc = evtchn_alloc_unbound::new_zeroed();
     (alloc.dom, alloc.remote_dom) = (DOMID_SELF, DOMID_SELF);
     let free = told("alloc_unbound", event(EVTCHNOP_alloc_unbound, alloc))?.port;
-    let spare = told("alloc_unbound", event(EVTCHNOP_alloc_unbound, alloc))?.port;
     let mut loopback = evtchn_bind_interdomain::new_zeroed();
     (loopback.remote_dom, loopback.remote_port) = (DOMID_SELF, free);
     let loopback = told(
         "bind_interdomain",
         event(EVTCHNOP_bind_interdomain, loopback),
     )?;
+    Ok((free, loopback.local_port))
+}
+
+/// Ports of every kind that a process can bind without a peer.
+fn bind() -> Done<alloc::vec::Vec<u32>> {
+    let mut alloc = evtchn_alloc_unbound::new_zeroed();
+    (alloc.dom, alloc.remote_dom) = (DOMID_SELF, DOMID_SELF);
+    let spare = told("alloc_unbound", event(EVTCHNOP_alloc_unbound, alloc))?.port;
+    let (free, loopback) = pair()?;
     let mut virq = evtchn_bind_virq::new_zeroed();
     virq.virq = VIRQ_DEBUG;
     let virq = told("bind_virq", event(EVTCHNOP_bind_virq, virq))?;
     let ipi = evtchn_bind_ipi::new_zeroed();
     let ipi = told("bind_ipi", event(EVTCHNOP_bind_ipi, ipi))?;
-    Ok(alloc::vec![
-        free,
-        spare,
-        loopback.local_port,
-        virq.port,
-        ipi.port
-    ])
+    Ok(alloc::vec![free, spare, loopback, virq.port, ipi.port])
 }
 
 /// The process that holds, says so, and ends as it is told.
@@ -205,6 +207,7 @@ fn one(domain: u16, name: &str, listener: u64, how: &str, status: i64) -> Done {
     for &port in &ports {
         others(port)?;
     }
+    own_ports_together()?;
     if how.starts_with("killed") {
         told("kill", sys::kill(pid))?;
     } else {
@@ -218,6 +221,33 @@ fn one(domain: u16, name: &str, listener: u64, how: &str, status: i64) -> Done {
         return Err(format!("port {port} outlives `{how}`"));
     }
     told("close", sys::close(stream))
+}
+
+/// Whether an event waits on any of the process's ports.
+fn any_event() -> Done<bool> {
+    let mut entry = [readable(POLL_PORTS, 0)];
+    told("poll", sys::poll(&mut entry, 0))?;
+    Ok(entry[0].ready == POLL_READABLE)
+}
+
+/// All ports of the process can be waited for at once, and no other's are among them.
+fn own_ports_together() -> Done {
+    let before = any_event()?;
+    let (free, loopback) = pair()?;
+    // Binding itself is an event.
+    told("wait", sys::evtchn_wait(loopback, 0))?;
+    let bound = any_event()?;
+    told("send", event(EVTCHNOP_send, evtchn_send { port: loopback }))?;
+    let sent = any_event()?;
+    told("wait", sys::evtchn_wait(free, 0))?;
+    let taken = any_event()?;
+    for port in [loopback, free] {
+        told("close", event(EVTCHNOP_close, evtchn_close { port }))?;
+    }
+    match (before, bound, sent, taken) {
+        (false, false, true, false) => Ok(()),
+        found => Err(format!("events of any port came as {found:?}")),
+    }
 }
 
 /// A port of another process is out of reach.

@@ -193,6 +193,10 @@ impl<S: Host> Shell<S> {
     /// Asks a guest, and waits for its answer, a number.
     pub(super) fn ask_number(&mut self, domain: domid_t, ask: Ask) -> Result<u64, Error> {
         let answer = self.ask(domain, ask)?;
+        self.number_in(domain, &answer)
+    }
+
+    fn number_in(&mut self, domain: domid_t, answer: &str) -> Result<u64, Error> {
         let number = answer.parse();
         number.map_err(|_| self.guest_error(domain, format!("it answered `{answer}`")))
     }
@@ -255,7 +259,8 @@ impl<S: Host> Shell<S> {
             (figure(&info) == wanted).then_some(false)
         })?;
         if listens {
-            self.ask_number(domain, ask)
+            let answer = self.ask_within(domain, ask, PATIENCE)?;
+            self.number_in(domain, &answer)
         } else {
             Ok(wanted)
         }

@@ -315,16 +315,6 @@ impl<C: Channel> Client<C> {
             .map(drop)
     }
 
-    /// Where a domain's nodes are.
-    ///
-    /// # Errors
-    /// See [`Store::ask`].
-    pub fn domain_path(&mut self, domain: u16) -> Result<String> {
-        let reply = self.about_domain(XS_GET_DOMAIN_PATH, "asking for domain", domain)?;
-        let path = reply.strip_suffix(&[0]).unwrap_or(&reply);
-        Ok(String::from_utf8_lossy(path).into_owned())
-    }
-
     fn about_domain(&mut self, kind: u32, operation: &'static str, domain: u16) -> Result<Vec<u8>> {
         self.ask(kind, operation, &[domain.to_string().as_bytes(), &[0]])
     }

@@ -71,17 +71,22 @@ isolated_from_ring0:
     pushq %gs:{SCRATCH}
     jmp isolated_from_guest
 
-.balign 16
-.global isolated_syscall
-isolated_syscall:
+# The frame that `syscall` does not save, on the entry stack.
+.macro SAVE_SYSCALL_FRAME cs
     swapgs
     movq %rsp, %gs:{SCRATCH}
     movq %gs:{ENTRY_STACK}, %rsp
     pushq $RING3_SS
     pushq %gs:{SCRATCH}
     pushq %r11
-    pushq $RING3_CS64
+    pushq $\cs
     pushq %rcx
+.endm
+
+.balign 16
+.global isolated_syscall
+isolated_syscall:
+    SAVE_SYSCALL_FRAME RING3_CS64
     pushq ${SYSCALL}
     TO_FULL_ROOT
     jmp isolated_syscall_save
@@ -89,14 +94,7 @@ isolated_syscall:
 .balign 16
 .global isolated_syscall32
 isolated_syscall32:
-    swapgs
-    movq %rsp, %gs:{SCRATCH}
-    movq %gs:{ENTRY_STACK}, %rsp
-    pushq $RING3_SS
-    pushq %gs:{SCRATCH}
-    pushq %r11
-    pushq $RING3_CS32
-    pushq %rcx
+    SAVE_SYSCALL_FRAME RING3_CS32
     subq $2, (%rsp)
     pushq $0
     movl $6, 4(%rsp)

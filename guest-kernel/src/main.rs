@@ -72,7 +72,7 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     }
     let benches = boot.has_word("bench");
     if benches {
-        bench::run();
+        bench::run(boot.has_word("wallclock"));
     }
     let table = boot.has_word("sensitive");
     if table {

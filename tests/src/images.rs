@@ -42,6 +42,8 @@ pub struct Images {
     pub programs: BTreeMap<String, PathBuf>,
     /// The hypervisor with its symbols, for a debugger.
     pub hypervisor_symbols: PathBuf,
+    /// The guest kernel with its symbols.
+    pub guest_kernel_symbols: PathBuf,
     root: PathBuf,
 }
 
@@ -103,13 +105,15 @@ pub fn build(workspace: &Workspace) -> Result<Images> {
         toolstack,
         services,
         programs,
-        hypervisor_symbols: workspace
-            .target()
-            .join(TARGET)
-            .join("release")
-            .join(HYPERVISOR),
+        hypervisor_symbols: unstripped(workspace, HYPERVISOR),
+        guest_kernel_symbols: unstripped(workspace, GUEST_KERNEL),
         root: workspace.root().to_owned(),
     })
+}
+
+/// An image as cargo makes it.
+fn unstripped(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.target().join(TARGET).join("release").join(name)
 }
 
 /// The hypervisor that notes how long it keeps interrupts off, in an output directory of its own.

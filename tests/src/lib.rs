@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod abi_table;
+pub mod bench;
 pub mod boot;
 pub mod cli;
 pub mod coverage;

@@ -2,6 +2,7 @@
 
 use super::measure::{Call, ROUNDS};
 use super::{Bench, Figures};
+use crate::check::page::{Page, call};
 use crate::dev::time;
 use hypercall_abi::arch_x86_64::{FLAT_KERNEL_SS, SEGBASE_FS};
 use hypercall_abi::errno::XEN_ENOSYS;
@@ -10,7 +11,7 @@ use hypercall_abi::vcpu::*;
 use hypercall_abi::version::{XENVER_get_features, XENVER_version, xen_feature_info};
 use hypercall_abi::xen::*;
 
-pub(super) const BENCHES: &[Bench] = &[versions, processor, timers, vcpu];
+pub(super) const BENCHES: &[Bench] = &[versions, processor, descriptor, timers, vcpu, console];
 
 /// A number that no call has.
 const UNKNOWN: u64 = 63;
@@ -43,6 +44,34 @@ fn processor(f: &mut Figures) {
     let base = [u64::from(SEGBASE_FS), 0, 0, 0, 0];
     // SAFETY: the kernel does not use the segment.
     unsafe { f.call("set_segment_base", __HYPERVISOR_set_segment_base, base) };
+    // SAFETY: the answer is a number.
+    unsafe { f.call("get_debugreg", __HYPERVISOR_get_debugreg, [7, 0, 0, 0, 0]) };
+}
+
+/// A descriptor of the guest's part of the GDT.
+fn descriptor(f: &mut Figures) {
+    /// A writable data segment of ring 3, 4 GiB.
+    const DATA: u64 = 0x00cf_f300_0000_ffff;
+    let gdt = Page::read_only();
+    let frames = [gdt.mfn()];
+    // SAFETY: the kernel uses no selector of the guest's part of the table.
+    unsafe { call(__HYPERVISOR_set_gdt, [frames.as_ptr() as u64, 512, 0, 0, 0]) }
+        .expect("a page can be a GDT");
+    let args = [gdt.slot(12), DATA, 0, 0, 0];
+    // SAFETY: as above.
+    unsafe { f.call("update_descriptor", __HYPERVISOR_update_descriptor, args) };
+    // SAFETY: as above.
+    unsafe { call(__HYPERVISOR_set_gdt, [0; 5]) }.expect("a GDT can be given up");
+}
+
+/// A byte for the hypervisor's console: a blank, which is seen by nobody.
+fn console(f: &mut Figures) {
+    const BYTES: u64 = 16;
+    let byte = b" ";
+    let args = [u64::from(CONSOLEIO_write), 1, byte.as_ptr() as u64, 0, 0];
+    let call = Call::new(__HYPERVISOR_console_io, args);
+    // SAFETY: the call reads the byte.
+    unsafe { f.pair("console_byte", [call; 2], BYTES, 1) };
 }
 
 fn timers(f: &mut Figures) {

@@ -1,6 +1,7 @@
 //! Exceptions and system calls: into the guest's handler, and back by the `iret` hypercall.
 
 use super::measure::{ROUNDS, least};
+use super::window::{closing, opening, opening_of_own, window};
 use super::{Bench, Figures};
 use crate::check::page::{Page, UNMAPPED, extended};
 use crate::check::probe;
@@ -24,25 +25,19 @@ const SYSCALL_HANDLER: u64 = 8;
 
 /// Defines loops: so many times the instruction; returns the ticks that went by.
 macro_rules! loops {
-    ($($name:ident: $begin:literal, $instruction:literal, $end:literal;)*) => { $(
+    ($($name:ident: $opening:ident, $begin:literal, $instruction:literal, $end:literal;)*) => { $(
         #[unsafe(naked)]
         extern "C" fn $name(_address: u64) -> u64 {
-            naked_asm!(
+            window!(naked_asm!(
                 $begin,
-                "rdtsc",
-                "shl rdx, 32",
-                "or rax, rdx",
-                "mov r9, rax",
+                $opening!("r9"),
                 "2:",
                 $instruction,
                 "dec rsi",
                 "jnz 2b",
-                "rdtsc",
-                "shl rdx, 32",
-                "or rax, rdx",
-                "sub rax, r9",
+                closing!("r9"),
                 $end,
-            )
+            ))
         }
     )* };
 }
@@ -50,12 +45,12 @@ macro_rules! loops {
 const _: () = assert!(ROUNDS == 128 && UNMAPPED == 0x1000);
 
 loops! {
-    nothing: "mov esi, 128", "nop", "ret";
-    invalid_opcode: "mov esi, 128", "ud2", "ret";
-    page_fault: "mov esi, 128", "mov rax, [rdi]", "ret";
+    nothing: opening_of_own, "mov esi, 128", "nop", "ret";
+    invalid_opcode: opening, "mov esi, 128", "ud2", "ret";
+    page_fault: opening, "mov esi, 128", "mov rax, [rdi]", "ret";
     // Those run in user mode; the exception at the end is the way back.
-    user_syscall: "mov esi, 128", "syscall", "ud2";
-    user_page_fault: "mov esi, 128\nmov edi, 0x1000", "mov rax, [rdi]", "ud2";
+    user_syscall: opening, "mov esi, 128", "syscall", "ud2";
+    user_page_fault: opening, "mov esi, 128\nmov edi, 0x1000", "mov rax, [rdi]", "ud2";
 }
 
 /// Reports what is left of a loop's ticks without the loop and without the handler.
@@ -146,6 +141,7 @@ fn exceptions(f: &mut Figures) {
         ("page_fault_and_iret", page_fault),
     ];
     for (name, each) in loops {
+        f.begin(name, ROUNDS);
         let ticks = least(|| Ok(each(UNMAPPED)));
         report(f, name, ticks, EXCEPTION_HANDLER);
     }
@@ -174,6 +170,7 @@ fn user_mode(f: &mut Figures) {
         ),
     ];
     for (name, each, handler) in loops {
+        f.begin(name, ROUNDS);
         let context = iret_context {
             rax: 0,
             r11: 0,

@@ -158,7 +158,8 @@ impl Figures {
     ///
     /// # Safety
     /// As for [`once`].
-    unsafe fn each(&mut self, name: &str, args: [u64; 5], prepare: impl Fn()) {
+    unsafe fn each(&mut self, name: &'static str, args: [u64; 5], prepare: impl Fn()) {
+        self.begin(name, 1);
         let call = Call::new(__HYPERVISOR_event_channel_op, args);
         let ticks = least(|| {
             let mut ticks = 0;
@@ -214,6 +215,7 @@ fn upcall(f: &mut Figures, bit: u64, send: [u64; 5]) {
         .expect("a callback can be registered");
     let mut pair = [Call::new(__HYPERVISOR_event_channel_op, send); 2];
     let handler = f.scale.ticks(HANDLER * ROUNDS);
+    f.begin("evtchn_send_upcall_and_iret", ROUNDS);
     let ticks = least(|| {
         shared::set_upcall_mask(false);
         // SAFETY: the handler preserves all registers, and the call changes no memory.

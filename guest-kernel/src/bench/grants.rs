@@ -55,7 +55,7 @@ fn table() -> Option<Page> {
 }
 
 /// Maps `COUNT` pages in one call and unmaps them in another.
-fn cycle<const COUNT: usize>(f: &mut Figures, names: [&str; 2], at: &[Page; BATCH]) {
+fn cycle<const COUNT: usize>(f: &mut Figures, names: [&'static str; 2], at: &[Page; BATCH]) {
     let mut maps: [_; COUNT] = core::array::from_fn(|i| {
         let mut map = gnttab_map_grant_ref::new_zeroed();
         (map.host_addr, map.flags) = (at[i].va(), GNTMAP_host_map);
@@ -64,12 +64,14 @@ fn cycle<const COUNT: usize>(f: &mut Figures, names: [&str; 2], at: &[Page; BATC
     });
     let mut undone = u64::MAX;
     let done = least(|| {
+        f.begin(names[0], COUNT as u64);
         let done = ticks(GNTTABOP_map_grant_ref, &mut maps)?;
         let mut unmaps: [_; COUNT] = core::array::from_fn(|i| {
             let mut unmap = gnttab_unmap_grant_ref::new_zeroed();
             (unmap.host_addr, unmap.handle) = (maps[i].host_addr, maps[i].handle);
             unmap
         });
+        f.begin(names[1], COUNT as u64);
         undone = undone.min(ticks(GNTTABOP_unmap_grant_ref, &mut unmaps)?);
         let mapped = maps.iter().map(|map| map.status);
         let all = mapped.chain(unmaps.iter().map(|unmap| unmap.status));
@@ -132,7 +134,8 @@ fn others(f: &mut Figures) {
     table.write(FIRST as usize, 0);
 }
 
-fn report<T>(f: &mut Figures, name: &str, cmd: u32, list: &mut [T]) {
+fn report<T>(f: &mut Figures, name: &'static str, cmd: u32, list: &mut [T]) {
+    f.begin(name, 1);
     match least(|| ticks(cmd, list)) {
         Ok(ticks) => f.ticks(name, ticks, 1),
         Err(result) => f.refused(name, result),

@@ -1,6 +1,7 @@
 //! Privileged instructions that the hypervisor emulates.
 
 use super::measure::{ROUNDS, least};
+use super::window::{closing, opening, opening_of_own, window};
 use super::{Bench, Figures};
 use crate::check::instructions::set_iopl;
 use crate::mm::{p2m, paging};
@@ -11,29 +12,23 @@ pub(super) const BENCHES: &[Bench] = &[emulated];
 /// Defines loops: 128 times the instruction, with the argument in rax; they return the ticks that
 /// went by.
 macro_rules! loops {
-    ($($name:ident: $($instruction:literal),+;)*) => { $(
+    ($($name:ident: $opening:ident, $instruction:literal;)*) => { $(
         #[unsafe(naked)]
         extern "C" fn $name(_argument: u64) -> u64 {
-            naked_asm!(
+            window!(naked_asm!(
                 "push rbx",
                 "mov esi, 128",
-                "rdtsc",
-                "shl rdx, 32",
-                "or rax, rdx",
-                "mov r9, rax",
+                $opening!("r9"),
                 "2:",
                 "mov rax, rdi",
                 "mov ecx, eax",
-                $($instruction,)+
+                $instruction,
                 "dec rsi",
                 "jnz 2b",
-                "rdtsc",
-                "shl rdx, 32",
-                "or rax, rdx",
-                "sub rax, r9",
+                closing!("r9"),
                 "pop rbx",
                 "ret",
-            )
+            ))
         }
     )* };
 }
@@ -41,26 +36,31 @@ macro_rules! loops {
 const _: () = assert!(ROUNDS == 128);
 
 loops! {
-    nothing: "nop";
-    read_cr0: "mov rax, cr0";
-    read_cr3: "mov rax, cr3";
-    write_cr3: "mov cr3, rax";
-    write_cr4: "mov cr4, rax";
-    clts: "clts";
-    rdmsr: "rdmsr";
-    out_post: "out 0x80, al";
-    in_post: "in al, 0x80";
-    cli: "cli";
+    nothing: opening_of_own, "nop";
+    read_cr0: opening, "mov rax, cr0";
+    read_cr3: opening, "mov rax, cr3";
+    write_cr3: opening, "mov cr3, rax";
+    write_cr4: opening, "mov cr4, rax";
+    clts: opening, "clts";
+    rdmsr: opening, "rdmsr";
+    out_post: opening, "out 0x80, al";
+    in_post: opening, "in al, 0x80";
+    cli: opening, "cli";
+    sti: opening, "sti";
+    wrmsr: opening, "wrmsr";
+    read_dr7: opening, "mov rax, dr7";
     // What follows `ud2` never runs.
-    cpuid: ".byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2";
+    cpuid: opening, ".byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2";
 }
 
 const EFER: u64 = 0xc000_0080;
+/// The kernel uses no FS: its number may be its value.
+const FS_BASE: u64 = 0xc000_0100;
 
 fn emulated(f: &mut Figures) {
     set_iopl(1);
     let root = p2m::mfn(paging::boot_root().0).0 << 12;
-    let loops: [(&str, extern "C" fn(u64) -> u64, u64); 11] = [
+    let loops: [(&str, extern "C" fn(u64) -> u64, u64); 14] = [
         ("mov_from_cr0", read_cr0, 0),
         ("mov_from_cr3", read_cr3, 0),
         ("mov_to_cr3_same", write_cr3, root),
@@ -70,10 +70,14 @@ fn emulated(f: &mut Figures) {
         ("out_0x80", out_post, 0),
         ("in_0x80", in_post, 0),
         ("cli", cli, 0),
+        ("sti", sti, 0),
+        ("wrmsr_fs_base", wrmsr, FS_BASE),
+        ("mov_from_dr7", read_dr7, 0),
         ("forced_cpuid_0", cpuid, 0),
         ("forced_cpuid_1", cpuid, 1),
     ];
     for (name, each, argument) in loops {
+        f.begin(name, ROUNDS);
         let ticks = least(|| Ok(each(argument).saturating_sub(nothing(argument))));
         match ticks {
             Ok(ticks) => f.ticks(name, ticks, ROUNDS),

@@ -7,23 +7,60 @@
 //! source and taken off by who measures.
 
 use super::Figures;
+use super::window::{closing, opening, opening_of_own, window};
+use crate::dev::time;
 use core::arch::naked_asm;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Rounds of the loop that calibrates, of two instructions each.
 const CALIBRATION: u64 = 1 << 14;
 /// Each operation is measured so often; the least counts, for an interrupt adds what is not its.
 const BATCHES: u32 = 3;
+/// The same by a clock that counts no instructions, and is disturbed more often.
+const BATCHES_OF_TIME: u32 = 20;
 
-/// How many ticks of the counter an instruction takes.
+static HOW_OFTEN: AtomicU32 = AtomicU32::new(BATCHES);
+
+/// How many ticks of the counter an instruction takes, or a nanosecond.
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
+    /// Ticks of two instructions per round of the calibration, or of as many nanoseconds.
     ticks: u64,
+    pub(super) unit: Unit,
+}
+
+/// What figures are in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Instructions,
+    Nanoseconds,
 }
 
 impl Scale {
-    /// Ticks of so many instructions.
+    /// Ticks of so many instructions; how long the guest's own take is not known.
     pub(super) fn ticks(self, instructions: u64) -> u64 {
-        (u128::from(instructions) * u128::from(self.ticks) / u128::from(2 * CALIBRATION)) as u64
+        match self.unit {
+            Unit::Instructions => {
+                (u128::from(instructions) * u128::from(self.ticks) / u128::from(2 * CALIBRATION))
+                    as u64
+            }
+            Unit::Nanoseconds => 0,
+        }
+    }
+
+    /// A scale of nanoseconds, by the hypervisor's clock, for the rest of the run.
+    pub(super) fn of_time() -> Self {
+        HOW_OFTEN.store(BATCHES_OF_TIME, Ordering::Relaxed);
+        let (begin, ticks) = (time::system_time(), time::rdtsc());
+        while time::system_time() - begin < 1_000_000 {
+            core::hint::spin_loop();
+        }
+        let (end, ticks) = (time::system_time(), time::rdtsc() - ticks);
+        Self {
+            ticks: (u128::from(ticks) * u128::from(2 * CALIBRATION) / u128::from(end - begin))
+                as u64,
+            unit: Unit::Nanoseconds,
+        }
     }
 
     /// Tenths of instructions per operation, rounded.
@@ -47,7 +84,10 @@ pub(crate) fn calibrate() -> Option<Scale> {
             core::cmp::Ordering::Greater => {}
         }
     }
-    (times >= 2 && least > 0).then_some(Scale { ticks: least })
+    (times >= 2 && least > 0).then_some(Scale {
+        ticks: least,
+        unit: Unit::Instructions,
+    })
 }
 
 /// A hypercall with all its registers.
@@ -92,19 +132,16 @@ pub(super) type Pair = [Call; 2];
 /// Defines a function that makes `rounds` calls, in turns from the pair, and returns the ticks that
 /// went by: a loop around the instruction that enters, or does not.
 macro_rules! rounds {
-    ($($name:ident: $enter:literal;)*) => { $(
+    ($($name:ident: $opening:ident, $enter:literal;)*) => { $(
         #[unsafe(naked)]
         extern "C" fn $name(_: *mut Pair, _: u64) -> u64 {
-            naked_asm!(
+            window!(naked_asm!(
                 "push rbx", "push rbp", "push r12", "push r13",
                 "mov rbp, rdi",
                 "mov rbx, rsi",
                 "lea r12, [rdi + 64]",
                 "xor r12, rdi",
-                "rdtsc",
-                "shl rdx, 32",
-                "or rax, rdx",
-                "mov r13, rax",
+                $opening!("r13"),
                 "2:",
                 "mov rdi, [rbp]",
                 "mov rsi, [rbp + 8]",
@@ -117,13 +154,10 @@ macro_rules! rounds {
                 "xor rbp, r12",
                 "dec rbx",
                 "jnz 2b",
-                "rdtsc",
-                "shl rdx, 32",
-                "or rax, rdx",
-                "sub rax, r13",
+                closing!("r13"),
                 "pop r13", "pop r12", "pop rbp", "pop rbx",
                 "ret",
-            )
+            ))
         }
     )* };
 }
@@ -133,8 +167,8 @@ const _: () = assert!(core::mem::offset_of!(Call, nr) == 40);
 const _: () = assert!(core::mem::offset_of!(Call, result) == 48);
 
 rounds! {
-    rounds_entering: "syscall";
-    rounds_not_entering: "nop";
+    rounds_entering: opening, "syscall";
+    rounds_not_entering: opening_of_own, "nop";
 }
 
 /// Ticks of `rounds` times two instructions.
@@ -174,7 +208,7 @@ pub(super) unsafe fn once(pair: &mut Pair, rounds: u64) -> Result<u64, i64> {
 /// The least of several measurements.
 pub(super) fn least(mut one: impl FnMut() -> Result<u64, i64>) -> Result<u64, i64> {
     let mut least = u64::MAX;
-    for _ in 0..BATCHES {
+    for _ in 0..HOW_OFTEN.load(Ordering::Relaxed) {
         least = least.min(one()?);
     }
     Ok(least)
@@ -186,7 +220,14 @@ impl Figures {
     ///
     /// # Safety
     /// As for [`once`].
-    pub(super) unsafe fn pair(&mut self, name: &str, mut pair: Pair, rounds: u64, parts: u64) {
+    pub(super) unsafe fn pair(
+        &mut self,
+        name: &'static str,
+        mut pair: Pair,
+        rounds: u64,
+        parts: u64,
+    ) {
+        self.begin(name, rounds * parts);
         // SAFETY: passed on to the caller.
         match least(|| unsafe { once(&mut pair, rounds) }) {
             Ok(ticks) => self.ticks(name, ticks, rounds * parts),
@@ -199,7 +240,8 @@ impl Figures {
     ///
     /// # Safety
     /// As for [`once`].
-    pub(super) unsafe fn pair_as_one(&mut self, name: &str, mut pair: Pair, pairs: u64) {
+    pub(super) unsafe fn pair_as_one(&mut self, name: &'static str, mut pair: Pair, pairs: u64) {
+        self.begin(name, pairs);
         // SAFETY: passed on to the caller.
         match least(|| unsafe { once(&mut pair, 2 * pairs) }) {
             Ok(ticks) => self.ticks(name, ticks, pairs),
@@ -211,7 +253,7 @@ impl Figures {
     ///
     /// # Safety
     /// As for [`once`].
-    pub(super) unsafe fn call(&mut self, name: &str, nr: u64, args: [u64; 5]) {
+    pub(super) unsafe fn call(&mut self, name: &'static str, nr: u64, args: [u64; 5]) {
         let call = Call::new(nr, args);
         // SAFETY: passed on to the caller.
         unsafe { self.pair(name, [call, call], ROUNDS, 1) };

@@ -9,14 +9,11 @@ use hypercall_abi::xen::{__HYPERVISOR_memory_op, DOMID_SELF};
 
 pub(super) const BENCHES: &[Bench] = &[reservations];
 
-/// Pages per call.
-const BATCH: usize = 64;
-
 /// Makes the call once with a list; its ticks. The list holds what the hypervisor made of it.
-fn change(op: u32, list: &mut [u64; BATCH]) -> Result<u64, i64> {
+fn change(op: u32, list: &mut [u64]) -> Result<u64, i64> {
     let mut arg = xen_memory_reservation {
         extent_start: list.as_mut_ptr() as u64,
-        nr_extents: BATCH as u64,
+        nr_extents: list.len() as u64,
         extent_order: 0,
         mem_flags: 0,
         domid: DOMID_SELF,
@@ -31,24 +28,32 @@ fn change(op: u32, list: &mut [u64; BATCH]) -> Result<u64, i64> {
 }
 
 fn reservations(f: &mut Figures) {
-    let pages: [Page; BATCH] = core::array::from_fn(|_| Page::new());
+    cycle::<1>(f, ["decrease_1", "populate_1"]);
+    cycle::<64>(f, ["decrease_64_per_page", "populate_64_per_page"]);
+}
+
+/// Gives up pages in one call and takes as many back in another.
+fn cycle<const COUNT: usize>(f: &mut Figures, names: [&'static str; 2]) {
+    let pages: [Page; COUNT] = core::array::from_fn(|_| Page::new());
     let mut frames = pages.each_ref().map(Page::mfn);
     for page in &pages {
         page.map(0).expect("a spare page can be unmapped");
     }
     let mut back = u64::MAX;
     let away = least(|| {
+        f.begin(names[0], COUNT as u64);
         let away = change(XENMEM_decrease_reservation, &mut frames)?;
         frames = pages.each_ref().map(Page::pfn);
+        f.begin(names[1], COUNT as u64);
         back = back.min(change(XENMEM_populate_physmap, &mut frames)?);
         Ok(away)
     });
     match away {
         Ok(away) => {
-            f.ticks("decrease_64_per_page", away, BATCH as u64);
-            f.ticks("populate_64_per_page", back, BATCH as u64);
+            f.ticks(names[0], away, COUNT as u64);
+            f.ticks(names[1], back, COUNT as u64);
         }
-        Err(result) => f.refused("reservation_64", result),
+        Err(result) => f.refused(names[0], result),
     }
     for (page, mfn) in pages.iter().zip(frames) {
         page.replace(Mfn(mfn));

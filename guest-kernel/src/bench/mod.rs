@@ -3,7 +3,8 @@
 //!
 //! Counted with the time-stamp counter, so it needs a machine whose clock counts instructions:
 //! QEMU with `-icount shift=0,sleep=off -rtc clock=vm`. [`measure`] takes off what the guest itself
-//! executes. A bench is a function `fn(&mut Figures)`, listed in its module's `BENCHES`.
+//! executes. With `wallclock` on the command line it is the time instead, by the hypervisor's clock,
+//! good for a ratio of two such runs and for nothing else. A bench is a function `fn(&mut Figures)`, listed in its module's `BENCHES`.
 
 mod calls;
 mod entries;
@@ -14,9 +15,12 @@ pub(crate) mod measure;
 mod memory;
 mod multicall;
 mod tables;
+mod window;
 
 use crate::log::kprintln;
-use measure::Scale;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use measure::{Scale, Unit};
 
 /// A group of operations that are measured together.
 pub(crate) type Bench = fn(&mut Figures);
@@ -38,16 +42,38 @@ pub(crate) struct Figures {
     scale: Scale,
     count: u64,
     refused: u64,
+    /// Operations by their numbers, and how many of it each window has.
+    operations: Vec<(&'static str, u64)>,
 }
 
 impl Figures {
-    /// Prints `BENCH <name> insns=<n>`: `ticks` went by for `times` operations. One decimal where
-    /// the operations are not all alike.
+    /// The windows that follow are of an operation, which each of them has `times`.
+    fn begin(&mut self, name: &'static str, times: u64) {
+        let known = self.operations.iter().position(|&(known, _)| known == name);
+        let number = known.unwrap_or_else(|| {
+            self.operations.push((name, times));
+            self.operations.len() - 1
+        });
+        assert!(number < window::OPERATIONS, "too many operations");
+        window::OPERATION.store(number as u64, Ordering::Relaxed);
+    }
+
+    /// Prints `BENCH <name> insns=<n>` (or `ns`) ` number=<n> times=<n>`: `ticks` went by for `times` operations.
+    /// One decimal where the operations are not all alike. The windows' number and how many
+    /// operations each has are for who watches them.
     fn ticks(&mut self, name: &str, ticks: u64, times: u64) {
         let tenths = self.scale.tenths(ticks, times);
+        let windows = self.operations.iter().position(|&(known, _)| known == name);
+        let number = windows.expect("what is measured was begun");
+        let each = self.operations[number].1;
+        let unit = match self.scale.unit {
+            Unit::Instructions => "insns",
+            Unit::Nanoseconds => "ns",
+        };
+        let whole = tenths / 10;
         match tenths % 10 {
-            0 => kprintln!("BENCH {name} insns={}", tenths / 10),
-            rest => kprintln!("BENCH {name} insns={}.{rest}", tenths / 10),
+            0 => kprintln!("BENCH {name} {unit}={whole} number={number} times={each}"),
+            rest => kprintln!("BENCH {name} {unit}={whole}.{rest} number={number} times={each}"),
         }
         self.count += 1;
     }
@@ -59,9 +85,13 @@ impl Figures {
     }
 }
 
-/// Measures everything.
-pub(crate) fn run() {
-    let Some(scale) = measure::calibrate() else {
+/// Measures everything, in instructions, or in time if `wall`.
+pub(crate) fn run(wall: bool) {
+    let scale = match wall {
+        true => Some(Scale::of_time()),
+        false => measure::calibrate(),
+    };
+    let Some(scale) = scale else {
         kprintln!("BENCH calibration error=the time-stamp counter does not count instructions");
         return;
     };
@@ -69,6 +99,7 @@ pub(crate) fn run() {
         scale,
         count: 0,
         refused: 0,
+        operations: Vec::new(),
     };
     for bench in GROUPS.iter().copied().flatten() {
         bench(&mut figures);

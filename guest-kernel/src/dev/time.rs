@@ -17,7 +17,8 @@ pub(crate) const NEVER: u64 = u64::MAX;
 
 const TIME: usize = VCPU0 + offset_of!(vcpu_info, time);
 
-fn rdtsc() -> u64 {
+/// The time-stamp counter.
+pub(crate) fn rdtsc() -> u64 {
     // SAFETY: reading the time-stamp counter has no effect.
     unsafe { core::arch::x86_64::_rdtsc() }
 }

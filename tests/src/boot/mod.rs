@@ -3,6 +3,7 @@
 mod bad_input;
 mod balloon;
 mod command_line;
+mod cost_lab;
 mod crash_cycles;
 mod fairness;
 mod grub_guest;
@@ -75,6 +76,7 @@ pub const ALL: &[BootTest] = &[
     grub_iso::TEST,
     longest_path::TEST,
     numbers::TEST,
+    cost_lab::TEST,
     sensitive::TEST,
     prompt::TEST,
     smp::TEST,

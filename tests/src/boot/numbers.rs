@@ -8,9 +8,9 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use anyhow::{Context, Result, bail, ensure};
-
 use super::BootTest;
+use crate::bench::ceilings;
+use crate::bench::lines::{self, Line, Unit};
 use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::Config;
 use crate::verdict::{Checked, Report, Trouble};
@@ -46,58 +46,6 @@ const FIGURES: [Figure; 2] = [
     },
 ];
 
-/// Operations that have a ceiling, and the ceiling in instructions.
-const CEILINGS: &[(&str, u64)] = &[
-    ("null_hypercall", 60),
-    ("unknown_hypercall", 60),
-    ("stack_switch", 60),
-    ("fpu_taskswitch", 60),
-    ("set_timer_op", 120),
-    ("set_singleshot_timer", 140),
-    ("get_runstate_info", 110),
-    ("yield", 200),
-    ("multicall_32_per_entry", 80),
-    ("mov_from_cr3", 350),
-    ("rdmsr_efer", 300),
-    ("out_0x80", 350),
-    ("forced_cpuid_0", 200),
-    ("forced_cpuid_1", 200),
-    ("invalid_opcode_and_iret", 240),
-    ("page_fault_and_iret", 250),
-    ("user_syscall_and_iret", 170),
-    ("user_page_fault_and_iret", 250),
-    ("evtchn_send_upcall_and_iret", 200),
-    ("context_switch", 700),
-    ("mmu_update_1_frame", 300),
-    ("mmu_update_32_frame_per_entry", 110),
-    ("mmu_update_32_available_per_entry", 40),
-    ("update_va_mapping_none", 280),
-    ("update_va_mapping_invlpg", 320),
-    ("pin_unpin_l1_empty", 3_500),
-    // 60 for each entry.
-    ("pin_unpin_l1_512", 512 * 60),
-    ("new_baseptr_other", 200),
-    ("table_store_frame", 600),
-    ("evtchn_send_pending", 70),
-    ("evtchn_send_pair_pending", 70),
-    ("evtchn_send_masked", 90),
-    ("evtchn_send_pair_masked", 140),
-    ("evtchn_send_upcall_masked", 100),
-    ("evtchn_unmask", 80),
-    ("evtchn_status", 90),
-    ("grant_map", 850),
-    ("grant_unmap", 1025),
-    ("grant_map_8_per_page", 660),
-    ("grant_unmap_8_per_page", 700),
-    ("grant_query_size", 100),
-    ("copy_64_bytes", 330),
-    // Together at most 300. The second is 168 to 176 by where the highest free frames lie, which the
-    // size of dom0's image decides: the free map is searched by words of 64.
-    ("decrease_64_per_page", 91),
-    ("populate_64_per_page", 180),
-];
-const BENCH: &str = "BENCH ";
-const BENCH_DONE: &str = "BENCH DONE ";
 const IMAGE_BYTES: u64 = 512 << 10;
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
@@ -126,11 +74,18 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
             ),
         }
     }
-    for &(name, ceiling) in CEILINGS {
-        match ours.iter().find(|cost| cost.name == name) {
-            Some(cost) => check(report, name, cost.tenths.div_ceil(10), ceiling),
-            None => report.failure(format!("{name} was not measured")),
+    let ceilings = ceilings::read(&lab.workspace)?;
+    let measured = |name: &str| {
+        let line = ours.iter().find(|line| line.name == name)?;
+        Some(line.tenths.div_ceil(10))
+    };
+    for (name, &most) in &ceilings {
+        if let Some(cost) = measured(name) {
+            report.note(format!("{name}: {cost} (at most {most})"));
         }
+    }
+    for text in ceilings::exceeded(&ceilings, measured) {
+        report.failure(text);
     }
     let theirs = lab.xen_with(HYPERVISOR_OPTIONS, modules)?;
     let (_, theirs) = bench(lab, theirs, "on-xen")?;
@@ -142,22 +97,14 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     Ok(())
 }
 
-/// What an operation costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Cost {
-    name: String,
-    /// Instructions, in tenths.
-    tenths: u64,
-}
-
-/// Boots our kernel to measure; what the console showed, and the costs.
-fn bench(lab: &Lab, mut config: Config, name: &str) -> Checked<(String, Vec<Cost>)> {
+/// Boots our kernel to measure; what the console showed, and its lines.
+fn bench(lab: &Lab, mut config: Config, name: &str) -> Checked<(String, Vec<Line>)> {
     config.icount = true;
     let mut machine = lab.start(&config, name)?;
-    machine.expect_line(BENCH_DONE)?;
+    machine.expect_line(lines::DONE)?;
     let text = machine.console.text();
-    match costs(&text) {
-        Ok(costs) => Ok((text, costs)),
+    match lines::read(&text, Unit::Instructions) {
+        Ok(lines) => Ok((text, lines)),
         Err(error) => Err(Trouble::Failure(format!(
             "{name}: {error:#}{}",
             machine.tail()
@@ -165,52 +112,18 @@ fn bench(lab: &Lab, mut config: Config, name: &str) -> Checked<(String, Vec<Cost
     }
 }
 
-/// Reads the lines `BENCH name insns=N` of a console.
-fn costs(console: &str) -> Result<Vec<Cost>> {
-    let mut costs = Vec::new();
-    for line in console.lines().map(str::trim) {
-        if let Some(rest) = line.strip_prefix(BENCH_DONE) {
-            let all = format!("n={} refused=0", costs.len());
-            ensure!(rest == all, "`{line}` after {} figures", costs.len());
-            ensure!(!costs.is_empty(), "nothing was measured");
-            return Ok(costs);
-        }
-        if let Some(rest) = line.strip_prefix(BENCH) {
-            let cost = rest.split_once(" insns=").and_then(|(name, number)| {
-                Some(Cost {
-                    name: name.to_owned(),
-                    tenths: tenths(number)?,
-                })
-            });
-            costs.push(cost.with_context(|| format!("no figure in `{line}`"))?);
-        }
-    }
-    bail!("no `{BENCH_DONE}`")
-}
-
-/// A number with at most one decimal, in tenths.
-fn tenths(number: &str) -> Option<u64> {
-    let (whole, decimal) = number.split_once('.').unwrap_or((number, "0"));
-    let decimal = decimal.parse::<u64>().ok().filter(|&digit| digit < 10)?;
-    whole
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(10)?
-        .checked_add(decimal)
-}
-
-/// Both sides' costs, and ours with `xpti`, as far as all have them, and how the sides compare.
-fn table(ours: &[Cost], isolated: &[Cost], theirs: &[Cost]) -> String {
+/// Both sides' figures, and ours with `xpti`, as far as all have them, and how the sides compare.
+fn table(ours: &[Line], isolated: &[Line], theirs: &[Line]) -> String {
     let mut text = format!(
         "{:36}{:>10}{:>10}{:>10}\n",
         "", "Paravane", "xpti", "Xen 4.17"
     );
     for our in ours {
-        let of = |side: &'_ [Cost]| side.iter().find(|cost| cost.name == our.name).cloned();
+        let of = |side: &'_ [Line]| side.iter().find(|cost| cost.name == our.name).cloned();
         let (Some(isolated), Some(their)) = (of(isolated), of(theirs)) else {
             continue;
         };
-        let show = |cost: &Cost| format!("{}.{}", cost.tenths / 10, cost.tenths % 10);
+        let show = |cost: &Line| format!("{}.{}", cost.tenths / 10, cost.tenths % 10);
         let percent = our.tenths * 100 / their.tenths.max(1);
         // Writing to a String cannot fail.
         let _ = writeln!(
@@ -254,22 +167,18 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_read_whole_or_not_at_all() {
-        let text = "x\nBENCH a insns=77\r\nBENCH b insns=200.8\r\nBENCH DONE n=2 refused=0\r\n";
-        let read = costs(text).unwrap();
-        assert_eq!(read[0].tenths, 770);
-        assert_eq!(read[1].tenths, 2008);
-        assert!(table(&read, &read, &read).contains("200.8     200.8     200.8  100 %"));
-        for bad in [
-            "BENCH a insns=77\n",
-            "BENCH DONE n=0 refused=0\n",
-            "BENCH a insns=77\nBENCH DONE n=2 refused=0\n",
-            "BENCH a insns=77\nBENCH DONE n=1 refused=1\n",
-            "BENCH a error=-38\nBENCH DONE n=0 refused=1\n",
-            "BENCH a insns=7.77\nBENCH DONE n=1 refused=0\n",
-        ] {
-            assert!(costs(bad).is_err(), "{bad}");
-        }
+    fn the_sides_stand_beside_each_other() {
+        let lines = [Line {
+            name: "b".into(),
+            tenths: 2008,
+            number: 0,
+            times: 1,
+        }];
+        let table = table(&lines, &lines, &lines);
+        assert!(
+            table.contains("200.8     200.8     200.8  100 %"),
+            "{table}"
+        );
     }
 
     #[test]

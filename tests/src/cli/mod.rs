@@ -1,5 +1,6 @@
 //! The commands of `cargo xtask`.
 
+mod bench;
 mod run;
 mod test;
 
@@ -32,6 +33,10 @@ enum Command {
     Test(test::Options),
     /// Compare our guest's self-checks on Debian's Xen and on Paravane
     Oracle(OracleOptions),
+    /// Measure what operations cost, on Paravane and on Debian's Xen, in instructions
+    Bench(bench::Options),
+    /// Show where the instructions of one operation go: by function on Paravane, by address on Xen
+    Profile(bench::ProfileOptions),
     /// Build the images and print where they are
     #[command(after_help = "Examples:\n  cargo xtask build")]
     Build,
@@ -96,6 +101,8 @@ fn obey(command: Command) -> Result<ExitCode> {
         Command::Run(options) => run::run(&workspace, &options),
         Command::Test(options) => test::run(&workspace, &options),
         Command::Oracle(options) => run_oracle(&workspace, &options),
+        Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Profile(options) => bench::run_profile(&workspace, &options),
         Command::Build => {
             setup::ensure_ready(&workspace, Scope::Run)?;
             let images = images::build(&workspace)?;

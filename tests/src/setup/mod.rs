@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 pub use peer::Peer;
+pub use qemu::version as qemu_version;
 
 use crate::workspace::Workspace;
 

@@ -38,10 +38,17 @@ impl fmt::Display for Found {
 }
 
 pub(super) fn find() -> Found {
-    let Ok(output) = Command::new(PROGRAM).arg("--version").output() else {
-        return Found::Nothing;
-    };
-    major(&String::from_utf8_lossy(&output.stdout)).map_or(Found::Nothing, Found::Major)
+    let text = version();
+    text.and_then(|text| major(&text))
+        .map_or(Found::Nothing, Found::Major)
+}
+
+/// What QEMU says of its version; `None` where there is none.
+#[must_use]
+pub fn version() -> Option<String> {
+    let output = Command::new(PROGRAM).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().next().map(str::to_owned)
 }
 
 /// The major version in what `--version` prints.

@@ -1,0 +1,84 @@
+//! The window in which instructions are counted: by the time-stamp counter here, and by whoever
+//! watches the machine from outside, for whom its ends are marked.
+//!
+//! The marks are no-ops of seven bytes. Before a window opens, its operation's number is told by a
+//! store whose address says it. The lab's plugin (`tests/plugin/counts.c`) knows all of this.
+
+use core::sync::atomic::AtomicU64;
+
+/// How many operations can be told apart.
+pub(super) const OPERATIONS: usize = 256;
+
+/// The number of the operation that is measured next.
+pub(super) static OPERATION: AtomicU64 = AtomicU64::new(0);
+
+/// Where numbers are told: the first half for windows of operations, the second for those of the
+/// loops alone.
+#[repr(C, align(4096))]
+pub(super) struct Told([AtomicU64; 2 * OPERATIONS]);
+
+const _: () = assert!(size_of::<Told>() == 4096);
+
+pub(super) static TOLD: Told = Told([const { AtomicU64::new(0) }; 2 * OPERATIONS]);
+
+/// Passes an `asm!`, with what the window's ends name added to its operands.
+macro_rules! window {
+    ($asm:ident!($($argument:tt)*)) => {
+        $asm!(
+            $($argument)*
+            operation = sym $crate::bench::window::OPERATION,
+            told = sym $crate::bench::window::TOLD,
+        )
+    };
+}
+
+/// Text that opens a window at an offset from where its operation's number is told.
+macro_rules! opening_at {
+    ($kept:literal, $offset:literal) => {
+        concat!(
+            "mov rdx, [rip + {operation}]\n",
+            "lea rax, [rip + {told}]\n",
+            ".byte 0x0f, 0x1f, 0x80, 0x50, 0x56, 0x4e, 0x03\n",
+            "mov [rax + rdx * 8 + ",
+            $offset,
+            "], rdx\n",
+            "rdtsc\n",
+            "shl rdx, 32\n",
+            "or rax, rdx\n",
+            "mov ",
+            $kept,
+            ", rax\n",
+            ".byte 0x0f, 0x1f, 0x80, 0x50, 0x56, 0x4e, 0x01\n",
+        )
+    };
+}
+
+/// Opens the window of an operation: keeps the counter in a register, changes rax and rdx.
+macro_rules! opening {
+    ($kept:literal) => {
+        $crate::bench::window::opening_at!($kept, "0")
+    };
+}
+
+/// The same for a loop without the operation.
+macro_rules! opening_of_own {
+    ($kept:literal) => {
+        $crate::bench::window::opening_at!($kept, "2048")
+    };
+}
+
+/// Closes the window: the ticks that went by are in rax.
+macro_rules! closing {
+    ($kept:literal) => {
+        concat!(
+            ".byte 0x0f, 0x1f, 0x80, 0x50, 0x56, 0x4e, 0x02\n",
+            "rdtsc\n",
+            "shl rdx, 32\n",
+            "or rax, rdx\n",
+            "sub rax, ",
+            $kept,
+        )
+    };
+}
+
+pub(super) use {closing, opening, opening_at, opening_of_own, window};

@@ -1,0 +1,114 @@
+//! What the guest kernel's benches print: a line for each operation.
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// What the kernel prints in front of each figure.
+const BENCH: &str = "BENCH ";
+/// What it prints when all are there.
+pub const DONE: &str = "BENCH DONE ";
+
+/// What the kernel's clock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Instructions of the hypervisor.
+    Instructions,
+    /// Nanoseconds, also the guest's own, but for the loop around.
+    Nanoseconds,
+}
+
+impl Unit {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Instructions => "insns",
+            Self::Nanoseconds => "ns",
+        }
+    }
+}
+
+/// An operation as the kernel measured it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its name.
+    pub name: String,
+    /// What one costs, in tenths of the unit.
+    pub tenths: u64,
+    /// The number of its windows, for the plugin.
+    pub number: usize,
+    /// How often each window has the operation.
+    pub times: u64,
+}
+
+/// Reads the lines of a console, all or none.
+///
+/// # Errors
+/// A line is malformed, an operation could not be measured, or the last line is missing.
+pub fn read(console: &str, unit: Unit) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for line in console.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix(DONE) {
+            let all = format!("n={} refused=0", lines.len());
+            ensure!(rest == all, "`{line}` after {} figures", lines.len());
+            ensure!(!lines.is_empty(), "nothing was measured");
+            return Ok(lines);
+        }
+        if let Some(rest) = line.strip_prefix(BENCH) {
+            let read = figure(rest, unit).with_context(|| format!("no figure in `{line}`"))?;
+            lines.push(read);
+        }
+    }
+    bail!("no `{DONE}`")
+}
+
+fn figure(text: &str, unit: Unit) -> Option<Line> {
+    let mut words = text.split(' ');
+    let name = words.next()?.to_owned();
+    let mut value = |key: &str| words.next()?.strip_prefix(key)?.strip_prefix('=');
+    let line = Line {
+        name,
+        tenths: tenths(value(unit.key())?)?,
+        number: value("number")?.parse().ok()?,
+        times: value("times")?.parse().ok().filter(|&times| times > 0)?,
+    };
+    words.next().is_none().then_some(line)
+}
+
+/// A number with at most one decimal, in tenths.
+fn tenths(number: &str) -> Option<u64> {
+    let (whole, decimal) = number.split_once('.').unwrap_or((number, "0"));
+    let decimal = decimal.parse::<u64>().ok().filter(|&digit| digit < 10)?;
+    whole
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(10)?
+        .checked_add(decimal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_whole_or_not_at_all() {
+        let text = "x\nBENCH a insns=77 number=0 times=128\r\n\
+            BENCH b insns=200.8 number=1 times=1\r\nBENCH DONE n=2 refused=0\r\n";
+        let lines = read(text, Unit::Instructions).unwrap();
+        assert_eq!(lines[0].tenths, 770);
+        assert_eq!(lines[1].tenths, 2008);
+        assert_eq!((lines[1].number, lines[0].times), (1, 128));
+        for bad in [
+            "BENCH a insns=77 number=0 times=1\n",
+            "BENCH DONE n=0 refused=0\n",
+            "BENCH a insns=77 number=0 times=1\nBENCH DONE n=2 refused=0\n",
+            "BENCH a insns=77 number=0 times=1\nBENCH DONE n=1 refused=1\n",
+            "BENCH a insns=77 number=0 times=0\nBENCH DONE n=1 refused=0\n",
+            "BENCH a insns=77\nBENCH DONE n=1 refused=0\n",
+            "BENCH a error=-38\nBENCH DONE n=0 refused=1\n",
+            "BENCH a insns=7.77 number=0 times=1\nBENCH DONE n=1 refused=0\n",
+            "BENCH a insns=7 number=0 times=1 more\nBENCH DONE n=1 refused=0\n",
+        ] {
+            assert!(read(bad, Unit::Instructions).is_err(), "{bad}");
+        }
+        assert!(read(text, Unit::Nanoseconds).is_err());
+        assert!(read(&text.replace("insns", "ns"), Unit::Nanoseconds).is_ok());
+    }
+}

@@ -1,0 +1,300 @@
+//! Boots our guest kernel with its benches, and counts.
+//!
+//! Each side is booted twice under a clock that counts instructions, with the plugin and without: what
+//! the kernel finds must be the same to the instruction, and the plugin must find what the kernel
+//! does. A third time the host's clock runs, for the ratio of times.
+
+use std::fs;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::counts::{Counts, LOOPS, Windows};
+use super::lines::{self, Line, Unit};
+use super::plugin;
+use super::results::{Cost, Costs, Exits, Results, Side};
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
+use crate::qemu::Config;
+use crate::require;
+use crate::setup;
+use crate::verdict::{Checked, Trouble};
+
+/// How far apart both ways of counting may be, per operation, in instructions: the emulator's clock
+/// does not count an instruction that faults or goes to a port, the plugin does.
+const TOLERANCE: f64 = 1.05;
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// A second run, which must agree.
+    pub again: bool,
+    /// Wall time as well.
+    pub wall: bool,
+}
+
+/// Measures all sides.
+///
+/// # Errors
+/// A machine does not come to the end, or two ways of counting do not agree.
+pub fn run(lab: &Lab, wanted: Wanted, mut tell: impl FnMut(&str)) -> Checked<Results> {
+    let mut results = None;
+    for side in Side::ALL {
+        let config = config_of(lab, side)?;
+        tell(&format!(
+            "{}: counting from inside and outside",
+            side.title()
+        ));
+        let (lines, counts) = counted(lab, &config, side, None)?;
+        if wanted.again {
+            tell(&format!("{}: once more, which must agree", side.title()));
+            let (again, _) = boot(
+                lab,
+                &config,
+                &format!("{}-again", side.title()),
+                Unit::Instructions,
+            )?;
+            compare(side, &lines, &again)?;
+        }
+        let mut costs = costs(side, &lines, &counts)?;
+        if wanted.wall {
+            tell(&format!("{}: by the host's clock", side.title()));
+            let (lines, _) = timed(lab, &config, side)?;
+            for line in lines {
+                if let Some(cost) = costs.get_mut(&line.name) {
+                    cost.wall = Some(line.tenths as f64 / 10.0);
+                }
+            }
+        }
+        let all = results.get_or_insert_with(|| {
+            Results::new(
+                setup::qemu_version().unwrap_or_default(),
+                config.cpu.clone(),
+            )
+        });
+        all.sides.insert(side, costs);
+    }
+    results.ok_or_else(|| Trouble::Error(anyhow!("there is no side to measure")))
+}
+
+/// The machine of a side, whose clock counts instructions.
+fn config_of(lab: &Lab, side: Side) -> Result<Config> {
+    let modules = lab.our_dom0("bench", None)?;
+    let mut config = match side {
+        Side::Paravane => lab.paravane_with(HYPERVISOR_OPTIONS, modules),
+        Side::Xen => lab.xen_with(HYPERVISOR_OPTIONS, modules)?,
+    };
+    config.icount = true;
+    Ok(config)
+}
+
+/// One run with the plugin; with the instructions of an operation, if asked for by its number.
+///
+/// # Errors
+/// The machine does not come to the end.
+fn counted(
+    lab: &Lab,
+    config: &Config,
+    side: Side,
+    profile: Option<usize>,
+) -> Checked<(Vec<Line>, Counts)> {
+    let library = plugin::build(&lab.workspace)?;
+    let out = lab.dir.join(format!("{}.counts", side.title()));
+    let mut config = config.clone();
+    config
+        .devices
+        .extend(plugin::arguments(&library, &out, profile));
+    let name = format!("{}-counted", side.title());
+    let (lines, _) = boot(lab, &config, &name, Unit::Instructions)?;
+    let text = fs::read_to_string(&out).with_context(|| format!("no {}", out.display()))?;
+    Ok((lines, Counts::read(&text)?))
+}
+
+/// One operation's instructions on a side, by address, with how often it was executed.
+///
+/// # Errors
+/// There is no such operation, or the machine does not come to the end.
+pub fn profile(lab: &Lab, side: Side, name: &str) -> Checked<(u64, Counts)> {
+    let config = config_of(lab, side)?;
+    let (lines, _) = boot(
+        lab,
+        &config,
+        &format!("{}-names", side.title()),
+        Unit::Instructions,
+    )?;
+    let line = lines.iter().find(|line| line.name == name);
+    let line = line.ok_or_else(|| {
+        let names: Vec<_> = lines.iter().map(|line| line.name.as_str()).collect();
+        anyhow!(
+            "no operation is named `{name}`; there are: {}",
+            names.join(", ")
+        )
+    })?;
+    let (_, counts) = counted(lab, &config, side, Some(line.number))?;
+    let windows = counts.operations.get(&line.number).map_or(0, |w| w.clean);
+    Ok((windows * line.times, counts))
+}
+
+/// A run by the host's clock.
+fn timed(lab: &Lab, config: &Config, side: Side) -> Checked<(Vec<Line>, String)> {
+    let mut config = config.clone();
+    config.icount = false;
+    if let crate::qemu::Boot::Multiboot { modules, .. } = &mut config.boot
+        && let Some(kernel) = modules.first_mut()
+    {
+        kernel.args += " wallclock";
+    }
+    boot(
+        lab,
+        &config,
+        &format!("{}-timed", side.title()),
+        Unit::Nanoseconds,
+    )
+}
+
+/// Boots and waits for all lines, and for the machine's end; what they say, and the console.
+fn boot(lab: &Lab, config: &Config, name: &str, unit: Unit) -> Checked<(Vec<Line>, String)> {
+    let mut machine = lab.start(config, name)?;
+    let mut monitor = machine.monitor()?;
+    machine.expect_line(lines::DONE)?;
+    let text = machine.console.text();
+    // Fails only where the machine has ended by itself.
+    let _ = monitor.execute("quit", &serde_json::json!({}));
+    machine.expect_end()?;
+    match lines::read(&text, unit) {
+        Ok(lines) => Ok((lines, text)),
+        Err(error) => Err(Trouble::Failure(format!(
+            "{name}: {error:#}{}",
+            machine.tail()
+        ))),
+    }
+}
+
+/// Two runs must find the same.
+fn compare(side: Side, one: &[Line], other: &[Line]) -> Checked<()> {
+    require!(
+        one.len() == other.len(),
+        "{}: two runs measured {} and {} operations",
+        side.title(),
+        one.len(),
+        other.len()
+    );
+    let different = one.iter().zip(other).find(|(one, other)| one != other);
+    match different {
+        None => Ok(()),
+        Some((one, other)) => Err(Trouble::Failure(format!(
+            "{}: two runs do not agree: {one:?} and {other:?}",
+            side.title()
+        ))),
+    }
+}
+
+/// The costs, where both ways of counting agree.
+fn costs(side: Side, lines: &[Line], counts: &Counts) -> Checked<Costs> {
+    let mut costs = Costs::new();
+    for line in lines {
+        let windows = counts.operations.get(&line.number);
+        let windows = windows.ok_or_else(|| {
+            anyhow!(
+                "the plugin saw no window of `{}` on {}",
+                line.name,
+                side.title()
+            )
+        })?;
+        let own = counts.operations.get(&(line.number + LOOPS));
+        let cost = cost(line, windows, own);
+        let inside = line.tenths as f64 / 10.0;
+        let apart = (inside - cost.hypervisor).abs() > TOLERANCE;
+        require!(
+            !apart,
+            "{} on {}: {inside} instructions counted from inside, {:.2} from outside",
+            line.name,
+            side.title(),
+            cost.hypervisor
+        );
+        costs.insert(line.name.clone(), cost);
+    }
+    Ok(costs)
+}
+
+/// What one operation of the windows costs; the loop around it is not the operation's, but for the
+/// no-op that stands where the instruction that enters would.
+fn cost(line: &Line, windows: &Windows, own: Option<&Windows>) -> Cost {
+    let each = |sum: u64| hundredths(sum, windows.clean * line.times);
+    let own = own.map_or(0.0, |own| hundredths(own.guest, own.clean * line.times));
+    let entering =
+        each(windows.syscall + windows.trap + windows.instruction + windows.other).min(1.0);
+    Cost {
+        hypervisor: each(windows.hypervisor),
+        guest: ((each(windows.guest) - own).max(0.0) + entering).max(0.0),
+        cr3: each(windows.cr3),
+        flushes: each(windows.cr4 + windows.invlpg + windows.invpcid),
+        exits: Exits {
+            syscall: each(windows.syscall),
+            trap: each(windows.trap),
+            instruction: each(windows.instruction),
+            other: each(windows.other),
+        },
+        wall: None,
+    }
+}
+
+/// A quotient with two decimals, the same on every run.
+fn hundredths(sum: u64, of: u64) -> f64 {
+    (sum as f64 / of as f64 * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(tenths: u64) -> Line {
+        Line {
+            name: "null_hypercall".into(),
+            tenths,
+            number: 0,
+            times: 128,
+        }
+    }
+
+    fn counts(hypervisor: u64) -> Counts {
+        let windows = Windows {
+            windows: 3,
+            clean: 2,
+            guest: 2 * 128 * 11,
+            hypervisor: 2 * 128 * hypervisor,
+            syscall: 2 * 128,
+            ..Windows::default()
+        };
+        let own = Windows {
+            windows: 3,
+            clean: 3,
+            guest: 3 * 128 * 11,
+            ..Windows::default()
+        };
+        let mut counts = Counts::default();
+        counts.operations.insert(0, windows);
+        counts.operations.insert(LOOPS, own);
+        counts
+    }
+
+    #[test]
+    fn the_loop_is_not_the_operations_but_what_enters_is() {
+        let costs = costs(Side::Xen, &[line(2680)], &counts(268)).unwrap();
+        let cost = &costs["null_hypercall"];
+        assert_eq!((cost.hypervisor, cost.guest), (268.0, 1.0));
+        assert_eq!((cost.exits.syscall, cost.exits.other), (1.0, 0.0));
+    }
+
+    #[test]
+    fn both_ways_of_counting_must_agree() {
+        assert!(costs(Side::Xen, &[line(2690)], &counts(268)).is_ok());
+        assert!(costs(Side::Xen, &[line(2700)], &counts(268)).is_err());
+        assert!(costs(Side::Xen, &[line(2680)], &Counts::default()).is_err());
+    }
+
+    #[test]
+    fn two_runs_must_agree_to_the_instruction() {
+        assert!(compare(Side::Xen, &[line(2680)], &[line(2680)]).is_ok());
+        assert!(compare(Side::Xen, &[line(2680)], &[line(2681)]).is_err());
+        assert!(compare(Side::Xen, &[line(2680)], &[]).is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! The cost lab: what each operation costs, in instructions, on Paravane and on Debian's Xen, counted
+//! from inside by the guest kernel and from outside by a plugin of QEMU's.
+//!
+//! [`measure`] boots and counts, [`results`] is what it finds and how that is kept in a file,
+//! [`operations`] says what belongs together, and [`table`], [`html`] and [`compare`] show it.
+//! [`ceilings`] is what a change may not exceed. Emulation counts instructions, not nanoseconds.
+
+pub mod ceilings;
+pub mod compare;
+pub mod counts;
+pub mod html;
+pub mod lines;
+pub mod measure;
+pub mod operations;
+mod plot;
+pub mod plugin;
+pub mod profile;
+pub mod results;
+mod symbols;
+pub mod table;

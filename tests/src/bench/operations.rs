@@ -1,0 +1,399 @@
+//! The operations, as people think of them, and the measurements that belong to each: by one
+//! hypercall, by many in one, and by the instruction that a kernel on the bare machine would use,
+//! which traps.
+
+use super::results::{Cost, Results, Side};
+
+/// How an operation is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// One hypercall.
+    Paravirtual,
+    /// One of many in one hypercall.
+    Batched,
+    /// The privileged instruction, or the store into a page table.
+    Trapped,
+}
+
+impl Way {
+    /// All, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Paravirtual, Self::Batched, Self::Trapped];
+
+    /// As people read it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Paravirtual => "PV",
+            Self::Batched => "PV, batched",
+            Self::Trapped => "trapped",
+        }
+    }
+}
+
+/// An operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// What it is.
+    pub title: &'static str,
+    /// The measurement's name for each way that there is.
+    pub ways: &'static [(Way, &'static str)],
+}
+
+/// Operations of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// The kind.
+    pub title: &'static str,
+    /// What there is.
+    pub operations: &'static [Operation],
+}
+
+impl Operation {
+    /// The cost of doing it in one way on one side.
+    #[must_use]
+    pub fn cost(self, results: &Results, side: Side, way: Way) -> Option<&Cost> {
+        let (_, name) = self.ways.iter().find(|(known, _)| *known == way)?;
+        results.cost(side, name)
+    }
+}
+
+use Way::{Batched, Paravirtual, Trapped};
+
+const fn operation(title: &'static str, ways: &'static [(Way, &'static str)]) -> Operation {
+    Operation { title, ways }
+}
+
+/// All.
+pub const GROUPS: &[Group] = &[
+    Group {
+        title: "Entering",
+        operations: &[
+            operation(
+                "null hypercall",
+                &[
+                    (Paravirtual, "null_hypercall"),
+                    (Batched, "multicall_32_per_entry"),
+                ],
+            ),
+            operation("unknown hypercall", &[(Paravirtual, "unknown_hypercall")]),
+            operation("multicall of one", &[(Paravirtual, "multicall_1")]),
+            operation("features asked for", &[(Paravirtual, "get_features")]),
+        ],
+    },
+    Group {
+        title: "Page tables",
+        operations: &[
+            operation(
+                "entry: another frame",
+                &[
+                    (Paravirtual, "mmu_update_1_frame"),
+                    (Batched, "mmu_update_32_frame_per_entry"),
+                    (Trapped, "table_store_frame"),
+                ],
+            ),
+            operation(
+                "entry: other rights",
+                &[
+                    (Paravirtual, "mmu_update_1_rights"),
+                    (Batched, "mmu_update_32_rights_per_entry"),
+                    (Trapped, "table_store_rights"),
+                ],
+            ),
+            operation(
+                "entry: a bit of the guest's",
+                &[
+                    (Paravirtual, "mmu_update_1_available"),
+                    (Batched, "mmu_update_32_available_per_entry"),
+                    (Trapped, "table_store_available"),
+                ],
+            ),
+            operation(
+                "entry: present, absent",
+                &[
+                    (Paravirtual, "mmu_update_1_present"),
+                    (Batched, "mmu_update_32_present_per_entry"),
+                    (Trapped, "table_store_present"),
+                ],
+            ),
+            operation(
+                "mapping at an address",
+                &[(Paravirtual, "update_va_mapping_none")],
+            ),
+            operation(
+                "the same with INVLPG",
+                &[(Paravirtual, "update_va_mapping_invlpg")],
+            ),
+            operation(
+                "the same with INVLPG everywhere",
+                &[(Paravirtual, "update_va_mapping_invlpg_all")],
+            ),
+            operation(
+                "the same with a TLB flush",
+                &[(Paravirtual, "update_va_mapping_flush")],
+            ),
+            operation("TLB flush, local", &[(Paravirtual, "tlb_flush_local")]),
+            operation("TLB flush, all", &[(Paravirtual, "tlb_flush_all")]),
+            operation("INVLPG, local", &[(Paravirtual, "invlpg_local")]),
+            operation("INVLPG, all", &[(Paravirtual, "invlpg_all")]),
+            operation(
+                "pin and unpin, empty L1",
+                &[(Paravirtual, "pin_unpin_l1_empty")],
+            ),
+            operation(
+                "pin and unpin, L1 of 512",
+                &[(Paravirtual, "pin_unpin_l1_512")],
+            ),
+        ],
+    },
+    Group {
+        title: "Address spaces and switches",
+        operations: &[
+            operation(
+                "root loaded, the same",
+                &[
+                    (Paravirtual, "new_baseptr_same"),
+                    (Trapped, "mov_to_cr3_same"),
+                ],
+            ),
+            operation(
+                "root loaded, another",
+                &[
+                    (Paravirtual, "new_baseptr_other"),
+                    (Trapped, "mov_to_cr3_other"),
+                ],
+            ),
+            operation(
+                "root of processes",
+                &[(Paravirtual, "new_user_baseptr_other")],
+            ),
+            operation("context switch", &[(Paravirtual, "context_switch")]),
+            operation("kernel stack named", &[(Paravirtual, "stack_switch")]),
+            operation(
+                "FS base",
+                &[
+                    (Paravirtual, "set_segment_base"),
+                    (Trapped, "wrmsr_fs_base"),
+                ],
+            ),
+            operation("descriptor", &[(Paravirtual, "update_descriptor")]),
+            operation(
+                "FPU denied, given",
+                &[(Paravirtual, "fpu_taskswitch"), (Trapped, "clts")],
+            ),
+        ],
+    },
+    Group {
+        title: "Events, timers, scheduling",
+        operations: &[
+            operation(
+                "event, pending already",
+                &[(Paravirtual, "evtchn_send_pending")],
+            ),
+            operation("event, masked", &[(Paravirtual, "evtchn_send_masked")]),
+            operation(
+                "event, upcalls masked",
+                &[(Paravirtual, "evtchn_send_upcall_masked")],
+            ),
+            operation(
+                "event, delivered and back",
+                &[(Paravirtual, "evtchn_send_upcall_and_iret")],
+            ),
+            operation(
+                "event to another port, pending",
+                &[(Paravirtual, "evtchn_send_pair_pending")],
+            ),
+            operation(
+                "event to another port, masked",
+                &[(Paravirtual, "evtchn_send_pair_masked")],
+            ),
+            operation("port unmasked", &[(Paravirtual, "evtchn_unmask")]),
+            operation("port's status", &[(Paravirtual, "evtchn_status")]),
+            operation("timer armed", &[(Paravirtual, "set_timer_op")]),
+            operation(
+                "one-shot timer armed",
+                &[(Paravirtual, "set_singleshot_timer")],
+            ),
+            operation(
+                "one-shot timer stopped",
+                &[(Paravirtual, "stop_singleshot_timer")],
+            ),
+            operation("run states read", &[(Paravirtual, "get_runstate_info")]),
+            operation("vCPU asked for", &[(Paravirtual, "vcpu_is_up")]),
+            operation("yield", &[(Paravirtual, "yield")]),
+            operation("interrupts off", &[(Trapped, "cli")]),
+            operation("interrupts on", &[(Trapped, "sti")]),
+        ],
+    },
+    Group {
+        title: "Exceptions and system calls",
+        operations: &[
+            operation(
+                "exception of the kernel and back",
+                &[(Paravirtual, "invalid_opcode_and_iret")],
+            ),
+            operation(
+                "page fault of the kernel and back",
+                &[(Paravirtual, "page_fault_and_iret")],
+            ),
+            operation(
+                "page fault of a process and back",
+                &[(Paravirtual, "user_page_fault_and_iret")],
+            ),
+            operation(
+                "system call of a process and back",
+                &[(Paravirtual, "user_syscall_and_iret")],
+            ),
+        ],
+    },
+    Group {
+        title: "Registers and ports",
+        operations: &[
+            operation("CR0 read", &[(Trapped, "mov_from_cr0")]),
+            operation("CR3 read", &[(Trapped, "mov_from_cr3")]),
+            operation("CR4 written", &[(Trapped, "mov_to_cr4_same")]),
+            operation("MSR read", &[(Trapped, "rdmsr_efer")]),
+            operation(
+                "debug register read",
+                &[(Paravirtual, "get_debugreg"), (Trapped, "mov_from_dr7")],
+            ),
+            operation("CPUID, forced", &[(Trapped, "forced_cpuid_0")]),
+            operation("CPUID of features, forced", &[(Trapped, "forced_cpuid_1")]),
+            operation("port written", &[(Trapped, "out_0x80")]),
+            operation("port read", &[(Trapped, "in_0x80")]),
+        ],
+    },
+    Group {
+        title: "Memory and grants",
+        operations: &[
+            operation(
+                "page given up",
+                &[
+                    (Paravirtual, "decrease_1"),
+                    (Batched, "decrease_64_per_page"),
+                ],
+            ),
+            operation(
+                "page taken back",
+                &[
+                    (Paravirtual, "populate_1"),
+                    (Batched, "populate_64_per_page"),
+                ],
+            ),
+            operation(
+                "grant mapped",
+                &[
+                    (Paravirtual, "grant_map"),
+                    (Batched, "grant_map_8_per_page"),
+                ],
+            ),
+            operation(
+                "grant unmapped",
+                &[
+                    (Paravirtual, "grant_unmap"),
+                    (Batched, "grant_unmap_8_per_page"),
+                ],
+            ),
+            operation("grant table's size", &[(Paravirtual, "grant_query_size")]),
+            operation("64 bytes copied", &[(Paravirtual, "copy_64_bytes")]),
+            operation(
+                "64 bytes copied from a grant",
+                &[(Paravirtual, "copy_64_bytes_from_grant")],
+            ),
+            operation(
+                "page copied from a grant",
+                &[(Paravirtual, "copy_page_from_grant")],
+            ),
+            operation("console byte", &[(Paravirtual, "console_byte")]),
+        ],
+    },
+];
+
+/// Measurements of the same operation with more and more of it in one call, for the plot of scaling:
+/// what changes, and how many entries are in a call by which name.
+pub const SCALING: &[(&str, &[(u32, &str)])] = &[
+    (
+        "another frame",
+        &[
+            (1, "mmu_update_1_frame"),
+            (8, "mmu_update_8_frame_per_entry"),
+            (32, "mmu_update_32_frame_per_entry"),
+            (128, "mmu_update_128_frame_per_entry"),
+        ],
+    ),
+    (
+        "present, absent",
+        &[
+            (1, "mmu_update_1_present"),
+            (8, "mmu_update_8_present_per_entry"),
+            (32, "mmu_update_32_present_per_entry"),
+            (128, "mmu_update_128_present_per_entry"),
+        ],
+    ),
+    (
+        "a bit of the guest's",
+        &[
+            (1, "mmu_update_1_available"),
+            (8, "mmu_update_8_available_per_entry"),
+            (32, "mmu_update_32_available_per_entry"),
+            (128, "mmu_update_128_available_per_entry"),
+        ],
+    ),
+];
+
+/// All measurements that the operations name.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let ways = GROUPS.iter().flat_map(|group| group.operations);
+    let ways = ways.flat_map(|operation| operation.ways.iter().map(|&(_, name)| name));
+    ways.chain(
+        SCALING
+            .iter()
+            .flat_map(|(_, points)| points.iter().map(|&(_, name)| name)),
+    )
+}
+
+/// The geometric mean over all operations, done in one of some ways, of what they cost on Paravane by
+/// what they cost on Xen, in the hypervisor's instructions; and which is the dearest by that measure.
+#[must_use]
+pub fn ratio(results: &Results, ways: &[Way]) -> Option<(f64, &'static str, f64)> {
+    let operations = GROUPS.iter().flat_map(|group| group.operations);
+    let named = operations.flat_map(|operation| operation.ways.iter());
+    let ratios: Vec<(&str, f64)> = named
+        .filter(|(way, _)| ways.contains(way))
+        .filter_map(|&(_, name)| {
+            let ours = results.cost(Side::Paravane, name)?.hypervisor;
+            let theirs = results.cost(Side::Xen, name)?.hypervisor;
+            (ours > 0.0 && theirs > 0.0).then_some((name, ours / theirs))
+        })
+        .collect();
+    let &(worst, most) = ratios.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let mean = ratios.iter().map(|(_, ratio)| ratio.ln()).sum::<f64>() / ratios.len() as f64;
+    Some((mean.exp(), worst, most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::results::samples;
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_measurement_belongs_to_one_operation() {
+        let of_operations = GROUPS.iter().flat_map(|group| group.operations);
+        let mut seen = BTreeSet::new();
+        for (_, name) in of_operations.flat_map(|operation| operation.ways) {
+            assert!(seen.insert(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_mean_is_geometric_and_the_dearest_is_named() {
+        let mut results = samples::of(&[("null_hypercall", 10.0), ("yield", 10.0)]);
+        let xen = results.sides.get_mut(&Side::Xen).unwrap();
+        xen.get_mut("null_hypercall").unwrap().hypervisor = 10.0;
+        xen.get_mut("yield").unwrap().hypervisor = 1000.0;
+        let (mean, worst, most) = ratio(&results, &[Way::Paravirtual]).unwrap();
+        assert!((mean - 0.1).abs() < 1e-9, "{mean}");
+        assert_eq!((worst, most), ("null_hypercall", 1.0));
+        assert!(ratio(&results, &[Way::Trapped]).is_none());
+    }
+}

@@ -1,0 +1,162 @@
+//! `cargo xtask bench` and `cargo xtask profile`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+
+use super::{DEADLINE_SECONDS, lab};
+use crate::bench::compare::compare;
+use crate::bench::measure::{self, Wanted};
+use crate::bench::results::{Results, Side};
+use crate::bench::{ceilings, html, profile, table};
+use crate::lab::Lab;
+use crate::setup::{self, Scope};
+use crate::verdict::{Checked, Trouble};
+use crate::workspace::Workspace;
+
+/// Operations whose instructions the report shows function by function.
+const PROFILED: [&str; 5] = [
+    "null_hypercall",
+    "mmu_update_1_frame",
+    "table_store_frame",
+    "evtchn_send_upcall_and_iret",
+    "grant_map",
+];
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit status: 0 all is under its ceiling (with --compare: nothing costs more); 1 \
+    something is not, or two runs did not agree; 2 the lab itself failed.\n\n\
+    Examples:\n  \
+    cargo xtask bench                              everything, and a report in HTML\n  \
+    cargo xtask bench --quick --only mmu_update    one run, some operations\n  \
+    cargo xtask bench --json before.json           keep the figures\n  \
+    cargo xtask bench --compare before.json after.json"
+)]
+pub(super) struct Options {
+    /// Show only operations whose names contain this (may be given several times)
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+    /// Count once: no second run that must agree, no times, no profiles
+    #[arg(long)]
+    quick: bool,
+    /// Keep the figures in a file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where the report goes [default: among the logs of the run]
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Measure nothing: tell what changed between two files
+    #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, conflicts_with_all = ["quick", "json", "html", "only"])]
+    compare: Option<Vec<PathBuf>>,
+    /// Give up waiting for a line of a console after this time
+    #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE_SECONDS)]
+    deadline: u64,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask profile mmu_update_1_frame\n  \
+    cargo xtask profile grant_map")]
+pub(super) struct ProfileOptions {
+    /// The operation, as `cargo xtask bench` names it
+    operation: String,
+    /// Give up waiting for a line of a console after this time
+    #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE_SECONDS)]
+    deadline: u64,
+}
+
+pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    if let Some([before, after]) = options.compare.as_deref() {
+        let changes = compare(&Results::read(before)?, &Results::read(after)?);
+        print!("{}", changes.text);
+        return Ok(code(changes.dearer == 0));
+    }
+    let ceilings = ceilings::read(workspace)?;
+    setup::ensure_ready(workspace, Scope::Test)?;
+    let lab = lab(workspace, "bench", options.deadline)?;
+    let wanted = Wanted {
+        again: !options.quick,
+        wall: !options.quick,
+    };
+    let results = match measure::run(&lab, wanted, |text| println!("{text} ...")) {
+        Ok(results) => results,
+        Err(trouble) => return failed(trouble),
+    };
+    println!("\n{}", table::text(&results, &options.only));
+    if let Some(path) = &options.json {
+        results.write(path)?;
+    }
+    let profiles = match options.quick {
+        true => Ok(Vec::new()),
+        false => profiles(&lab),
+    };
+    let profiles = match profiles {
+        Ok(profiles) => profiles,
+        Err(trouble) => return failed(trouble),
+    };
+    let report = options.html.clone();
+    let report = report.unwrap_or_else(|| lab.dir.join("report.html"));
+    std::fs::write(&report, html::report(&results, &options.only, &profiles)?)?;
+    println!("report: {}", report.display());
+    let exceeded = ceilings::exceeded(&ceilings, |name| {
+        let cost = results.cost(Side::Paravane, name)?;
+        Some((cost.hypervisor - 1.0).ceil().max(0.0) as u64)
+    });
+    for text in &exceeded {
+        println!("ceiling: {text}");
+    }
+    Ok(code(exceeded.is_empty()))
+}
+
+/// Where the instructions of some operations go on our side.
+fn profiles(lab: &Lab) -> Checked<Vec<html::Profiled>> {
+    let mut profiles = Vec::new();
+    for name in PROFILED {
+        println!("{name}: function by function ...");
+        let (operations, counts) = measure::profile(lab, Side::Paravane, name)?;
+        let shares = profile::shares(&lab.images, Side::Paravane, operations, &counts)?;
+        let of_hypervisor = shares
+            .into_iter()
+            .filter(|(name, _)| !name.starts_with("guest: "));
+        profiles.push((name.to_owned(), of_hypervisor.collect()));
+    }
+    Ok(profiles)
+}
+
+pub(super) fn run_profile(workspace: &Workspace, options: &ProfileOptions) -> Result<ExitCode> {
+    setup::ensure_ready(workspace, Scope::Test)?;
+    let lab = lab(workspace, "profile", options.deadline)?;
+    for side in Side::ALL {
+        let (operations, counts) = match measure::profile(&lab, side, &options.operation) {
+            Ok(profile) => profile,
+            Err(trouble) => return failed(trouble),
+        };
+        println!(
+            "\n{}, instructions for one {}:",
+            side.title(),
+            options.operation
+        );
+        let shares = profile::shares(&lab.images, side, operations, &counts)?;
+        print!("{}", profile::text(&shares));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failed(trouble: Trouble) -> Result<ExitCode> {
+    match trouble {
+        Trouble::Failure(text) => {
+            println!("FAILURE: {text}");
+            Ok(ExitCode::FAILURE)
+        }
+        Trouble::Error(error) => Err(anyhow!(error)),
+    }
+}
+
+fn code(good: bool) -> ExitCode {
+    match good {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}

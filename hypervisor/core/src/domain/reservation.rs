@@ -5,7 +5,6 @@
 //! extent of any size is done a few frames at a time. The guest is told an extent's number before
 //! it owns the frames: then nothing has to be taken back when it cannot be told.
 
-use arrayvec::ArrayVec;
 use hypercall_abi::memory as abi;
 
 use super::Domain;
@@ -45,16 +44,19 @@ impl Request {
         self.extents.len() << self.order
     }
 
-    /// The next numbers in the list from frame `done` on; all that can be read of a few.
-    fn read<M: Machine>(&self, m: &M, done: u64) -> ArrayVec<u64, BATCH> {
+    /// The next numbers in the guest's list from frame `done` on; all that can be read of a few.
+    #[inline(always)]
+    fn read<'a, M: Machine>(&self, m: &M, done: u64, room: &'a mut Room) -> &'a mut [u64] {
         let index = done >> self.order;
-        let mut list = [0; BATCH];
         let left = (self.extents.len() - index).min(BATCH as u64) as usize;
         let wanted = if self.order == 0 { left } else { 1 };
-        let read = self.extents.read_many(m, index, &mut list[..wanted]);
-        list.into_iter().take(read).collect()
+        let read = self.extents.read_many(m, index, &mut room[..wanted]);
+        &mut room[..read]
     }
 }
+
+/// Room for the numbers of a few frames.
+type Room = [u64; BATCH];
 
 /// The three operations on a `xen_memory_reservation`: each answers with the number of extents it
 /// did, stopping at the first that it could not.
@@ -141,16 +143,21 @@ fn decrease<M: Machine>(
     request: &Request,
     done: u64,
 ) -> Result<u64> {
-    let mut list = request.read(cx.m(), done);
+    let mut room = [0; BATCH];
+    let mut list = request.read(cx.m(), done, &mut room);
     if request.order != 0 {
         // Consecutive frames of one extent.
-        let first = list.pop().ok_or(Errno::EFAULT)?;
+        let first = *list.first().ok_or(Errno::EFAULT)?;
         let size = 1 << request.order;
         first.checked_add(size).ok_or(Errno::EINVAL)?;
         let at = done & (size - 1);
-        list.extend((at..size).map(|i| first + i).take(BATCH));
+        let count = (size - at).min(BATCH as u64) as usize;
+        list = &mut room[..count];
+        for (place, number) in list.iter_mut().zip(first + at..) {
+            *place = number;
+        }
     }
-    let gone = cx.hv.give_up_frames(dom, &list, &mut cx.budget);
+    let gone = cx.hv.give_up_frames(dom, list, &mut cx.budget);
     at_least_one(gone)
 }
 
@@ -161,27 +168,26 @@ fn single_frames<M: Machine>(
     request: &Request,
     done: u64,
 ) -> Result<u64> {
-    let mut list = if request.tell {
-        request.read(cx.m(), done)
+    let mut room = [0; BATCH];
+    let list = if request.tell {
+        request.read(cx.m(), done, &mut room)
     } else {
+        // Only how many.
         let left = (request.frames() - done).min(BATCH as u64);
-        (0..left).collect()
+        &mut room[..left as usize]
     };
     let numbered = request.change == Change::Populate;
     let given = {
         let _alive = subject_alive(cx.dom, dom)?;
-        cx.hv.give_frames(dom, &list, numbered, &mut cx.budget)
+        cx.hv.give_frames(dom, list, numbered, &mut cx.budget)
     };
-    for (place, mfn) in list.iter_mut().zip(&given) {
-        *place = mfn.0;
-    }
-    list.truncate(given.len());
+    let list = &list[..given];
     let told = if request.tell {
-        request.extents.write_some(cx.m(), done, &list)
+        request.extents.write_some(cx.m(), done, list)
     } else {
-        list.len()
+        given
     };
-    if told < given.len() {
+    if told < given {
         // Nobody would know of the rest.
         cx.hv.give_up_frames(dom, &list[told..], &mut cx.budget);
     }
@@ -206,7 +212,11 @@ fn extent<M: Machine>(
 ) -> Result<u64> {
     if begun.is_none() {
         let gpfn = match request.change {
-            Change::Populate => Some(request.read(cx.m(), done).pop().ok_or(Errno::EFAULT)?),
+            Change::Populate => {
+                let mut room = [0; BATCH];
+                let list = request.read(cx.m(), done, &mut room);
+                Some(*list.first().ok_or(Errno::EFAULT)?)
+            }
             _ => None,
         };
         let extent =

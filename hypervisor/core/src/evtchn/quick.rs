@@ -63,6 +63,7 @@ pub(super) fn send<'a, M: Machine>(
     }
     let (page, bit) = target.place();
     if !m.set_bit(page, bit) && !tell_itself(m, target, port) {
+        cold_path();
         became_pending(hv(), looking, target);
     }
     true

@@ -368,12 +368,12 @@ mod tests {
                 }
                 Act::Come(count) => {
                     let open = unclaimed + self.parties[p].outstanding;
-                    let gpfns = std::vec![7; count];
-                    let given = hv.give_frames(dom, &gpfns, true, &mut self.budget);
-                    assert_eq!(given.len() as u64, (count as u64).min(room).min(open));
+                    let mut list = std::vec![7; count];
+                    let given = hv.give_frames(dom, &mut list, true, &mut self.budget);
+                    assert_eq!(given as u64, (count as u64).min(room).min(open));
                     let party = &mut self.parties[p];
-                    party.frames.extend(given.iter().map(|mfn| mfn.0));
-                    party.got(given.len() as u64);
+                    party.frames.extend(&list[..given]);
+                    party.got(given as u64);
                 }
                 Act::Go(count) => {
                     let at = has.saturating_sub(count as u64) as usize;

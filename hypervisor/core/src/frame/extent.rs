@@ -123,22 +123,23 @@ impl<M: Machine> Hypervisor<M> {
         if scrub { SCRUB_UNITS } else { FRAME_UNITS }
     }
 
-    /// Gives `dom` single frames, one for each number in `gpfns`; those it got, fewer if memory or
-    /// the domain's maximum is reached. In an increase there are no numbers to remember.
+    /// Gives `dom` single frames, one for each number in `list`, where theirs take its place; how many,
+    /// fewer if memory or the domain's maximum is reached. In an increase there are no numbers to
+    /// remember.
     pub(crate) fn give_frames(
         &self,
         dom: &Domain,
-        gpfns: &[u64],
+        list: &mut [u64],
         numbered: bool,
         budget: &mut Budget,
-    ) -> ArrayVec<Mfn, BATCH> {
+    ) -> usize {
         // As if all were to be scrubbed.
         let affordable = budget.good_for(SCRUB_UNITS).max(1) as usize;
-        let wanted = gpfns.len().min(BATCH).min(affordable);
-        let taken = self.frames.take_some(dom, wanted);
-        let (mut given, mut units) = (ArrayVec::new(), 0);
-        for (locked, &gpfn) in taken.into_iter().zip(gpfns) {
-            given.push(locked.mfn());
+        let wanted = list.len().min(BATCH).min(affordable);
+        let mut taken = self.frames.take_some(dom, wanted);
+        let (given, mut units) = (taken.len(), 0);
+        for (locked, place) in taken.drain(..).zip(list) {
+            let gpfn = core::mem::replace(place, locked.mfn().0);
             units += self.give_frame(dom, locked, numbered.then_some(gpfn));
         }
         budget.take(units);

@@ -22,6 +22,7 @@ pub mod control;
 pub mod cpuset;
 pub mod domains;
 mod error;
+pub mod grants;
 pub mod hyper;
 pub mod image;
 pub mod service;

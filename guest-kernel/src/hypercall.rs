@@ -6,7 +6,7 @@ use guest_user::abi::Errno;
 use hypercall_abi::arch_x86_64::trap_info;
 use hypercall_abi::callback::{CALLBACKOP_register, callback_register};
 use hypercall_abi::event_channel::*;
-use hypercall_abi::memory::xen_memory_reservation;
+use hypercall_abi::memory::{XENMEM_exchange, xen_memory_exchange, xen_memory_reservation};
 use hypercall_abi::sched::*;
 use hypercall_abi::vcpu::*;
 use hypercall_abi::xen::*;
@@ -217,6 +217,47 @@ pub(crate) unsafe fn reservation(op: u32, frames: &mut [u64]) -> HvResult {
     let args = [u64::from(op), &raw mut arg as u64, 0, 0, 0];
     // SAFETY: the hypervisor writes the structure and the list; frames it takes are unused.
     check(unsafe { raw(__HYPERVISOR_memory_op, args) })
+}
+
+/// Gives `1 << order` frames for as many that follow one another, behind the pages from `pfn` on;
+/// returns the first.
+///
+/// # Safety
+/// The frames must be unused and unmapped by this kernel.
+pub(crate) unsafe fn exchange(frames: &mut [u64], pfn: u64, order: u32) -> HvResult {
+    let reservation = |list: &mut [u64], extent_order| xen_memory_reservation {
+        extent_start: list.as_mut_ptr() as u64,
+        nr_extents: list.len() as u64,
+        extent_order,
+        mem_flags: 0,
+        domid: DOMID_SELF,
+        _pad0: [0; 6],
+    };
+    let mut out = [pfn];
+    let mut arg = xen_memory_exchange {
+        r#in: reservation(frames, 0),
+        out: reservation(&mut out, order),
+        nr_exchanged: 0,
+    };
+    // The hypervisor writes the structure and the list of what it gives; what it takes is unused.
+    with_struct(__HYPERVISOR_memory_op, XENMEM_exchange, &mut arg)?;
+    Ok(out[0])
+}
+
+/// `grant_table_op` on a list.
+///
+/// # Safety
+/// What the operations map, unmap or write must not be memory that Rust relies on.
+pub(crate) unsafe fn grant_table_op<T>(cmd: u32, list: &mut [T]) -> HvResult {
+    let args = [
+        u64::from(cmd),
+        list.as_mut_ptr() as u64,
+        list.len() as u64,
+        0,
+        0,
+    ];
+    // SAFETY: passed on to the caller; the list itself is borrowed mutably.
+    check(unsafe { raw(__HYPERVISOR_grant_table_op, args) })
 }
 
 /// Changes the page-table entry that maps `va` in the current root.

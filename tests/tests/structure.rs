@@ -17,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("guest-user", &["hypercall-abi"]),
     ("guest-kernel", &["hypercall-abi", "guest-user"]),
     ("dom0-tools", &["hypercall-abi"]),
-    ("dom0-ring3", &["dom0-tools", "guest-user"]),
+    ("dom0-ring3", &["dom0-tools", "guest-user", "hypercall-abi"]),
     (
         "dom0-services",
         &["dom0-ring3", "dom0-tools", "guest-user", "hypercall-abi"],

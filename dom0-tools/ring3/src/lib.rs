@@ -5,6 +5,7 @@
 extern crate alloc;
 
 mod door;
+mod grants;
 mod mapping;
 mod poll;
 mod stream;

@@ -1,12 +1,13 @@
-//! Frames of other domains, mapped by the kernel's privileged door.
+//! Frames of other domains, mapped by the kernel's privileged door or because they are granted.
 //!
 //! Another domain may write them at any time, so they are only touched by volatile or atomic
 //! accesses through a raw pointer; no reference to them is ever made.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use dom0_tools::grants::MapError;
 use dom0_tools::hyper::{Access, Errno, Mapping, PAGE_SIZE};
-use guest_user::sys;
+use guest_user::{abi, sys};
 
 /// A foreign mapping, undone when dropped.
 pub struct ForeignFrames {
@@ -25,6 +26,20 @@ impl ForeignFrames {
             pages: frames.len(),
             access,
         })
+    }
+
+    /// Maps pages that a domain grants, in order, all or none.
+    pub fn granted(domain: u16, refs: &[u32], access: Access) -> Result<Self, MapError> {
+        let mut statuses = alloc::vec![0; refs.len()];
+        match sys::grant_map(domain, refs, access == Access::Write, &mut statuses) {
+            Ok(start) => Ok(ForeignFrames {
+                start,
+                pages: refs.len(),
+                access,
+            }),
+            Err(abi::Errno::EACCES) => Err(MapError::Refused(statuses)),
+            Err(errno) => Err(MapError::Errno(Errno(errno.0))),
+        }
     }
 
     /// The address of `size` bytes at `offset`. Panics if they are not all in the mapping.

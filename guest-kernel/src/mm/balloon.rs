@@ -28,7 +28,7 @@ pub(crate) fn owned() -> u64 {
 }
 
 /// Takes a page's frame out of the direct map and the P2M; returns the frame.
-fn detach(pfn: Pfn) -> Result<Mfn, Errno> {
+pub(super) fn detach(pfn: Pfn) -> Result<Mfn, Errno> {
     let mfn = p2m::mfn(pfn);
     // SAFETY: the page was just taken from the allocator: nothing refers to it.
     unsafe { hypercall::update_va_mapping(pfn.va(), 0, UVMF_INVLPG | UVMF_LOCAL) }?;
@@ -36,11 +36,16 @@ fn detach(pfn: Pfn) -> Result<Mfn, Errno> {
     Ok(mfn)
 }
 
-/// Puts a frame behind a page and makes the page free.
-fn attach(pfn: Pfn, mfn: Mfn) -> Result<(), Errno> {
+/// Puts a frame behind a page that has none.
+pub(super) fn put_behind(pfn: Pfn, mfn: Mfn) -> Result<(), Errno> {
     p2m::set(pfn, Some(mfn));
     // SAFETY: nothing is mapped there while the page has no frame.
-    unsafe { paging::set_fresh(pfn.va(), pte::new(mfn, pte::RW)) }?;
+    unsafe { paging::set_fresh(pfn.va(), pte::new(mfn, pte::RW)) }
+}
+
+/// Puts a frame behind a page and makes the page free.
+fn attach(pfn: Pfn, mfn: Mfn) -> Result<(), Errno> {
+    put_behind(pfn, mfn)?;
     frame::free(pfn);
     Ok(())
 }

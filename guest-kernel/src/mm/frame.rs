@@ -50,6 +50,25 @@ pub(crate) fn alloc() -> Option<Pfn> {
     })
 }
 
+/// Takes `1 << order` pages that follow one another, of which the first is a multiple of that
+/// number; at most 64.
+pub(crate) fn alloc_run(order: u32) -> Option<Pfn> {
+    let count = 1 << order;
+    assert!(count <= 64, "no run of pages is so long");
+    let run = u64::MAX >> (64 - count);
+    FRAMES.with(|f| {
+        for (word, free) in f.free.iter_mut().enumerate() {
+            let mut shifts = (0..64).step_by(count);
+            if let Some(shift) = shifts.find(|shift| *free >> shift & run == run) {
+                *free &= !(run << shift);
+                f.count -= count as u64;
+                return Some(Pfn(word as u64 * 64 + shift));
+            }
+        }
+        None
+    })
+}
+
 /// Takes a page and fills it with zeroes.
 pub(crate) fn alloc_zeroed() -> Option<Pfn> {
     let pfn = alloc()?;

@@ -13,6 +13,7 @@
 
 pub(crate) mod balloon;
 pub(crate) mod direct;
+pub(crate) mod dma;
 pub(crate) mod frame;
 pub(crate) mod heap;
 pub(crate) mod p2m;
@@ -33,6 +34,8 @@ pub(crate) const HEAP: core::ops::Range<u64> = DIRECT_END..0xffff_ffff_f000_0000
 pub(crate) const STACKS: core::ops::Range<u64> = HEAP.end..0xffff_ffff_ff00_0000;
 /// A one-page window for the shared_info frame, which is the hypervisor's.
 pub(crate) const SHARED_INFO_VA: u64 = STACKS.end;
+/// Where this domain's own grant table is mapped, which is the hypervisor's memory.
+pub(crate) const GRANT_TABLE_VA: u64 = SHARED_INFO_VA + 0x10_0000;
 /// The number of pages the direct map can hold.
 pub(crate) const MAX_PAGES: u64 = (DIRECT_END - VIRT_BASE) / PAGE_SIZE;
 

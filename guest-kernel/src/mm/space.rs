@@ -4,8 +4,11 @@
 //! The user root has the user half only; the hypervisor runs ring 3 on it. Both point to the same
 //! table for L4 slot 0, so a mapping made once is seen by both.
 
+mod shared;
+
 use super::paging::{self, ENTRIES, Table, index, pte};
-use super::{Mfn, PAGE_SIZE, Pfn, frame, p2m};
+use super::{Mfn, PAGE_SIZE, Pfn, dma, frame, p2m};
+use crate::dev::grant;
 use crate::hypercall::{self, mmuext_frame};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -34,8 +37,14 @@ pub(crate) static FAULTS_SERVED: AtomicU64 = AtomicU64::new(0);
 enum Kind {
     /// Own memory, present or given at first touch.
     Own,
-    /// Frames of another domain, all present.
+    /// Frames of another domain, or of a device, all present.
     Foreign,
+    /// Pages that another domain grants, all present.
+    Granted,
+    /// Own memory that a device may reach, all present.
+    Dma,
+    /// A page of its own that it grants to another domain, present.
+    Offered,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +63,14 @@ pub(crate) struct AddressSpace {
     /// Tables below the roots.
     tables: Vec<Table>,
     regions: BTreeMap<u64, Region>,
+    /// What is to be given back of regions that are granted, or a device's, by where they begin.
+    grants: BTreeMap<u64, Vec<u32>>,
+    blocks: BTreeMap<u64, dma::Block>,
+    offers: BTreeMap<u64, (u32, Pfn)>,
+    /// Where the next mapping begins that finds no vacant range.
     next: u64,
+    /// Ranges that mappings had, by their pages.
+    vacant: BTreeMap<u64, Vec<u64>>,
 }
 
 /// Fills two fresh roots and pins them.
@@ -121,12 +137,18 @@ impl AddressSpace {
             user_root,
             tables,
             regions: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            blocks: BTreeMap::new(),
+            offers: BTreeMap::new(),
             next: MAPPINGS,
+            vacant: BTreeMap::new(),
         })
     }
 
     /// Ends the space: its pages and tables become free. It must not be active.
     pub(crate) fn destroy(mut self) {
+        // While the tables are tables: the entries are named by their place in them.
+        self.end_grants();
         let regions = core::mem::take(&mut self.regions);
         for (start, region) in &regions {
             if region.kind == Kind::Own {
@@ -145,6 +167,12 @@ impl AddressSpace {
         self.kernel_root.release();
         for table in self.tables.drain(..) {
             table.release();
+        }
+        for block in core::mem::take(&mut self.blocks).into_values() {
+            dma::give_back(block);
+        }
+        for (gref, pfn) in core::mem::take(&mut self.offers).into_values() {
+            grant::retire(gref, pfn);
         }
     }
 
@@ -295,6 +323,9 @@ impl AddressSpace {
         if pages == 0 || pages > MAPPING_MAX {
             return Err(Errno::EINVAL);
         }
+        if let Some(start) = self.vacant.get_mut(&pages).and_then(Vec::pop) {
+            return Ok(start..start + pages * PAGE_SIZE);
+        }
         let start = self.next;
         // One page between mappings stays unmapped.
         let end = start + pages * PAGE_SIZE;
@@ -305,17 +336,33 @@ impl AddressSpace {
         Ok(start..end)
     }
 
-    /// Reserves zeroed memory, given at first touch.
-    pub(crate) fn map_anon(&mut self, pages: u64) -> Result<u64, Errno> {
-        let range = self.place(pages)?;
+    /// Notes that nothing is mapped any more in a range that [`Self::place`] gave.
+    fn vacate(&mut self, range: &core::ops::Range<u64>) {
+        let pages = (range.end - range.start) / PAGE_SIZE;
+        self.vacant.entry(pages).or_default().push(range.start);
+    }
+
+    /// Adds the region of a mapping, in a range that [`Self::place`] gave.
+    fn add_mapping(
+        &mut self,
+        range: &core::ops::Range<u64>,
+        rights: u64,
+        kind: Kind,
+    ) -> Result<u64, Errno> {
         let region = Region {
             end: range.end,
-            rights: pte::RW,
-            kind: Kind::Own,
+            rights,
+            kind,
             unmappable: true,
         };
         self.add(range.start, region)?;
         Ok(range.start)
+    }
+
+    /// Reserves zeroed memory, given at first touch.
+    pub(crate) fn map_anon(&mut self, pages: u64) -> Result<u64, Errno> {
+        let range = self.place(pages)?;
+        self.add_mapping(&range, pte::RW, Kind::Own)
     }
 
     /// Maps frames of another domain: all of them, or none.
@@ -325,23 +372,28 @@ impl AddressSpace {
         mfns: &[u64],
         writable: bool,
     ) -> Result<u64, Errno> {
-        let range = self.place(mfns.len() as u64)?;
         let rights = if writable { pte::RW } else { pte::RO };
-        let result = self.write_entries(range.start, mfns.len(), domid, |i| {
-            pte::new(Mfn(mfns[i]), rights)
-        });
+        let entry = |i: usize| pte::new(Mfn(mfns[i]), rights);
+        self.map_frames(mfns.len(), domid, rights, Kind::Foreign, entry)
+    }
+
+    /// Maps `count` frames of a domain by the entries given: all of them, or none.
+    fn map_frames(
+        &mut self,
+        count: usize,
+        domid: u16,
+        rights: u64,
+        kind: Kind,
+        entry: impl Fn(usize) -> u64,
+    ) -> Result<u64, Errno> {
+        let range = self.place(count as u64)?;
+        let result = self.write_entries(range.start, count, domid, entry);
         if let Err((done, e)) = result {
             self.clear(range.start, done)?;
+            self.vacate(&range);
             return Err(e);
         }
-        let region = Region {
-            end: range.end,
-            rights,
-            kind: Kind::Foreign,
-            unmappable: true,
-        };
-        self.add(range.start, region)?;
-        Ok(range.start)
+        self.add_mapping(&range, rights, kind)
     }
 
     /// Writes `count` entries from `start` on; `Err` says how many were written.
@@ -391,6 +443,25 @@ impl AddressSpace {
         if exact != Some(region.end) || !region.unmappable {
             return Err(Errno::EINVAL);
         }
+        match region.kind {
+            Kind::Granted => self.end_grants_at(va)?,
+            Kind::Own | Kind::Foreign | Kind::Dma | Kind::Offered => {
+                self.clear_region(va, &region)?;
+            }
+        }
+        if let Some(block) = self.blocks.remove(&va) {
+            dma::give_back(block);
+        }
+        if let Some((gref, pfn)) = self.offers.remove(&va) {
+            grant::retire(gref, pfn);
+        }
+        self.regions.remove(&va);
+        self.vacate(&(va..region.end));
+        Ok(())
+    }
+
+    /// Empties the entries of a region; own memory of processes becomes free.
+    fn clear_region(&mut self, va: u64, region: &Region) -> Result<(), Errno> {
         let mut present = Vec::new();
         self.for_each_page(va, region.end, |page, entry| present.push((page, entry)));
         for &(page, _) in &present {
@@ -405,7 +476,6 @@ impl AddressSpace {
                 frame::free(pfn);
             }
         }
-        self.regions.remove(&va);
         Ok(())
     }
 

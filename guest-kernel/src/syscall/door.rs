@@ -1,6 +1,8 @@
-//! The privileged door: what a toolstack process of dom0 may ask of the hypervisor.
+//! The door: what a toolstack process of dom0 may ask of the hypervisor, and drivers among the
+//! processes of any domain.
 
 use super::{deadline, ports, with_space};
+use crate::boot_info;
 use crate::dev::event;
 use crate::hypercall::raw;
 use crate::mm::user;
@@ -8,16 +10,14 @@ use crate::task::{self, Wait};
 use core::mem::offset_of;
 use guest_user::abi::{Errno, USER_END, result};
 use hypercall_abi::event_channel::*;
+use hypercall_abi::physdev::*;
 use hypercall_abi::xen::*;
-
-/// This domain, which alone has a door.
-const DOM0: u16 = 0;
 
 /// The most frames one mapping has: 64 MiB.
 const FRAMES_MAX: u64 = 16_384;
 
 /// Calls that a process may make; everything else would change this kernel's own state.
-const ALLOWED: [u64; 9] = [
+const ALLOWED: [u64; 10] = [
     __HYPERVISOR_mmu_update,
     __HYPERVISOR_memory_op,
     __HYPERVISOR_xen_version,
@@ -25,8 +25,28 @@ const ALLOWED: [u64; 9] = [
     __HYPERVISOR_mmuext_op,
     __HYPERVISOR_sched_op,
     __HYPERVISOR_event_channel_op,
+    __HYPERVISOR_physdev_op,
     __HYPERVISOR_sysctl,
     __HYPERVISOR_domctl,
+];
+
+/// Those of them that processes of other domains than dom0 may make.
+const ALLOWED_TO_ALL: [u64; 3] = [
+    __HYPERVISOR_xen_version,
+    __HYPERVISOR_event_channel_op,
+    __HYPERVISOR_physdev_op,
+];
+
+/// What drivers ask of physdev_op: which interrupts there are. The rest is this kernel's own state.
+const PHYSDEV_ALLOWED: [u32; 8] = [
+    PHYSDEVOP_irq_status_query,
+    PHYSDEVOP_eoi,
+    PHYSDEVOP_map_pirq,
+    PHYSDEVOP_unmap_pirq,
+    PHYSDEVOP_setup_gsi,
+    PHYSDEVOP_pci_device_add,
+    PHYSDEVOP_pci_device_remove,
+    PHYSDEVOP_restore_msi_ext,
 ];
 
 /// What a call of event_channel_op changes about whose a port is.
@@ -60,10 +80,13 @@ fn check_event_op(op: u64, arg: u64) -> Result<Change, Errno> {
             }
             Ok(Change::Closes(port))
         }
-        EVTCHNOP_alloc_unbound => match u16::from_le_bytes(read_half(arg)?) {
-            DOM0 | DOMID_SELF => at(offset_of!(evtchn_alloc_unbound, port)),
-            _ => Ok(Change::None),
-        },
+        EVTCHNOP_alloc_unbound => {
+            let dom = u16::from_le_bytes(read_half(arg)?);
+            if dom != DOMID_SELF && dom != event::own_domid()? {
+                return Ok(Change::None);
+            }
+            at(offset_of!(evtchn_alloc_unbound, port))
+        }
         EVTCHNOP_bind_interdomain => at(offset_of!(evtchn_bind_interdomain, local_port)),
         EVTCHNOP_bind_virq => at(offset_of!(evtchn_bind_virq, port)),
         EVTCHNOP_bind_ipi => at(offset_of!(evtchn_bind_ipi, port)),
@@ -78,7 +101,14 @@ fn check_event_op(op: u64, arg: u64) -> Result<Change, Errno> {
 /// is refused, so that the hypervisor reads and writes process memory only. Addresses inside the
 /// structures are the toolstack's own business: it has the power to manage the whole machine.
 pub(super) fn hypercall(nr: u64, args: [u64; 5]) -> Result<u64, Errno> {
-    if !ALLOWED.contains(&nr) {
+    let allowed = match boot_info().is_dom0() {
+        true => &ALLOWED[..],
+        false => &ALLOWED_TO_ALL,
+    };
+    if !allowed.contains(&nr) {
+        return Err(Errno::EPERM);
+    }
+    if nr == __HYPERVISOR_physdev_op && !PHYSDEV_ALLOWED.iter().any(|&op| args[0] == op.into()) {
         return Err(Errno::EPERM);
     }
     if args

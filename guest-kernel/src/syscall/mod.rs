@@ -5,8 +5,9 @@ mod door;
 mod file;
 mod poll;
 mod ports;
+mod shared;
 
-use crate::dev::{console, event, time};
+use crate::dev::{console, event, grant, time};
 use crate::mm::{balloon, frame, p2m, space, user};
 use crate::smp::plug;
 use crate::trap::TrapFrame;
@@ -84,12 +85,17 @@ fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
             console::set_raw(a0 != 0);
             Ok(0)
         }
-        SYS_HYPERCALL | SYS_MAP_FOREIGN | SYS_EVTCHN_WAIT if !boot_info().is_dom0() => {
-            Err(Errno::EPERM)
-        }
+        SYS_MAP_FOREIGN if !boot_info().is_dom0() => Err(Errno::EPERM),
         SYS_HYPERCALL => door::hypercall(a0, [a1, a2, a3, a4, a5]),
         SYS_MAP_FOREIGN => door::map_foreign(a0, a1, a2, a3),
         SYS_EVTCHN_WAIT => door::evtchn_wait(a0, a1),
+        SYS_GRANT_MAP => shared::map(a0, a1, a2, a3, a4),
+        SYS_GRANT_COPY => shared::copy(a0, a1),
+        SYS_DMA_ALLOC => shared::dma(a0, a1),
+        SYS_IOMEM_MAP => shared::io_memory(a0, a1),
+        SYS_PCI_READ => shared::pci_read(a0),
+        SYS_PCI_WRITE => shared::pci_write(a0, a1),
+        SYS_GRANT_OFFER => shared::offer(a0, a1, a2),
         _ => Err(Errno::ENOSYS),
     }
 }
@@ -114,6 +120,7 @@ fn info(what: u64) -> Result<u64, Errno> {
         INFO_PROCESSES => task::processes(),
         INFO_WALLCLOCK => time::wallclock(),
         INFO_CHANNELS => channel::count(),
+        INFO_PAGES_KEPT => grant::kept_by_others(),
         _ => return Err(Errno::EINVAL),
     })
 }

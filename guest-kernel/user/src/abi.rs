@@ -64,16 +64,48 @@ pub const SYS_POLL: u64 = 25;
 /// `alive(pid) -> 1` while that process has not ended, else 0.
 pub const SYS_ALIVE: u64 = 26;
 
-/// `hypercall(nr, a0, a1, a2, a3, a4)`: dom0 only, an allow-list passed through unchanged.
+/// `hypercall(nr, a0, a1, a2, a3, a4)`: an allow-list passed through unchanged, which outside of
+/// dom0 is short: event channels and devices' interrupts.
 pub const SYS_HYPERCALL: u64 = 32;
 /// `map_foreign(domid, mfns, count, writable) -> va`: dom0 only, all frames or none.
 pub const SYS_MAP_FOREIGN: u64 = 33;
-/// `evtchn_wait(port, timeout_ns)`: dom0 only, 0 or `-ETIMEDOUT`; consumes the event.
+/// `evtchn_wait(port, timeout_ns)`: 0 or `-ETIMEDOUT`; consumes the event.
 pub const SYS_EVTCHN_WAIT: u64 = 34;
 /// `console_poll(timeout_ns) -> 1 if input waits, else 0`.
 pub const SYS_CONSOLE_POLL: u64 = 36;
 /// `console_mode(raw)`: 1 gives every byte unedited and unechoed, 0 gives edited lines.
 pub const SYS_CONSOLE_MODE: u64 = 37;
+
+/// `grant_map(domid, refs, count, writable, statuses) -> va`: maps pages that a domain grants, in
+/// order, all or none. `refs` are `u32`, at most [`GRANTS_MAX`]; `statuses` receives an `i16` for
+/// each, `GNTST_*`. `-EACCES` if one of them is not 0. `unmap` undoes it, and so does the end.
+pub const SYS_GRANT_MAP: u64 = 40;
+/// `grant_copy(ops, count)`: `struct gnttab_copy` of `xen/grant_table.h`, at most [`GRANTS_MAX`], with
+/// each status filled in. A side that is no grant names the domain `DOMID_SELF`, in `u` an address
+/// of this process, and 0 as the offset; it stays in its page.
+pub const SYS_GRANT_COPY: u64 = 41;
+/// `dma_alloc(pages, address) -> va`: zeroed memory that a device may reach, with frames that follow
+/// one another; at `address` their machine address is written. A power of two, at most
+/// [`DMA_PAGES_MAX`]. `unmap` gives it back.
+pub const SYS_DMA_ALLOC: u64 = 42;
+/// `iomem_map(machine address, len) -> va`: registers of a device, uncached; from a page boundary on.
+/// `unmap` undoes it.
+pub const SYS_IOMEM_MAP: u64 = 43;
+/// `pci_read(place) -> value`: dom0 only, four bytes of PCI configuration space, at bus (bits 16 to
+/// 23), device and function (8 to 15), and an offset that is a multiple of 4.
+pub const SYS_PCI_READ: u64 = 44;
+/// `pci_write(place, value)`: as `pci_read`.
+pub const SYS_PCI_WRITE: u64 = 45;
+
+/// `grant_offer(domid, writable, ref) -> va`: a page of zeroes that a domain may use by the
+/// reference, an `u32` that is written at `ref`. `unmap` ends that, and so does the end; if the
+/// domain has it mapped still, the page comes back when it lets go.
+pub const SYS_GRANT_OFFER: u64 = 46;
+
+/// The most grants of one call.
+pub const GRANTS_MAX: u64 = 512;
+/// The most pages for a device that follow one another.
+pub const DMA_PAGES_MAX: u64 = 64;
 
 /// The longest name of a listener, in bytes.
 pub const CHANNEL_NAME_MAX: u64 = 64;
@@ -82,7 +114,7 @@ pub const POLL_MAX: u64 = 8192;
 
 /// [`Poll::kind`]: `id` is a descriptor of a listener or a stream.
 pub const POLL_FD: u32 = 0;
-/// [`Poll::kind`]: `id` is an event channel that a process of dom0 has bound; it is readable while
+/// [`Poll::kind`]: `id` is an event channel that the process has bound; it is readable while
 /// an event waits, which [`SYS_EVTCHN_WAIT`] takes.
 pub const POLL_PORT: u32 = 1;
 /// [`Poll::kind`]: console input; `id` is 0.
@@ -140,6 +172,9 @@ pub const INFO_PROCESSES: u64 = 11;
 pub const INFO_WALLCLOCK: u64 = 12;
 /// Listeners and ends of streams that exist.
 pub const INFO_CHANNELS: u64 = 13;
+
+/// Pages that were granted to other domains and are kept by them, though the grant is over.
+pub const INFO_PAGES_KEPT: u64 = 14;
 
 /// Set in the status of a process ended by a processor exception; the low 8 bits are its vector.
 pub const STATUS_FAULT: i64 = 0x100;

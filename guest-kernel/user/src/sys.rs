@@ -3,6 +3,7 @@
 
 use crate::abi::*;
 use core::arch::asm;
+use hypercall_abi::grant_table::gnttab_copy;
 
 /// The result of a call that returns a value.
 pub type SysResult<T> = Result<T, Errno>;
@@ -118,7 +119,7 @@ pub fn map_anon(pages: u64) -> SysResult<*mut u8> {
     call(SYS_MAP_ANON, pages, 0, 0, 0).map(|va| va as *mut u8)
 }
 
-/// Undoes one `map_anon` or `map_foreign`, whole.
+/// Undoes one mapping of any kind, whole.
 ///
 /// # Safety
 /// Nothing may use the mapping afterwards.
@@ -228,6 +229,77 @@ pub fn map_foreign(domid: u16, mfns: &[u64], writable: bool) -> SysResult<*mut u
         u64::from(writable),
     )
     .map(|va| va as *mut u8)
+}
+
+/// Maps pages that a domain grants, in order, all or none; what came of each is in `statuses`, which
+/// is as long as `refs`. The domain may write them, and end the grant, at any time.
+///
+/// # Panics
+/// If the lists differ in length.
+pub fn grant_map(
+    domid: u16,
+    refs: &[u32],
+    writable: bool,
+    statuses: &mut [i16],
+) -> SysResult<*mut u8> {
+    assert_eq!(refs.len(), statuses.len(), "a status for each grant");
+    let args = [
+        u64::from(domid),
+        refs.as_ptr() as u64,
+        refs.len() as u64,
+        u64::from(writable),
+        statuses.as_mut_ptr() as u64,
+        0,
+    ];
+    // SAFETY: the kernel writes the statuses, which are borrowed mutably.
+    result(unsafe { raw(SYS_GRANT_MAP, args) }).map(|va| va as *mut u8)
+}
+
+/// A page of zeroes that a domain may use, and the reference by which it does.
+pub fn grant_offer(domid: u16, writable: bool) -> SysResult<(*mut u8, u32)> {
+    let mut gref = 0_u32;
+    let args = [domid.into(), writable.into(), &raw mut gref as u64, 0, 0, 0];
+    // SAFETY: the kernel writes the reference into the variable.
+    let va = result(unsafe { raw(SYS_GRANT_OFFER, args) })?;
+    Ok((va as *mut u8, gref))
+}
+
+/// Copies between grants and memory of this process; see `SYS_GRANT_COPY`.
+///
+/// # Safety
+/// What the copies write in this process must not be borrowed, and may hold any bytes.
+pub unsafe fn grant_copy(ops: &mut [gnttab_copy]) -> SysResult<()> {
+    let args = [ops.as_mut_ptr() as u64, ops.len() as u64, 0, 0, 0, 0];
+    // SAFETY: the kernel writes the statuses into `ops`, which are borrowed mutably; the rest is
+    // passed on to the caller.
+    result(unsafe { raw(SYS_GRANT_COPY, args) }).map(drop)
+}
+
+/// Zeroed pages for a device, a power of two, and the machine address of the first.
+pub fn dma_alloc(pages: u64) -> SysResult<(*mut u8, u64)> {
+    let mut address = 0_u64;
+    let args = [pages, &raw mut address as u64, 0, 0, 0, 0];
+    // SAFETY: the kernel writes the address into the variable.
+    let va = result(unsafe { raw(SYS_DMA_ALLOC, args) })?;
+    Ok((va as *mut u8, address))
+}
+
+/// Maps a device's registers.
+pub fn iomem_map(address: u64, len: u64) -> SysResult<*mut u8> {
+    call(SYS_IOMEM_MAP, address, len, 0, 0).map(|va| va as *mut u8)
+}
+
+/// Reads four bytes of PCI configuration space; see `SYS_PCI_READ`.
+pub fn pci_read(place: u32) -> SysResult<u32> {
+    call(SYS_PCI_READ, place.into(), 0, 0, 0).map(|value| value as u32)
+}
+
+/// Writes four bytes of PCI configuration space.
+///
+/// # Safety
+/// No device may be told to write to memory that is not meant for it.
+pub unsafe fn pci_write(place: u32, value: u32) -> SysResult<()> {
+    call(SYS_PCI_WRITE, place.into(), value.into(), 0, 0).map(drop)
 }
 
 /// Waits until the event channel `port`, bound through [`hypercall`], is notified, and consumes

@@ -1,5 +1,7 @@
 //! Ring protocols between domains: `xen/io/*.h`.
 
+pub mod blkif;
 pub mod console;
 pub mod ring;
+pub mod xenbus;
 pub mod xs_wire;

@@ -938,6 +938,40 @@ abi_list! {
                 = "MASK_XENCONS_IDX(5000, ((struct xencons_interface *)0)->out)";
         }
     }
+    mod io::blkif {
+        consts {
+            BLKIF_OP_READ BLKIF_OP_WRITE BLKIF_OP_WRITE_BARRIER BLKIF_OP_FLUSH_DISKCACHE
+            BLKIF_OP_RESERVED_1 BLKIF_OP_DISCARD BLKIF_OP_INDIRECT BLKIF_MAX_SEGMENTS_PER_REQUEST
+            BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST BLKIF_DISCARD_SECURE BLKIF_RSP_EOPNOTSUPP
+            BLKIF_RSP_ERROR BLKIF_RSP_OKAY VDISK_CDROM VDISK_REMOVABLE VDISK_READONLY
+        }
+        types {
+            blkif_vdev_t blkif_sector_t
+        }
+        structs {
+            blkif_request_segment { gref first_sect last_sect }
+            blkif_request { operation nr_segments handle id sector_number seg }
+            blkif_request_discard { operation flag handle id sector_number nr_sectors }
+            blkif_request_indirect {
+                operation indirect_op nr_segments id sector_number handle indirect_grefs
+            }
+            blkif_response { id operation status }
+        }
+        exprs {}
+    }
+    mod io::xenbus {
+        consts {
+            XenbusStateUnknown XenbusStateInitialising XenbusStateInitWait XenbusStateInitialised
+            XenbusStateConnected XenbusStateClosing XenbusStateClosed XenbusStateReconfiguring
+            XenbusStateReconfigured
+        }
+        types {
+            XenbusState
+        }
+        structs {
+        }
+        exprs {}
+    }
     mod io::xs_wire {
         consts {
             XS_CONTROL XS_DEBUG XS_DIRECTORY XS_READ XS_GET_PERMS XS_WATCH XS_UNWATCH

@@ -58,6 +58,8 @@ const PRELUDE: &str = r#"
 #include <xen/version.h>
 #include <xen/io/console.h>
 #include <xen/io/ring.h>
+#include <xen/io/blkif.h>
+#include <xen/io/xenbus.h>
 #include <xen/io/xs_wire.h>
 #if XEN_DOMCTL_INTERFACE_VERSION != 0x15 || __XEN_LATEST_INTERFACE_VERSION__ != 0x40e00
 #error "these are not the headers of Xen 4.17; name a directory with them in XEN_HEADERS"

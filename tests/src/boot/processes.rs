@@ -1,7 +1,8 @@
 //! Contract: processes of our kernel talk over local channels, and one that ends, faults or is
 //! killed leaves nothing: no channel, no page, and in dom0 no event-channel port and no frame of
-//! another domain; so a domain whose frames it had mapped can go, to the last page. The same on
-//! Debian's Xen. So it is with `xl create`, killed at 50 moments of its work.
+//! another domain; so a domain whose frames it had mapped can go, to the last page. They map what is
+//! granted to them, copy it, grant pages themselves, and have memory for devices; what is malformed is
+//! refused, and all of it comes back. The same on Debian's Xen. So it is with `xl create`, killed at 50 moments of its work.
 
 use super::balloon::{command, end_with, free_pages};
 use super::{BootTest, PROMPT};
@@ -15,8 +16,13 @@ pub(super) const TEST: BootTest = BootTest {
     run,
 };
 
+/// What checks grants, and what it says when they are right.
+const SHARER: (&str, &str) = ("run /bin/sharer", "and comes back");
+
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let mut machine = start(lab, &lab.paravane(None)?, "paravane")?;
+    // The hypervisor keeps what dom0's grants need when there are some for the first time.
+    command(&mut machine, SHARER.0, SHARER.1)?;
     let free_at_first = free_pages(&mut machine)?;
     command(&mut machine, "xl create -p guest1", "")?;
     report.note(check(&mut machine)?);
@@ -39,5 +45,6 @@ pub(super) fn start(lab: &Lab, config: &Config, name: &str) -> Checked<Machine> 
 fn check(machine: &mut Machine) -> Checked<String> {
     command(machine, "run /bin/channels", "all as it should be")?;
     command(machine, "run /bin/stray", "the kernel goes on")?;
+    command(machine, SHARER.0, SHARER.1)?;
     command(machine, "run /bin/holder domain=1", "in use as before")
 }

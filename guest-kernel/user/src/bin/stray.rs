@@ -14,7 +14,7 @@ static mut SCRATCH: [u8; 8192] = [0; 8192];
 
 /// Calls that come back whatever their arguments. Left out: those that end the process or the
 /// domain, those that may block for ever, and writing, which would only fill the console.
-const CALLS: [u64; 25] = [
+const CALLS: [u64; 30] = [
     SYS_YIELD,
     SYS_GETPID,
     SYS_SPAWN,
@@ -34,6 +34,11 @@ const CALLS: [u64; 25] = [
     SYS_ACCEPT,
     SYS_PEER,
     SYS_ALIVE,
+    SYS_GRANT_MAP,
+    SYS_GRANT_COPY,
+    SYS_DMA_ALLOC,
+    SYS_IOMEM_MAP,
+    SYS_PCI_READ,
     27,
     31,
     35,
@@ -72,11 +77,14 @@ fn value(random: u64) -> u64 {
 /// Whether a call could make the kernel write to memory that this program uses otherwise.
 fn writes_own_memory(nr: u64, args: &[u64; 6]) -> bool {
     let scratch = (&raw const SCRATCH) as u64;
-    let target = match nr {
-        SYS_PREAD | SYS_READDIR => args[1],
+    let (target, len) = match nr {
+        SYS_PREAD | SYS_READDIR => (args[1], args[2]),
+        SYS_GRANT_MAP => (args[4], args[2].saturating_mul(2)),
+        SYS_GRANT_COPY => (args[0], args[1].saturating_mul(40)),
+        SYS_DMA_ALLOC => (args[1], 8),
         _ => return false,
     };
-    let whole = (scratch..scratch + 4097).contains(&target) && args[2] <= 4095;
+    let whole = (scratch..scratch + 4097).contains(&target) && len <= 4095;
     // The image and the stack are this program's; every other address must be refused or is a
     // mapping that this program made and does not use.
     let stack = USER_END - 0x20_0000..USER_END;

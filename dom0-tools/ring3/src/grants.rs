@@ -1,0 +1,92 @@
+//! Grants of other domains, through the kernel.
+
+use alloc::vec::Vec;
+
+use dom0_tools::grants::{Copy, Grants, Local, MapError};
+use dom0_tools::hyper::{Access, Errno, PAGE_SIZE};
+use guest_user::abi::{self, GRANTS_MAX};
+use guest_user::sys;
+use hypercall_abi::grant_table::{
+    GNTCOPY_dest_gref, GNTCOPY_source_gref, GNTST_bad_copy_arg, GNTST_okay, gnttab_copy,
+    gnttab_copy_ptr,
+};
+use hypercall_abi::xen::DOMID_SELF;
+use zerocopy::FromZeros;
+
+use crate::{Door, ForeignFrames};
+
+/// The parts of a copy that stay in a page on this side: where they begin and end.
+fn parts(local: &Local<'_>) -> impl Iterator<Item = (u64, usize, usize)> {
+    let (start, len) = match local {
+        Local::From(from) => (from.as_ptr() as u64, from.len()),
+        Local::To(to) => (to.as_ptr() as u64, to.len()),
+    };
+    let to_border = PAGE_SIZE - (start as usize) % PAGE_SIZE;
+    let border = to_border.min(len);
+    let parts = [(start, 0, border), (start + border as u64, border, len)];
+    parts.into_iter().filter(|(_, from, to)| from < to)
+}
+
+/// One part as the kernel wants it.
+fn operation(domain: u16, copy: &Copy<'_>, (at, from, to): (u64, usize, usize)) -> gnttab_copy {
+    let mut op = gnttab_copy::new_zeroed();
+    let mut theirs = gnttab_copy_ptr::new_zeroed();
+    (theirs.u, theirs.domid) = (copy.gref.into(), domain);
+    theirs.offset = copy.offset + from as u16;
+    let mut ours = gnttab_copy_ptr::new_zeroed();
+    (ours.u, ours.domid) = (at, DOMID_SELF);
+    op.len = (to - from) as u16;
+    (op.source, op.dest, op.flags) = match copy.local {
+        Local::From(_) => (ours, theirs, GNTCOPY_dest_gref),
+        Local::To(_) => (theirs, ours, GNTCOPY_source_gref),
+    };
+    op
+}
+
+impl Grants for Door {
+    type Mapping = ForeignFrames;
+
+    fn map_grants(
+        &mut self,
+        domain: u16,
+        refs: &[u32],
+        access: Access,
+    ) -> Result<ForeignFrames, MapError> {
+        ForeignFrames::granted(domain, refs, access)
+    }
+
+    fn copy_grants(&mut self, domain: u16, copies: &mut [Copy<'_>]) -> Result<(), Errno> {
+        let mut ops = Vec::new();
+        let mut whose = Vec::new();
+        for (i, copy) in copies.iter_mut().enumerate() {
+            let len = match &copy.local {
+                Local::From(from) => from.len(),
+                Local::To(to) => to.len(),
+            };
+            if len + usize::from(copy.offset) > PAGE_SIZE {
+                copy.status = GNTST_bad_copy_arg;
+                continue;
+            }
+            copy.status = GNTST_okay;
+            for part in parts(&copy.local) {
+                ops.push(operation(domain, copy, part));
+                whose.push(i);
+            }
+        }
+        for (ops, whose) in ops
+            .chunks_mut(GRANTS_MAX as usize)
+            .zip(whose.chunks(GRANTS_MAX as usize))
+        {
+            // SAFETY: what is written are the parts of slices that `copies` borrows mutably; any
+            // bytes are bytes.
+            let done = unsafe { sys::grant_copy(ops) };
+            done.map_err(|errno: abi::Errno| Errno(errno.0))?;
+            for (op, &i) in ops.iter().zip(whose) {
+                if op.status != GNTST_okay {
+                    copies[i].status = op.status;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -38,15 +38,6 @@ pub trait Transport {
     fn flush(&mut self) {}
 }
 
-/// What a stream is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wanted {
-    /// Until it has something to read.
-    pub read: bool,
-    /// Until it has room.
-    pub write: bool,
-}
-
 /// The control domain's end of an event channel; closed when dropped.
 pub trait Line {
     /// Notifies the guest. One that cannot be notified any more is found gone otherwise.

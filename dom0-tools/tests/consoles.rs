@@ -3,7 +3,7 @@
 
 mod fake;
 
-use dom0_tools::console::{Consoles, Waiting};
+use dom0_tools::console::Consoles;
 use dom0_tools::hyper::Mapping;
 use dom0_tools::service::{DomainState, Transport};
 use dom0_tools::store::Store;
@@ -136,10 +136,7 @@ fn consoles_go_both_ways() {
     let [first, _] = clients;
     drop(first);
     turn(&store, &mut consoles);
-    let clients = consoles
-        .waiting()
-        .filter(|waiting| matches!(waiting, Waiting::Client(..)));
-    assert_eq!(clients.count(), 2);
+    assert_eq!(consoles.count(), (2, 2));
 }
 
 #[test]
@@ -154,10 +151,7 @@ fn a_guest_that_dies_fast_is_heard() {
     store.0.borrow_mut().domains_changed();
     turn(&store, &mut consoles);
     assert_eq!(given(&mut client), ("my last words".into(), true));
-    let guests = consoles
-        .waiting()
-        .filter(|waiting| matches!(waiting, Waiting::Guest(_)));
-    assert_eq!(guests.count(), 0);
+    assert_eq!(consoles.count().1, 0);
     // Its log is kept, and closed behind its end.
     for greeting in ["log 1\n", "1\n"] {
         let mut late = attach(&mut consoles, greeting);
@@ -201,6 +195,87 @@ fn who_asks_for_nothing_gets_nothing() {
     slow.write(b" 1\n").unwrap();
     turn(&store, &mut consoles);
     assert!(given(&mut slow).1);
+}
+
+#[test]
+fn one_stream_hears_all_guests() {
+    let (store, mut consoles) = service(&[1, 2, 3]);
+    let pages = [1, 2].map(|domain| introduce(&store, &mut consoles, domain));
+    let [mut first, mut second] = pages;
+    say(&mut first, b"before\n");
+    turn(&store, &mut consoles);
+    // Also what nobody was told of.
+    say(&mut second, b"quietly\n");
+    let mut all = attach(&mut consoles, "all\n");
+    consoles.turn_of_due().unwrap();
+    let heard = "1 7\nbefore\n2 8\nquietly\n";
+    assert_eq!(given(&mut all), (heard.into(), false));
+    // Only of whom there is news.
+    say(&mut first, b"one");
+    say(&mut second, b"two\nlines\n");
+    consoles.event(2);
+    consoles.turn_of_due().unwrap();
+    assert_eq!(given(&mut all), ("2 10\ntwo\nlines\n".into(), false));
+    consoles.event(1);
+    consoles.turn_of_due().unwrap();
+    assert_eq!(given(&mut all), ("1 3\none".into(), false));
+    let mut third = introduce(&store, &mut consoles, 3);
+    say(&mut third, b"!");
+    consoles.event(3);
+    consoles.turn_of_due().unwrap();
+    assert_eq!(given(&mut all), ("3 1\n!".into(), false));
+    // The end is told behind the last words, and once; of a ring that is broken as well.
+    say(&mut first, b"bye");
+    second.store_u32(OUT_PROD, 99_999);
+    consoles.machine_mut().states.remove(&1);
+    store.0.borrow_mut().machine_mut().states.remove(&1);
+    store.0.borrow_mut().domains_changed();
+    turn(&store, &mut consoles);
+    let (text, closed) = given(&mut all);
+    assert!(text.starts_with("1 3\nbye1 0\n2 ") && text.ends_with("]\n2 0\n"));
+    turn(&store, &mut consoles);
+    assert_eq!((given(&mut all), closed), ((String::new(), false), false));
+    drop(all);
+    turn(&store, &mut consoles);
+    assert_eq!(consoles.count(), (0, 1));
+}
+
+/// One who hears all and does not read misses of each guest what is not kept, and no more.
+#[test]
+fn one_who_hears_all_and_sleeps_stops_nobody() {
+    let (store, mut consoles) = service(&[1, 2]);
+    let [mut loud, mut soft] = [1, 2].map(|domain| introduce(&store, &mut consoles, domain));
+    let mut all = attach(&mut consoles, "all\n");
+    say(&mut soft, b"psst\n");
+    let mut said = 0;
+    while said < 100_000 {
+        said += say(&mut loud, &[b'x'; 1500]);
+        turn(&store, &mut consoles);
+    }
+    let mut late = String::new();
+    for _ in 0..10 {
+        late += &given(&mut all).0;
+        turn(&store, &mut consoles);
+    }
+    assert_eq!(late.matches("2 5\npsst\n").count(), 1);
+    let (before, _) = late.split_once(" earlier bytes").unwrap();
+    let lost: usize = before.rsplit('[').next().unwrap().parse().unwrap();
+    assert_eq!(late.matches('x').count() + lost, said);
+}
+
+#[test]
+fn what_is_typed_behind_a_full_ring_goes_with_who_typed_it() {
+    let (store, mut consoles) = service(&[1]);
+    let mut page = introduce(&store, &mut consoles, 1);
+    let mut client = attach(&mut consoles, "1\n");
+    client.write(&[b'x'; 1500]).unwrap();
+    turn(&store, &mut consoles);
+    assert_eq!(consoles.count(), (1, 1));
+    drop(client);
+    consoles.leaves(1);
+    consoles.turn_of_due().unwrap();
+    assert_eq!(consoles.count(), (0, 1));
+    assert_eq!(typed(&mut page).len(), 1024);
 }
 
 #[test]

@@ -7,11 +7,13 @@ extern crate alloc;
 mod door;
 mod grants;
 mod mapping;
+mod news;
 mod poll;
 mod stream;
 
 pub use door::Door;
 pub use mapping::ForeignFrames;
+pub use news::{News, wait_for_news};
 pub use poll::{FOREVER, Poller};
 pub use stream::{Listener, Stream};
 

@@ -1,10 +1,8 @@
-//! Waiting for the first of several things.
+//! Waiting for the first of a few things; see [`crate::wait_for_news`] for many.
 
 use alloc::vec::Vec;
 
-use guest_user::abi::{
-    POLL_FD, POLL_HUNG_UP, POLL_PORT, POLL_PORTS, POLL_READABLE, POLL_WRITABLE, Poll,
-};
+use guest_user::abi::{POLL_FD, POLL_HUNG_UP, POLL_PORT, POLL_READABLE, POLL_WRITABLE, Poll};
 use guest_user::{println, sys};
 
 /// Nanoseconds that do not end.
@@ -15,8 +13,6 @@ pub const FOREVER: u64 = u64::MAX;
 pub struct Poller {
     /// Each with the name of whose it is.
     entries: Vec<(u64, Poll)>,
-    /// The ports, which may be many.
-    ports: Vec<(u64, Poll)>,
 }
 
 fn entry(kind: u32, id: u32, wanted: u32) -> Poll {
@@ -26,19 +22,6 @@ fn entry(kind: u32, id: u32, wanted: u32) -> Poll {
         wanted,
         ready: 0,
     }
-}
-
-/// Has the kernel fill in what is ready of all in `lists`, and waits for it so long; whether anything is.
-fn poll(lists: &mut [&mut [(u64, Poll)]], timeout: u64) -> bool {
-    let of = |list: &[(u64, Poll)]| list.iter().map(|(_, entry)| *entry).collect::<Vec<_>>();
-    let mut all = lists.iter().flat_map(|list| of(list)).collect::<Vec<_>>();
-    let ready = sys::poll(&mut all, timeout).unwrap_or_else(|errno| {
-        println!("waiting was refused: {errno}");
-        sys::exit(1)
-    });
-    let entries = lists.iter_mut().flat_map(|list| list.iter_mut());
-    entries.zip(all).for_each(|((_, old), new)| *old = new);
-    ready != 0
 }
 
 impl Poller {
@@ -53,33 +36,28 @@ impl Poller {
 
     /// Until there is an event of a port that this process has bound; it is taken.
     pub fn port(&mut self, name: u64, port: u32) {
-        self.ports
-            .push((name, entry(POLL_PORT, port, POLL_READABLE)));
+        let entry = entry(POLL_PORT, port, POLL_READABLE);
+        self.entries.push((name, entry));
     }
 
     /// Waits for at most so many nanoseconds, and takes the events.
     pub fn wait(&mut self, timeout: u64) {
-        // Most of the time none of the ports has anything: they are looked at one by one only when
-        // one of them has.
-        let mut any = [(0, entry(POLL_PORTS, 0, POLL_READABLE))];
-        poll(&mut [&mut self.entries, &mut any], timeout);
-        if any[0].1.ready == 0 {
-            return;
+        let mut all: Vec<Poll> = self.entries.iter().map(|(_, entry)| *entry).collect();
+        if let Err(errno) = sys::poll(&mut all, timeout) {
+            println!("waiting was refused: {errno}");
+            sys::exit(1)
         }
-        let lists = &mut [&mut self.entries[..], &mut self.ports[..]];
-        // The event may be that of a port which is not waited for.
-        if !poll(lists, 0) {
-            poll(lists, timeout);
-        }
-        for (_, entry) in self.ports.iter().filter(|(_, entry)| entry.ready != 0) {
-            // The event is there; that another one took it, cannot be.
-            let _ = sys::evtchn_wait(entry.id, 0);
+        for ((_, old), new) in self.entries.iter_mut().zip(all) {
+            *old = new;
+            if new.kind == POLL_PORT && new.ready != 0 {
+                // The event is there; that another one took it, cannot be.
+                let _ = sys::evtchn_wait(new.id, 0);
+            }
         }
     }
 
     fn ready(&self) -> impl Iterator<Item = (u64, &Poll)> {
-        let all = self.entries.iter().chain(&self.ports);
-        let ready = all.filter(|(_, entry)| entry.ready != 0);
+        let ready = self.entries.iter().filter(|(_, entry)| entry.ready != 0);
         ready.map(|(name, entry)| (*name, entry))
     }
 

@@ -2,28 +2,26 @@
 //!
 //! Guests are found as Xen's own service finds them: the store tells of domains that come and end,
 //! and has the frame and the port of their consoles. A client's first line says what it wants:
-//! a domain's number, and the stream is its console in both directions, beginning with its log; or
-//! `log` and the number, and the log is all. A guest that ends is drained before its page is given
-//! back, and its log is kept for a while.
+//! a domain's number, and the stream is its console in both directions, beginning with its log;
+//! `log` and the number, and the log is all; or `all`, and it hears all guests: pieces of what they
+//! say, in front of each a line with the domain and the piece's length, which is 0 at its end. A
+//! guest that ends is drained before its page is given back, and its log is kept for a while.
 //!
 //! Nothing here waits for anybody: a client that does not read is behind in the log, and misses
-//! what is no longer kept.
+//! what is no longer kept. Nor does anybody cost anything of whom there is no news.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Log, drain, push};
-use crate::service::{Closed, DomainState, Line, Machine, Transport, Wanted};
+use super::client::{Attached, Wish};
+use super::{Log, drain};
+use crate::service::{Closed, DomainState, Line, Machine, Transport};
 use crate::store::{Channel, Client, Store, StoreError};
 
 /// Logs that are kept of guests that have ended.
 const KEPT: usize = 32;
-/// Longest first line of a client, in bytes.
-const GREETING_MAX: usize = 32;
-/// Bytes that go to a client, or come from it, at once.
-const PIECE: usize = 2048;
 /// Tokens of the watches.
 const COMES: &str = "comes";
 const ENDS: &str = "ends";
@@ -37,43 +35,17 @@ struct Guest<M: Machine> {
     ended: Option<u64>,
 }
 
-/// What a client is there for.
-enum Wish {
-    /// It has not said so yet.
-    Unknown(Vec<u8>),
-    /// A domain's console.
-    Console(u32),
-    /// What is in its log.
-    Log(u32),
-}
-
-struct Attached<L> {
-    stream: L,
-    wish: Wish,
-    /// How much of the guest's output it was given, or has missed.
-    position: u64,
-    /// What is on the way to it.
-    output: Vec<u8>,
-    /// What is on the way from it to the guest.
-    typed: Vec<u8>,
-    /// Its end is closed: what it has sent is all.
-    leaving: bool,
-}
-
-/// What is waited for.
-pub enum Waiting<'a, M: Machine, L> {
-    /// A client.
-    Client(&'a L, Wanted),
-    /// A guest: whatever it does, it notifies.
-    Guest(&'a M::Line),
-}
-
 /// All consoles.
 pub struct Consoles<M: Machine, C, L> {
     machine: M,
     store: Client<C>,
     guests: BTreeMap<u32, Guest<M>>,
     clients: BTreeMap<u64, Attached<L>>,
+    /// Guests by the ports on this side.
+    ports: BTreeMap<u32, u32>,
+    /// Of whom there is news.
+    due_guests: BTreeSet<u32>,
+    due_clients: BTreeSet<u64>,
     last_client: u64,
     ends: u64,
 }
@@ -91,31 +63,38 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
             store,
             guests: BTreeMap::new(),
             clients: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            due_guests: BTreeSet::new(),
+            due_clients: BTreeSet::new(),
             last_client: 0,
             ends: 0,
         })
     }
 
-    /// A new client.
-    pub fn connect(&mut self, stream: L) {
+    /// A new client; its number.
+    pub fn connect(&mut self, stream: L) -> u64 {
         self.last_client += 1;
-        let client = Attached {
-            stream,
-            wish: Wish::Unknown(Vec::new()),
-            position: 0,
-            output: Vec::new(),
-            typed: Vec::new(),
-            leaving: false,
-        };
-        self.clients.insert(self.last_client, client);
+        self.clients.insert(self.last_client, Attached::new(stream));
+        self.due_clients.insert(self.last_client);
+        self.last_client
     }
 
-    /// The client of that stream has closed its end; what it sent before may still be there.
-    pub fn leaves(&mut self, is_its: impl Fn(&L) -> bool) {
-        let mut clients = self.clients.values_mut();
-        if let Some(client) = clients.find(|client| is_its(&client.stream)) {
+    /// There is news of a client: it has sent something, or has room, or is gone.
+    pub fn wake(&mut self, client: u64) {
+        self.due_clients.insert(client);
+    }
+
+    /// A client has closed its end; what it sent before may still be there.
+    pub fn leaves(&mut self, client: u64) {
+        if let Some(client) = self.clients.get_mut(&client) {
             client.leaving = true;
         }
+        self.wake(client);
+    }
+
+    /// There was an event of a port on this side.
+    pub fn event(&mut self, port: u32) {
+        self.due_guests.extend(self.ports.get(&port));
     }
 
     /// Does for everybody what can be done now.
@@ -123,6 +102,16 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
     /// # Errors
     /// The store is there no more.
     pub fn turn(&mut self) -> Result<(), StoreError> {
+        self.due_guests.extend(self.guests.keys());
+        self.due_clients.extend(self.clients.keys());
+        self.turn_of_due()
+    }
+
+    /// The same for those of whom there is news, and for what the store tells.
+    ///
+    /// # Errors
+    /// The store is there no more.
+    pub fn turn_of_due(&mut self) -> Result<(), StoreError> {
         while let Some(event) = self.store.next_event()? {
             if event.token == COMES {
                 self.find_guests()?;
@@ -130,10 +119,10 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
                 self.find_ends();
             }
         }
-        let domains: Vec<u32> = self.guests.keys().copied().collect();
-        domains.into_iter().for_each(|domain| self.drain(domain));
-        let clients: Vec<u64> = self.clients.keys().copied().collect();
-        for number in clients {
+        while let Some(domain) = self.due_guests.pop_first() {
+            self.drain(domain);
+        }
+        while let Some(number) = self.due_clients.pop_first() {
             if self.serve(number).is_err() {
                 self.clients.remove(&number);
             }
@@ -170,12 +159,16 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
     fn add(&mut self, domain: u32, frame: u64, port: u32, node: &str) -> Result<(), StoreError> {
         match self.machine.connect(domain, frame, port) {
             Ok(link) => {
+                self.ports.insert(link.1.port(), domain);
                 let guest = Guest {
                     link: Some(link),
                     log: Log::default(),
                     ended: None,
                 };
                 self.guests.insert(domain, guest);
+                self.due_guests.insert(domain);
+                let clients = self.clients.values_mut();
+                clients.for_each(|client| client.begin_anew(domain));
                 self.store.write(&format!("{node}/state"), b"connected")
             }
             // It may have ended meanwhile.
@@ -189,24 +182,59 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
 
     /// Gives back the pages of guests that are gone, with nothing left in them.
     fn find_ends(&mut self) {
-        for (domain, guest) in &mut self.guests {
-            if guest.ended.is_none() && self.machine.domain(*domain) == DomainState::Gone {
-                guest.drain();
-                guest.link = None;
-                guest.ended = Some(self.ends);
-                self.ends += 1;
-            }
+        let gone: Vec<u32> = self
+            .guests
+            .iter()
+            .filter(|(_, guest)| guest.ended.is_none())
+            .map(|(domain, _)| *domain)
+            .filter(|domain| self.machine.domain(*domain) == DomainState::Gone)
+            .collect();
+        for domain in gone {
+            self.drain(domain);
+            let Some(guest) = self.guests.get_mut(&domain) else {
+                continue;
+            };
+            guest.give_back(&mut self.ports);
+            guest.ended = Some(self.ends);
+            self.ends += 1;
+            self.tell_of(domain);
         }
         let oldest = self.ends.saturating_sub(KEPT as u64);
         let kept = |guest: &Guest<M>| guest.ended.is_none_or(|ended| ended >= oldest);
         self.guests.retain(|_, guest| kept(guest));
     }
 
+    /// Those who are at a domain's console have something to do.
+    fn tell_of(&mut self, domain: u32) {
+        for (number, client) in &mut self.clients {
+            if client.is_at(domain) {
+                client.hear_of(domain);
+                self.due_clients.insert(*number);
+            }
+        }
+    }
+
+    /// Takes what a guest has said. Those who are there are due: they are to hear it, or what they
+    /// type may have room now.
     fn drain(&mut self, domain: u32) {
-        if let Some(guest) = self.guests.get_mut(&domain)
-            && let Some(fault) = guest.drain()
-        {
-            self.machine.log(&format!("domain {domain}: {fault}"));
+        let guest = self.guests.get_mut(&domain);
+        let Some(guest) = guest.filter(|guest| guest.link.is_some()) else {
+            return;
+        };
+        if let Some(fault) = guest.drain() {
+            self.fail(domain, &fault);
+        }
+        self.tell_of(domain);
+    }
+
+    /// Gives up a console whose ring makes no sense.
+    fn fail(&mut self, domain: u32, fault: &str) {
+        if let Some(guest) = self.guests.get_mut(&domain) {
+            let message = format!("{fault}; it is closed");
+            guest.give_back(&mut self.ports);
+            guest.log.append(format!("\n[{message}]\n").as_bytes());
+            self.machine.log(&format!("domain {domain}: {message}"));
+            self.tell_of(domain);
         }
     }
 
@@ -216,38 +244,43 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
     /// It has gone, or there is nothing more for it.
     fn serve(&mut self, number: u64) -> Result<(), Closed> {
         let client = self.clients.get_mut(&number).ok_or(Closed::Gone)?;
-        if let Wish::Unknown(_) = client.wish {
+        if client.wish == Wish::Unknown {
             client.greet()?;
+            // What was said until now is there, also of a guest that gave no sign.
+            let at = |domain: &&u32| client.is_at(**domain);
+            let guests: Vec<u32> = self.guests.keys().filter(at).copied().collect();
+            guests.iter().for_each(|domain| client.hear_of(*domain));
+            guests.into_iter().for_each(|domain| self.drain(domain));
         }
+        let client = self.clients.get_mut(&number).ok_or(Closed::Gone)?;
         let (domain, whole) = match client.wish {
-            Wish::Unknown(_) => return Ok(()),
+            Wish::Unknown => return Ok(()),
             Wish::Console(domain) => (domain, false),
             Wish::Log(domain) => (domain, true),
+            Wish::All => {
+                client.give_all(|domain| {
+                    let guest = self.guests.get(&domain)?;
+                    Some((&guest.log, guest.link.is_none()))
+                })?;
+                return client.ignore();
+            }
         };
         let guest = self.guests.get_mut(&domain).ok_or(Closed::Gone)?;
-        client.give(&guest.log)?;
-        if whole || guest.link.is_none() {
-            let done = client.output.is_empty() && client.position >= guest.log.end();
-            return if done { Err(Closed::Gone) } else { Ok(()) };
-        }
-        let fault = client.take(guest)?;
-        if let Some(fault) = fault {
-            self.machine.log(&format!("domain {domain}: {fault}"));
+        let has_all = client.give(&guest.log)?;
+        let Some((page, line)) = guest.link.as_mut().filter(|_| !whole) else {
+            return if has_all { Err(Closed::Gone) } else { Ok(()) };
+        };
+        if let Some(fault) = client.take(page, line)? {
+            self.fail(domain, &fault);
         }
         Ok(())
     }
 
-    /// What everybody is waited for, and where. The store's channel is waited for as well.
-    pub fn waiting(&self) -> impl Iterator<Item = Waiting<'_, M, L>> {
-        let clients = self.clients.values().map(|client| {
-            let wanted = Wanted {
-                read: client.typed.is_empty() && !client.leaving,
-                write: !client.output.is_empty(),
-            };
-            Waiting::Client(&client.stream, wanted)
-        });
-        let lines = self.guests.values().filter_map(|guest| guest.link.as_ref());
-        clients.chain(lines.map(|(_, line)| Waiting::Guest(line)))
+    /// Clients there are, and guests that are connected.
+    pub fn count(&self) -> (usize, usize) {
+        let connected = |guest: &&Guest<M>| guest.link.is_some();
+        let guests = self.guests.values().filter(connected);
+        (self.clients.len(), guests.count())
     }
 
     /// The store, to wait for it.
@@ -267,7 +300,7 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
 }
 
 impl<M: Machine> Guest<M> {
-    /// Takes what it has said; a ring that is corrupt is given up, which is returned.
+    /// Takes what it has said; what is wrong with its ring, if that is corrupt.
     fn drain(&mut self) -> Option<String> {
         let (page, line) = self.link.as_mut()?;
         match drain(page) {
@@ -278,97 +311,14 @@ impl<M: Machine> Guest<M> {
                 }
                 None
             }
-            Err(fault) => Some(self.give_up(&format!("{fault}"))),
+            Err(fault) => Some(format!("{fault}")),
         }
     }
 
-    fn give_up(&mut self, fault: &str) -> String {
-        self.link = None;
-        let message = format!("{fault}; it is closed");
-        self.log.append(format!("\n[{message}]\n").as_bytes());
-        message
-    }
-}
-
-impl<L: Transport> Attached<L> {
-    /// Takes its first line, or what there is of it.
-    fn greet(&mut self) -> Result<(), Closed> {
-        let Wish::Unknown(said) = &mut self.wish else {
-            return Ok(());
-        };
-        loop {
-            let mut byte = [0];
-            if self.stream.read(&mut byte)? == 0 {
-                return if self.leaving {
-                    Err(Closed::Gone)
-                } else {
-                    Ok(())
-                };
-            }
-            if byte == [b'\n'] {
-                break;
-            }
-            said.push(byte[0]);
-            if said.len() > GREETING_MAX {
-                return Err(Closed::Protocol);
-            }
-        }
-        let line = str::from_utf8(said).map_err(|_| Closed::Protocol)?.trim();
-        let number = |text: &str| text.trim().parse().map_err(|_| Closed::Protocol);
-        self.wish = match line.strip_prefix("log ") {
-            Some(domain) => Wish::Log(number(domain)?),
-            None => Wish::Console(number(line)?),
-        };
-        Ok(())
-    }
-
-    /// Gives it more of a log.
-    fn give(&mut self, log: &Log) -> Result<(), Closed> {
-        loop {
-            if self.output.is_empty() {
-                if self.position < log.lost {
-                    let missed = log.lost - self.position;
-                    self.output = format!("[{missed} earlier bytes are not kept]\n").into_bytes();
-                    self.position = log.lost;
-                }
-                let part = log.part(self.position, PIECE);
-                self.position += part.len() as u64;
-                self.output.extend(part);
-            }
-            let count = match self.output.is_empty() {
-                true => return Ok(()),
-                false => self.stream.write(&self.output)?,
-            };
-            if count == 0 {
-                return Ok(());
-            }
-            self.output.drain(..count);
-        }
-    }
-
-    /// Takes what it types, as far as the guest has room for it. Returns what is wrong with the
-    /// guest's ring.
-    fn take<M: Machine>(&mut self, guest: &mut Guest<M>) -> Result<Option<String>, Closed> {
-        if self.typed.is_empty() {
-            let mut bytes = alloc::vec![0; PIECE];
-            let count = self.stream.read(&mut bytes)?;
-            bytes.truncate(count);
-            self.typed = bytes;
-        }
-        let Some((page, line)) = guest.link.as_mut().filter(|_| !self.typed.is_empty()) else {
-            return Ok(None);
-        };
-        match push(page, &self.typed) {
-            Ok(count) => {
-                self.typed.drain(..count);
-                if count > 0 {
-                    line.notify();
-                }
-                // Nobody is left to type the rest again.
-                let lost = self.leaving && !self.typed.is_empty();
-                if lost { Err(Closed::Gone) } else { Ok(None) }
-            }
-            Err(fault) => Ok(Some(guest.give_up(&format!("{fault}")))),
+    /// Gives its page and channel back.
+    fn give_back(&mut self, ports: &mut BTreeMap<u32, u32>) {
+        if let Some((_, line)) = self.link.take() {
+            ports.remove(&line.port());
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn expect<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
         .saturating_add(shell.system.now());
     loop {
         shell.attend_guests();
-        let heard = shell.views.get(&domain).map(|view| view.log.contents());
+        let heard = shell.views.get(domain).map(|view| view.log.contents());
         if String::from_utf8_lossy(&heard.unwrap_or_default()).contains(&text) {
             return Ok(());
         }

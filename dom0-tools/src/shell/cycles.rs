@@ -247,7 +247,7 @@ impl<S: Host> Shell<S> {
     /// What it said, for the one who reads of its failure.
     fn last_words(&mut self, domain: domid_t) -> String {
         self.hear_out();
-        let view = self.views.get(&domain);
+        let view = self.views.get(domain);
         let said = view.map(|view| view.log.contents()).unwrap_or_default();
         String::from_utf8_lossy(&said).into_owned()
     }

@@ -194,7 +194,7 @@ pub(super) fn rename<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     };
     let domain = shell.guest(who)?;
     shell.with(|domains, system| domains.rename(system, domain, name))?;
-    if let Some(view) = shell.views.get_mut(&domain) {
+    if let Some(view) = shell.views.get_mut(domain) {
         view.name = (*name).to_string();
     }
     Ok(())

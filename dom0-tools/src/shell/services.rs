@@ -172,13 +172,18 @@ impl<S: Host> Shell<S> {
         kind: &str,
         domain: domid_t,
     ) -> Result<S::Stream, Error> {
+        self.consoles(&format!("{kind}{domain}"))
+    }
+
+    /// A stream of xenconsoled, which gives what is wished for.
+    pub(super) fn consoles(&mut self, wish: &str) -> Result<S::Stream, Error> {
         let refused = |errno: Errno| {
             Error::Refused(format!(
                 "the consoles are not there ({errno}): no xenconsoled runs"
             ))
         };
         let mut stream = self.system.connect(CONSOLE).map_err(refused)?;
-        super::views::send(&mut stream, format!("{kind}{domain}\n").as_bytes());
+        super::views::send(&mut stream, format!("{wish}\n").as_bytes());
         Ok(stream)
     }
 }

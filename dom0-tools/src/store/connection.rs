@@ -13,7 +13,7 @@ use super::transaction::Transaction;
 use super::watch::{Key, Watch};
 use super::wire::{Decoder, HEAD_SIZE, Message};
 use super::{Closed, Transport};
-use crate::service::{Machine, Wanted};
+use crate::service::Machine;
 
 /// Bytes of answers that a client leaves before nothing more is taken from it.
 const OUTPUT_LIMIT: usize = 8 << 10;
@@ -229,13 +229,5 @@ impl<M: Machine, L: Transport> Connection<M, L> {
     /// Bytes kept for it: what it was not given yet.
     pub(super) fn kept(&self) -> usize {
         self.output.len() + self.event_bytes
-    }
-
-    /// What it is waited for.
-    pub(super) fn wanted(&self) -> Wanted {
-        Wanted {
-            read: self.output.len() < OUTPUT_LIMIT,
-            write: self.kept() > 0,
-        }
     }
 }

@@ -34,6 +34,6 @@ pub use path::Path;
 pub use permissions::{Permission, Permissions, Rights, Who};
 pub use quota::{Quotas, Usage};
 pub use ring::RingTransport;
-pub use server::{Server, Waiting};
+pub use server::Server;
 pub use tree::{Node, Tree};
 pub use wire::{Decoder, HEAD_SIZE, Message, error_name, error_of_name};

@@ -109,14 +109,14 @@ impl Mapping for Page {
 
 /// An event channel that counts.
 #[derive(Clone, Default)]
-pub struct Bell(pub Rc<RefCell<u32>>);
+pub struct Bell(pub Rc<RefCell<u32>>, pub u32);
 
 impl Line for Bell {
     fn notify(&mut self) {
         *self.0.borrow_mut() += 1;
     }
     fn port(&self) -> u32 {
-        unreachable!("nobody waits for it")
+        self.1
     }
 }
 
@@ -178,7 +178,9 @@ impl Machine for Domains {
         if self.domain(domain) == DomainState::Gone || port == 99 {
             return Err(Errno(hypercall_abi::errno::XEN_EINVAL));
         }
-        Ok(self.pages.entry(domain).or_default().clone())
+        let (_, bell) = self.pages.entry(domain).or_default();
+        bell.1 = domain;
+        Ok(self.pages[&domain].clone())
     }
 
     fn log(&mut self, message: &str) {

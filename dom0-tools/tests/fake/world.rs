@@ -137,7 +137,9 @@ impl World {
             "xenstore" => {
                 self.0.store.borrow_mut().connect(theirs);
             }
-            "console" => self.0.consoles.borrow_mut().connect(theirs),
+            "console" => {
+                self.0.consoles.borrow_mut().connect(theirs);
+            }
             _ => return Err(Errno(XEN_ENOENT)),
         }
         Ok(Wire {

@@ -5,6 +5,7 @@ use super::fifo;
 use super::shared::{VCPU0, byte, word};
 use crate::global::Global;
 use crate::hypercall::{self, HvResult};
+use alloc::vec::Vec;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 use hypercall_abi::event_channel::*;
@@ -137,18 +138,30 @@ pub(crate) fn is_latched(port: u32) -> bool {
     word.is_some_and(|word| word & 1 << (port % 64) != 0)
 }
 
-/// Whether an event waits to be taken on a port for which `is` holds.
-pub(crate) fn any_latched(is: impl Fn(u32) -> bool) -> bool {
+/// The ports on which events wait to be taken.
+fn latched_ports() -> impl Iterator<Item = u32> {
     let latched = PORTS_STATE.with(|p| p.latched);
-    (0..).zip(latched).any(|(i, mut word)| {
-        while word != 0 {
-            if is(i * 64 + word.trailing_zeros()) {
-                return true;
-            }
+    (0..).zip(latched).flat_map(|(i, mut word)| {
+        core::iter::from_fn(move || {
+            let bit = (word != 0).then(|| word.trailing_zeros())?;
             word &= word - 1;
-        }
-        false
+            Some(i * 64 + bit)
+        })
     })
+}
+
+/// Takes the events of at most `most` ports for which `is` holds; the ports.
+pub(crate) fn take_all_latched(is: impl Fn(u32) -> bool, most: usize) -> Vec<u32> {
+    let ports: Vec<u32> = latched_ports()
+        .filter(|port| is(*port))
+        .take(most)
+        .collect();
+    ports.iter().for_each(|port| unlatch(*port));
+    ports
+}
+
+fn unlatch(port: u32) {
+    PORTS_STATE.with(|p| p.latched[port as usize / 64] &= !(1 << (port % 64)));
 }
 
 /// Takes a latched event of a port that a process bound.
@@ -157,7 +170,7 @@ pub(crate) fn take_latched(port: u32) -> HvResult<bool> {
     deliver();
     let latched = is_latched(port);
     if latched {
-        PORTS_STATE.with(|p| p.latched[port as usize / 64] &= !(1 << (port % 64)));
+        unlatch(port);
     }
     Ok(latched)
 }
@@ -173,7 +186,7 @@ pub(crate) fn forget(port: u32) {
     if (port as usize) < PORTS {
         let (mask, bit) = mask_word(port);
         mask.fetch_or(bit, Ordering::SeqCst);
-        PORTS_STATE.with(|p| p.latched[port as usize / 64] &= !(1 << (port % 64)));
+        unlatch(port);
     }
 }
 

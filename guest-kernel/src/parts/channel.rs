@@ -2,9 +2,13 @@
 //!
 //! Nothing here blocks. Every operation names an end by its number, which is never used again, so
 //! that a number from before a close is refused and not somebody else's.
+//!
+//! For each process it is noted which of its ends have news: something to read, room where there
+//! was none, or the other end's close. Whoever has many ends looks at those alone.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
+use alloc::vec::Vec;
 use guest_user::abi::{CHANNEL_NAME_MAX, Errno, POLL_HUNG_UP, POLL_READABLE, POLL_WRITABLE};
 
 /// The most bytes that wait in one direction of a stream.
@@ -32,11 +36,26 @@ enum End {
     },
 }
 
+/// A descriptor of a process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Held {
+    /// The process.
+    pub process: u64,
+    /// Its descriptor.
+    pub fd: u64,
+}
+
 /// All channels of a kernel.
 #[derive(Default)]
 pub struct Channels {
     ends: BTreeMap<Id, End>,
     last: Id,
+    /// By which descriptor an end is held.
+    held: BTreeMap<Id, Held>,
+    /// Ends of which something is to be told, by who holds them.
+    news: BTreeMap<Held, Id>,
+    /// Processes that have got news since [`Self::take_told`].
+    told: BTreeSet<u64>,
 }
 
 impl Channels {
@@ -45,7 +64,50 @@ impl Channels {
         Self {
             ends: BTreeMap::new(),
             last: 0,
+            held: BTreeMap::new(),
+            news: BTreeMap::new(),
+            told: BTreeSet::new(),
         }
+    }
+
+    /// Says by which descriptor an end is held from now on. What is there already is news.
+    pub fn hold(&mut self, id: Id, held: Held) {
+        self.held.insert(id, held);
+        if self
+            .ready(id)
+            .is_ok_and(|ready| ready & !POLL_WRITABLE != 0)
+        {
+            self.note(id);
+        }
+    }
+
+    fn note(&mut self, id: Id) {
+        if let Some(&held) = self.held.get(&id) {
+            self.news.insert(held, id);
+            self.told.insert(held.process);
+        }
+    }
+
+    /// Descriptors of a process of which there is news, at most `most`, with what is ready; each is
+    /// told once for all that has happened until then.
+    pub fn take_news(&mut self, process: u64, most: usize) -> Vec<(u64, u32)> {
+        let from = Held { process, fd: 0 };
+        let until = Held {
+            process,
+            fd: u64::MAX,
+        };
+        let news = self.news.range(from..=until).take(most);
+        let news: Vec<(Held, Id)> = news.map(|(held, id)| (*held, *id)).collect();
+        let tell = |(held, id): (Held, Id)| {
+            self.news.remove(&held);
+            Some((held.fd, self.ready(id).ok()?))
+        };
+        news.into_iter().filter_map(tell).collect()
+    }
+
+    /// The processes that have got news since this was asked last.
+    pub fn take_told(&mut self) -> BTreeSet<u64> {
+        core::mem::take(&mut self.told)
     }
 
     /// How many ends there are.
@@ -115,6 +177,7 @@ impl Channels {
         }
         waiting.push_back(other);
         let server = *server;
+        self.note(listener);
         for (other, peer) in [(other, server), (own, owner)] {
             self.add(End::Stream {
                 other,
@@ -155,9 +218,13 @@ impl Channels {
         let Some(End::Stream { incoming, .. }) = self.ends.get_mut(&id) else {
             return Err(Errno::EBADF);
         };
+        let was_full = incoming.len() == BUFFER_MAX;
         let n = incoming.len().min(buf.len());
         for (to, byte) in buf.iter_mut().zip(incoming.drain(..n)) {
             *to = byte;
+        }
+        if was_full && n > 0 {
+            self.note(other);
         }
         Ok(n)
     }
@@ -182,6 +249,9 @@ impl Channels {
         }
         incoming.try_reserve(n).map_err(|_| Errno::ENOMEM)?;
         incoming.extend(&data[..n]);
+        if n > 0 {
+            self.note(other);
+        }
         Ok(n)
     }
 
@@ -225,10 +295,18 @@ impl Channels {
     /// `EBADF` for an end that is closed.
     pub fn close(&mut self, id: Id) -> Result<(), Errno> {
         let end = self.ends.remove(&id).ok_or(Errno::EBADF)?;
-        if let End::Listener { waiting, .. } = end {
-            for stream in waiting {
-                self.ends.remove(&stream);
+        if let Some(held) = self.held.remove(&id) {
+            self.news.remove(&held);
+        }
+        match end {
+            End::Listener { waiting, .. } => {
+                for stream in waiting {
+                    if let Some(End::Stream { other, .. }) = self.ends.remove(&stream) {
+                        self.note(other);
+                    }
+                }
             }
+            End::Stream { other, .. } => self.note(other),
         }
         Ok(())
     }
@@ -368,6 +446,66 @@ mod tests {
         assert_eq!(all.peer(client), Err(Errno::EBADF));
         assert_eq!(all.accept(client), Err(Errno::EBADF));
         assert_eq!(all.accept(server), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn news_is_told_once_to_whom_it_concerns() {
+        let held = |process, fd| Held { process, fd };
+        let (mut all, listener, server, client) = connected();
+        all.hold(listener, held(SERVER, 3));
+        all.hold(server, held(SERVER, 4));
+        all.hold(client, held(CLIENT, 3));
+        let quiet = |all: &mut Channels| {
+            assert!(all.take_told().is_empty());
+            [SERVER, CLIENT].map(|process| all.take_news(process, 9))
+        };
+        assert_eq!(quiet(&mut all), [vec![], vec![]]);
+        all.write(client, b"a").unwrap();
+        all.write(client, b"b").unwrap();
+        assert_eq!(all.take_told(), [SERVER].into());
+        assert_eq!(all.take_news(CLIENT, 9), []);
+        let both = POLL_READABLE | POLL_WRITABLE;
+        assert_eq!(all.take_news(SERVER, 9), [(4, both)]);
+        // What is read is no news, nor is what was told and is still there.
+        read(&mut all, server).unwrap();
+        assert_eq!(quiet(&mut all), [vec![], vec![]]);
+        // Room is, where there was none.
+        all.write(server, &vec![b'x'; BUFFER_MAX]).unwrap();
+        assert_eq!(
+            all.take_news(CLIENT, 9),
+            [(3, POLL_READABLE | POLL_WRITABLE)]
+        );
+        read(&mut all, client).unwrap();
+        assert_eq!(all.take_news(SERVER, 9), [(4, POLL_WRITABLE)]);
+        read(&mut all, client).unwrap();
+        all.take_told();
+        assert_eq!(quiet(&mut all), [vec![], vec![]]);
+        // So is one who connects, as many at once as are asked for, and the end of one.
+        let second = all.connect(CLIENT, "store").unwrap();
+        all.close(client).unwrap();
+        assert_eq!(all.take_news(SERVER, 1), [(3, POLL_READABLE)]);
+        assert_eq!(
+            all.take_news(SERVER, 1),
+            [(4, POLL_READABLE | POLL_HUNG_UP)]
+        );
+        // What came before it was held is told.
+        all.write(second, b"early").unwrap();
+        let accepted = all.accept(listener).unwrap();
+        all.hold(accepted, held(SERVER, 5));
+        assert_eq!(all.take_news(SERVER, 9), [(5, both)]);
+        // Nobody is told of a descriptor that is closed, whoever has its number next.
+        all.write(second, b"late").unwrap();
+        all.close(accepted).unwrap();
+        all.take_told();
+        assert_eq!(quiet(&mut all), [vec![], vec![]]);
+        // One who waits at a listener that closes is told, too.
+        let third = all.connect(CLIENT, "store").unwrap();
+        all.hold(third, held(CLIENT, 7));
+        all.close(listener).unwrap();
+        assert_eq!(
+            all.take_news(CLIENT, 9),
+            [(7, POLL_READABLE | POLL_HUNG_UP)]
+        );
     }
 
     #[test]

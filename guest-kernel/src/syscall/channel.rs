@@ -1,17 +1,20 @@
-//! Local channels as descriptors: `guest_kernel::channel` with the waking of those who poll.
+//! Local channels as descriptors: `guest_kernel::channel` with the waking of those who poll, or wait
+//! for news.
 
 use super::file::{self, Open};
 use crate::global::Global;
 use crate::task::{self, Wait};
-use guest_kernel::channel::{Channels, Id};
+use alloc::vec::Vec;
+use guest_kernel::channel::{Channels, Held, Id};
 use guest_user::abi::Errno;
 
 static CHANNELS: Global<Channels> = Global::new(Channels::new());
 
 /// Changes channels; whoever polls looks again if something was changed.
 fn change<R>(f: impl FnOnce(&mut Channels) -> Result<R, Errno>) -> Result<R, Errno> {
-    let result = CHANNELS.with(f)?;
+    let (result, told) = CHANNELS.with(|all| Ok((f(all)?, all.take_told())))?;
     task::wake(Wait::Poll);
+    told.into_iter().for_each(task::wake_for_news);
     Ok(result)
 }
 
@@ -26,7 +29,17 @@ pub(super) fn end(fd: u64) -> Result<Id, Errno> {
 /// Makes an end and a descriptor of it: both, or neither.
 fn add(make: impl FnOnce(&mut Channels) -> Result<Id, Errno>) -> Result<u64, Errno> {
     file::check_room()?;
-    file::add(Open::Channel(change(make)?))
+    let id = change(make)?;
+    let fd = file::add(Open::Channel(id))?;
+    let process = task::current();
+    CHANNELS.with(|all| all.hold(id, Held { process, fd }));
+    Ok(fd)
+}
+
+/// Descriptors of the running process of which there is news, with what is ready.
+pub(super) fn take_news(most: usize) -> Vec<(u64, u32)> {
+    let process = task::current();
+    CHANNELS.with(|all| all.take_news(process, most))
 }
 
 pub(super) fn listen(name: &str) -> Result<u64, Errno> {

@@ -21,6 +21,7 @@ const PATH_MAX: u64 = 256;
 const ARGS_MAX: u64 = 2048;
 
 pub(crate) use file::Open;
+pub(crate) use ports::owner_of;
 
 static SERVED: AtomicU64 = AtomicU64::new(0);
 
@@ -79,6 +80,7 @@ fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
         SYS_ACCEPT => channel::accept(a0),
         SYS_PEER => channel::peer(a0),
         SYS_POLL => poll::poll(a0, a1, a2),
+        SYS_NEWS => poll::news(a0, a1, a2),
         SYS_ALIVE => Ok(u64::from(task::is_alive(a0))),
         SYS_CONSOLE_POLL => poll::console(a0),
         SYS_CONSOLE_MODE => {

@@ -1,4 +1,5 @@
-//! Waiting for the first of several: descriptors, event channels, console input.
+//! Waiting for the first of several: descriptors, event channels, console input; or for whatever
+//! happens.
 
 use super::{channel, deadline, door, ports};
 use crate::dev::{console, event, time};
@@ -15,7 +16,6 @@ fn look(entry: &Poll) -> Result<u32, Errno> {
     match entry.kind {
         POLL_FD => channel::ready(u64::from(entry.id)),
         POLL_PORT => Ok(readable(event::is_latched(entry.id))),
-        POLL_PORTS if entry.id == 0 => Ok(readable(ports::any_ready())),
         POLL_CONSOLE if entry.id == 0 => Ok(readable(console::has_input())),
         _ => Err(Errno::EINVAL),
     }
@@ -93,6 +93,42 @@ pub(super) fn poll(ptr: u64, count: u64, timeout: u64) -> Result<u64, Errno> {
             return Ok(ready);
         }
         task::block(Wait::Poll, until)?;
+    }
+}
+
+/// What has happened to the running process's descriptors and ports, at most so many.
+fn take_news(most: usize) -> Vec<Poll> {
+    let entry = |kind, id, ready| Poll {
+        kind,
+        id,
+        wanted: 0,
+        ready,
+    };
+    let streams = channel::take_news(most).into_iter();
+    let mut news: Vec<Poll> = streams
+        .map(|(fd, ready)| entry(POLL_FD, fd as u32, ready))
+        .collect();
+    let ports = ports::take_news(most - news.len()).into_iter();
+    news.extend(ports.map(|port| entry(POLL_PORT, port, POLL_READABLE)));
+    news
+}
+
+/// Serves `SYS_NEWS`.
+pub(super) fn news(ptr: u64, count: u64, timeout: u64) -> Result<u64, Errno> {
+    if count == 0 || count > POLL_MAX {
+        return Err(Errno::EINVAL);
+    }
+    // What is taken must be delivered.
+    user::check_writable(ptr, count * ENTRY_LEN)?;
+    let until = deadline(timeout);
+    loop {
+        event::deliver();
+        let news = take_news(count as usize);
+        if !news.is_empty() || time::system_time() >= until {
+            write_entries(ptr, &news)?;
+            return Ok(news.len() as u64);
+        }
+        task::block(Wait::News, until)?;
     }
 }
 

@@ -5,6 +5,7 @@ use crate::global::Global;
 use crate::hypercall;
 use crate::task;
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use guest_user::abi::Errno;
 use hypercall_abi::event_channel::{EVTCHNOP_close, evtchn_close};
 
@@ -28,10 +29,16 @@ pub(super) fn bound(port: u32) {
     let _ = event::open(port);
 }
 
-/// Whether an event waits on any port that the running process has bound.
-pub(super) fn any_ready() -> bool {
+/// The process that has bound a port.
+pub(crate) fn owner_of(port: u32) -> Option<u64> {
+    OWNERS.with(|owners| owners.get(&port).copied())
+}
+
+/// Takes the events that wait on ports of the running process, at most `most`; the ports.
+pub(super) fn take_news(most: usize) -> Vec<u32> {
     let pid = task::current();
-    OWNERS.with(|owners| event::any_latched(|port| owners.get(&port) == Some(&pid)))
+    let is_its = |port| OWNERS.with(|owners| owners.get(&port) == Some(&pid));
+    event::take_all_latched(is_its, most)
 }
 
 /// Forgets a port that was closed.

@@ -43,6 +43,8 @@ pub(crate) enum Wait {
     Port(u32),
     /// The first of several things; what they are, the task knows.
     Poll,
+    /// Whatever happens to its descriptors and ports.
+    News,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -175,9 +177,28 @@ pub(crate) fn wake(wait: Wait) {
     TASKS.with(|t| t.wake(|w, _| w == wait, false));
 }
 
-/// Wakes every task that waits for an event on `port`, or polls.
+/// Wakes every task that waits for an event on `port`, or polls; and whose the port is, if it waits
+/// for news.
 pub(crate) fn wake_port(port: u32) {
     TASKS.with(|t| t.wake(|w, _| w == Wait::Port(port) || w == Wait::Poll, false));
+    if let Some(pid) = syscall::owner_of(port) {
+        wake_for_news(pid);
+    }
+}
+
+/// Wakes a task that waits for news.
+pub(crate) fn wake_for_news(pid: u64) {
+    TASKS.with(|t| {
+        if let Some(task) = t.table.get_mut(&pid)
+            && let State::Blocked {
+                wait: Wait::News, ..
+            } = task.state
+        {
+            task.state = State::Ready;
+            task.timed_out = false;
+            t.queue.push_back(pid);
+        }
+    });
 }
 
 /// Switches to the next ready task, or to the idle loop.

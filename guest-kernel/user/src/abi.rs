@@ -63,6 +63,12 @@ pub const SYS_PEER: u64 = 24;
 pub const SYS_POLL: u64 = 25;
 /// `alive(pid) -> 1` while that process has not ended, else 0.
 pub const SYS_ALIVE: u64 = 26;
+/// `news(entries, count, timeout_ns) -> filled`: waits until something has happened to a descriptor
+/// of a channel or an event channel of the process since it was last told so, and fills in at most
+/// `count` [`Poll`] entries, one for each: of a descriptor, what is ready now; events of event
+/// channels are taken. What happens is bytes that come, room where there was none, a stream that
+/// waits at a listener, and the close of the other end. It takes no time to have many of them.
+pub const SYS_NEWS: u64 = 31;
 
 /// `hypercall(nr, a0, a1, a2, a3, a4)`: an allow-list passed through unchanged, which outside of
 /// dom0 is short: event channels and devices' interrupts.
@@ -119,10 +125,6 @@ pub const POLL_FD: u32 = 0;
 pub const POLL_PORT: u32 = 1;
 /// [`Poll::kind`]: console input; `id` is 0.
 pub const POLL_CONSOLE: u32 = 2;
-/// [`Poll::kind`]: readable while an event waits on any event channel that the process has bound, be
-/// there few or many; `id` is 0.
-pub const POLL_PORTS: u32 = 3;
-
 /// A read (of a listener: an accept) does not meet `EAGAIN`.
 pub const POLL_READABLE: u32 = 1;
 /// A write does not meet `EAGAIN`.
@@ -134,7 +136,7 @@ pub const POLL_HUNG_UP: u32 = 4;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poll {
-    /// One of [`POLL_FD`], [`POLL_PORT`], [`POLL_CONSOLE`], [`POLL_PORTS`].
+    /// One of [`POLL_FD`], [`POLL_PORT`], [`POLL_CONSOLE`].
     pub kind: u32,
     /// Which one of that kind.
     pub id: u32,

@@ -203,6 +203,22 @@ pub fn poll(entries: &mut [Poll], timeout_ns: u64) -> SysResult<usize> {
     result(unsafe { raw(SYS_POLL, args) }).map(|n| n as usize)
 }
 
+/// Waits up to `timeout_ns` until something happens to this process's descriptors of channels, or to
+/// its event channels; fills in what, from the first entry on, and returns how many are filled in.
+pub fn news(entries: &mut [Poll], timeout_ns: u64) -> SysResult<usize> {
+    let args = [
+        entries.as_mut_ptr() as u64,
+        entries.len() as u64,
+        timeout_ns,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel writes at most these entries, which are borrowed mutably and may hold any
+    // numbers.
+    result(unsafe { raw(SYS_NEWS, args) }).map(|n| (n as usize).min(entries.len()))
+}
+
 /// Whether a process has not ended.
 pub fn alive(pid: u64) -> bool {
     call(SYS_ALIVE, pid, 0, 0, 0) == Ok(1)

@@ -2,9 +2,13 @@
 #![no_std]
 #![no_main]
 
-use dom0_ring3::{Door, FOREVER, Listener, Poller, Stream, log};
-use dom0_tools::console::{Consoles, Waiting};
-use dom0_tools::service::{Below, Line};
+extern crate alloc;
+
+use alloc::collections::BTreeMap;
+
+use dom0_ring3::{Door, FOREVER, Listener, News, Stream, log, wait_for_news};
+use dom0_tools::console::Consoles;
+use dom0_tools::service::Below;
 use dom0_tools::store::{Client, StoreError};
 use guest_user::{println, sys};
 
@@ -14,8 +18,6 @@ guest_user::entry!(main);
 const NAME: &str = "console";
 /// Where the store is.
 const STORE: &str = "xenstore";
-/// The name of what is no client's, for the poller: no descriptor of a stream.
-const OTHER: u64 = 0;
 /// How often the store is looked for, and how long apart in nanoseconds, while dom0 starts.
 const TRIES: u32 = 100;
 const PAUSE: u64 = 10_000_000;
@@ -61,27 +63,26 @@ fn serve(
     listener: &Listener,
     mut consoles: Consoles<Below<Door>, Stream, Stream>,
 ) -> Result<(), StoreError> {
+    // Clients by descriptor. One that is closed is another client's next.
+    let mut clients = BTreeMap::new();
     loop {
         while let Some(stream) = listener.accept() {
-            consoles.connect(stream);
+            clients.insert(stream.descriptor(), consoles.connect(stream));
         }
-        consoles.turn()?;
-        let mut poller = Poller::default();
-        poller.descriptor(OTHER, listener.descriptor(), true, false);
-        let store = consoles.store_mut().channel_mut().descriptor();
-        poller.descriptor(OTHER, store, true, false);
-        for waiting in consoles.waiting() {
-            match waiting {
-                Waiting::Client(stream, wanted) => {
-                    let descriptor = stream.descriptor();
-                    poller.descriptor(descriptor, descriptor, wanted.read, wanted.write);
-                }
-                Waiting::Guest(line) => poller.port(OTHER, line.port()),
+        consoles.turn_of_due()?;
+        for news in wait_for_news(FOREVER) {
+            match news {
+                News::Stream {
+                    descriptor,
+                    hung_up,
+                } => match clients.get(&descriptor) {
+                    Some(client) if hung_up => consoles.leaves(*client),
+                    Some(client) => consoles.wake(*client),
+                    // The store, or somebody at the listener.
+                    None => {}
+                },
+                News::Port(port) => consoles.event(port),
             }
-        }
-        poller.wait(FOREVER);
-        for descriptor in poller.hung_up() {
-            consoles.leaves(|stream: &Stream| stream.descriptor() == descriptor);
         }
     }
 }

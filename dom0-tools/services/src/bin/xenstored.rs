@@ -3,16 +3,18 @@
 #![no_std]
 #![no_main]
 
-use dom0_ring3::{Door, FOREVER, Listener, Poller, Stream, log};
-use dom0_tools::service::{Below, Line};
-use dom0_tools::store::{Id, Quotas, Server, Waiting};
+extern crate alloc;
+
+use alloc::collections::BTreeMap;
+
+use dom0_ring3::{Door, FOREVER, Listener, News, Stream, log, wait_for_news};
+use dom0_tools::service::Below;
+use dom0_tools::store::{Quotas, Server};
 use guest_user::println;
 use hypercall_abi::xen::VIRQ_DOM_EXC;
 
 guest_user::entry!(main);
 
-/// The name of what is no client's, for the poller: no client has it.
-const NOBODY: u64 = 0;
 /// Where clients connect.
 const NAME: &str = "xenstore";
 
@@ -37,28 +39,23 @@ fn main() -> i32 {
 
 /// Serves for ever; `ends` is the port on which the hypervisor tells of domains that end.
 fn serve(listener: &Listener, ends: u32, mut server: Server<Below<Door>, Stream>) -> ! {
+    // Clients by descriptor. One that is closed is another client's next.
+    let mut clients = BTreeMap::new();
     loop {
         while let Some(stream) = listener.accept() {
-            server.connect(stream);
+            clients.insert(stream.descriptor(), server.connect(stream));
         }
         let busy = server.turn_of_due();
-        let mut poller = Poller::default();
-        poller.descriptor(NOBODY, listener.descriptor(), true, false);
-        poller.port(NOBODY, ends);
-        for waiting in server.waiting() {
-            match waiting {
-                Waiting::Local(id, stream, wanted) => {
-                    poller.descriptor(id.0, stream.descriptor(), wanted.read, wanted.write);
+        for news in wait_for_news(if busy { 0 } else { FOREVER }) {
+            match news {
+                News::Stream { descriptor, .. } => {
+                    if let Some(client) = clients.get(&descriptor) {
+                        server.wake(*client);
+                    }
                 }
-                Waiting::Guest(id, line) => poller.port(id.0, line.port()),
+                News::Port(port) if port == ends => server.domains_changed(),
+                News::Port(port) => server.event(port),
             }
-        }
-        poller.wait(if busy { 0 } else { FOREVER });
-        for name in poller.ready_names() {
-            server.wake(Id(name));
-        }
-        if poller.had_event(ends) {
-            server.domains_changed();
         }
     }
 }

@@ -6,7 +6,7 @@ use hypercall_abi::errno::{XEN_EINVAL, XEN_ENOENT};
 
 use super::{INTRODUCED, RELEASED, Server};
 use crate::hyper::Errno;
-use crate::service::{DomainState, Machine, Transport};
+use crate::service::{DomainState, Line, Machine, Transport};
 use crate::store::connection::{Id, Link};
 use crate::store::path::Path;
 use crate::store::permissions::{Permissions, Who};
@@ -97,7 +97,10 @@ impl<M: Machine, L: Transport> Server<M, L> {
     fn drop_connection(&mut self, id: Option<Id>) {
         if let Some(id) = id {
             self.watches.remove_all(id);
-            self.connections.remove(&id);
+            let connection = self.connections.remove(&id);
+            if let Some(Link::Guest(ring)) = connection.map(|connection| connection.link) {
+                self.ports.remove(&ring.line().port());
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use super::transaction::{Change, Transaction};
 use super::tree::Tree;
 use super::watch::{Watch, Watches};
 use crate::hyper::Errno;
-use crate::service::{Machine, Wanted};
+use crate::service::{Line, Machine};
 
 mod domains;
 mod requests;
@@ -30,20 +30,14 @@ const INTRODUCED: &str = "@introduceDomain";
 /// What it tells of domains that end.
 const RELEASED: &str = "@releaseDomain";
 
-/// What a client is waited for, and where.
-pub enum Waiting<'a, M: Machine, L> {
-    /// At its stream.
-    Local(Id, &'a mut L, Wanted),
-    /// At its event channel: whatever it does, it notifies.
-    Guest(Id, &'a M::Line),
-}
-
 /// The store and its clients.
 pub struct Server<M: Machine, L> {
     machine: M,
     quotas: Quotas,
     tree: Tree,
     connections: BTreeMap<Id, Connection<M, L>>,
+    /// Domains' connections by the ports on this side.
+    ports: BTreeMap<u32, Id>,
     watches: Watches,
     domains: BTreeMap<u32, Domain>,
     /// Who is told of [`INTRODUCED`] and [`RELEASED`].
@@ -64,6 +58,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
             quotas,
             tree: Tree::default(),
             connections: BTreeMap::new(),
+            ports: BTreeMap::new(),
             watches: Watches::default(),
             domains: BTreeMap::new(),
             special: BTreeMap::from([(INTRODUCED, control()), (RELEASED, control())]),
@@ -81,6 +76,9 @@ impl<M: Machine, L: Transport> Server<M, L> {
     fn add(&mut self, link: Link<M, L>, who: Who) -> Id {
         self.last_id += 1;
         let id = Id(self.last_id);
+        if let Link::Guest(ring) = &link {
+            self.ports.insert(ring.line().port(), id);
+        }
         self.connections.insert(id, Connection::new(link, who));
         self.due.insert(id);
         id
@@ -89,6 +87,11 @@ impl<M: Machine, L: Transport> Server<M, L> {
     /// A client may have something to ask, or room for what it is to be told.
     pub fn wake(&mut self, id: Id) {
         self.due.insert(id);
+    }
+
+    /// The same of a domain, as an event on the port on this side tells.
+    pub fn event(&mut self, port: u32) {
+        self.due.extend(self.ports.get(&port));
     }
 
     /// Serves every client for one turn; see [`Self::turn_of_due`].
@@ -208,19 +211,6 @@ impl<M: Machine, L: Transport> Server<M, L> {
     /// The machine.
     pub fn machine_mut(&mut self) -> &mut M {
         &mut self.machine
-    }
-
-    /// What all clients are waited for, and where.
-    pub fn waiting(&mut self) -> impl Iterator<Item = Waiting<'_, M, L>> {
-        let open = self.connections.iter_mut();
-        open.filter(|(_, connection)| connection.closed.is_none())
-            .map(|(id, connection)| {
-                let wanted = connection.wanted();
-                match &mut connection.link {
-                    Link::Local(stream) => Waiting::Local(*id, stream, wanted),
-                    Link::Guest(ring) => Waiting::Guest(*id, ring.line()),
-                }
-            })
     }
 
     /// Watches and open transactions of a connection, and bytes kept for it.

@@ -923,6 +923,8 @@ abi_list! {
         exprs {
             ring_size(1, 4096) = "__CONST_RING_SIZE(probe, 4096)";
             ring_size(1, 100) = "__CONST_RING_SIZE(probe, 100)";
+            ring_size(12, 4096) = "__CONST_RING_SIZE(netif_tx, 4096)";
+            ring_size(8, 4096) = "__CONST_RING_SIZE(netif_rx, 4096)";
         }
     }
     mod io::console {
@@ -969,6 +971,29 @@ abi_list! {
             XenbusState
         }
         structs {
+        }
+        exprs {}
+    }
+    mod io::netif {
+        consts {
+            XEN_NETIF_NR_SLOTS_MIN NETTXF_csum_blank NETTXF_data_validated NETTXF_more_data
+            NETTXF_extra_info XEN_NETIF_MAX_TX_SIZE XEN_NETIF_EXTRA_TYPE_NONE
+            XEN_NETIF_EXTRA_TYPE_GSO XEN_NETIF_EXTRA_TYPE_MCAST_ADD XEN_NETIF_EXTRA_TYPE_MCAST_DEL
+            XEN_NETIF_EXTRA_TYPE_HASH XEN_NETIF_EXTRA_TYPE_MAX XEN_NETIF_EXTRA_FLAG_MORE
+            XEN_NETIF_GSO_TYPE_NONE XEN_NETIF_GSO_TYPE_TCPV4 XEN_NETIF_GSO_TYPE_TCPV6
+            NETRXF_data_validated NETRXF_csum_blank NETRXF_more_data NETRXF_extra_info
+            NETRXF_gso_prefix NETIF_RSP_DROPPED NETIF_RSP_ERROR NETIF_RSP_OKAY NETIF_RSP_NULL
+        }
+        types {}
+        structs {
+            netif_tx_request { gref offset flags id size }
+            netif_extra_info { r#type flags u }
+            netif_extra_info_gso = "MEMBER(struct netif_extra_info, u.gso)" {
+                size r#type pad features
+            }
+            netif_tx_response { id status }
+            netif_rx_request { id pad gref }
+            netif_rx_response { id offset flags status }
         }
         exprs {}
     }

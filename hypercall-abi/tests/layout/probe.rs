@@ -57,6 +57,7 @@ const PRELUDE: &str = r#"
 #include <xen/vcpu.h>
 #include <xen/version.h>
 #include <xen/io/console.h>
+#include <xen/io/netif.h>
 #include <xen/io/ring.h>
 #include <xen/io/blkif.h>
 #include <xen/io/xenbus.h>

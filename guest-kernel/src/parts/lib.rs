@@ -12,4 +12,5 @@ pub mod channel;
 pub mod cpio;
 pub mod elf;
 pub mod line;
+pub mod net;
 pub mod store;

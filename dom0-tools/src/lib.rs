@@ -25,6 +25,7 @@ mod error;
 pub mod grants;
 pub mod hyper;
 pub mod image;
+pub mod net;
 pub mod service;
 pub mod shell;
 pub mod store;

@@ -10,6 +10,7 @@ pub mod guest;
 pub mod image;
 pub mod machine;
 mod memory;
+pub mod net;
 pub mod session;
 pub mod store;
 pub mod terminal;

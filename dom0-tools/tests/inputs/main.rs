@@ -2,6 +2,7 @@
 
 mod config;
 mod image;
+mod net;
 mod store;
 
 use std::fs;
@@ -33,6 +34,11 @@ fn configurations() {
 #[test]
 fn images() {
     replay("image", image::check);
+}
+
+#[test]
+fn networks() {
+    replay("net", net::check);
 }
 
 #[test]

@@ -1,0 +1,502 @@
+//! A guest's interface: the frames that it sends and those that it gets.
+
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use hypercall_abi::grant_table::{GNTST_general_error, GNTST_okay};
+use hypercall_abi::io::netif::*;
+use hypercall_abi::xen::domid_t;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::frame::{Checksum, ETHERNET_HEADER, Frame, IPV6};
+use super::ring::{BackRing, Fault};
+use crate::grants::{Copy, Grants, Local};
+use crate::hyper::{Mapping, PAGE_SIZE};
+use crate::service::Line;
+
+/// Frames taken from a guest, or given to it, at once.
+const BURST: usize = 64;
+/// Frames that wait for a guest.
+const QUEUE_MAX: usize = 256;
+/// Bytes of them.
+const QUEUE_BYTES: usize = 512 << 10;
+
+/// How much a guest may send: what xl's `rate` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Bytes in each interval.
+    pub bytes: u64,
+    /// The interval, ns.
+    pub interval: u64,
+}
+
+/// What a guest's interface is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of the largest frame, without a VLAN tag.
+    pub frame_max: usize,
+    /// It takes frames over IPv4 whose transport checksum is blank.
+    pub takes_blank_v4: bool,
+    /// The same over IPv6.
+    pub takes_blank_v6: bool,
+    /// How much it may send, if that is limited.
+    pub rate: Option<Rate>,
+}
+
+/// Bytes of an Ethernet frame with the usual 1500 of payload.
+const FRAME_MAX: usize = ETHERNET_HEADER + 1500;
+/// Bytes of a VLAN tag.
+const TAG: usize = 4;
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            frame_max: FRAME_MAX,
+            takes_blank_v4: true,
+            takes_blank_v6: false,
+            rate: None,
+        }
+    }
+}
+
+impl Options {
+    /// Whether a frame can go to such an interface as it is.
+    #[must_use]
+    pub fn takes(&self, frame: &Frame) -> bool {
+        let is_v6 = frame.kind() == IPV6;
+        match frame.checksum {
+            Checksum::Blank if is_v6 => self.takes_blank_v6,
+            Checksum::Blank => self.takes_blank_v4,
+            Checksum::Unknown | Checksum::Validated => true,
+        }
+    }
+}
+
+/// What has gone through an interface.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames that the guest has sent.
+    pub sent: u64,
+    /// Frames of it that were refused.
+    pub refused: u64,
+    /// Frames that the guest has got.
+    pub received: u64,
+    /// Frames for it that were lost.
+    pub lost: u64,
+}
+
+struct Queued {
+    frame: Rc<Frame>,
+    /// The port that it has come from.
+    from: u32,
+}
+
+/// The interface of a guest.
+pub struct Interface<M, L> {
+    domain: domid_t,
+    tx: BackRing<M>,
+    rx: BackRing<M>,
+    line: L,
+    options: Options,
+    queue: VecDeque<Queued>,
+    queued_bytes: usize,
+    allowance: Allowance,
+    counters: Counters,
+    /// There is a response that the guest wants to know of.
+    notify: bool,
+}
+
+/// How much may be sent now.
+struct Allowance {
+    left: u64,
+    renewed: u64,
+}
+
+/// A place of the ring that a frame has taken.
+#[derive(Clone, Copy)]
+enum Slot {
+    Request(u16),
+    Extra,
+}
+
+/// A frame that a guest wants to send.
+struct Sending {
+    slots: Vec<Slot>,
+    pieces: Vec<netif_tx_request>,
+    checksum: Checksum,
+    /// It can be what it says.
+    valid: bool,
+}
+
+impl Sending {
+    fn length(&self) -> usize {
+        self.pieces
+            .iter()
+            .map(|piece| usize::from(piece.size))
+            .sum()
+    }
+}
+
+/// Takes a request of which so many are left.
+fn take<T, M>(ring: &mut BackRing<M>, left: &mut u32) -> Result<T, Fault>
+where
+    T: FromBytes + IntoBytes,
+    M: Mapping,
+{
+    *left = left.checked_sub(1).ok_or(Fault::Unfinished)?;
+    Ok(ring.take())
+}
+
+/// An extra info as it stands in the larger entry of the ring of sent frames.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+struct TxExtra {
+    info: netif_extra_info,
+    pad: u32,
+}
+const _: () = assert!(size_of::<TxExtra>() == size_of::<netif_tx_request>());
+
+/// Takes the extra information of a frame: none is offered, so that whatever has some is refused.
+fn take_extras<M: Mapping>(
+    ring: &mut BackRing<M>,
+    left: &mut u32,
+    slots: &mut Vec<Slot>,
+) -> Result<(), Fault> {
+    loop {
+        let TxExtra { info, .. } = take(ring, left)?;
+        slots.push(Slot::Extra);
+        if info.r#type == XEN_NETIF_EXTRA_TYPE_NONE || info.r#type >= XEN_NETIF_EXTRA_TYPE_MAX {
+            return Err(Fault::Extra(info.r#type));
+        }
+        if info.flags & XEN_NETIF_EXTRA_FLAG_MORE == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes the requests of one frame, which has so many bytes at most.
+fn take_frame<M: Mapping>(
+    ring: &mut BackRing<M>,
+    left: &mut u32,
+    most: usize,
+) -> Result<Sending, Fault> {
+    let first: netif_tx_request = take(ring, left)?;
+    let mut slots = alloc::vec![Slot::Request(first.id)];
+    let has_extra = first.flags & NETTXF_extra_info != 0;
+    if has_extra {
+        take_extras(ring, left, &mut slots)?;
+    }
+    let mut pieces = alloc::vec![first];
+    let mut last = first;
+    while last.flags & NETTXF_more_data != 0 {
+        last = take(ring, left)?;
+        slots.push(Slot::Request(last.id));
+        pieces.push(last);
+    }
+    // The first one has the length of them all.
+    let others: usize = pieces[1..]
+        .iter()
+        .map(|piece| usize::from(piece.size))
+        .sum();
+    let own = usize::from(first.size).checked_sub(others);
+    pieces[0].size = own.unwrap_or_default() as u16;
+    let end = |piece: &netif_tx_request| usize::from(piece.offset) + usize::from(piece.size);
+    let valid = own.is_some()
+        && !has_extra
+        && pieces.len() <= XEN_NETIF_NR_SLOTS_MIN as usize
+        && (ETHERNET_HEADER..=most).contains(&first.size.into())
+        && pieces.iter().all(|piece| end(piece) <= PAGE_SIZE);
+    let checksum = if first.flags & NETTXF_csum_blank != 0 {
+        Checksum::Blank
+    } else if first.flags & NETTXF_data_validated != 0 {
+        Checksum::Validated
+    } else {
+        Checksum::Unknown
+    };
+    Ok(Sending {
+        slots,
+        pieces,
+        checksum,
+        valid,
+    })
+}
+
+/// Copies what can be copied.
+fn copy(domain: domid_t, copies: &mut [Copy<'_>], grants: &mut impl Grants) {
+    if !copies.is_empty() && grants.copy_grants(domain, copies).is_err() {
+        (copies.iter_mut()).for_each(|copy| copy.status = GNTST_general_error);
+    }
+}
+
+fn is_done(copy: &Copy<'_>) -> bool {
+    copy.status == GNTST_okay
+}
+
+/// Fetches what `sending` describes; a buffer for each, in the same order, or nothing.
+fn fetch(domain: domid_t, sending: &[Sending], grants: &mut impl Grants) -> Vec<Option<Vec<u8>>> {
+    let valid = || sending.iter().filter(|frame| frame.valid);
+    let mut buffers: Vec<Vec<u8>> = valid()
+        .map(|frame| alloc::vec![0; frame.length()])
+        .collect();
+    let mut copies = Vec::new();
+    for (frame, buffer) in valid().zip(&mut buffers) {
+        let mut rest = &mut buffer[..];
+        for piece in &frame.pieces {
+            let (bytes, later) = rest.split_at_mut(piece.size.into());
+            rest = later;
+            copies.push(Copy {
+                gref: piece.gref,
+                offset: piece.offset,
+                local: Local::To(bytes),
+                status: GNTST_general_error,
+            });
+        }
+    }
+    copy(domain, &mut copies, grants);
+    let mut done = copies.iter().map(is_done);
+    let whole: Vec<bool> = valid()
+        .map(|frame| {
+            done.by_ref()
+                .take(frame.pieces.len())
+                .fold(true, |all, one| all & one)
+        })
+        .collect();
+    let mut fetched = buffers.into_iter().zip(whole);
+    let next = |frame: &Sending| {
+        let (buffer, whole) = frame.valid.then(|| fetched.next()).flatten()?;
+        whole.then_some(buffer)
+    };
+    sending.iter().map(next).collect()
+}
+
+impl<M: Mapping, L: Line> Interface<M, L> {
+    /// An interface over the pages that the guest shares.
+    pub fn new(domain: domid_t, tx: M, rx: M, line: L, options: Options) -> Self {
+        Interface {
+            domain,
+            tx: BackRing::new(tx, "transmit", size_of::<netif_tx_request>()),
+            rx: BackRing::new(rx, "receive", size_of::<netif_rx_request>()),
+            line,
+            options,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            allowance: Allowance {
+                left: 0,
+                renewed: 0,
+            },
+            counters: Counters::default(),
+            notify: false,
+        }
+    }
+
+    /// Whose it is.
+    pub fn domain(&self) -> domid_t {
+        self.domain
+    }
+
+    /// Its event channel.
+    pub fn line(&self) -> &L {
+        &self.line
+    }
+
+    /// What it is like.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// What has gone through it.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Whether it may send at `now`, ns; else until when it must wait.
+    fn may_send(&mut self, now: u64) -> Result<(), u64> {
+        let Some(rate) = self.options.rate else {
+            return Ok(());
+        };
+        let due = self.allowance.renewed.saturating_add(rate.interval);
+        if now >= due || self.allowance.renewed == 0 {
+            // What was sent beyond the last interval's is missing in this one.
+            self.allowance.renewed = now.max(1);
+            self.allowance.left = rate.bytes;
+        }
+        if self.allowance.left == 0 {
+            Err(due)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes frames that the guest sends at `now`, ns. `more`: there are others, at once or from the
+    /// moment that is told.
+    ///
+    /// # Errors
+    /// The ring makes no sense.
+    pub fn take(
+        &mut self,
+        grants: &mut impl Grants,
+        now: u64,
+    ) -> Result<(Vec<Frame>, Option<u64>), Fault> {
+        let mut left = self.tx.pending()?;
+        let mut sending = Vec::new();
+        let mut wait = None;
+        while left > 0 && sending.len() < BURST {
+            if let Err(due) = self.may_send(now) {
+                wait = Some(due);
+                break;
+            }
+            let frame = take_frame(&mut self.tx, &mut left, self.options.frame_max + TAG)?;
+            if self.options.rate.is_some() {
+                let length = frame.length() as u64;
+                self.allowance.left = self.allowance.left.saturating_sub(length.max(1));
+            }
+            sending.push(frame);
+        }
+        let fetched = fetch(self.domain, &sending, grants);
+        let mut frames = Vec::new();
+        for (frame, bytes) in sending.iter().zip(fetched) {
+            let taken = bytes.and_then(|bytes| Frame::new(bytes, frame.checksum));
+            self.answer(&frame.slots, taken.is_some());
+            frames.extend(taken);
+        }
+        self.notify |= self.tx.publish();
+        let more = match wait {
+            None if self.tx.want(1)? => Some(now),
+            wait => wait,
+        };
+        Ok((frames, more))
+    }
+
+    fn answer(&mut self, slots: &[Slot], taken: bool) {
+        let count = if taken {
+            &mut self.counters.sent
+        } else {
+            &mut self.counters.refused
+        };
+        *count += 1;
+        for slot in slots {
+            let (id, status) = match slot {
+                Slot::Request(id) if taken => (*id, NETIF_RSP_OKAY),
+                Slot::Request(id) => (*id, NETIF_RSP_ERROR),
+                Slot::Extra => (0, NETIF_RSP_NULL),
+            };
+            let response = netif_tx_response { id, status };
+            self.tx.respond(response.as_bytes());
+        }
+    }
+
+    /// Has a frame wait for the guest, which has come from that port. It is lost where too much
+    /// waits already: of one port at most as much as there is room left for others.
+    pub fn queue(&mut self, frame: Rc<Frame>, from: u32) {
+        let of_port = self
+            .queue
+            .iter()
+            .filter(|queued| queued.from == from)
+            .count();
+        let free = QUEUE_MAX - self.queue.len();
+        let bytes = self.queued_bytes + frame.bytes.len();
+        if of_port >= free
+            || bytes > QUEUE_BYTES
+            || frame.bytes.len() > self.options.frame_max + TAG
+        {
+            self.counters.lost += 1;
+            return;
+        }
+        self.queued_bytes = bytes;
+        self.queue.push_back(Queued { frame, from });
+    }
+
+    /// Frames that wait for the guest.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Gives the guest what waits for it and what it has room for. Whether there is more to give at
+    /// once.
+    ///
+    /// # Errors
+    /// The ring makes no sense.
+    pub fn give(&mut self, grants: &mut impl Grants) -> Result<bool, Fault> {
+        let mut free = self.rx.pending()?;
+        let mut giving = Vec::new();
+        while giving.len() < BURST
+            && let Some(needed) = self.needed().filter(|needed| *needed <= free)
+            && let Some(Queued { frame, .. }) = self.queue.pop_front()
+        {
+            free -= needed;
+            self.queued_bytes -= frame.bytes.len();
+            let requests: Vec<netif_rx_request> = (0..needed).map(|_| self.rx.take()).collect();
+            giving.push((frame, requests));
+        }
+        self.put(&giving, grants);
+        self.notify |= self.rx.publish();
+        match self.needed() {
+            None => Ok(false),
+            Some(needed) => self.rx.want(needed),
+        }
+    }
+
+    /// Pages that the next frame takes.
+    fn needed(&self) -> Option<u32> {
+        let next = self.queue.front()?;
+        Some(next.frame.bytes.len().div_ceil(PAGE_SIZE) as u32)
+    }
+
+    /// Copies frames into the pages and answers.
+    fn put(&mut self, giving: &[(Rc<Frame>, Vec<netif_rx_request>)], grants: &mut impl Grants) {
+        let mut copies = Vec::new();
+        let mut places: Vec<Range<usize>> = Vec::new();
+        for (frame, requests) in giving {
+            let first = copies.len();
+            let parts = requests.iter().zip(frame.bytes.chunks(PAGE_SIZE));
+            copies.extend(parts.map(|(request, bytes)| Copy {
+                gref: request.gref,
+                offset: 0,
+                local: Local::From(bytes),
+                status: GNTST_general_error,
+            }));
+            places.push(first..copies.len());
+        }
+        if copies.is_empty() {
+            return;
+        }
+        copy(self.domain, &mut copies, grants);
+        for ((frame, requests), place) in giving.iter().zip(places) {
+            let copies = &copies[place];
+            let whole = copies.iter().all(is_done);
+            let count = if whole {
+                &mut self.counters.received
+            } else {
+                &mut self.counters.lost
+            };
+            *count += 1;
+            let known = match frame.checksum {
+                Checksum::Unknown => 0,
+                Checksum::Validated => NETRXF_data_validated,
+                Checksum::Blank => NETRXF_csum_blank | NETRXF_data_validated,
+            };
+            let last = requests.len() - 1;
+            let sizes = frame.bytes.chunks(PAGE_SIZE).map(<[u8]>::len);
+            for (index, (request, size)) in requests.iter().zip(sizes).enumerate() {
+                let more = if index < last { NETRXF_more_data } else { 0 };
+                let first = if index == 0 { known } else { 0 };
+                let response = netif_rx_response {
+                    id: request.id,
+                    offset: 0,
+                    flags: first | more,
+                    status: if whole { size as i16 } else { NETIF_RSP_ERROR },
+                };
+                self.rx.respond(response.as_bytes());
+            }
+        }
+    }
+
+    /// Notifies the guest where it wants that.
+    pub fn notify(&mut self) {
+        if core::mem::take(&mut self.notify) {
+            self.line.notify();
+        }
+    }
+}

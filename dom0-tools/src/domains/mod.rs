@@ -1,8 +1,10 @@
 //! The domains, from create to their end: made and taken apart by hypercalls, known by what is in
 //! the store. Any process of the control domain can do it; nothing is kept here between calls.
 
+mod devices;
 mod end;
 mod nodes;
+mod vif;
 mod work;
 
 use alloc::format;
@@ -12,9 +14,11 @@ use alloc::vec::Vec;
 use hypercall_abi::domctl::xen_domctl_getdomaininfo;
 use hypercall_abi::xen::domid_t;
 
+pub use devices::Device;
 pub use end::End;
 pub use nodes::Known;
 pub(crate) use nodes::{availability, local, online};
+pub use vif::Nic;
 
 use self::nodes::New;
 use self::work::Work;
@@ -97,6 +101,7 @@ impl<C: Channel> Domains<C> {
         let config = creation.config;
         self.check_unused(&config.name)?;
         let places = places_of(hyper, config)?;
+        let vifs = self.place_vifs(hyper, &config.vifs)?;
         let handle = unused_handle(hyper, creation)?;
         let request = BuildRequest {
             kernel: creation.kernel,
@@ -110,7 +115,7 @@ impl<C: Channel> Domains<C> {
         Work::begin(&mut self.store, &handle, self.owner, "making", &config.name)?;
         let made = match build(hyper, &request, watcher) {
             Ok(built) => self
-                .introduce(hyper, creation, &built, handle, &places)
+                .introduce(hyper, creation, &built, handle, (&places, &vifs))
                 .map_err(|error| self.undo(hyper, built.domain, &handle, error)),
             Err(error) => Err(error),
         };
@@ -129,13 +134,14 @@ impl<C: Channel> Domains<C> {
         creation: &Creation<'_>,
         built: &Built,
         handle: [u8; 16],
-        places: &[Option<CpuSet>],
+        (places, vifs): (&[Option<CpuSet>], &[vif::Placed]),
     ) -> Result<domid_t, Error> {
         place(hyper, built.domain, creation.config, places)?;
         let new = New {
             built,
             config: creation.config,
             handle,
+            vifs,
             created_at: creation.now,
             wallclock: creation.wallclock,
             short_lives: creation.short_lives,

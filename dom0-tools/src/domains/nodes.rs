@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 
 use hypercall_abi::xen::domid_t;
 
+use super::devices::Device;
+use super::vif::Placed;
 use crate::build::Built;
 use crate::config::DomainConfig;
 use crate::error::Error;
@@ -38,7 +40,7 @@ pub(crate) fn local(domain: domid_t) -> String {
 }
 
 /// Where the toolstack's nodes about it are.
-fn own(domain: domid_t) -> String {
+pub(super) fn own(domain: domid_t) -> String {
     format!("/libxl/{domain}")
 }
 
@@ -72,6 +74,7 @@ pub(super) struct New<'a> {
     pub(super) built: &'a Built,
     pub(super) config: &'a DomainConfig,
     pub(super) handle: [u8; 16],
+    pub(super) vifs: &'a [Placed],
     /// When it was made, ns of dom0's clock.
     pub(super) created_at: u64,
     /// The same in seconds since 1970.
@@ -137,12 +140,15 @@ impl New<'_> {
         store.write_text(&format!("{own}/type"), "pv")?;
         store.write_text(&format!("{own}/created-at"), self.created_at)?;
         store.write_text(&format!("{own}/short-lives"), self.short_lives)?;
+        for vif in self.vifs {
+            vif.write(store, domain, &self.handle)?;
+        }
         write_config(store, domain, config)
     }
 }
 
 /// A list with an owner, and another who may read.
-fn list(owner: u32, other: u32) -> Permissions {
+pub(super) fn list(owner: u32, other: u32) -> Permissions {
     let list = Permissions::new(&[(owner, Rights::NONE), (other, Rights::READ)]);
     list.unwrap_or_else(|| Permissions::owned_by(owner))
 }
@@ -263,6 +269,7 @@ pub(super) fn remove<T: Store>(
     {
         store.remove(&by_name(&name))?;
     }
+    Device::remove_backs(store, domain)?;
     for path in [local(domain), vm(handle), own(domain)] {
         store.remove(&path)?;
     }

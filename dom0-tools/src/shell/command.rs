@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::host::Host;
 use super::{
-    Shell, attach, builtin, cycles, demo, guests, lifecycle, list, many, sched, top, vcpus,
+    Shell, attach, builtin, cycles, demo, guests, lifecycle, list, many, network, sched, top, vcpus,
 };
 use crate::error::Error;
 
@@ -104,6 +104,13 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
         "sched-credit2" "[-p POOL] [-d NAME [-w WEIGHT] [-c CAP]] | -s [-r MICROSECONDS]"
             "show or set weights and caps (percent of a CPU, 0 for none); -s the scheduler's rate limit"
             "xl sched-credit2 -d guest1 -w 512" => sched::credit2;
+        "network-attach" "NAME [mac=MAC] [bridge=BRIDGE] [backend=DOMAIN] [rate=RATE]..."
+            "give a domain another network interface" "xl network-attach guest1 bridge=xenbr0"
+            => network::attach;
+        "network-detach" "NAME NUMBER|MAC" "take a network interface from a domain"
+            "xl network-detach guest1 0" => network::detach;
+        "network-list" "NAME..." "show the network interfaces of domains" "xl network-list guest1"
+            => network::list;
         "console" "[-l] NAME" "use a domain's console, leave with ^] (-l: only show its log)"
             "xl console guest1" => attach::console;
         "quiet" "[on|off]" "keep guest output off this terminal" "xl quiet" => attach::quiet;

@@ -37,14 +37,19 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    /// For a node of a domain's own.
-    pub(super) fn of(domain: domid_t, node: &str) -> Self {
+    /// For any node that has to do with a domain.
+    pub(super) fn at(domain: domid_t, path: &str) -> Self {
         Wait {
             domain,
-            path: format!("{}/{node}", local(domain)),
+            path: path.to_string(),
             look: TICK,
             patience: PATIENCE,
         }
+    }
+
+    /// For a node of a domain's own.
+    pub(super) fn of(domain: domid_t, node: &str) -> Self {
+        Self::at(domain, &format!("{}/{node}", local(domain)))
     }
 }
 

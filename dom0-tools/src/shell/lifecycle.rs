@@ -218,6 +218,10 @@ impl<S: Host> Shell<S> {
             self.destroy_domain(made.domain)?;
             return Err(error.during("waiting for xenconsoled to connect to its console"));
         }
+        if let Err(error) = self.wait_for_backends(made.domain) {
+            self.destroy_domain(made.domain)?;
+            return Err(error);
+        }
         // What it says first is to be heard as well.
         self.take_events();
         self.meet_guests();

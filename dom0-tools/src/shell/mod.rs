@@ -17,6 +17,7 @@ mod json;
 mod lifecycle;
 mod list;
 mod many;
+mod network;
 mod sched;
 mod services;
 mod top;

@@ -76,6 +76,16 @@ pub enum Error {
         /// What it did instead.
         reason: String,
     },
+    /// A guest has neither done as asked nor ended.
+    #[error("guest {name}: no answer for {seconds} s (state {state})")]
+    NoAnswer {
+        /// The guest's name.
+        name: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// What the hypervisor says of it, as `xl list` shows it.
+        state: String,
+    },
     /// A step of something larger failed.
     #[error("{doing}: {cause}")]
     While {

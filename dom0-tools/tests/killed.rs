@@ -5,6 +5,7 @@ mod fake;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use dom0_tools::hyper::DomctlExt;
 use dom0_tools::shell::Shell;
 use fake::session::{TestShell, ok, shell};
 
@@ -52,6 +53,27 @@ fn processes_see_the_same_domains() {
     let (status, said) = xl(&mut shell, 55, &["frobnicate"]);
     assert_eq!(status, 1);
     assert!(said.contains("no such command"), "{said}");
+}
+
+#[test]
+fn a_name_whose_domain_others_have_destroyed_is_free() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    ok(&mut shell, "xl destroy guest1");
+    let before = books(&mut shell);
+    ok(&mut shell, "xl create guest1");
+    shell.system().hyper.destroy_domain(2).unwrap();
+    let (status, said) = xl(&mut shell, 50, &["create", "guest1"]);
+    assert_eq!(status, 0, "{said}");
+    let told = "guest1 (domain 2) was destroyed by somebody else";
+    assert!(said.starts_with(told), "{said}");
+    assert!(!shell.system().world.nodes().contains(&"/libxl/2".into()));
+    // One that is there keeps its name.
+    let (status, said) = xl(&mut shell, 51, &["create", "guest1"]);
+    assert_eq!(status, 1);
+    assert!(said.contains("a domain named guest1 already"), "{said}");
+    ok(&mut shell, "xl destroy guest1");
+    assert_eq!(books(&mut shell), before);
 }
 
 /// Kills `xl` at every `stride`th step of a command; the steps it takes when it is not killed.

@@ -308,6 +308,28 @@ impl<C: Channel> Domains<C> {
         Ok(Work::end(&mut self.store, &handle)?)
     }
 
+    /// Forgets a domain of that name that was destroyed without the store's knowing. Says so.
+    ///
+    /// # Errors
+    /// The hypervisor's or the store's refusal.
+    pub fn forget_gone<H: Hyper>(
+        &mut self,
+        hyper: &mut H,
+        name: &str,
+    ) -> Result<Option<String>, Error> {
+        let Some(domain) = self.named(name)?.filter(|domain| *domain != 0) else {
+            return Ok(None);
+        };
+        let info = hyper.domain_info(domain)?;
+        if info.is_some_and(|info| End::of(info.flags) != Some(End::Gone)) {
+            return Ok(None);
+        }
+        self.destroy(hyper, domain)?;
+        Ok(Some(format!(
+            "{name} (domain {domain}) was destroyed by somebody else: what was known of it is removed"
+        )))
+    }
+
     /// The UUID of a domain that only the store knows.
     fn handle_of(&mut self, domain: domid_t) -> Result<Option<[u8; 16]>, Error> {
         let vm = self.store.read_if_there(&format!("{}/vm", local(domain)))?;

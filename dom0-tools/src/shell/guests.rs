@@ -319,19 +319,22 @@ impl<S: Host> Shell<S> {
             }
             let end = info.map_or(Some(End::Gone), |info| End::of(info.flags));
             let late = self.system.now() > deadline;
-            let reason = match (end, info) {
-                (Some(end), _) => format!("it {}", end.describe()),
-                (None, Some(info)) if late => {
-                    let state = super::list::state(info.flags);
-                    format!("no answer for {} s (state {state})", wait.patience / SECOND)
+            return Err(match (end, info) {
+                (Some(end), _) => {
+                    let reason = format!("it {}", end.describe());
+                    Error::Guest { name, reason }
                 }
+                (None, Some(info)) if late => Error::NoAnswer {
+                    name,
+                    seconds: wait.patience / SECOND,
+                    state: super::list::state(info.flags),
+                },
                 _ => {
                     self.wait_for_store(look)?;
                     self.attend_but_ends();
                     continue;
                 }
-            };
-            return Err(Error::Guest { name, reason });
+            });
         }
     }
 
@@ -355,7 +358,7 @@ impl<S: Host> Shell<S> {
         });
         match seen {
             // Nor will it be taken for something to do by one that comes up later.
-            Err(error @ Error::Guest { .. }) => {
+            Err(error @ (Error::Guest { .. } | Error::NoAnswer { .. })) => {
                 self.with(|domains, _| Ok(domains.store().write(path, b"")?))?;
                 Err(error)
             }

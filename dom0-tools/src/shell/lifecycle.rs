@@ -199,6 +199,10 @@ impl<S: Host> Shell<S> {
         files: &Files,
         short_lives: u32,
     ) -> Result<Made, Error> {
+        let forgotten = self.with(|domains, system| domains.forget_gone(system, &config.name))?;
+        if let Some(said) = forgotten {
+            self.print(&format!("{said}\n"));
+        }
         let creation = Creation {
             config,
             kernel: &files.kernel,

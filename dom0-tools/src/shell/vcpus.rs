@@ -177,9 +177,12 @@ pub(super) fn set<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
         )));
     }
     let claimed = match domain {
-        0 => shell.system.set_own_vcpus(count).map_err(|errno| {
-            Failure::refused(format!("dom0's kernel refused {count} vCPUs: {errno}"))
-        })?,
+        0 => {
+            let up = shell.system.set_own_vcpus(count).map_err(|errno| {
+                Failure::refused(format!("dom0's kernel refused {count} vCPUs: {errno}"))
+            });
+            Some(up?)
+        }
         _ => {
             shell.with(|domains, _| {
                 domains.known(domain)?;
@@ -190,10 +193,19 @@ pub(super) fn set<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
                 Ok(())
             })?;
             let up = |info: &xen_domctl_getdomaininfo| info.nr_online_vcpus.into();
-            shell.follows(domain, Ask::Vcpus, count.into(), up)?
+            match shell.follows(domain, Ask::Vcpus, count.into(), up) {
+                Err(Error::NoAnswer { .. }) => None,
+                claimed => Some(claimed?),
+            }
         }
     };
     let now = shell.info_of(domain)?.nr_online_vcpus;
+    let Some(claimed) = claimed.or((now == count).then_some(count.into())) else {
+        // As with xl, its kernel was told, and what it does is its own affair.
+        let text = not_followed(name, count, most, now);
+        shell.print(&text);
+        return Ok(());
+    };
     if now != count {
         return Err(Failure::Error(Error::Guest {
             name: (*name).to_string(),
@@ -202,6 +214,30 @@ pub(super) fn set<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     }
     shell.print(&format!("{name} has {now} vCPUs now\n"));
     Ok(())
+}
+
+/// What is said of a guest that was told how many vCPUs to use and does not.
+fn not_followed(name: &str, count: u32, most: u32, now: u32) -> String {
+    let told = |from: u32, until: u32, what: &str| match until - from {
+        0 => String::new(),
+        1 => format!(" cpu/{from}/availability = {what}"),
+        _ => format!(" cpu/{from}..{}/availability = {what}", until - 1),
+    };
+    let written = [
+        told(0, count, online(true)),
+        told(count, most, online(false)),
+    ];
+    let mut text = format!(
+        "{name} was told to use {count} vCPUs (in the store:{}) and has {now} up\n",
+        written.concat()
+    );
+    if now < count {
+        text += &format!(
+            "A Linux without udev makes them present and starts none: in it, \
+             `echo 1 > /sys/devices/system/cpu/cpu{now}/online` does\n"
+        );
+    }
+    text
 }
 
 impl<S: Host> Shell<S> {

@@ -73,6 +73,11 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     machine.expect(PROMPT)?;
     for (line, answer) in [
         ("xl vcpu-set linux 1", "linux has 1 vCPUs now"),
+        // It has no udev.
+        (
+            "xl vcpu-set -i linux 2",
+            "availability = online) and has 1 up",
+        ),
         ("xl mem-set linux 176", "linux has 176 MiB now"),
     ] {
         command(&mut machine, line, answer)?;

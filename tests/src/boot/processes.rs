@@ -8,6 +8,7 @@ use super::balloon::{command, end_with, free_pages};
 use super::{BootTest, PROMPT};
 use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::{Config, Machine};
+use crate::require;
 use crate::verdict::{Checked, Report};
 
 pub(super) const TEST: BootTest = BootTest {
@@ -29,6 +30,17 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     command(&mut machine, "xl destroy guest1", "")?;
     let line = "run /bin/killer then=/bin/xl+destroy+guest1 /bin/xl create -p guest1";
     report.note(command(&mut machine, line, "in use as before")?);
+    let line = "run /bin/killer times=90 first=/bin/xl+create+-p+guest1 then=/bin/xl+destroy+guest1 \
+                /bin/xl destroy guest1";
+    report.note(command(&mut machine, line, "in use as before")?);
+    for verb in ["making", "destroying"] {
+        let said = format!("ended while it was {verb} guest1: ");
+        let times = machine.console.text().matches(&said).count();
+        require!(times >= 5, "only {times} times: `{said}`");
+        report.note(format!(
+            "{times} times what was left had to be cleaned up: {verb}"
+        ));
+    }
     end_with(machine, free_at_first)?;
     let xen = lab.xen_with(HYPERVISOR_OPTIONS, lab.dom0_for(None)?)?;
     let mut machine = start(lab, &xen, "xen")?;

@@ -1,7 +1,7 @@
 //! Kills a program of dom0's toolstack at many moments of its work, then has another command clean
 //! up behind it, and checks each time that nothing is left: no domain, no page of the machine, no
-//! event channel, no local channel. Arguments: `times=N` (default 50), `then=COMMAND` (a `+` is a
-//! blank), then the program's path and its arguments.
+//! event channel, no local channel. Arguments: `times=N` (default 50), `first=COMMAND` (a `+` is a
+//! blank) to be run before each time, `then=COMMAND`, then the program's path and its arguments.
 #![no_std]
 #![no_main]
 
@@ -18,6 +18,7 @@ guest_user::entry!(main);
 
 /// Runs before anything is counted, so that what is kept for reuse is there.
 const WARM_UP: u64 = 2;
+const OPTIONS: [&str; 3] = ["times=", "first=", "then="];
 /// Services are waited for no longer, in nanoseconds, and looked at so often.
 const PATIENCE: u64 = 20_000_000_000;
 const PAUSE: u64 = 2_000_000;
@@ -72,15 +73,16 @@ fn own_pages() -> Done<u64> {
 fn all() -> Done<String> {
     let times = start::option("times").map_or(Ok(50), str::parse::<u64>);
     let times = times.map_err(|_| "times=N has no number")?;
+    let first = start::option("first");
     let then = start::option("then").ok_or("which command then?")?;
-    let mut words = start::args()
-        .skip(1)
-        .filter(|word| !word.starts_with("times=") && !word.starts_with("then="));
+    let is_option = |word: &&str| OPTIONS.iter().any(|option| word.starts_with(option));
+    let mut words = start::args().skip(1).filter(|word| !is_option(word));
     let path = words.next().ok_or("which program?")?;
     let args = words.collect::<Vec<_>>().join("\0");
     let known = domains();
     let mut whole = 0;
     for _ in 0..WARM_UP {
+        first.map_or(Ok(()), run)?;
         let begun = sys::clock();
         let pid = told(path, sys::spawn(path, args.as_bytes()))?;
         match told("wait", sys::wait(pid))? {
@@ -96,6 +98,7 @@ fn all() -> Done<String> {
     let (before, own_before) = (figures()?, own_pages()?);
     let (mut killed, mut made) = (0, 0);
     for time in 0..times {
+        first.map_or(Ok(()), run)?;
         let pid = told(path, sys::spawn(path, args.as_bytes()))?;
         sys::sleep(whole * time / times);
         // It may have ended before.
@@ -110,7 +113,7 @@ fn all() -> Done<String> {
         return Err(format!("dom0 has {lost} free pages less than before"));
     }
     Ok(format!(
-        "{path} was killed {killed} times, with {made} domains made or half made; \
+        "{path} was killed {killed} times, with {made} domains made, half made or half destroyed; \
          {} ports are in use as before",
         before.ports
     ))

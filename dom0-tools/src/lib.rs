@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+pub mod block;
 pub mod build;
 pub mod config;
 pub mod console;
@@ -30,5 +31,6 @@ pub mod service;
 pub mod shell;
 pub mod store;
 pub mod uuid;
+pub mod xenbus;
 
 pub use error::Error;

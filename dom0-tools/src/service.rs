@@ -133,10 +133,7 @@ impl<H: Hyper + Clone> Machine for Below<H> {
         let domain = domid_t::try_from(domain).map_err(|_| Errno(XEN_EIO))?;
         let page = self.hyper.map(domain, &[frame], Access::Write);
         let page = page.map_err(|error| errno_of(&error))?;
-        let port = self.hyper.bind_interdomain(domain, port);
-        let port = port.map_err(|error| errno_of(&error))?;
-        let hyper = self.hyper.clone();
-        Ok((page, Port { hyper, port }))
+        Ok((page, Port::bind(self.hyper.clone(), domain, port)?))
     }
 
     fn log(&mut self, message: &str) {
@@ -148,6 +145,18 @@ impl<H: Hyper + Clone> Machine for Below<H> {
 pub struct Port<H: Hyper> {
     hyper: H,
     port: u32,
+}
+
+impl<H: Hyper> Port<H> {
+    /// Binds a port of a domain.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    pub fn bind(mut hyper: H, domain: domid_t, port: u32) -> Result<Self, Errno> {
+        let bound = hyper.bind_interdomain(domain, port);
+        let port = bound.map_err(|error| errno_of(&error))?;
+        Ok(Port { hyper, port })
+    }
 }
 
 impl<H: Hyper> Line for Port<H> {

@@ -25,7 +25,7 @@ const HYPERVISOR: &str = "paravane";
 const GUEST_KERNEL: &str = "guest-kernel";
 const TOOLSTACK: &str = "xl";
 /// Programs that only dom0 has.
-const SERVICES: [&str; 3] = ["xenstored", "xenconsoled", "storecheck"];
+const SERVICES: [&str; 4] = ["xenstored", "xenconsoled", "blkback", "storecheck"];
 
 /// The images, stripped of symbols; their unstripped originals are cargo's.
 #[derive(Clone, Debug, Default)]

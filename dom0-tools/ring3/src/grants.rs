@@ -1,9 +1,11 @@
-//! Grants of other domains, through the kernel.
+//! Grants and ports of other domains, through the kernel.
 
 use alloc::vec::Vec;
 
 use dom0_tools::grants::{Copy, Grants, Local, MapError};
 use dom0_tools::hyper::{Access, Errno, PAGE_SIZE};
+use dom0_tools::service::Port;
+use dom0_tools::xenbus::Machine;
 use guest_user::abi::{self, GRANTS_MAX};
 use guest_user::sys;
 use hypercall_abi::grant_table::{
@@ -41,6 +43,18 @@ fn operation(domain: u16, copy: &Copy<'_>, (at, from, to): (u64, usize, usize)) 
         Local::To(_) => (theirs, ours, GNTCOPY_source_gref),
     };
     op
+}
+
+impl Machine for Door {
+    type Line = Port<Door>;
+
+    fn bind(&mut self, domain: u16, port: u32) -> Result<Port<Door>, Errno> {
+        Port::bind(*self, domain, port)
+    }
+
+    fn log(&mut self, message: &str) {
+        crate::log(message);
+    }
 }
 
 impl Grants for Door {

@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod disks;
 mod door;
 mod grants;
 mod mapping;
@@ -11,6 +12,7 @@ mod news;
 mod poll;
 mod stream;
 
+pub use disks::FileDisk;
 pub use door::Door;
 pub use mapping::ForeignFrames;
 pub use news::{News, wait_for_news};

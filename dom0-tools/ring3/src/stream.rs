@@ -7,6 +7,9 @@ use guest_user::sys::{self, SysResult};
 
 use crate::poll::{FOREVER, Poller};
 
+/// How long apart attempts to connect are, in nanoseconds.
+const AGAIN: u64 = 10_000_000;
+
 /// A name that is open for streams from other processes.
 #[derive(Debug)]
 pub struct Listener(u64);
@@ -43,6 +46,17 @@ impl Stream {
     /// ENOENT: nobody does. EAGAIN: too many wait there.
     pub fn connect(name: &str) -> SysResult<Self> {
         sys::connect(name).map(Stream)
+    }
+
+    /// The same; who does not listen yet is waited for, for at most so many nanoseconds.
+    pub fn connect_within(name: &str, patience: u64) -> SysResult<Self> {
+        let end = sys::clock().saturating_add(patience);
+        loop {
+            match Self::connect(name) {
+                Err(_) if sys::clock() < end => sys::sleep(AGAIN),
+                other => return other,
+            }
+        }
     }
 
     /// Its descriptor.

@@ -4,6 +4,7 @@
 mod devices;
 mod end;
 mod nodes;
+mod vbd;
 mod vif;
 mod work;
 
@@ -18,6 +19,7 @@ pub use devices::Device;
 pub use end::End;
 pub use nodes::Known;
 pub(crate) use nodes::{availability, local, online};
+pub use vbd::Vbd;
 pub use vif::Nic;
 
 use self::nodes::New;
@@ -102,6 +104,7 @@ impl<C: Channel> Domains<C> {
         self.check_unused(&config.name)?;
         let places = places_of(hyper, config)?;
         let vifs = self.place_vifs(hyper, &config.vifs)?;
+        let disks = self.place_disks(hyper, &config.disks)?;
         let handle = unused_handle(hyper, creation)?;
         let request = BuildRequest {
             kernel: creation.kernel,
@@ -115,7 +118,7 @@ impl<C: Channel> Domains<C> {
         Work::begin(&mut self.store, &handle, self.owner, "making", &config.name)?;
         let made = match build(hyper, &request, watcher) {
             Ok(built) => self
-                .introduce(hyper, creation, &built, handle, (&places, &vifs))
+                .introduce(hyper, creation, &built, handle, (&places, &vifs, &disks))
                 .map_err(|error| self.undo(hyper, built.domain, &handle, error)),
             Err(error) => Err(error),
         };
@@ -134,7 +137,7 @@ impl<C: Channel> Domains<C> {
         creation: &Creation<'_>,
         built: &Built,
         handle: [u8; 16],
-        (places, vifs): (&[Option<CpuSet>], &[vif::Placed]),
+        (places, vifs, disks): (&[Option<CpuSet>], &[vif::Placed], &[vbd::PlacedDisk]),
     ) -> Result<domid_t, Error> {
         place(hyper, built.domain, creation.config, places)?;
         let new = New {
@@ -142,6 +145,7 @@ impl<C: Channel> Domains<C> {
             config: creation.config,
             handle,
             vifs,
+            disks,
             created_at: creation.now,
             wallclock: creation.wallclock,
             short_lives: creation.short_lives,

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use hypercall_abi::xen::domid_t;
 
 use super::devices::Device;
+use super::vbd::PlacedDisk;
 use super::vif::Placed;
 use crate::build::Built;
 use crate::config::DomainConfig;
@@ -75,6 +76,7 @@ pub(super) struct New<'a> {
     pub(super) config: &'a DomainConfig,
     pub(super) handle: [u8; 16],
     pub(super) vifs: &'a [Placed],
+    pub(super) disks: &'a [PlacedDisk],
     /// When it was made, ns of dom0's clock.
     pub(super) created_at: u64,
     /// The same in seconds since 1970.
@@ -142,6 +144,9 @@ impl New<'_> {
         store.write_text(&format!("{own}/short-lives"), self.short_lives)?;
         for vif in self.vifs {
             vif.write(store, domain, &self.handle)?;
+        }
+        for disk in self.disks {
+            disk.write(store, domain)?;
         }
         write_config(store, domain, config)
     }

@@ -5,7 +5,8 @@ use alloc::string::String;
 
 use super::host::Host;
 use super::{
-    Shell, attach, builtin, cycles, demo, guests, lifecycle, list, many, network, sched, top, vcpus,
+    Shell, attach, block, builtin, cycles, demo, guests, lifecycle, list, many, network, sched,
+    top, vcpus,
 };
 use crate::error::Error;
 
@@ -104,6 +105,12 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
         "sched-credit2" "[-p POOL] [-d NAME [-w WEIGHT] [-c CAP]] | -s [-r MICROSECONDS]"
             "show or set weights and caps (percent of a CPU, 0 for none); -s the scheduler's rate limit"
             "xl sched-credit2 -d guest1 -w 512" => sched::credit2;
+        "block-attach" "NAME DISK..."
+            "give a domain another disk, as `disk` of a configuration says it"
+            "xl block-attach guest1 /store/disk.img,raw,xvdb,ro" => block::attach;
+        "block-detach" "NAME NUMBER|VDEV" "take a disk from a domain" "xl block-detach guest1 xvdb"
+            => block::detach;
+        "block-list" "NAME..." "show the disks of domains" "xl block-list guest1" => block::list;
         "network-attach" "NAME [mac=MAC] [bridge=BRIDGE] [backend=DOMAIN] [rate=RATE]..."
             "give a domain another network interface" "xl network-attach guest1 bridge=xenbr0"
             => network::attach;

@@ -135,8 +135,10 @@ impl<S: Host> Shell<S> {
             self.print(&format!("{path}: warning: {warning}\n"));
         }
         let folder = path.rfind('/').map_or("", |end| &path[..=end]);
-        for file in [Some(&mut config.kernel), config.ramdisk.as_mut()] {
-            if let Some(file) = file.filter(|file| !file.starts_with('/')) {
+        let files = [Some(&mut config.kernel), config.ramdisk.as_mut()];
+        let targets = config.disks.iter_mut().map(|disk| disk.target.as_mut());
+        for file in files.into_iter().chain(targets).flatten() {
+            if !file.starts_with('/') {
                 *file = format!("{folder}{file}");
             }
         }

@@ -6,6 +6,7 @@
 //! same commands.
 
 mod attach;
+mod block;
 mod builtin;
 mod command;
 mod cycles;

@@ -97,8 +97,11 @@ impl<S: Host> Shell<S> {
 
     /// Waits for the back ends of all devices of a domain.
     pub(super) fn wait_for_backends(&mut self, domain: domid_t) -> Result<(), Error> {
-        for nic in self.with(|domains, _| domains.vifs(domain))? {
-            self.wait_for_backend(&nic.device)?;
+        let vifs = self.with(|domains, _| domains.vifs(domain))?;
+        let vbds = self.with(|domains, _| domains.vbds(domain))?;
+        let vifs = vifs.into_iter().map(|nic| nic.device);
+        for device in vifs.chain(vbds.into_iter().map(|vbd| vbd.device)) {
+            self.wait_for_backend(&device)?;
         }
         Ok(())
     }

@@ -15,8 +15,14 @@ use crate::store::{Client, WatchEvent};
 const STORE: &str = "xenstore";
 /// The same of consoles.
 const CONSOLE: &str = "console";
+/// The same of disks, which listens only to show that it serves.
+const BLOCK: &str = "blkback";
 /// Programs by the names under which they listen, in the order in which they need each other.
-const PROGRAMS: [(&str, &str); 2] = [(STORE, "/bin/xenstored"), (CONSOLE, "/bin/xenconsoled")];
+const PROGRAMS: [(&str, &str); 3] = [
+    (STORE, "/bin/xenstored"),
+    (CONSOLE, "/bin/xenconsoled"),
+    (BLOCK, "/bin/blkback"),
+];
 /// How long a service may take until it listens, ns.
 const PATIENCE: u64 = 10 * SECOND;
 /// How often one is tried that does not listen yet, ns.

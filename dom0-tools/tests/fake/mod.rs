@@ -6,6 +6,7 @@
 
 mod control;
 mod events;
+pub mod grants;
 pub mod guest;
 pub mod image;
 pub mod machine;

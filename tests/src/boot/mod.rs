@@ -6,6 +6,7 @@ mod command_line;
 mod cost_lab;
 mod crash_cycles;
 mod fairness;
+mod grub_disk;
 mod grub_guest;
 mod grub_iso;
 mod guests;
@@ -72,6 +73,7 @@ pub const ALL: &[BootTest] = &[
     guests::TEST,
     guests::TEST_ON_XEN,
     bad_input::TEST,
+    grub_disk::TEST,
     grub_guest::TEST,
     grub_iso::TEST,
     longest_path::TEST,

@@ -20,7 +20,8 @@ use crate::workspace::Workspace;
 pub const TARGET: &str = "x86_64-unknown-none";
 
 /// Debian packages that `cargo xtask test` uses, and what for.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 7] = [
+    ("e2fsprogs", "makes the disk that GRUB boots from"),
     ("gcc", "compiles the C probes of hypercall-abi"),
     ("libc6-dev", "compiles the C probes of hypercall-abi"),
     ("grub-common", "makes the boot CD of the multiboot 2 test"),

@@ -1,0 +1,201 @@
+//! The backend's side of a shared ring (`xen/io/ring.h`) of one page.
+//!
+//! The front end writes the page whenever it likes: each request is copied once, and indices that
+//! cannot be are the end of the connection.
+
+use hypercall_abi::io::ring::{ring_notify_needed, ring_size};
+
+use crate::hyper::{Mapping, PAGE_SIZE};
+
+const REQ_PROD: usize = 0;
+const REQ_EVENT: usize = 4;
+const RSP_PROD: usize = 8;
+const RSP_EVENT: usize = 12;
+const ENTRIES: usize = 64;
+
+/// The front end's index makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the index of its ring makes no sense")]
+pub struct Broken;
+
+/// A ring whose entries have the size of the larger of request and response.
+pub struct BackRing<M> {
+    page: M,
+    entry: usize,
+    size: u32,
+    /// Requests taken.
+    taken: u32,
+    /// Responses put; those published are in the page.
+    put: u32,
+}
+
+impl<M: Mapping> BackRing<M> {
+    /// A ring with entries of `entry` bytes that goes on where the page says that responses are.
+    pub fn new(page: M, entry: usize) -> Self {
+        let put = page.load_u32(RSP_PROD);
+        BackRing {
+            page,
+            entry,
+            size: ring_size(entry, PAGE_SIZE) as u32,
+            taken: put,
+            put,
+        }
+    }
+
+    /// How many requests are there that were not taken.
+    ///
+    /// # Errors
+    /// More than fit beside what is not answered.
+    pub fn waiting(&self) -> Result<u32, Broken> {
+        let produced = self.page.load_u32(REQ_PROD);
+        let unanswered = produced.wrapping_sub(self.put);
+        let waiting = produced.wrapping_sub(self.taken);
+        if unanswered > self.size || waiting > unanswered {
+            return Err(Broken);
+        }
+        Ok(waiting)
+    }
+
+    fn place(&self, index: u32) -> usize {
+        ENTRIES + (index % self.size) as usize * self.entry
+    }
+
+    /// Copies the next request; false if there is none.
+    ///
+    /// # Errors
+    /// See [`BackRing::waiting`].
+    pub fn take(&mut self, to: &mut [u8]) -> Result<bool, Broken> {
+        if self.waiting()? == 0 {
+            return Ok(false);
+        }
+        let len = to.len().min(self.entry);
+        self.page.read(self.place(self.taken), &mut to[..len]);
+        self.taken = self.taken.wrapping_add(1);
+        Ok(true)
+    }
+
+    /// Puts a response to a request that was taken; [`BackRing::publish`] shows it.
+    ///
+    /// # Panics
+    /// If all requests that were taken are answered.
+    pub fn put(&mut self, response: &[u8]) {
+        assert_ne!(self.put, self.taken, "a response to no request");
+        let len = response.len().min(self.entry);
+        self.page.write(self.place(self.put), &response[..len]);
+        self.put = self.put.wrapping_add(1);
+    }
+
+    /// Shows the responses; whether the front end wants to be told.
+    pub fn publish(&mut self) -> bool {
+        let old = self.page.load_u32(RSP_PROD);
+        self.page.store_u32(RSP_PROD, self.put);
+        core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+        ring_notify_needed(old, self.put, self.page.load_u32(RSP_EVENT))
+    }
+
+    /// Asks to be told of the next request; whether there is one already.
+    ///
+    /// # Errors
+    /// See [`BackRing::waiting`].
+    pub fn rest(&mut self) -> Result<bool, Broken> {
+        self.page.store_u32(REQ_EVENT, self.taken.wrapping_add(1));
+        core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+        Ok(self.waiting()? > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::RefCell;
+
+    extern crate std;
+    use std::rc::Rc;
+    use std::vec;
+    use std::vec::Vec;
+
+    #[derive(Clone)]
+    struct Page(Rc<RefCell<Vec<u8>>>);
+
+    impl Mapping for Page {
+        fn read(&self, offset: usize, to: &mut [u8]) {
+            to.copy_from_slice(&self.0.borrow()[offset..offset + to.len()]);
+        }
+        fn write(&mut self, offset: usize, from: &[u8]) {
+            self.0.borrow_mut()[offset..offset + from.len()].copy_from_slice(from);
+        }
+        fn load_u32(&self, offset: usize) -> u32 {
+            let bytes = &self.0.borrow()[offset..offset + 4];
+            u32::from_le_bytes(bytes.try_into().unwrap())
+        }
+        fn store_u32(&mut self, offset: usize, value: u32) {
+            self.write(offset, &value.to_le_bytes());
+        }
+        fn load_u64(&self, _: usize) -> u64 {
+            unreachable!()
+        }
+        fn store_u64(&mut self, _: usize, _: u64) {
+            unreachable!()
+        }
+    }
+
+    fn ring(start: u32) -> (Page, BackRing<Page>) {
+        let mut page = Page(Rc::new(RefCell::new(vec![0; PAGE_SIZE])));
+        for at in [REQ_PROD, RSP_PROD] {
+            page.store_u32(at, start);
+        }
+        for at in [REQ_EVENT, RSP_EVENT] {
+            page.store_u32(at, start.wrapping_add(1));
+        }
+        (page.clone(), BackRing::new(page, 112))
+    }
+
+    #[test]
+    fn requests_are_answered_in_order_around_the_end_of_the_indices() {
+        let start = u32::MAX - 5;
+        let (mut page, mut back) = ring(start);
+        for i in 0..100_u32 {
+            let index = start.wrapping_add(i);
+            page.write(64 + (index % 32) as usize * 112, &i.to_le_bytes());
+            page.store_u32(REQ_PROD, index.wrapping_add(1));
+            let mut request = [0; 112];
+            assert_eq!(back.take(&mut request), Ok(true));
+            assert_eq!(request[..4], i.to_le_bytes());
+            assert_eq!(back.take(&mut request), Ok(false));
+            assert_eq!(back.rest(), Ok(false));
+            assert_eq!(page.load_u32(REQ_EVENT), index.wrapping_add(2));
+            back.put(&[i as u8; 16]);
+            assert_eq!(page.load_u32(RSP_PROD), index);
+            assert!(back.publish());
+            assert_eq!(page.load_u32(RSP_PROD), index.wrapping_add(1));
+            page.store_u32(RSP_EVENT, index.wrapping_add(2));
+        }
+        // Nobody is told who does not want it.
+        page.store_u32(RSP_EVENT, start.wrapping_add(200));
+        page.store_u32(REQ_PROD, start.wrapping_add(101));
+        assert_eq!(back.take(&mut [0; 112]), Ok(true));
+        back.put(&[0; 16]);
+        assert!(!back.publish());
+    }
+
+    #[test]
+    fn a_full_ring_is_served_and_more_is_refused() {
+        let (mut page, mut back) = ring(7);
+        page.store_u32(REQ_PROD, 7 + 32);
+        assert_eq!(back.waiting(), Ok(32));
+        assert_eq!(back.rest(), Ok(true));
+        for _ in 0..32 {
+            assert_eq!(back.take(&mut [0; 112]), Ok(true));
+        }
+        assert_eq!(back.take(&mut [0; 112]), Ok(false));
+        // Nothing is answered: there is no room for another.
+        page.store_u32(REQ_PROD, 7 + 33);
+        assert_eq!(back.take(&mut [0; 112]), Err(Broken));
+        back.put(&[]);
+        assert_eq!(back.take(&mut [0; 112]), Ok(true));
+        // Backwards.
+        page.store_u32(REQ_PROD, 7 + 20);
+        assert_eq!(back.take(&mut [0; 112]), Err(Broken));
+        assert_eq!(back.rest(), Err(Broken));
+    }
+}

@@ -1,5 +1,7 @@
 //! Hypercalls: the one instruction sequence, and a typed wrapper for each call the kernel makes.
 
+use crate::mm::VIRT_BASE;
+use crate::native::{self, cpu};
 use core::arch::asm;
 use core::mem::size_of;
 use guest_user::abi::Errno;
@@ -158,6 +160,10 @@ pub(crate) fn register_callback(kind: u16, address: u64, flags: u16) -> HvResult
 
 /// Names the stack on which the kernel is entered from user mode.
 pub(crate) fn stack_switch(ss: u16, rsp: u64) -> HvResult {
+    if native::is_native() {
+        cpu::set_kernel_stack(rsp);
+        return Ok(0);
+    }
     plain(__HYPERVISOR_stack_switch, [u64::from(ss), rsp, 0, 0, 0])
 }
 
@@ -265,6 +271,9 @@ pub(crate) unsafe fn grant_table_op<T>(cmd: u32, list: &mut [T]) -> HvResult {
 /// # Safety
 /// Nothing that Rust relies on may live at `va` with rights that the new entry takes away.
 pub(crate) unsafe fn update_va_mapping(va: u64, entry: u64, flags: u64) -> HvResult {
+    if native::is_native() {
+        return native::update_va_mapping(va, entry, flags);
+    }
     // SAFETY: passed on to the caller.
     check(unsafe { raw(__HYPERVISOR_update_va_mapping, [va, entry, flags, 0, 0]) })
 }
@@ -275,6 +284,17 @@ pub(crate) unsafe fn update_va_mapping(va: u64, entry: u64, flags: u64) -> HvRes
 /// As for [`update_va_mapping`], for each entry.
 pub(crate) unsafe fn mmu_update(requests: &[mmu_update], domid: u16) -> Result<(), (usize, Errno)> {
     if requests.is_empty() {
+        return Ok(());
+    }
+    if native::is_native() {
+        if domid != DOMID_SELF {
+            return Err((0, Errno::ENOSYS));
+        }
+        for request in requests {
+            let entry = (VIRT_BASE + (request.ptr & !7)) as *mut u64;
+            // SAFETY: passed on to the caller; frames are pages here, and the direct map has them.
+            unsafe { entry.write_volatile(request.val) };
+        }
         return Ok(());
     }
     let mut done = 0u32;
@@ -295,6 +315,10 @@ pub(crate) unsafe fn mmu_update(requests: &[mmu_update], domid: u16) -> Result<(
 /// # Safety
 /// The operations must leave the kernel's own memory mapped as Rust expects.
 pub(crate) unsafe fn mmuext(ops: &[mmuext_op]) -> HvResult {
+    if native::is_native() {
+        ops.iter().for_each(native::mmuext);
+        return Ok(0);
+    }
     let args = [
         ops.as_ptr() as u64,
         ops.len() as u64,

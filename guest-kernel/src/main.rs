@@ -17,6 +17,7 @@ mod hypercall;
 mod load;
 mod log;
 mod mm;
+mod native;
 mod panic;
 mod pattern;
 mod ramdisk;

@@ -4,10 +4,13 @@ use crate::dev::{event, shared};
 use crate::global::Global;
 use crate::hypercall;
 use crate::log::kprintln;
+use crate::native;
 use crate::task;
 use core::sync::atomic::{AtomicU64, Ordering};
 use guest_user::abi::{Errno, STATUS_FAULT};
-use hypercall_abi::arch_x86_64::{FLAT_KERNEL_CS, FLAT_KERNEL_SS, trap_info};
+use hypercall_abi::arch_x86_64::{
+    FLAT_KERNEL_CS, FLAT_KERNEL_SS, FLAT_USER_CS, FLAT_USER_SS, trap_info,
+};
 use hypercall_abi::callback::*;
 
 /// Everything an entry saves, as `entry.S` pushes it.
@@ -114,6 +117,25 @@ pub(crate) fn init() -> Result<(), Errno> {
         hypercall::register_callback(kind, address, CALLBACKF_mask_events)?;
     }
     Ok(())
+}
+
+/// The selectors of the kernel as frames have them: code and stack.
+fn kernel_selectors() -> (u64, u64) {
+    if native::is_native() {
+        return (
+            native::cpu::KERNEL_CODE.into(),
+            native::cpu::KERNEL_DATA.into(),
+        );
+    }
+    (KERNEL_CS, FLAT_KERNEL_SS.into())
+}
+
+/// The selectors of processes: code and stack.
+pub(crate) fn user_selectors() -> (u64, u64) {
+    if native::is_native() {
+        return (native::cpu::USER_CODE.into(), native::cpu::USER_DATA.into());
+    }
+    (FLAT_USER_CS.into(), FLAT_USER_SS.into())
 }
 
 impl TrapFrame {
@@ -229,8 +251,7 @@ fn end_probe(frame: &mut TrapFrame) -> bool {
     PROBE_HIT.with(|h| *h = Some(hit));
     frame.rip = resume;
     frame.rsp = PROBE_STACK.load(Ordering::Relaxed);
-    frame.cs = KERNEL_CS;
-    frame.ss = u64::from(FLAT_KERNEL_SS);
+    (frame.cs, frame.ss) = kernel_selectors();
     frame.rflags = RFLAGS_ALWAYS;
     true
 }
@@ -238,6 +259,9 @@ fn end_probe(frame: &mut TrapFrame) -> bool {
 /// The only way into Rust from `entry.S`.
 #[unsafe(no_mangle)]
 extern "C" fn trap_entry(frame: &mut TrapFrame) {
+    if native::is_native() {
+        native::interrupt(frame);
+    }
     if crate::smp::entered(frame) {
         return;
     }

@@ -79,6 +79,17 @@ impl Lab {
         }))
     }
 
+    /// Our kernel on the bare machine, with the other modules of a dom0.
+    #[must_use]
+    pub fn bare_machine(&self, args: &str, mut modules: Vec<Module>) -> Config {
+        modules.remove(0);
+        Config::new(Boot::Multiboot {
+            kernel: self.images.guest_kernel.clone(),
+            append: args.into(),
+            modules,
+        })
+    }
+
     /// Our kernel and ramdisk as modules, for a dom0 that runs `script` when given, else a shell.
     ///
     /// # Errors

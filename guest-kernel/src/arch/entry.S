@@ -34,13 +34,6 @@
     note_quad   15, 0x8000000000                # INIT_P2M: L4 slot 1, moved up by the kernel
     note_quad   16, 1                           # MOD_START_PFN: the ramdisk may come by PFN
 
-# Filled by whoever loads the kernel; call number N is at hypercall_page + N * 32.
-    .section .text.hypercall_page, "ax"
-    .balign 4096
-    .global hypercall_page
-hypercall_page:
-    .skip 4096, 0x90
-
     .section .bss
     .balign 4096
     .global boot_stack_bottom, boot_stack_top
@@ -60,7 +53,7 @@ _start:
 
 # The hypervisor enters with rcx, r11 (, error code), rip, cs, rflags, rsp, ss on the kernel stack.
 # Each stub completes that to the vector and error words of a TrapFrame.
-    .balign 16
+    .balign 32
     .global exception_stubs
 exception_stubs:
     .set vector, 0

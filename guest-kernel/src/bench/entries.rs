@@ -1,7 +1,7 @@
 //! Exceptions and system calls: into the guest's handler, and back by the `iret` hypercall.
 
 use super::measure::{ROUNDS, least};
-use super::window::{closing, opening, opening_of_own, window};
+use super::window::loops;
 use super::{Bench, Figures};
 use crate::check::page::{Page, UNMAPPED, extended};
 use crate::check::probe;
@@ -23,25 +23,6 @@ const PAGE_FAULT: u8 = 14;
 const EXCEPTION_HANDLER: u64 = 9;
 const SYSCALL_HANDLER: u64 = 8;
 
-/// Defines loops: so many times the instruction; returns the ticks that went by.
-macro_rules! loops {
-    ($($name:ident: $opening:ident, $begin:literal, $instruction:literal, $end:literal;)*) => { $(
-        #[unsafe(naked)]
-        extern "C" fn $name(_address: u64) -> u64 {
-            window!(naked_asm!(
-                $begin,
-                $opening!("r9"),
-                "2:",
-                $instruction,
-                "dec rsi",
-                "jnz 2b",
-                closing!("r9"),
-                $end,
-            ))
-        }
-    )* };
-}
-
 const _: () = assert!(ROUNDS == 128 && UNMAPPED == 0x1000);
 
 loops! {
@@ -57,7 +38,7 @@ loops! {
 fn report(f: &mut Figures, name: &str, ticks: Result<u64, i64>, handler: u64) {
     match ticks {
         Ok(ticks) => {
-            let own = f.scale.ticks(handler * ROUNDS) + nothing(0);
+            let own = f.scale.ticks(handler * ROUNDS) + nothing(0, 0, 0);
             f.ticks(name, ticks.saturating_sub(own), ROUNDS);
         }
         Err(result) => f.refused(name, result),
@@ -136,13 +117,13 @@ fn exceptions(f: &mut Figures) {
         gate(0, 0),
     ];
     set_trap_table(&table).expect("vectors can be given handlers");
-    let loops: [(&str, extern "C" fn(u64) -> u64); 2] = [
+    let loops: [(&str, extern "C" fn(u64, u64, u64) -> u64); 2] = [
         ("invalid_opcode_and_iret", invalid_opcode),
         ("page_fault_and_iret", page_fault),
     ];
     for (name, each) in loops {
         f.begin(name, ROUNDS);
-        let ticks = least(|| Ok(each(UNMAPPED)));
+        let ticks = least(|| Ok(each(UNMAPPED, 0, 0)));
         report(f, name, ticks, EXCEPTION_HANDLER);
     }
     trap::init().expect("the kernel's own handlers can be registered again");
@@ -161,7 +142,7 @@ fn user_mode(f: &mut Figures) {
     .expect("a handler can be registered");
     let fault = gate(PAGE_FAULT, skip_page_fault as *const () as u64);
     set_trap_table(&[fault, gate(0, 0)]).expect("vectors can be given handlers");
-    let loops: [(&str, extern "C" fn(u64) -> u64, u64); 2] = [
+    let loops: [(&str, extern "C" fn(u64, u64, u64) -> u64, u64); 2] = [
         ("user_syscall_and_iret", user_syscall, SYSCALL_HANDLER),
         (
             "user_page_fault_and_iret",

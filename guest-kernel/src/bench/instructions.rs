@@ -1,7 +1,7 @@
 //! Privileged instructions that the hypervisor emulates.
 
 use super::measure::{ROUNDS, least};
-use super::window::{closing, opening, opening_of_own, window};
+use super::window::loops;
 use super::{Bench, Figures};
 use crate::check::instructions::set_iopl;
 use crate::mm::{p2m, paging};
@@ -9,33 +9,21 @@ use core::arch::naked_asm;
 
 pub(super) const BENCHES: &[Bench] = &[emulated];
 
-/// Defines loops: 128 times the instruction, with the argument in rax; they return the ticks that
-/// went by.
-macro_rules! loops {
-    ($($name:ident: $opening:ident, $instruction:literal;)*) => { $(
-        #[unsafe(naked)]
-        extern "C" fn $name(_argument: u64) -> u64 {
-            window!(naked_asm!(
-                "push rbx",
-                "mov esi, 128",
-                $opening!("r9"),
-                "2:",
-                "mov rax, rdi",
-                "mov ecx, eax",
-                $instruction,
-                "dec rsi",
-                "jnz 2b",
-                closing!("r9"),
-                "pop rbx",
-                "ret",
-            ))
-        }
-    )* };
+/// Defines loops: 128 times the instruction, with the argument in rax and ecx.
+macro_rules! each {
+    ($($name:ident: $opening:ident, $instruction:literal;)*) => {
+        loops! { $(
+            $name: $opening,
+                "push rbx\nmov esi, 128",
+                concat!("mov rax, rdi\nmov ecx, eax\n", $instruction),
+                "pop rbx\nret";
+        )* }
+    };
 }
 
 const _: () = assert!(ROUNDS == 128);
 
-loops! {
+each! {
     nothing: opening_of_own, "nop";
     read_cr0: opening, "mov rax, cr0";
     read_cr3: opening, "mov rax, cr3";
@@ -60,7 +48,7 @@ const FS_BASE: u64 = 0xc000_0100;
 fn emulated(f: &mut Figures) {
     set_iopl(1);
     let root = p2m::mfn(paging::boot_root().0).0 << 12;
-    let loops: [(&str, extern "C" fn(u64) -> u64, u64); 14] = [
+    let loops: [(&str, extern "C" fn(u64, u64, u64) -> u64, u64); 14] = [
         ("mov_from_cr0", read_cr0, 0),
         ("mov_from_cr3", read_cr3, 0),
         ("mov_to_cr3_same", write_cr3, root),
@@ -78,7 +66,7 @@ fn emulated(f: &mut Figures) {
     ];
     for (name, each, argument) in loops {
         f.begin(name, ROUNDS);
-        let ticks = least(|| Ok(each(argument).saturating_sub(nothing(argument))));
+        let ticks = least(|| Ok(each(argument, 0, 0).saturating_sub(nothing(argument, 0, 0))));
         match ticks {
             Ok(ticks) => f.ticks(name, ticks, ROUNDS),
             Err(result) => f.refused(name, result),

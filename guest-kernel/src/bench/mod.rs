@@ -14,6 +14,7 @@ mod instructions;
 pub(crate) mod measure;
 mod memory;
 mod multicall;
+mod native;
 mod tables;
 mod window;
 
@@ -101,7 +102,11 @@ pub(crate) fn run(wall: bool) {
         refused: 0,
         operations: Vec::new(),
     };
-    for bench in GROUPS.iter().copied().flatten() {
+    let groups = match crate::native::is_native() {
+        true => &[native::BENCHES],
+        false => GROUPS,
+    };
+    for bench in groups.iter().copied().flatten() {
         bench(&mut figures);
     }
     kprintln!("BENCH DONE n={} refused={}", figures.count, figures.refused);

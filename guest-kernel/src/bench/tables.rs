@@ -34,7 +34,7 @@ fn update(list: &[mmu_update]) -> Call {
 const CHANGES: [&str; 4] = ["frame", "rights", "available", "present"];
 
 /// The entries of a page that are not the usual one, in the order of [`CHANGES`].
-fn changes(page: &Page, other: &Page) -> [u64; CHANGES.len()] {
+pub(super) fn changes(page: &Page, other: &Page) -> [u64; CHANGES.len()] {
     [
         other.entry(pte::RW),
         page.entry(pte::RO),

@@ -81,4 +81,24 @@ macro_rules! closing {
     };
 }
 
-pub(super) use {closing, opening, opening_at, opening_of_own, window};
+/// Defines loops: what begins them, which puts the number of rounds into rsi; what is done in each round;
+/// what ends them. They return the ticks that went by, and keep r9 for it.
+macro_rules! loops {
+    ($($name:ident: $opening:ident, $begin:expr, $round:expr, $end:expr;)*) => { $(
+        #[unsafe(naked)]
+        pub(super) extern "C" fn $name(_: u64, _: u64, _: u64) -> u64 {
+            $crate::bench::window::window!(naked_asm!(
+                $begin,
+                $crate::bench::window::$opening!("r9"),
+                "2:",
+                $round,
+                "dec rsi",
+                "jnz 2b",
+                $crate::bench::window::closing!("r9"),
+                $end,
+            ))
+        }
+    )* };
+}
+
+pub(super) use {closing, loops, opening, opening_at, opening_of_own, window};

@@ -1,6 +1,7 @@
 //! The shared_info page: words that the hypervisor and this kernel both change.
 
 use crate::mm::{Mfn, SHARED_INFO_VA, paging};
+use crate::native;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use guest_user::abi::Errno;
@@ -50,6 +51,9 @@ pub(crate) const VCPU0: usize = offset_of!(shared_info, vcpu_info);
 
 /// The address of the last page fault.
 pub(crate) fn cr2() -> u64 {
+    if native::is_native() {
+        return native::cpu::fault_address();
+    }
     let offset = VCPU0 + offset_of!(vcpu_info, arch) + offset_of!(arch_vcpu_info, cr2);
     word(offset).load(Ordering::Relaxed)
 }

@@ -4,7 +4,7 @@
 use super::paging::{self, Table, index, pte};
 use super::{MAX_PAGES, Mfn, PAGE_SIZE, Pfn, VIRT_BASE, frame, p2m};
 use crate::boot::{BootInfo, image};
-use crate::hypercall;
+use crate::{hypercall, native};
 use core::ops::Range;
 use guest_user::abi::Errno;
 
@@ -65,7 +65,10 @@ fn initial_rights(boot: &BootInfo, va: u64) -> u64 {
     let image = image();
     if (image.start..image.text_end).contains(&va) {
         pte::RX
-    } else if (image.text_end..image.rodata_end).contains(&va) || boot.page_tables().contains(&va) {
+    } else if (image.text_end..image.rodata_end).contains(&va)
+        // The kernel itself writes its tables where no hypervisor does.
+        || boot.page_tables().contains(&va) && !native::is_native()
+    {
         pte::RO
     } else {
         pte::RW

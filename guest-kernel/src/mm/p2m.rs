@@ -1,6 +1,7 @@
 //! The phys-to-machine list, kept where the loader put it, and the hypervisor's reverse table.
 
 use super::{Mfn, PAGE_SIZE, Pfn};
+use crate::native;
 use core::sync::atomic::{AtomicU64, Ordering};
 use hypercall_abi::arch_x86_64::MACH2PHYS_VIRT_START;
 
@@ -55,6 +56,9 @@ pub(crate) fn set(pfn: Pfn, mfn: Option<Mfn>) {
 
 /// The page that has this frame, if the frame is this domain's.
 pub(crate) fn pfn_of(mfn: Mfn) -> Option<Pfn> {
+    if native::is_native() {
+        return get(Pfn(mfn.0)).map(|mfn| Pfn(mfn.0));
+    }
     let slot = (MACH2PHYS_VIRT_START + mfn.0 * 8) as *const u64;
     // SAFETY: the hypervisor maps its machine-to-phys table read-only at this fixed address in
     // every address space; it covers every frame that this domain can own, and callers pass only

@@ -10,6 +10,7 @@ use super::paging::{self, ENTRIES, Table, index, pte};
 use super::{Mfn, PAGE_SIZE, Pfn, dma, frame, p2m};
 use crate::dev::grant;
 use crate::hypercall::{self, mmuext_frame};
+use crate::native;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +60,8 @@ struct Region {
 /// The memory of one process.
 pub(crate) struct AddressSpace {
     kernel_root: Table,
-    user_root: Table,
+    /// None on the bare machine, where ring 3 runs on the kernel's root.
+    user_root: Option<Table>,
     /// Tables below the roots.
     tables: Vec<Table>,
     regions: BTreeMap<u64, Region>,
@@ -73,13 +75,9 @@ pub(crate) struct AddressSpace {
     vacant: BTreeMap<u64, Vec<u64>>,
 }
 
-/// Fills two fresh roots and pins them.
-fn make_roots(l3: Table) -> Result<(Table, Table), Errno> {
+/// Fills fresh roots and pins them.
+fn make_roots(l3: Table) -> Result<(Table, Option<Table>), Errno> {
     let kernel = frame::alloc_zeroed().ok_or(Errno::ENOMEM)?;
-    let Some(user) = frame::alloc_zeroed() else {
-        frame::free(kernel);
-        return Err(Errno::ENOMEM);
-    };
     let boot = paging::boot_root();
     let slot0 = pte::new(p2m::mfn(l3.0), pte::TABLE);
     frame::map_words(kernel, |i, _| match i {
@@ -87,6 +85,13 @@ fn make_roots(l3: Table) -> Result<(Table, Table), Errno> {
         i if KERNEL_SLOTS.contains(&i) => boot.read(i),
         _ => 0,
     });
+    if native::is_native() {
+        return Ok((Table(kernel), None));
+    }
+    let Some(user) = frame::alloc_zeroed() else {
+        frame::free(kernel);
+        return Err(Errno::ENOMEM);
+    };
     frame::map_words(user, |i, _| if i == 0 { slot0 } else { 0 });
     let result = [kernel, user].into_iter().try_for_each(|pfn| {
         paging::protect(pfn, pte::RO)?;
@@ -95,7 +100,7 @@ fn make_roots(l3: Table) -> Result<(Table, Table), Errno> {
             .map(drop)
     });
     match result {
-        Ok(()) => Ok((Table(kernel), Table(user))),
+        Ok(()) => Ok((Table(kernel), Some(Table(user)))),
         Err(e) => {
             // Unpinning what was never pinned is refused, and that is all.
             unpin(Table(kernel));
@@ -115,7 +120,10 @@ fn unpin(root: Table) {
 /// Makes the processor use a space (`None`: the boot root, without a user half).
 pub(crate) fn activate(space: Option<&AddressSpace>) {
     let (kernel, user) = match space {
-        Some(s) => (s.kernel_root, p2m::mfn(s.user_root.0).0),
+        Some(s) => (
+            s.kernel_root,
+            s.user_root.map_or(0, |root| p2m::mfn(root.0).0),
+        ),
         None => (paging::boot_root(), 0),
     };
     let ops = [
@@ -161,10 +169,10 @@ impl AddressSpace {
                 });
             }
         }
-        unpin(self.user_root);
-        unpin(self.kernel_root);
-        self.user_root.release();
-        self.kernel_root.release();
+        for root in self.user_root.into_iter().chain([self.kernel_root]) {
+            unpin(root);
+            root.release();
+        }
         for table in self.tables.drain(..) {
             table.release();
         }

@@ -6,13 +6,12 @@ use crate::mm::paging::pte;
 use crate::mm::space::AddressSpace;
 use crate::mm::stack::KernelStack;
 use crate::ramdisk;
-use crate::trap::TrapFrame;
+use crate::trap::{TrapFrame, user_selectors};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use guest_kernel::elf::{self, Rights};
 use guest_user::abi::Errno;
-use hypercall_abi::arch_x86_64::{FLAT_USER_CS, FLAT_USER_SS};
 
 /// The interrupt flag: events reach the process.
 const RFLAGS_IF: u64 = 1 << 9;
@@ -135,10 +134,11 @@ pub(crate) fn spawn_process(path: &str, args: &[u8]) -> Result<u64, Errno> {
             return Err(e);
         }
     };
+    let (cs, ss) = user_selectors();
     let frame = TrapFrame {
         rip: program.entry,
-        cs: FLAT_USER_CS.into(),
-        ss: FLAT_USER_SS.into(),
+        cs,
+        ss,
         rflags: RFLAGS_IF | RFLAGS_ONE,
         rsp: at,
         rdi: at,

@@ -29,4 +29,5 @@ pub mod heap;
 pub mod io;
 pub mod start;
 pub mod sys;
+pub mod window;
 pub mod work;

@@ -28,13 +28,17 @@ td:first-child,th:first-child,td:nth-child(2){text-align:left}\
 pre{font-size:13px;overflow-x:auto;background:#f7f7f7;padding:1em}";
 
 /// The bars of an operation: on which side, in which way.
-const SERIES: [(Side, Way); 6] = [
+const SERIES: [(Side, Way); 10] = [
     (Side::Paravane, Way::Paravirtual),
     (Side::Paravane, Way::Batched),
     (Side::Paravane, Way::Trapped),
     (Side::Xen, Way::Paravirtual),
     (Side::Xen, Way::Batched),
     (Side::Xen, Way::Trapped),
+    (Side::Native, Way::Native),
+    (Side::Native, Way::Program),
+    (Side::Paravane, Way::Program),
+    (Side::Xen, Way::Program),
 ];
 
 /// Writes the report.
@@ -47,7 +51,8 @@ pub fn report(results: &Results, only: &[String], profiles: &[Profiled]) -> Resu
         <meta name=\"viewport\" content=\"width=device-width\">\
         <title>Paravane: what operations cost</title><style>{STYLE}</style>\
         <h1>What operations cost</h1><p>The same guest kernel, paravirtual and with privileged \
-        instructions that trap, on Paravane and on Debian's Xen 4.17. {}; processor {}. {HONEST}</p>",
+        instructions that trap, on Paravane and on Debian's Xen 4.17, and natively on the bare \
+        machine. {}; processor {}. {HONEST}</p>",
         escape(&results.qemu),
         escape(&results.cpu)
     );

@@ -7,20 +7,25 @@ const BENCH: &str = "BENCH ";
 /// What it prints when all are there.
 pub const DONE: &str = "BENCH DONE ";
 
-/// What the kernel's clock counts.
+/// What a figure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Instructions of the hypervisor.
-    Instructions,
+    /// Instructions that are not the guest's own: of the hypervisor, or on the bare machine of what is
+    /// measured.
+    Others,
+    /// All instructions, of programs, kernel and hypervisor.
+    All,
     /// Nanoseconds, also the guest's own, but for the loop around.
     Nanoseconds,
 }
 
 impl Unit {
-    const fn key(self) -> &'static str {
-        match self {
-            Self::Instructions => "insns",
-            Self::Nanoseconds => "ns",
+    fn of(key: &str) -> Option<Self> {
+        match key {
+            "insns" => Some(Self::Others),
+            "all" => Some(Self::All),
+            "ns" => Some(Self::Nanoseconds),
+            _ => None,
         }
     }
 }
@@ -30,6 +35,8 @@ impl Unit {
 pub struct Line {
     /// Its name.
     pub name: String,
+    /// What is counted.
+    pub unit: Unit,
     /// What one costs, in tenths of the unit.
     pub tenths: u64,
     /// The number of its windows, for the plugin.
@@ -42,7 +49,7 @@ pub struct Line {
 ///
 /// # Errors
 /// A line is malformed, an operation could not be measured, or the last line is missing.
-pub fn read(console: &str, unit: Unit) -> Result<Vec<Line>> {
+pub fn read(console: &str) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for line in console.lines().map(str::trim) {
         if let Some(rest) = line.strip_prefix(DONE) {
@@ -52,20 +59,22 @@ pub fn read(console: &str, unit: Unit) -> Result<Vec<Line>> {
             return Ok(lines);
         }
         if let Some(rest) = line.strip_prefix(BENCH) {
-            let read = figure(rest, unit).with_context(|| format!("no figure in `{line}`"))?;
+            let read = figure(rest).with_context(|| format!("no figure in `{line}`"))?;
             lines.push(read);
         }
     }
     bail!("no `{DONE}`")
 }
 
-fn figure(text: &str, unit: Unit) -> Option<Line> {
+fn figure(text: &str) -> Option<Line> {
     let mut words = text.split(' ');
     let name = words.next()?.to_owned();
+    let (unit, number) = words.next()?.split_once('=')?;
     let mut value = |key: &str| words.next()?.strip_prefix(key)?.strip_prefix('=');
     let line = Line {
         name,
-        tenths: tenths(value(unit.key())?)?,
+        unit: Unit::of(unit)?,
+        tenths: tenths(number)?,
         number: value("number")?.parse().ok()?,
         times: value("times")?.parse().ok().filter(|&times| times > 0)?,
     };
@@ -91,7 +100,7 @@ mod tests {
     fn lines_are_read_whole_or_not_at_all() {
         let text = "x\nBENCH a insns=77 number=0 times=128\r\n\
             BENCH b insns=200.8 number=1 times=1\r\nBENCH DONE n=2 refused=0\r\n";
-        let lines = read(text, Unit::Instructions).unwrap();
+        let lines = read(text).unwrap();
         assert_eq!(lines[0].tenths, 770);
         assert_eq!(lines[1].tenths, 2008);
         assert_eq!((lines[1].number, lines[0].times), (1, 128));
@@ -106,9 +115,12 @@ mod tests {
             "BENCH a insns=7.77 number=0 times=1\nBENCH DONE n=1 refused=0\n",
             "BENCH a insns=7 number=0 times=1 more\nBENCH DONE n=1 refused=0\n",
         ] {
-            assert!(read(bad, Unit::Instructions).is_err(), "{bad}");
+            assert!(read(bad).is_err(), "{bad}");
         }
-        assert!(read(text, Unit::Nanoseconds).is_err());
-        assert!(read(&text.replace("insns", "ns"), Unit::Nanoseconds).is_ok());
+        for (key, unit) in [("all", Unit::All), ("ns", Unit::Nanoseconds)] {
+            let lines = read(&text.replace("insns", key)).unwrap();
+            assert_eq!(lines[0].unit, unit);
+        }
+        assert!(read(&text.replace("insns", "bytes")).is_err());
     }
 }

@@ -13,11 +13,31 @@ pub enum Way {
     Batched,
     /// The privileged instruction, or the store into a page table.
     Trapped,
+    /// What the processor does where there is no hypervisor.
+    Native,
+    /// A whole program, on a kernel of the side's.
+    Program,
 }
 
 impl Way {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [Self::Paravirtual, Self::Batched, Self::Trapped];
+    pub const ALL: [Self; 5] = [
+        Self::Paravirtual,
+        Self::Batched,
+        Self::Trapped,
+        Self::Native,
+        Self::Program,
+    ];
+
+    /// Whether a measurement of this way is there on a side.
+    #[must_use]
+    pub fn is_on(self, side: Side) -> bool {
+        match self {
+            Self::Program => true,
+            Self::Native => side == Side::Native,
+            _ => side != Side::Native,
+        }
+    }
 
     /// As people read it.
     #[must_use]
@@ -26,6 +46,8 @@ impl Way {
             Self::Paravirtual => "PV",
             Self::Batched => "PV, batched",
             Self::Trapped => "trapped",
+            Self::Native => "native",
+            Self::Program => "program",
         }
     }
 }
@@ -57,7 +79,7 @@ impl Operation {
     }
 }
 
-use Way::{Batched, Paravirtual, Trapped};
+use Way::{Batched, Native, Paravirtual, Program, Trapped};
 
 const fn operation(title: &'static str, ways: &'static [(Way, &'static str)]) -> Operation {
     Operation { title, ways }
@@ -89,6 +111,7 @@ pub const GROUPS: &[Group] = &[
                     (Paravirtual, "mmu_update_1_frame"),
                     (Batched, "mmu_update_32_frame_per_entry"),
                     (Trapped, "table_store_frame"),
+                    (Native, "native_store_frame"),
                 ],
             ),
             operation(
@@ -97,6 +120,7 @@ pub const GROUPS: &[Group] = &[
                     (Paravirtual, "mmu_update_1_rights"),
                     (Batched, "mmu_update_32_rights_per_entry"),
                     (Trapped, "table_store_rights"),
+                    (Native, "native_store_rights"),
                 ],
             ),
             operation(
@@ -105,6 +129,7 @@ pub const GROUPS: &[Group] = &[
                     (Paravirtual, "mmu_update_1_available"),
                     (Batched, "mmu_update_32_available_per_entry"),
                     (Trapped, "table_store_available"),
+                    (Native, "native_store_available"),
                 ],
             ),
             operation(
@@ -113,15 +138,22 @@ pub const GROUPS: &[Group] = &[
                     (Paravirtual, "mmu_update_1_present"),
                     (Batched, "mmu_update_32_present_per_entry"),
                     (Trapped, "table_store_present"),
+                    (Native, "native_store_present"),
                 ],
             ),
             operation(
                 "mapping at an address",
-                &[(Paravirtual, "update_va_mapping_none")],
+                &[
+                    (Paravirtual, "update_va_mapping_none"),
+                    (Native, "native_mapping"),
+                ],
             ),
             operation(
                 "the same with INVLPG",
-                &[(Paravirtual, "update_va_mapping_invlpg")],
+                &[
+                    (Paravirtual, "update_va_mapping_invlpg"),
+                    (Native, "native_mapping_invlpg"),
+                ],
             ),
             operation(
                 "the same with INVLPG everywhere",
@@ -129,11 +161,23 @@ pub const GROUPS: &[Group] = &[
             ),
             operation(
                 "the same with a TLB flush",
-                &[(Paravirtual, "update_va_mapping_flush")],
+                &[
+                    (Paravirtual, "update_va_mapping_flush"),
+                    (Native, "native_mapping_flush"),
+                ],
             ),
-            operation("TLB flush, local", &[(Paravirtual, "tlb_flush_local")]),
+            operation(
+                "TLB flush, local",
+                &[
+                    (Paravirtual, "tlb_flush_local"),
+                    (Native, "native_tlb_flush"),
+                ],
+            ),
             operation("TLB flush, all", &[(Paravirtual, "tlb_flush_all")]),
-            operation("INVLPG, local", &[(Paravirtual, "invlpg_local")]),
+            operation(
+                "INVLPG, local",
+                &[(Paravirtual, "invlpg_local"), (Native, "native_invlpg")],
+            ),
             operation("INVLPG, all", &[(Paravirtual, "invlpg_all")]),
             operation(
                 "pin and unpin, empty L1",
@@ -153,6 +197,7 @@ pub const GROUPS: &[Group] = &[
                 &[
                     (Paravirtual, "new_baseptr_same"),
                     (Trapped, "mov_to_cr3_same"),
+                    (Native, "native_root_same"),
                 ],
             ),
             operation(
@@ -160,25 +205,43 @@ pub const GROUPS: &[Group] = &[
                 &[
                     (Paravirtual, "new_baseptr_other"),
                     (Trapped, "mov_to_cr3_other"),
+                    (Native, "native_root_other"),
                 ],
             ),
             operation(
                 "root of processes",
                 &[(Paravirtual, "new_user_baseptr_other")],
             ),
-            operation("context switch", &[(Paravirtual, "context_switch")]),
-            operation("kernel stack named", &[(Paravirtual, "stack_switch")]),
+            operation(
+                "context switch",
+                &[(Paravirtual, "context_switch"), (Native, "native_switch")],
+            ),
+            operation(
+                "kernel stack named",
+                &[(Paravirtual, "stack_switch"), (Native, "native_stack")],
+            ),
             operation(
                 "FS base",
                 &[
                     (Paravirtual, "set_segment_base"),
                     (Trapped, "wrmsr_fs_base"),
+                    (Native, "native_wrmsr_fs_base"),
                 ],
             ),
-            operation("descriptor", &[(Paravirtual, "update_descriptor")]),
+            operation(
+                "descriptor",
+                &[
+                    (Paravirtual, "update_descriptor"),
+                    (Native, "native_descriptor"),
+                ],
+            ),
             operation(
                 "FPU denied, given",
-                &[(Paravirtual, "fpu_taskswitch"), (Trapped, "clts")],
+                &[
+                    (Paravirtual, "fpu_taskswitch"),
+                    (Trapped, "clts"),
+                    (Native, "native_clts"),
+                ],
             ),
         ],
     },
@@ -196,7 +259,10 @@ pub const GROUPS: &[Group] = &[
             ),
             operation(
                 "event, delivered and back",
-                &[(Paravirtual, "evtchn_send_upcall_and_iret")],
+                &[
+                    (Paravirtual, "evtchn_send_upcall_and_iret"),
+                    (Native, "native_interrupt_self"),
+                ],
             ),
             operation(
                 "event to another port, pending",
@@ -211,17 +277,26 @@ pub const GROUPS: &[Group] = &[
             operation("timer armed", &[(Paravirtual, "set_timer_op")]),
             operation(
                 "one-shot timer armed",
-                &[(Paravirtual, "set_singleshot_timer")],
+                &[
+                    (Paravirtual, "set_singleshot_timer"),
+                    (Native, "native_timer"),
+                ],
             ),
             operation(
                 "one-shot timer stopped",
-                &[(Paravirtual, "stop_singleshot_timer")],
+                &[
+                    (Paravirtual, "stop_singleshot_timer"),
+                    (Native, "native_timer_stopped"),
+                ],
             ),
             operation("run states read", &[(Paravirtual, "get_runstate_info")]),
             operation("vCPU asked for", &[(Paravirtual, "vcpu_is_up")]),
             operation("yield", &[(Paravirtual, "yield")]),
-            operation("interrupts off", &[(Trapped, "cli")]),
-            operation("interrupts on", &[(Trapped, "sti")]),
+            operation(
+                "interrupts off",
+                &[(Trapped, "cli"), (Native, "native_cli")],
+            ),
+            operation("interrupts on", &[(Trapped, "sti"), (Native, "native_sti")]),
         ],
     },
     Group {
@@ -229,37 +304,80 @@ pub const GROUPS: &[Group] = &[
         operations: &[
             operation(
                 "exception of the kernel and back",
-                &[(Paravirtual, "invalid_opcode_and_iret")],
+                &[
+                    (Paravirtual, "invalid_opcode_and_iret"),
+                    (Native, "native_invalid_opcode"),
+                ],
             ),
             operation(
                 "page fault of the kernel and back",
-                &[(Paravirtual, "page_fault_and_iret")],
+                &[
+                    (Paravirtual, "page_fault_and_iret"),
+                    (Native, "native_page_fault"),
+                ],
             ),
             operation(
                 "page fault of a process and back",
-                &[(Paravirtual, "user_page_fault_and_iret")],
+                &[
+                    (Paravirtual, "user_page_fault_and_iret"),
+                    (Native, "native_user_page_fault"),
+                ],
             ),
             operation(
                 "system call of a process and back",
-                &[(Paravirtual, "user_syscall_and_iret")],
+                &[
+                    (Paravirtual, "user_syscall_and_iret"),
+                    (Native, "native_user_syscall"),
+                ],
             ),
         ],
     },
     Group {
         title: "Registers and ports",
         operations: &[
-            operation("CR0 read", &[(Trapped, "mov_from_cr0")]),
-            operation("CR3 read", &[(Trapped, "mov_from_cr3")]),
-            operation("CR4 written", &[(Trapped, "mov_to_cr4_same")]),
-            operation("MSR read", &[(Trapped, "rdmsr_efer")]),
+            operation(
+                "CR0 read",
+                &[(Trapped, "mov_from_cr0"), (Native, "native_mov_from_cr0")],
+            ),
+            operation(
+                "CR3 read",
+                &[(Trapped, "mov_from_cr3"), (Native, "native_mov_from_cr3")],
+            ),
+            operation(
+                "CR4 written",
+                &[
+                    (Trapped, "mov_to_cr4_same"),
+                    (Native, "native_mov_to_cr4_same"),
+                ],
+            ),
+            operation(
+                "MSR read",
+                &[(Trapped, "rdmsr_efer"), (Native, "native_rdmsr")],
+            ),
             operation(
                 "debug register read",
-                &[(Paravirtual, "get_debugreg"), (Trapped, "mov_from_dr7")],
+                &[
+                    (Paravirtual, "get_debugreg"),
+                    (Trapped, "mov_from_dr7"),
+                    (Native, "native_mov_from_dr7"),
+                ],
             ),
-            operation("CPUID, forced", &[(Trapped, "forced_cpuid_0")]),
-            operation("CPUID of features, forced", &[(Trapped, "forced_cpuid_1")]),
-            operation("port written", &[(Trapped, "out_0x80")]),
-            operation("port read", &[(Trapped, "in_0x80")]),
+            operation(
+                "CPUID, forced",
+                &[(Trapped, "forced_cpuid_0"), (Native, "native_cpuid_0")],
+            ),
+            operation(
+                "CPUID of features, forced",
+                &[(Trapped, "forced_cpuid_1"), (Native, "native_cpuid_1")],
+            ),
+            operation(
+                "port written",
+                &[(Trapped, "out_0x80"), (Native, "native_out_0x80")],
+            ),
+            operation(
+                "port read",
+                &[(Trapped, "in_0x80"), (Native, "native_in_0x80")],
+            ),
         ],
     },
     Group {
@@ -294,7 +412,13 @@ pub const GROUPS: &[Group] = &[
                 ],
             ),
             operation("grant table's size", &[(Paravirtual, "grant_query_size")]),
-            operation("64 bytes copied", &[(Paravirtual, "copy_64_bytes")]),
+            operation(
+                "64 bytes copied",
+                &[
+                    (Paravirtual, "copy_64_bytes"),
+                    (Native, "native_copy_64_bytes"),
+                ],
+            ),
             operation(
                 "64 bytes copied from a grant",
                 &[(Paravirtual, "copy_64_bytes_from_grant")],
@@ -303,10 +427,33 @@ pub const GROUPS: &[Group] = &[
                 "page copied from a grant",
                 &[(Paravirtual, "copy_page_from_grant")],
             ),
-            operation("console byte", &[(Paravirtual, "console_byte")]),
+            operation(
+                "console byte",
+                &[
+                    (Paravirtual, "console_byte"),
+                    (Native, "native_console_byte"),
+                ],
+            ),
+        ],
+    },
+    Group {
+        title: "Programs",
+        operations: &[
+            operation(
+                "process started and ended",
+                &[(Program, "process_started_and_ended")],
+            ),
+            operation("system call served", &[(Program, "system_call")]),
+            operation("4 KiB read from a file", &[(Program, "file_block")]),
+            operation("4 KiB through a stream", &[(Program, "stream_block")]),
+            operation("fresh page touched", &[(Program, "page_touched")]),
+            operation("load of all of these", &[(Program, LOAD)]),
         ],
     },
 ];
+
+/// The whole load, for which paravirtual may take at most so many times what the bare machine takes.
+pub const LOAD: &str = "load";
 
 /// Measurements of the same operation with more and more of it in one call, for the plot of scaling:
 /// what changes, and how many entries are in a call by which name.
@@ -340,15 +487,21 @@ pub const SCALING: &[(&str, &[(u32, &str)])] = &[
     ),
 ];
 
-/// All measurements that the operations name.
-pub fn names() -> impl Iterator<Item = &'static str> {
+/// All measurements that the operations name on a side.
+pub fn names(side: Side) -> impl Iterator<Item = &'static str> {
     let ways = GROUPS.iter().flat_map(|group| group.operations);
-    let ways = ways.flat_map(|operation| operation.ways.iter().map(|&(_, name)| name));
-    ways.chain(
-        SCALING
-            .iter()
-            .flat_map(|(_, points)| points.iter().map(|&(_, name)| name)),
-    )
+    let ways = ways.flat_map(|operation| operation.ways.iter().copied());
+    let points = SCALING.iter().flat_map(|(_, points)| points.iter());
+    let points = points.map(|&(_, name)| (Way::Batched, name));
+    let on = ways.chain(points).filter(move |(way, _)| way.is_on(side));
+    on.map(|(_, name)| name)
+}
+
+/// What a program takes on Paravane by what it takes on the bare machine, all instructions counted.
+#[must_use]
+pub fn overhead(results: &Results, name: &str) -> Option<f64> {
+    let native = results.cost(Side::Native, name)?.instructions();
+    Some(results.cost(Side::Paravane, name)?.instructions() / native)
 }
 
 /// The geometric mean over all operations, done in one of some ways, of what they cost on Paravane by

@@ -9,14 +9,19 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Colours of the series: one side's are blue, the other's from red to yellow, each side's from dark to
-/// light, so that they are told apart with any eyes, and in grey.
-const COLOURS: [RGBColor; 6] = [
+/// light, and grey is the bare machine, so that they are told apart with any eyes, and in grey.
+const COLOURS: [RGBColor; 10] = [
     RGBColor(8, 69, 148),
     RGBColor(66, 146, 198),
     RGBColor(158, 202, 225),
     RGBColor(153, 52, 4),
     RGBColor(236, 112, 20),
     RGBColor(254, 196, 79),
+    RGBColor(90, 90, 90),
+    // Programs: the bare machine, and either side.
+    RGBColor(90, 90, 90),
+    RGBColor(8, 69, 148),
+    RGBColor(153, 52, 4),
 ];
 
 /// Colours of parts, light enough for black text (after Okabe and Ito).

@@ -25,7 +25,7 @@ pub type Share = (String, f64);
 pub fn shares(images: &Images, side: Side, operations: u64, counts: &Counts) -> Result<Vec<Share>> {
     let symbols = match side {
         Side::Paravane => Symbols::read(&images.hypervisor_symbols)?,
-        Side::Xen => Symbols::default(),
+        Side::Xen | Side::Native => Symbols::default(),
     };
     let guest = Symbols::read(&images.guest_kernel_symbols)?;
     let mut sums = BTreeMap::<String, u64>::new();

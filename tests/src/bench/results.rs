@@ -18,11 +18,13 @@ pub enum Side {
     Paravane,
     /// Debian's.
     Xen,
+    /// None: the same kernel on the bare machine.
+    Native,
 }
 
 impl Side {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 2] = [Self::Paravane, Self::Xen];
+    pub const ALL: [Self; 3] = [Self::Native, Self::Paravane, Self::Xen];
 
     /// As people read it.
     #[must_use]
@@ -30,6 +32,7 @@ impl Side {
         match self {
             Self::Paravane => "Paravane",
             Self::Xen => "Xen 4.17",
+            Self::Native => "bare machine",
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::operations::{self, GROUPS, Way};
-use super::results::{Results, Side};
+use super::operations::{self, GROUPS, Operation, Way};
+use super::results::{Cost, Results, Side};
 
 /// Which measurements are shown: those whose names, or whose operations' titles, contain one of the
 /// words; all if there are none.
@@ -17,9 +17,10 @@ pub fn is_wanted(only: &[String], name: &str, title: &str) -> bool {
 #[must_use]
 pub fn text(results: &Results, only: &[String]) -> String {
     let mut text = format!(
-        "{:36} {:11} {:>10} {:>10} {:>6} {:>6} {:>9} {:>9}  {}\n",
+        "{:36} {:11} {:>9} {:>10} {:>10} {:>6} {:>6} {:>9} {:>9}  {}\n",
         "instructions of the hypervisor, each",
         "",
+        "native",
         "Paravane",
         "Xen 4.17",
         "ratio",
@@ -35,22 +36,35 @@ pub fn text(results: &Results, only: &[String]) -> String {
                 if !is_wanted(only, name, operation.title) {
                     continue;
                 }
+                if way == Way::Native {
+                    continue; // beside the others
+                }
                 if !std::mem::replace(&mut begun, true) {
                     let _ = writeln!(text, "{}", group.title);
                 }
-                line(&mut text, results, operation.title, way, name);
+                line(&mut text, results, *operation, way, name);
             }
         }
     }
     text + &means(results)
 }
 
-/// One line; nothing where nothing was measured.
-fn line(text: &mut String, results: &Results, title: &str, way: Way, name: &str) {
+/// One line; nothing where nothing was measured. Of programs and of the bare machine all instructions
+/// are counted, else the hypervisor's.
+fn line(text: &mut String, results: &Results, operation: Operation, way: Way, name: &str) {
     let Some(ours) = results.cost(Side::Paravane, name) else {
         return;
     };
+    let counted = |cost: &Cost| match way {
+        Way::Program => cost.instructions(),
+        _ => cost.hypervisor,
+    };
     let theirs = results.cost(Side::Xen, name);
+    let native = match way {
+        Way::Program => results.cost(Side::Native, name),
+        _ => operation.cost(results, Side::Native, Way::Native),
+    };
+    let shown = |count: Option<f64>| count.map_or("-".into(), |count| format!("{count:.1}"));
     let ratio = |one: f64, other: Option<f64>| {
         let other = other.filter(|&other| other > 0.0);
         other.map_or("-".into(), |other| format!("{:.2}", one / other))
@@ -61,18 +75,20 @@ fn line(text: &mut String, results: &Results, title: &str, way: Way, name: &str)
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "  {title:34} {:11} {:>10.1} {:>10} {:>6} {time:>6} {:>9.2} {:>9.2}  {}",
+        "  {:34} {:11} {:>9} {:>10} {:>10} {:>6} {time:>6} {:>9.2} {:>9.2}  {}",
+        operation.title,
         way.title(),
-        ours.hypervisor,
-        theirs.map_or("-".into(), |cost| format!("{:.1}", cost.hypervisor)),
-        ratio(ours.hypervisor, theirs.map(|cost| cost.hypervisor)),
+        shown(native.map(Cost::instructions)),
+        shown(Some(counted(ours))),
+        shown(theirs.map(counted)),
+        ratio(counted(ours), theirs.map(counted)),
         ours.cr3,
         ours.flushes,
         exits(ours)
     );
 }
 
-fn exits(cost: &super::results::Cost) -> String {
+fn exits(cost: &Cost) -> String {
     let exits = &cost.exits;
     let kinds = [
         ("syscall", exits.syscall),
@@ -102,6 +118,12 @@ pub fn means(results: &Results) -> String {
                 "{what}: geometric mean of Paravane / Xen {mean:.3}; the dearest is {worst}, {most:.2}"
             );
         }
+    }
+    if let Some(overhead) = operations::overhead(results, operations::LOAD) {
+        let _ = writeln!(
+            text,
+            "load of programs: {overhead:.3} times the instructions that the bare machine takes"
+        );
     }
     text
 }

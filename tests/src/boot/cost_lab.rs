@@ -19,6 +19,8 @@ pub(super) const TEST: BootTest = BootTest {
     run,
 };
 
+/// The most that a load of programs may take, by what it takes on the bare machine.
+const OVERHEAD: f64 = 1.10;
 /// The most that the geometric mean of the ratios may be.
 const MEAN: f64 = 0.30;
 
@@ -29,7 +31,7 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     };
     let results = measure::run(lab, wanted, |_| ())?;
     for side in Side::ALL {
-        for name in operations::names() {
+        for name in operations::names(side) {
             require!(
                 results.cost(side, name).is_some(),
                 "{name} was not measured on {}",
@@ -45,6 +47,12 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
         let most = mean <= MEAN;
         require!(most, "{what}: the mean ratio is {mean:.3}, not {MEAN}");
     }
+    let overhead = operations::overhead(&results, operations::LOAD);
+    let load = overhead.is_some_and(|overhead| overhead <= OVERHEAD);
+    require!(
+        load,
+        "the load takes {overhead:?} times what it takes on the bare machine, not {OVERHEAD}"
+    );
     report.note(
         table::means(&results)
             .trim_end()

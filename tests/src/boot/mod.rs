@@ -16,6 +16,7 @@ mod linux_dom0;
 mod linux_domu;
 mod longest_path;
 mod many;
+mod native;
 mod numbers;
 mod processes;
 mod processors;
@@ -79,6 +80,7 @@ pub const ALL: &[BootTest] = &[
     longest_path::TEST,
     numbers::TEST,
     cost_lab::TEST,
+    native::TEST,
     sensitive::TEST,
     prompt::TEST,
     smp::TEST,

@@ -10,7 +10,7 @@ use std::fs;
 
 use super::BootTest;
 use crate::bench::ceilings;
-use crate::bench::lines::{self, Line, Unit};
+use crate::bench::lines::{self, Line};
 use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::Config;
 use crate::verdict::{Checked, Report, Trouble};
@@ -103,7 +103,7 @@ fn bench(lab: &Lab, mut config: Config, name: &str) -> Checked<(String, Vec<Line
     let mut machine = lab.start(&config, name)?;
     machine.expect_line(lines::DONE)?;
     let text = machine.console.text();
-    match lines::read(&text, Unit::Instructions) {
+    match lines::read(&text) {
         Ok(lines) => Ok((text, lines)),
         Err(error) => Err(Trouble::Failure(format!(
             "{name}: {error:#}{}",
@@ -170,6 +170,7 @@ mod tests {
     fn the_sides_stand_beside_each_other() {
         let lines = [Line {
             name: "b".into(),
+            unit: lines::Unit::Others,
             tenths: 2008,
             number: 0,
             times: 1,

@@ -128,7 +128,12 @@ fn profiles(lab: &Lab) -> Checked<Vec<html::Profiled>> {
 pub(super) fn run_profile(workspace: &Workspace, options: &ProfileOptions) -> Result<ExitCode> {
     setup::ensure_ready(workspace, Scope::Test)?;
     let lab = lab(workspace, "profile", options.deadline)?;
-    for side in Side::ALL {
+    // What is native is measured there only, and programs everywhere.
+    let sides = match options.operation.starts_with("native_") {
+        true => &[Side::Native][..],
+        false => &[Side::Paravane, Side::Xen],
+    };
+    for &side in sides {
         let (operations, counts) = match measure::profile(&lab, side, &options.operation) {
             Ok(profile) => profile,
             Err(trouble) => return failed(trouble),

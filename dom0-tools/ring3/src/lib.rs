@@ -11,8 +11,9 @@ mod mapping;
 mod news;
 mod poll;
 mod stream;
+pub mod virtio;
 
-pub use disks::FileDisk;
+pub use disks::AnyDisk;
 pub use door::Door;
 pub use mapping::ForeignFrames;
 pub use news::{News, wait_for_news};

@@ -289,6 +289,8 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
     /// Opens what a device serves, and waits for its front end.
     fn open(&mut self, key: Key) -> Result<(), Failure> {
         if let Some(entry) = self.devices.get_mut(&key) {
+            // What it had open before, it may open again.
+            entry.device = None;
             entry.device = Some(self.driver.open(&mut self.store, &entry.place)?);
             self.switch(key, XenbusStateInitWait)?;
         }

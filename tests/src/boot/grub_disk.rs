@@ -1,10 +1,10 @@
 //! Contract: a guest that nobody here wrote boots ours from a disk. Debian's GRUB, as a guest of our
-//! dom0, has an ext2 disk that blkback serves: at its prompt, typed through `xl console`, it lists the
+//! dom0, has an ext2 disk that blkback serves, a file or a virtio disk of the machine's: at its prompt, typed through `xl console`, it lists the
 //! disk, shows a file, loads our guest kernel with its ramdisk from it and boots it, up to user space.
 //! Destroyed, the guest leaves no page. The same on Debian's Xen.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -13,8 +13,8 @@ use super::balloon::{command, end_with, free_pages};
 use super::processes::start;
 use super::{BootTest, PROMPT};
 use crate::images::Store;
-use crate::lab::{HYPERVISOR_OPTIONS, Lab};
-use crate::qemu::{Machine, Module};
+use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::qemu::{Config, Machine, Module};
 use crate::setup::Peer;
 use crate::verdict::{Checked, Report};
 
@@ -30,6 +30,8 @@ kernel = 'grub-x86_64-xen.bin'
 memory = 64
 disk = [ 'disk.img,raw,xvda,ro' ]
 ";
+/// In place of what the configuration says: the machine's own disk, to be written.
+const OF_MACHINE: &str = "disk=[\"/dev/vda,raw,xvda,rw\"]";
 
 /// What a file on the disk says.
 const GREETING: &str = "read by blkback, copied to GRUB's own pages";
@@ -43,21 +45,30 @@ const LEAVE: &str = "\x1d";
 const OPTIONS_OF_MEMORY: (&str, &str) = ("dom0_mem=128M", "dom0_mem=192M");
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
-    let modules = modules(lab)?;
+    let (image, modules) = modules(lab)?;
     let options = HYPERVISOR_OPTIONS.replace(OPTIONS_OF_MEMORY.0, OPTIONS_OF_MEMORY.1);
-    let paravane = lab.paravane_with(&options, modules.clone());
+    let with_disk = |mut config: Config| {
+        let drive = format!("if=none,id=disk,format=raw,file={}", image.display());
+        let devices = ["-drive", &drive, "-device", "virtio-blk-pci,drive=disk"];
+        config.devices = devices.map(str::to_owned).to_vec();
+        config
+    };
+    let paravane = with_disk(lab.paravane_with(&options, modules.clone()));
     let mut machine = start(lab, &paravane, "paravane")?;
     // What is kept of the first grants, of dom0's and of the hypervisor's, is not counted.
-    live(&mut machine)?;
+    live(&mut machine, OF_MACHINE)?;
     let free_at_first = free_pages(&mut machine)?;
-    report.note(live(&mut machine)?);
+    report.note(live(&mut machine, "")?);
+    live(&mut machine, OF_MACHINE)?;
     end_with(machine, free_at_first)?;
-    let xen = lab.xen_with(&options, modules)?;
-    live(&mut start(lab, &xen, "xen")?).map(drop)
+    let xen = with_disk(lab.xen_with(&options, modules)?);
+    let mut machine = start(lab, &xen, "xen")?;
+    live(&mut machine, "")?;
+    live(&mut machine, OF_MACHINE).map(drop)
 }
 
-/// dom0 with GRUB, its configuration, and the disk.
-fn modules(lab: &Lab) -> Result<Vec<Module>> {
+/// The disk's file, and dom0 with GRUB, its configuration, and a copy of the disk.
+fn modules(lab: &Lab) -> Result<(PathBuf, Vec<Module>)> {
     let kernel = fs::read(Peer::Grub.find(&lab.workspace)?)?;
     let image = lab.write("disk.img", &[])?;
     let folder = image.with_file_name("disk");
@@ -77,7 +88,7 @@ fn modules(lab: &Lab) -> Result<Vec<Module>> {
         ("disk.img", fs::read(&image)?),
     ];
     let store: Store = files.map(|(name, content)| (name.into(), content)).into();
-    lab.our_dom0_with(crate::lab::DOM0_ARGS, None, &store)
+    Ok((image, lab.our_dom0_with(DOM0_ARGS, None, &store)?))
 }
 
 /// An ext2 file system in a file, with what is in a folder.
@@ -101,9 +112,10 @@ fn ask(machine: &mut Machine, line: &str, answers: &[&str]) -> Checked<()> {
     machine.expect_all(answers)
 }
 
-/// Its life; the line in which the kernel that it boots says where it is.
-fn live(machine: &mut Machine) -> Checked<String> {
-    command(machine, "xl create grub", "")?;
+/// Its life, with these changes to its configuration; the line in which the kernel that it boots says
+/// where it is.
+fn live(machine: &mut Machine, changes: &str) -> Checked<String> {
+    command(machine, &format!("xl create grub {changes}"), "")?;
     machine.type_line("xl console grub")?;
     machine.expect("GNU GRUB  version")?;
     ask(machine, "ls", &["(xen/xvda)"])?;

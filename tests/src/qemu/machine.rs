@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -199,13 +200,16 @@ impl Machine {
     /// QEMU does not answer.
     pub fn monitor(&self) -> Result<Qmp> {
         let end = Instant::now() + self.deadline;
-        while !self.monitor.exists() {
-            if Instant::now() > end {
-                return Err(anyhow!("QEMU made no monitor socket"));
+        // The socket is there a moment before QEMU listens at it.
+        loop {
+            match UnixStream::connect(&self.monitor) {
+                Ok(stream) => return Qmp::greet(stream),
+                Err(error) if Instant::now() > end => {
+                    return Err(anyhow!("QEMU's monitor does not answer: {error}"));
+                }
+                Err(_) => thread::sleep(Duration::from_millis(20)),
             }
-            thread::sleep(Duration::from_millis(20));
         }
-        Qmp::connect(&self.monitor)
     }
 
     /// Waits for the end of dom0's script, which must have succeeded.
@@ -218,6 +222,11 @@ impl Machine {
             return Ok(());
         }
         Err(Trouble::Failure(format!("{line}{}", self.tail())))
+    }
+
+    /// Whether the machine ends by itself within a time.
+    pub fn ends_within(&mut self, time: Duration) -> bool {
+        self.console.wait_closed(time)
     }
 
     /// Waits until the machine ends by itself.

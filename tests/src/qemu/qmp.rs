@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,12 +18,11 @@ pub struct Qmp {
 }
 
 impl Qmp {
-    /// Connects and negotiates.
+    /// Negotiates at a fresh connection.
     ///
     /// # Errors
-    /// Nobody listens, or it is not QEMU.
-    pub fn connect(socket: &Path) -> Result<Self> {
-        let stream = UnixStream::connect(socket).context("QEMU's monitor does not answer")?;
+    /// It is not QEMU that listens.
+    pub fn greet(stream: UnixStream) -> Result<Self> {
         stream.set_read_timeout(Some(ANSWER_DEADLINE))?;
         let mut qmp = Self {
             reader: BufReader::new(stream),

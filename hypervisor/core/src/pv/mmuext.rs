@@ -21,8 +21,8 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::vcpu::Vcpu;
 
-/// `mmuext_op` with one operation that sets a root which is live: whether that was all, and
-/// done.
+/// `mmuext_op` with one operation that sets a root which is live, or flushes: whether that was all,
+/// and done.
 #[inline(always)]
 pub(crate) fn quick<M: Machine>(
     hv: &Hypervisor<M>,
@@ -42,7 +42,7 @@ pub(crate) fn quick<M: Machine>(
     match cmd as u32 {
         MMUEXT_NEW_BASEPTR => root::quick_kernel_root(hv, vcpu, dom, Mfn(arg)),
         MMUEXT_NEW_USER_BASEPTR => root::quick_user_root(hv, vcpu, dom, Mfn(arg)),
-        _ => false,
+        cmd => scope::quick(hv, dom, cmd, arg),
     }
 }
 

@@ -4,7 +4,10 @@
 //! loaded another root before the vCPU counts as not running, and loading a root forgets all. What
 //! starts to run after the guest changed its tables sees them as they are.
 
-use hypercall_abi::xen::{UVMF_ALL, UVMF_FLUSHTYPE_MASK, UVMF_INVLPG, UVMF_TLB_FLUSH};
+use hypercall_abi::xen::{
+    MMUEXT_INVLPG_ALL, MMUEXT_INVLPG_LOCAL, MMUEXT_TLB_FLUSH_ALL, MMUEXT_TLB_FLUSH_LOCAL, UVMF_ALL,
+    UVMF_FLUSHTYPE_MASK, UVMF_INVLPG, UVMF_TLB_FLUSH,
+};
 
 use crate::addr::guest_range;
 use crate::domain::Domain;
@@ -57,6 +60,26 @@ pub(crate) fn everywhere<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) -> CpuMas
 /// `EFAULT`.
 pub(super) fn listed<M: Machine>(cx: &Cx<'_, M>, pointer: u64) -> Result<CpuMask> {
     Ok(running(cx, copy_in(cx.m(), pointer)?))
+}
+
+/// An operation of `mmuext_op` that flushes no other CPU than this: whether it is one, and done.
+#[inline(never)]
+pub(super) fn quick<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, cmd: u32, va: u64) -> bool {
+    let page = match cmd {
+        MMUEXT_TLB_FLUSH_LOCAL | MMUEXT_TLB_FLUSH_ALL => None,
+        MMUEXT_INVLPG_LOCAL | MMUEXT_INVLPG_ALL => Some(va),
+        _ => return false,
+    };
+    let is_local = matches!(cmd, MMUEXT_TLB_FLUSH_LOCAL | MMUEXT_INVLPG_LOCAL);
+    if !is_local && everywhere(hv, dom) != 1 << (hv.machine.cpu() % 64) {
+        return false;
+    }
+    match page {
+        None => hv.flush_local(),
+        Some(va) if guest_range(va, 1) => hv.machine.invlpg_local(va),
+        Some(_) => {}
+    }
+    true
 }
 
 /// Flushes this CPU.
@@ -227,6 +250,34 @@ mod tests {
             assert_eq!(g.extended(MMUEXT_TLB_FLUSH_MULTI, vcpus), all, "{vcpus:b}");
             assert_eq!(g.extended(MMUEXT_INVLPG_MULTI, vcpus), one, "{vcpus:b}");
         }
+    }
+
+    #[test]
+    fn quick_flushes_are_those_of_this_cpu_alone() {
+        let g = guests();
+        let quick = |dom: &Domain, cmd, va| {
+            let _ = g.hv.machine.take_happened();
+            let done = super::quick(g.hv, dom, cmd, va);
+            (done, g.hv.machine.take_happened())
+        };
+        let [local, one] = [vec![LOCAL], vec![ONE]];
+        assert_eq!(
+            quick(g.dom, MMUEXT_TLB_FLUSH_LOCAL, 0),
+            (true, local.clone())
+        );
+        assert_eq!(quick(g.dom, MMUEXT_INVLPG_LOCAL, VA), (true, one.clone()));
+        // Not the hypervisor's own pages.
+        assert_eq!(
+            quick(g.dom, MMUEXT_INVLPG_LOCAL, 0xffff_8000_0000_0000),
+            (true, vec![])
+        );
+        // vCPU 1 runs elsewhere.
+        for cmd in [MMUEXT_TLB_FLUSH_ALL, MMUEXT_INVLPG_ALL, MMUEXT_PIN_L1_TABLE] {
+            assert_eq!(quick(g.dom, cmd, VA), (false, vec![]));
+        }
+        g.dom.lock().vcpus[1].sched.running = None;
+        assert_eq!(quick(g.dom, MMUEXT_TLB_FLUSH_ALL, 0), (true, local));
+        assert_eq!(quick(g.dom, MMUEXT_INVLPG_ALL, VA), (true, one));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use hypercall_abi::xen::{DOMID_SELF, shared_info, vcpu_info};
 
 const PORTS: usize = EVTCHN_2L_NR_CHANNELS;
 const WORDS: usize = PORTS / 64;
+/// The most ports of the kernel's own.
+const HANDLERS: usize = 32;
 
 /// What a port is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,16 +27,18 @@ pub(crate) enum Handler {
     Store,
     /// A ping was answered.
     Ping,
+    /// The back end of a disk has done something.
+    Disk,
 }
 
 struct Ports {
-    handlers: [Option<(u32, Handler)>; 8],
+    handlers: [Option<(u32, Handler)>; HANDLERS],
     /// Events of ports that the kernel has no handler for: kept for `evtchn_wait`.
     latched: [u64; WORDS],
 }
 
 static PORTS_STATE: Global<Ports> = Global::new(Ports {
-    handlers: [None; 8],
+    handlers: [None; HANDLERS],
     latched: [0; WORDS],
 });
 static TAKEN: AtomicU64 = AtomicU64::new(0);
@@ -177,7 +181,7 @@ pub(crate) fn take_latched(port: u32) -> HvResult<bool> {
 
 /// Gives up all of the kernel's own ports, which a reset has closed.
 pub(crate) fn forget_own() {
-    PORTS_STATE.with(|p| p.handlers = [None; 8]);
+    PORTS_STATE.with(|p| p.handlers = [None; HANDLERS]);
 }
 
 /// Forgets a port that was closed: masked, nothing latched.
@@ -209,6 +213,7 @@ fn dispatch(port: u32) {
         Some(Handler::Console) => super::console::event(),
         Some(Handler::Store) => super::store::event(),
         Some(Handler::Ping) => super::store::answered(),
+        Some(Handler::Disk) => super::block::event(),
         None => crate::task::wake_port(port),
     }
 }

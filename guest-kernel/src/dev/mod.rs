@@ -1,5 +1,6 @@
 //! What the hypervisor offers instead of devices.
 
+pub(crate) mod block;
 pub(crate) mod console;
 pub(crate) mod event;
 pub(crate) mod fifo;

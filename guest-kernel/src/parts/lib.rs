@@ -8,9 +8,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod block;
 pub mod channel;
 pub mod cpio;
 pub mod elf;
 pub mod line;
 pub mod net;
 pub mod store;
+pub mod xenbus;

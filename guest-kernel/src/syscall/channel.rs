@@ -22,7 +22,7 @@ fn change<R>(f: impl FnOnce(&mut Channels) -> Result<R, Errno>) -> Result<R, Err
 pub(super) fn end(fd: u64) -> Result<Id, Errno> {
     match file::get(fd)? {
         Open::Channel(id) => Ok(id),
-        Open::File(_) => Err(Errno::EBADF),
+        _ => Err(Errno::EBADF),
     }
 }
 

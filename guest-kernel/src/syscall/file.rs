@@ -1,10 +1,13 @@
-//! Descriptors: the console as 0 to 2, then files of the ramdisk and local channels.
+//! Descriptors: the console as 0 to 2, then files of the ramdisk, local channels, disks and files on
+//! them.
 
 use super::{buffer, channel};
+use crate::dev::block::{self, mount};
 use crate::dev::console;
 use crate::mm::user;
 use crate::ramdisk;
 use crate::task;
+use guest_kernel::block::SECTOR;
 use guest_kernel::channel::Id;
 use guest_kernel::cpio::File;
 use guest_user::abi::Errno;
@@ -27,7 +30,14 @@ pub(crate) enum Open {
     File(File<'static>),
     /// A listener, or one end of a stream.
     Channel(Id),
+    /// A disk, by its number.
+    Disk(u32),
+    /// A file on a disk.
+    Mounted(u64),
 }
+
+/// Where disks are, as their sectors.
+const DEVICES: &str = "/dev/";
 
 pub(super) fn write(fd: u64, ptr: u64, len: u64) -> Result<u64, Errno> {
     if fd == 1 || fd == 2 {
@@ -57,6 +67,15 @@ pub(super) fn read(fd: u64, ptr: u64, len: u64) -> Result<u64, Errno> {
 }
 
 pub(super) fn open(path: &str) -> Result<u64, Errno> {
+    if let Some(name) = path.strip_prefix(DEVICES)
+        && let Ok(disk) = block::find(name)
+    {
+        return add(Open::Disk(disk));
+    }
+    if mount::is_mounted(path) {
+        check_room()?;
+        return add(Open::Mounted(mount::open(path)?));
+    }
     add(Open::File(ramdisk::find(path)?))
 }
 
@@ -96,19 +115,36 @@ pub(super) fn get(fd: u64) -> Result<Open, Errno> {
     open.flatten().ok_or(Errno::EBADF)
 }
 
-fn file(fd: u64) -> Result<File<'static>, Errno> {
+pub(super) fn size(fd: u64) -> Result<u64, Errno> {
     match get(fd)? {
-        Open::File(file) => Ok(file),
+        Open::File(file) => Ok(file.data.len() as u64),
+        Open::Disk(disk) => Ok(block::geometry(disk)?.sectors * SECTOR as u64),
+        Open::Mounted(file) => Ok(mount::size(file)),
         Open::Channel(_) => Err(Errno::EBADF),
     }
 }
 
-pub(super) fn size(fd: u64) -> Result<u64, Errno> {
-    file(fd).map(|f| f.data.len() as u64)
+pub(super) fn pread(fd: u64, ptr: u64, len: u64, offset: u64) -> Result<u64, Errno> {
+    match get(fd)? {
+        Open::File(file) => read_ramdisk(file.data, ptr, len, offset),
+        Open::Disk(disk) => {
+            let mut buf = buffer(len)?;
+            user::check_writable(ptr, buf.len() as u64)?;
+            block::read(disk, offset, &mut buf)?;
+            user::write(ptr, &buf)?;
+            Ok(buf.len() as u64)
+        }
+        Open::Mounted(file) => {
+            let mut buf = buffer(len.min(mount::size(file)))?;
+            let count = mount::read_at(file, offset, &mut buf);
+            user::write(ptr, &buf[..count])?;
+            Ok(count as u64)
+        }
+        Open::Channel(_) => Err(Errno::EBADF),
+    }
 }
 
-pub(super) fn pread(fd: u64, ptr: u64, len: u64, offset: u64) -> Result<u64, Errno> {
-    let data = file(fd)?.data;
+fn read_ramdisk(data: &[u8], ptr: u64, len: u64, offset: u64) -> Result<u64, Errno> {
     let from = usize::try_from(offset)
         .unwrap_or(usize::MAX)
         .min(data.len());
@@ -117,11 +153,31 @@ pub(super) fn pread(fd: u64, ptr: u64, len: u64, offset: u64) -> Result<u64, Err
     Ok(n as u64)
 }
 
+/// Serves `SYS_PWRITE`.
+pub(super) fn pwrite(fd: u64, ptr: u64, len: u64, offset: u64) -> Result<u64, Errno> {
+    let Open::Disk(disk) = get(fd)? else {
+        return Err(Errno::EBADF);
+    };
+    let data = user::read(ptr, len)?;
+    block::write(disk, offset, &data)?;
+    Ok(len)
+}
+
+/// Serves `SYS_FLUSH`.
+pub(super) fn flush(fd: u64) -> Result<u64, Errno> {
+    match get(fd)? {
+        Open::Disk(disk) => block::flush(disk).map(|()| 0),
+        _ => Err(Errno::EBADF),
+    }
+}
+
 pub(super) fn close(fd: u64) -> Result<u64, Errno> {
     let (open, slot) = (get(fd)?, slot(fd)?);
     task::with_files(|files| files[slot] = None);
-    if let Open::Channel(id) = open {
-        channel::close(id)?;
+    match open {
+        Open::Channel(id) => channel::close(id)?,
+        Open::Mounted(file) => mount::close(file),
+        Open::File(_) | Open::Disk(_) => {}
     }
     Ok(0)
 }
@@ -130,9 +186,11 @@ pub(super) fn close(fd: u64) -> Result<u64, Errno> {
 pub(super) fn close_all() {
     let files = task::with_files(core::mem::take).unwrap_or_default();
     for open in files.into_iter().flatten() {
-        if let Open::Channel(id) = open {
+        match open {
             // A descriptor stands for an end that is not closed.
-            let _ = channel::close(id);
+            Open::Channel(id) => drop(channel::close(id)),
+            Open::Mounted(file) => mount::close(file),
+            Open::File(_) | Open::Disk(_) => {}
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Wait {
     ConsoleRoom,
     /// An event of the store's daemon.
     Store,
+    /// Something about disks.
+    Disk,
     /// An event on this port.
     Port(u32),
     /// The first of several things; what they are, the task knows.

@@ -22,11 +22,13 @@ pub const SYS_GETPID: u64 = 5;
 pub const SYS_SPAWN: u64 = 6;
 /// `wait(pid) -> status`: blocks until that child has ended; see [`STATUS_FAULT`].
 pub const SYS_WAIT: u64 = 7;
-/// `open(path, len) -> fd`: read-only, a file of the ramdisk.
+/// `open(path, len) -> fd`: a file of the ramdisk; `/dev/xvda`, a disk that another domain serves; or
+/// `/mnt/xvda/...`, a file in an ext2 or ext4 file system there, as it is at that moment.
 pub const SYS_OPEN: u64 = 8;
 /// `fsize(fd) -> bytes`.
 pub const SYS_FSIZE: u64 = 9;
-/// `pread(fd, ptr, len, offset) -> read`: 0 at the end of the file.
+/// `pread(fd, ptr, len, offset) -> read`: 0 at the end of the file. Of a disk, whole sectors of 512
+/// bytes that it has, else `-EINVAL`.
 pub const SYS_PREAD: u64 = 10;
 /// `close(fd)`.
 pub const SYS_CLOSE: u64 = 11;
@@ -107,6 +109,12 @@ pub const SYS_PCI_WRITE: u64 = 45;
 /// reference, an `u32` that is written at `ref`. `unmap` ends that, and so does the end; if the
 /// domain has it mapped still, the page comes back when it lets go.
 pub const SYS_GRANT_OFFER: u64 = 46;
+
+/// `pwrite(fd, ptr, len, offset) -> written`: to a disk, whole sectors, all of them or an error; when it
+/// returns, whoever serves the disk has taken them. `-EACCES` if it is to be read only.
+pub const SYS_PWRITE: u64 = 47;
+/// `flush(fd)`: returns when what was written to a disk stays written.
+pub const SYS_FLUSH: u64 = 48;
 
 /// The most grants of one call.
 pub const GRANTS_MAX: u64 = 512;

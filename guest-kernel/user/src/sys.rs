@@ -109,6 +109,17 @@ pub fn pread(fd: u64, buf: &mut [u8], offset: u64) -> SysResult<usize> {
     fill(SYS_PREAD, fd, buf, offset)
 }
 
+/// Writes whole sectors to a disk.
+pub fn pwrite(fd: u64, data: &[u8], offset: u64) -> SysResult<()> {
+    let (ptr, len) = (data.as_ptr() as u64, data.len() as u64);
+    call(SYS_PWRITE, fd, ptr, len, offset).map(drop)
+}
+
+/// Returns when what was written to a disk stays written.
+pub fn flush(fd: u64) -> SysResult<()> {
+    call(SYS_FLUSH, fd, 0, 0, 0).map(drop)
+}
+
 /// Closes a file descriptor.
 pub fn close(fd: u64) -> SysResult<()> {
     call(SYS_CLOSE, fd, 0, 0, 0).map(drop)

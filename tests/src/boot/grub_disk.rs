@@ -34,7 +34,7 @@ disk = [ 'disk.img,raw,xvda,ro' ]
 const OF_MACHINE: &str = "disk=[\"/dev/vda,raw,xvda,rw\"]";
 
 /// What a file on the disk says.
-const GREETING: &str = "read by blkback, copied to GRUB's own pages";
+pub(super) const GREETING: &str = "read by blkback, copied to GRUB's own pages";
 /// Bytes of the disk.
 const SIZE: u64 = 8 << 20;
 /// What GRUB's shell shows when it waits for a command.
@@ -67,9 +67,8 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     live(&mut machine, OF_MACHINE).map(drop)
 }
 
-/// The disk's file, and dom0 with GRUB, its configuration, and a copy of the disk.
-fn modules(lab: &Lab) -> Result<(PathBuf, Vec<Module>)> {
-    let kernel = fs::read(Peer::Grub.find(&lab.workspace)?)?;
+/// A disk in a file: ext2, with a text, our guest kernel, and its ramdisk.
+pub(super) fn disk(lab: &Lab) -> Result<PathBuf> {
     let image = lab.write("disk.img", &[])?;
     let folder = image.with_file_name("disk");
     fs::create_dir_all(&folder)?;
@@ -82,6 +81,13 @@ fn modules(lab: &Lab) -> Result<(PathBuf, Vec<Module>)> {
         fs::write(folder.join(name), content)?;
     }
     make_ext2(&image, &folder)?;
+    Ok(image)
+}
+
+/// The disk's file, and dom0 with GRUB, its configuration, and a copy of the disk.
+fn modules(lab: &Lab) -> Result<(PathBuf, Vec<Module>)> {
+    let kernel = fs::read(Peer::Grub.find(&lab.workspace)?)?;
+    let image = disk(lab)?;
     let files = [
         ("grub.cfg", CONFIG.into()),
         ("grub-x86_64-xen.bin", kernel),

@@ -5,6 +5,7 @@ mod balloon;
 mod command_line;
 mod cost_lab;
 mod crash_cycles;
+mod disks;
 mod fairness;
 mod grub_disk;
 mod grub_guest;
@@ -74,6 +75,7 @@ pub const ALL: &[BootTest] = &[
     guests::TEST,
     guests::TEST_ON_XEN,
     bad_input::TEST,
+    disks::TEST,
     grub_disk::TEST,
     grub_guest::TEST,
     grub_iso::TEST,

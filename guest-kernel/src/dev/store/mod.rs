@@ -2,6 +2,7 @@
 
 mod ping;
 mod serve;
+mod vbd;
 
 use super::{event, time};
 use crate::boot::BootInfo;

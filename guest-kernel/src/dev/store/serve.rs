@@ -1,5 +1,6 @@
 //! The kernel task that follows the nodes by which a toolstack controls a guest.
 
+use super::vbd::{self, Vbd};
 use super::{Page, RECEIVED, Rings, SENT, kick, ping, wait_until};
 use crate::dev::{event, time};
 use crate::log::klog;
@@ -8,6 +9,7 @@ use crate::smp;
 use crate::task;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use guest_kernel::store::ask::{self, Word};
 use guest_kernel::store::client::{Client, Failure, or_refused};
@@ -23,12 +25,13 @@ const RETRY: u64 = SECOND;
 const RETRY_MAX: u64 = 32 * SECOND;
 
 /// What is watched; a watch's number is its place here.
-const WATCHED: [&str; 5] = [
+const WATCHED: [&str; 6] = [
     "control/shutdown",
     "control/sysrq",
     "memory/target",
     "cpu",
     "data/ask",
+    vbd::DISKS,
 ];
 /// What this kernel says that it does.
 const SAID: [&str; 3] = [
@@ -37,19 +40,21 @@ const SAID: [&str; 3] = [
     "data/serves",
 ];
 
-struct Server {
-    client: Client<Rings>,
+pub(super) struct Server {
+    pub(super) client: Client<Rings>,
+    pub(super) vbds: Vec<Vbd>,
     /// The number of the last question answered.
     answered: Option<u64>,
     /// When the memory target is tried again, and how long after that.
     retry: Option<(u64, u64)>,
 }
 
-type Done<T = ()> = Result<T, Failure>;
+pub(super) type Done<T = ()> = Result<T, Failure>;
 
 pub(super) extern "C" fn serve() -> ! {
     let mut server = Server {
         client: super::client(),
+        vbds: Vec::new(),
         answered: None,
         retry: None,
     };
@@ -95,6 +100,7 @@ impl Server {
                 klog!("{path} cannot be watched: {e}");
             });
         }
+        self.watch_vbds()?;
         for path in SAID {
             // A toolstack that does not let a guest say so does not ask.
             let _ = or_refused(self.client.write(path, "1"))?;
@@ -128,12 +134,14 @@ impl Server {
             Some("memory/target") => self.memory(RETRY).map(drop),
             Some("cpu") => self.vcpus().map(drop),
             Some("data/ask") => self.ask(),
+            Some(vbd::DISKS) => self.find_vbds(),
+            None if number as usize >= vbd::FIRST_WATCH => self.follow_vbd(number as usize),
             _ => Ok(()),
         }
     }
 
     /// What a node holds; nothing if it is not there or is not text.
-    fn read(&mut self, path: &str) -> Done<String> {
+    pub(super) fn read(&mut self, path: &str) -> Done<String> {
         Ok(or_refused(self.client.read(path))?.unwrap_or_default())
     }
 

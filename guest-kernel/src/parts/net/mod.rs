@@ -5,7 +5,7 @@
 //! them up and change them, but it cannot have a buffer used twice or read beyond one.
 
 mod receive;
-mod ring;
+pub(crate) mod ring;
 #[cfg(test)]
 mod tests;
 mod transmit;

@@ -1,9 +1,7 @@
 //! A ring of io/ring.h from the side that asks.
 
 use core::mem::offset_of;
-use hypercall_abi::io::ring::{RING_IDX, ring_notify_needed, sring_header};
-
-use super::BUFFERS;
+use hypercall_abi::io::ring::{RING_IDX, ring_notify_needed, ring_size, sring_header};
 
 /// A page that two domains write: each access is one, of memory that may have changed since.
 pub trait Words {
@@ -19,12 +17,10 @@ pub trait Words {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
-/// Entries of a ring.
-const SIZE: u32 = BUFFERS as u32;
 const ENTRIES: usize = size_of::<sring_header>();
 
 /// A ring whose entries have `WORDS` words.
-pub(super) struct FrontRing<W, const WORDS: usize> {
+pub(crate) struct FrontRing<W, const WORDS: usize> {
     page: W,
     /// Requests put.
     asked: RING_IDX,
@@ -35,9 +31,11 @@ pub(super) struct FrontRing<W, const WORDS: usize> {
 }
 
 impl<W: Words, const WORDS: usize> FrontRing<W, WORDS> {
+    /// Entries.
+    const SIZE: u32 = ring_size(4 * WORDS, 4096) as u32;
+
     /// An empty ring in a page that is nobody's yet.
-    pub(super) fn new(mut page: W) -> Self {
-        const { assert!(ENTRIES + BUFFERS * WORDS * 4 <= 4096) };
+    pub(crate) fn new(mut page: W) -> Self {
         for offset in (0..4096).step_by(4) {
             page.store(offset, 0);
         }
@@ -52,16 +50,16 @@ impl<W: Words, const WORDS: usize> FrontRing<W, WORDS> {
     }
 
     fn place(index: RING_IDX, word: usize) -> usize {
-        ENTRIES + ((index % SIZE) as usize * WORDS + word) * 4
+        ENTRIES + ((index % Self::SIZE) as usize * WORDS + word) * 4
     }
 
     /// Requests that there is room for.
-    pub(super) fn room(&self) -> u32 {
-        SIZE - self.asked.wrapping_sub(self.taken)
+    pub(crate) fn room(&self) -> u32 {
+        Self::SIZE - self.asked.wrapping_sub(self.taken)
     }
 
     /// Puts a request; there must be room.
-    pub(super) fn ask(&mut self, request: [u32; WORDS]) {
+    pub(crate) fn ask(&mut self, request: [u32; WORDS]) {
         debug_assert!(self.room() > 0);
         for (word, value) in request.into_iter().enumerate() {
             self.page.store(Self::place(self.asked, word), value);
@@ -70,7 +68,7 @@ impl<W: Words, const WORDS: usize> FrontRing<W, WORDS> {
     }
 
     /// Shows the requests to the other side; whether it wants to be notified.
-    pub(super) fn publish(&mut self) -> bool {
+    pub(crate) fn publish(&mut self) -> bool {
         let (old, new) = (self.published, self.asked);
         if old == new {
             return false;
@@ -86,7 +84,7 @@ impl<W: Words, const WORDS: usize> FrontRing<W, WORDS> {
     ///
     /// # Errors
     /// More than there are requests.
-    pub(super) fn waiting(&self) -> Result<u32, Broken> {
+    pub(crate) fn waiting(&self) -> Result<u32, Broken> {
         let answered = self.page.load(offset_of!(sring_header, rsp_prod));
         let waiting = answered.wrapping_sub(self.taken);
         if waiting > self.published.wrapping_sub(self.taken) {
@@ -96,17 +94,17 @@ impl<W: Words, const WORDS: usize> FrontRing<W, WORDS> {
     }
 
     /// The place of the next response, counted from the first of the ring.
-    pub(super) fn next_place(&self) -> usize {
-        (self.taken % SIZE) as usize
+    pub(crate) fn next_place(&self) -> usize {
+        (self.taken % Self::SIZE) as usize
     }
 
     /// The place of the next request.
-    pub(super) fn next_request(&self) -> usize {
-        (self.asked % SIZE) as usize
+    pub(crate) fn next_request(&self) -> usize {
+        (self.asked % Self::SIZE) as usize
     }
 
     /// Takes a response that waits.
-    pub(super) fn take(&mut self) -> [u32; WORDS] {
+    pub(crate) fn take(&mut self) -> [u32; WORDS] {
         let taken = self.taken;
         self.taken = taken.wrapping_add(1);
         core::array::from_fn(|word| self.page.load(Self::place(taken, word)))
@@ -116,7 +114,7 @@ impl<W: Words, const WORDS: usize> FrontRing<W, WORDS> {
     ///
     /// # Errors
     /// As [`FrontRing::waiting`].
-    pub(super) fn want_event(&mut self) -> Result<bool, Broken> {
+    pub(crate) fn want_event(&mut self) -> Result<bool, Broken> {
         let next = self.taken.wrapping_add(1);
         self.page.store(offset_of!(sring_header, rsp_event), next);
         self.page.fence();

@@ -1,0 +1,182 @@
+//! The first process of a guest with disks: reads a file of xvda, which is to be read only, and writes
+//! and verifies xvdb, round after round. With `rounds=N` it ends after so many; with `plug` it then
+//! waits for xvdc to come and to go.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use guest_user::abi::*;
+use guest_user::{println, start, sys, work};
+
+guest_user::entry!(main);
+
+/// A disk is waited for no longer, in nanoseconds, and looked for so often.
+const PATIENCE: u64 = 60_000_000_000;
+const PAUSE: u64 = 10_000_000;
+/// Bytes that are written at once: more than one request takes.
+const PIECE: usize = 40 << 10;
+/// Bytes of xvdb that are used.
+const SPACE: usize = 20 * PIECE;
+
+type Done<T = ()> = Result<T, String>;
+
+fn main() -> i32 {
+    match all() {
+        Ok(()) => 0,
+        Err(why) => {
+            println!("disker: {why}");
+            1
+        }
+    }
+}
+
+fn told<T>(what: &str, result: sys::SysResult<T>) -> Done<T> {
+    result.map_err(|e| format!("{what}: {e}"))
+}
+
+fn refused<T>(what: &str, result: sys::SysResult<T>, with: Errno) -> Done {
+    match result {
+        Err(e) if e == with => Ok(()),
+        Err(e) => Err(format!("{what}: {e:?}, not {with:?}")),
+        Ok(_) => Err(format!("{what} was not refused")),
+    }
+}
+
+/// Opens what may not be there yet.
+fn open(path: &str) -> Done<u64> {
+    let end = sys::clock() + PATIENCE;
+    loop {
+        match sys::open(path) {
+            Err(_) if sys::clock() < end => sys::sleep(PAUSE),
+            other => return told(path, other),
+        }
+    }
+}
+
+fn read_only() -> Done {
+    let disk = open("/dev/xvda")?;
+    let size = told("fsize", sys::fsize(disk))?;
+    let mut sector = [0; 512];
+    refused("writing", sys::pwrite(disk, &sector, 0), Errno::EACCES)?;
+    refused(
+        "half a sector",
+        sys::pread(disk, &mut sector[..256], 0),
+        Errno::EINVAL,
+    )?;
+    refused(
+        "between sectors",
+        sys::pread(disk, &mut sector, 100),
+        Errno::EINVAL,
+    )?;
+    refused(
+        "the end",
+        sys::pread(disk, &mut sector, size),
+        Errno::EINVAL,
+    )?;
+    refused(
+        "far beyond",
+        sys::pread(disk, &mut sector, !511),
+        Errno::EINVAL,
+    )?;
+    told("the last sector", sys::pread(disk, &mut sector, size - 512))?;
+    told("flush", sys::flush(disk))?;
+    told("close", sys::close(disk))?;
+    for path in [
+        "/dev/xvdq",
+        "/dev/xvda1",
+        "/mnt/xvda/none",
+        "/mnt/xvdq/a",
+        "/mnt/xvda",
+    ] {
+        refused(path, sys::open(path), Errno::ENOENT)?;
+    }
+    let file = told("open", sys::open("/mnt/xvda/hello.txt"))?;
+    let mut text = vec![0; told("fsize", sys::fsize(file))? as usize];
+    told("pread", sys::pread(file, &mut text, 0))?;
+    refused(
+        "writing a file",
+        sys::pwrite(file, &[0; 512], 0),
+        Errno::EBADF,
+    )?;
+    println!("disker: {}", String::from_utf8_lossy(&text).trim_end());
+    let kernel = told("open", sys::open("/mnt/xvda/guest-kernel"))?;
+    let mut magic = [0; 4];
+    told("pread", sys::pread(kernel, &mut magic, 0))?;
+    if magic != *b"\x7fELF" {
+        return Err(format!("the kernel begins with {magic:x?}"));
+    }
+    println!(
+        "disker: {size} bytes of xvda, {} of its kernel",
+        told("fsize", sys::fsize(kernel))?
+    );
+    told("close", sys::close(kernel))
+}
+
+fn pattern(round: u64, piece: usize) -> Vec<u8> {
+    let words = (0..PIECE as u64 / 8).map(|i| work::pattern(round << 32 | piece as u64, i));
+    words.flat_map(u64::to_le_bytes).collect()
+}
+
+/// Writes all pieces in another order each time, and finds all of them as they were written.
+fn round(disk: u64, round: u64) -> Done {
+    let pieces = SPACE / PIECE;
+    for i in 0..pieces {
+        let piece = (i * 7 + round as usize) % pieces;
+        let data = pattern(round, piece);
+        told("pwrite", sys::pwrite(disk, &data, (piece * PIECE) as u64))?;
+    }
+    told("flush", sys::flush(disk))?;
+    let mut found = vec![0; PIECE];
+    for piece in 0..pieces {
+        told(
+            "pread",
+            sys::pread(disk, &mut found, (piece * PIECE) as u64),
+        )?;
+        if found != pattern(round, piece) {
+            return Err(format!(
+                "piece {piece} of round {round} is not what was written"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn plugged() -> Done {
+    println!("disker: waits for another disk");
+    let disk = open("/dev/xvdc")?;
+    let mut sector = [0; 512];
+    told("pread", sys::pread(disk, &mut sector, 1024))?;
+    println!("disker: another disk is there");
+    let end = sys::clock() + PATIENCE;
+    loop {
+        match sys::pread(disk, &mut sector, 0) {
+            Ok(_) if sys::clock() < end => sys::sleep(PAUSE),
+            other => {
+                refused("reading what is gone", other, Errno::ENODEV)?;
+                println!("disker: and gone");
+                return told("close", sys::close(disk));
+            }
+        }
+    }
+}
+
+fn all() -> Done {
+    let number = |name| start::option(name).and_then(|n| n.parse::<u64>().ok());
+    read_only()?;
+    let disk = open("/dev/xvdb")?;
+    let rounds = number("rounds").unwrap_or(u64::MAX);
+    for i in 0..rounds {
+        round(disk, i)?;
+        println!("disker: round {i}: all that was written is there");
+    }
+    if start::args().any(|word| word == "plug") {
+        plugged()?;
+    }
+    println!("disker: all as it should be");
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Contract: a guest of ours has disks that blkback serves from the machine's own: it reads a file of
+//! an ext2 file system on one, writes and verifies the other, and finds a third when it is plugged in,
+//! and that it is gone when it is taken out. While it writes, blkback is ended again and again and
+//! started anew: no write that was acknowledged is lost, and what was verified last is in the disk's
+//! file. Destroyed, the guest leaves no page. The same on Debian's Xen.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::balloon::{command, end_with, free_pages};
+use super::grub_disk::{GREETING, disk};
+use super::processes::start;
+use super::{BootTest, PROMPT};
+use crate::images::Store;
+use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::qemu::{Config, Machine};
+use crate::require;
+use crate::verdict::{Checked, Report};
+
+pub(super) const TEST: BootTest = BootTest {
+    name: "disks",
+    contract: "a guest reads, writes and is given disks, and loses no write when blkback is restarted",
+    run,
+};
+
+const CONFIG: &str = "\
+name = 'disker'
+kernel = '/boot/guest-kernel'
+ramdisk = '/boot/guest.cpio'
+memory = 24
+disk = [ '/dev/vda,raw,xvda,ro', '/dev/vdb,raw,xvdb,rw' ]
+on_poweroff = 'preserve'
+";
+
+/// Bytes of the disk that is written, of which the guest uses most.
+const SIZE: usize = 1 << 20;
+/// How often blkback is ended while the guest writes.
+const ENDS: usize = 5;
+/// Ends the process that serves disks.
+const END: &str = "run /bin/end name=blkback";
+
+fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
+    let store: Store = [("disker.cfg".to_owned(), CONFIG.into())].into();
+    let modules = lab.our_dom0_with(DOM0_ARGS, None, &store)?;
+    let image = disk(lab)?;
+    let config = with_disks(
+        lab,
+        lab.paravane_with(HYPERVISOR_OPTIONS, modules.clone()),
+        &image,
+    )?;
+    let mut machine = start(lab, &config.0, "paravane")?;
+    // What is kept of the first grants, of dom0's and of the hypervisor's, is not counted.
+    live(&mut machine)?;
+    let free_at_first = free_pages(&mut machine)?;
+    live(&mut machine)?;
+    let rounds = restarts(&mut machine)?;
+    end_with(machine, free_at_first)?;
+    let written = fs::read(&config.1).context("the disk's file")?;
+    require!(
+        written.iter().any(|byte| *byte != 0),
+        "nothing is on the disk"
+    );
+    report.note(format!("{ENDS} restarts of blkback in {rounds}"));
+    let config = with_disks(lab, lab.xen_with(HYPERVISOR_OPTIONS, modules)?, &image)?;
+    let mut machine = start(lab, &config.0, "xen")?;
+    live(&mut machine)?;
+    restarts(&mut machine).map(drop)
+}
+
+/// A machine with the disk to be read, and one of zeros, whose file is named.
+fn with_disks(lab: &Lab, mut config: Config, image: &std::path::Path) -> Result<(Config, PathBuf)> {
+    let zeros = lab.write("zeros.img", &vec![0; SIZE])?;
+    for (name, file) in [("image", image), ("zeros", &*zeros)] {
+        config.devices.extend([
+            "-drive".to_owned(),
+            format!("if=none,id={name},format=raw,file={}", file.display()),
+            "-device".to_owned(),
+            format!("virtio-blk-pci,drive={name}"),
+        ]);
+    }
+    Ok((config, zeros))
+}
+
+/// Its life with two disks, and a third for a while.
+fn live(machine: &mut Machine) -> Checked<()> {
+    let create = "xl create disker cmdline=\"init=/bin/disker rounds=2 plug\"";
+    command(machine, create, "")?;
+    machine.type_line("expect disker 100 waits for another disk")?;
+    machine.expect(PROMPT)?;
+    command(machine, "xl block-list disker", "51728")?;
+    let attach = "xl block-attach disker /boot/guest.cpio,raw,xvdc,ro";
+    command(machine, attach, "")?;
+    machine.type_line("expect disker 100 another disk is there")?;
+    machine.expect(PROMPT)?;
+    command(machine, "xl block-detach disker xvdc", "")?;
+    machine.type_line("expect disker 100 all as it should be")?;
+    machine.expect(PROMPT)?;
+    machine.type_line("xl console -l disker")?;
+    machine.expect_all(&[
+        GREETING,
+        "round 1: all that was written is there",
+        "and gone",
+    ])?;
+    machine.expect(PROMPT)?;
+    command(machine, "xl destroy disker", "").map(drop)
+}
+
+/// It writes while blkback is restarted; its last words.
+fn restarts(machine: &mut Machine) -> Checked<String> {
+    let create = "xl create disker cmdline=\"init=/bin/disker rounds=40\"";
+    command(machine, create, "")?;
+    for i in 0..ENDS {
+        machine.type_line(&format!("expect disker 100 round {}", 1 + 3 * i))?;
+        machine.expect(PROMPT)?;
+        machine.type_line(END)?;
+        machine.expect_all(&["is ended", "it is started again"])?;
+    }
+    machine.type_line("expect disker 100 all as it should be")?;
+    machine.expect(PROMPT)?;
+    machine.type_line("xl console -l disker")?;
+    let line = machine.expect_line("round 39: all that was written is there")?;
+    machine.expect(PROMPT)?;
+    command(machine, "xl destroy disker", "")?;
+    Ok(line.trim().to_owned())
+}

@@ -1,5 +1,6 @@
 //! The inputs kept for fuzzing, as they are and cut short at every place.
 
+mod block;
 mod config;
 mod image;
 mod net;
@@ -24,6 +25,11 @@ fn replay(target: &str, check: fn(&[u8])) {
     }
     println!("{target}: {files} files, {inputs} inputs");
     assert!(files >= 4, "where are the inputs of {target}?");
+}
+
+#[test]
+fn disks() {
+    replay("block", block::check);
 }
 
 #[test]

@@ -275,6 +275,15 @@ impl Machine for Hw {
         modify(mfn, offset, |old| old & bits)
     }
 
+    #[inline(always)]
+    fn clear_u32(&self, mfn: Mfn, offset: usize, bits: u32) {
+        let at = frame_at::<u32>(mfn, offset);
+        // SAFETY: as in `store`.
+        unsafe {
+            asm!("lock and dword ptr [{at}], {keep:e}", at = in(reg) at, keep = in(reg) !bits, options(nostack))
+        };
+    }
+
     #[inline]
     fn exchange_u32(&self, mfn: Mfn, offset: usize, old: u32, new: u32) -> Result<(), u32> {
         exchange_u32(mfn, offset, old, new)

@@ -127,6 +127,11 @@ pub trait Machine: Sync + Sized + 'static {
     fn fetch_or_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64;
     /// Atomic and on an aligned word of a guest's frame; returns the old value.
     fn fetch_and_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64;
+    /// Atomically takes `bits` off the lower half of an aligned word of a guest's frame.
+    #[inline]
+    fn clear_u32(&self, mfn: Mfn, offset: usize, bits: u32) {
+        self.fetch_and_u64(mfn, offset, !u64::from(bits));
+    }
     /// Replaces an aligned 32-bit word of a guest's frame if it still is `old`; `Err` gives the
     /// value found.
     fn exchange_u32(&self, mfn: Mfn, offset: usize, old: u32, new: u32) -> Result<(), u32>;

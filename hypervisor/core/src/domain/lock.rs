@@ -48,18 +48,23 @@ impl Domain {
 
 /// Takes two domains' locks in domid order, whatever the order of the arguments; one lock if both
 /// are the same domain. Returned in the order of the arguments.
+#[inline(always)]
 pub fn lock_pair<'a>(a: &'a Domain, b: &'a Domain) -> (DomainGuard<'a>, Option<DomainGuard<'a>>) {
-    if a.slot == b.slot {
+    if core::ptr::eq(a, b) {
         return (a.lock(), None);
     }
+    let (first, second) = lock_two(a, b);
+    (first, Some(second))
+}
+
+#[inline(never)]
+fn lock_two<'a>(a: &'a Domain, b: &'a Domain) -> (DomainGuard<'a>, DomainGuard<'a>) {
     if a.id() < b.id() {
         let first = a.lock();
-        let second = b.lock();
-        (first, Some(second))
+        (first, b.lock())
     } else {
         let second = b.lock();
-        let first = a.lock();
-        (first, Some(second))
+        (a.lock(), second)
     }
 }
 

@@ -77,6 +77,21 @@ impl<M: Machine> Hypervisor<M> {
         }
     }
 
+    /// The same, all of it in line.
+    #[inline(always)]
+    pub(crate) fn try_get_here(&self, owner: Owner, mfn: Mfn, writable: bool) -> bool {
+        let Some(info) = self.frames.info(mfn) else {
+            return false;
+        };
+        let seen = info.word();
+        let next = if writable {
+            seen.get_writable_here(owner)
+        } else {
+            seen.get(owner)
+        };
+        next.is_ok_and(|next| info.try_replace(seen, next))
+    }
+
     /// A writable use of what was a table: nothing may remember it as one.
     #[cold]
     fn get_former_table(&self, owner: Owner, mfn: Mfn) -> Result<()> {
@@ -130,6 +145,29 @@ impl<M: Machine> Hypervisor<M> {
             }
         }
         self.page_put_slowly(mfn, put_one_of_few);
+    }
+
+    /// Gives up a writable use, and its reference, whose entry was gone before the flush clock stood at
+    /// `stamp`: one reading for several.
+    #[inline(always)]
+    pub(crate) fn page_put_writable_since(&self, mfn: Mfn, stamp: u32) {
+        if let Some(info) = self.frames.info(mfn) {
+            let seen = info.word();
+            info.set_stamp_here(stamp);
+            if let Ok(next) = seen.put_writable()
+                && next.refs() != 0
+                && info.try_replace(seen, next)
+            {
+                return;
+            }
+        }
+        self.page_put_writable_slowly(mfn);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn page_put_writable_slowly(&self, mfn: Mfn) {
+        self.page_put_writable(mfn);
     }
 
     /// Changes the words of frames in a row: of that which `named` says for each index from `index`

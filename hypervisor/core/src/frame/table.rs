@@ -56,6 +56,21 @@ impl FrameInfo {
         }
     }
 
+    /// The same, in line for where a flush has just been, if nobody interferes.
+    #[inline(always)]
+    pub(super) fn set_stamp_here(&self, stamp: u32) {
+        touched_info(self, Touch::Stamp(stamp));
+        let old = self.history.load(Ordering::Acquire);
+        if stamp.wrapping_sub(old as u32) as i32 <= 0 {
+            return;
+        }
+        let new = old & !0xffff_ffff | u64::from(stamp);
+        let order = (Ordering::AcqRel, Ordering::Acquire);
+        if (self.history.compare_exchange(old, new, order.0, order.1)).is_err() {
+            self.advance_stamp(stamp);
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn advance_stamp(&self, stamp: u32) {

@@ -295,6 +295,15 @@ impl Word {
     /// `NotOwner`, `WrongKind`, `Full`, `NeedsFlush`.
     #[inline]
     pub const fn get_writable(self, owner: Owner) -> Result<Self, Refusal> {
+        self.get_writable_here(owner)
+    }
+
+    /// The same, in line.
+    ///
+    /// # Errors
+    /// As [`Self::get_writable`].
+    #[inline(always)]
+    pub const fn get_writable_here(self, owner: Owner) -> Result<Self, Refusal> {
         let state = self.state();
         let step = if state == state_of(owner, Kind::Writable) {
             REF_ONE + TYPE_ONE

@@ -17,12 +17,6 @@ use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 
 impl GrantTable {
-    /// Frames of the hypervisor's own in which it is kept.
-    #[must_use]
-    pub fn own_frames(&self) -> u64 {
-        (2 * self.rows.len() + self.tracks.len()) as u64
-    }
-
     fn mappings<M: Machine>(&self, m: &M) -> Vec<(u32, Track)> {
         (0..self.handles())
             .filter_map(|handle| Some((handle, self.track(m, handle)?)))

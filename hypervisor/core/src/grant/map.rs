@@ -109,19 +109,18 @@ fn place<M: Machine>(
             state.grants.drop_handle(cx.hv.machine, handle);
             return Err(GNTST_general_error);
         };
-        cx.hv.put_claimed_entry(slot, entry_for(op.flags, track));
+        let right = if track.writes() { RW } else { 0 };
+        cx.hv
+            .put_claimed_entry(slot, entry_for(op.flags, track.mfn(), right));
     }
     state.grants.set_track(cx.hv.machine, handle, track);
     Ok(handle)
 }
 
-/// The entry that maps a granted page.
+/// The entry that maps a granted page; `right` is [`RW`] or 0.
 #[inline(always)]
-fn entry_for(flags: u32, track: Track) -> u64 {
-    let mut entry = track.mfn().addr() | PRESENT | ACCESSED | DIRTY | NX;
-    if track.writes() {
-        entry |= RW;
-    }
+pub(super) fn entry_for(flags: u32, mfn: Mfn, right: u64) -> u64 {
+    let mut entry = mfn.addr() | PRESENT | ACCESSED | DIRTY | NX | right;
     if flags & GNTMAP_application_map != 0 {
         entry |= USER;
     }
@@ -144,7 +143,7 @@ fn slot_of<M: Machine>(cx: &Cx<'_, M>, address: u64, track: Track) -> Option<(Mf
 /// the page.
 #[cold]
 #[inline(never)]
-fn let_go<M: Machine>(hv: &Hypervisor<M>, track: Track, references: u32) {
+pub(super) fn let_go<M: Machine>(hv: &Hypervisor<M>, track: Track, references: u32) {
     for _ in 0..references {
         put_page(hv, track.mfn(), track.writes());
     }
@@ -153,7 +152,7 @@ fn let_go<M: Machine>(hv: &Hypervisor<M>, track: Track, references: u32) {
 
 /// Makes all CPUs forget what they remember of the tables of `dom`, whose vCPU runs here.
 #[inline(never)]
-fn flush_everywhere<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
+pub(super) fn flush_everywhere<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
     hv.flush_mask(scope::everywhere(hv, dom));
 }
 

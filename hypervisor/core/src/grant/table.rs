@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use super::{INITIAL_FRAMES, UNITS_OF_FRAME};
-use crate::addr::{Mfn, clamp_index};
+use crate::addr::Mfn;
 use crate::domain::Domain;
 use crate::error::{Errno, Result, Stop};
 use crate::hypercall::Budget;
@@ -24,10 +24,10 @@ pub struct GrantTable {
     pub frames: Vec<Mfn>,
     /// Most frames it may have.
     pub max_frames: u32,
-    /// Each of the frames once more, and two that say how its entries are used.
-    pub(super) rows: Vec<[Mfn; 3]>,
+    /// For each half of a frame, that frame, and the one that says how the half's entries are used.
+    rows: Rows<[Mfn; 2]>,
     /// Frames of the mappings that the domain has made.
-    pub(super) tracks: Vec<Mfn>,
+    tracks: Rows<Mfn>,
     /// Most of these.
     pub(super) max_tracks: u32,
     /// The first free handle, plus 1; the next is in its place.
@@ -101,6 +101,41 @@ impl Track {
     }
 }
 
+/// A list that guests index. Whatever the processor speculates, it stays within what is allocated.
+struct Rows<T> {
+    list: Vec<T>,
+    /// A power of two, less 1; there is room for as many.
+    mask: usize,
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            mask: 0,
+        }
+    }
+}
+
+impl<T> Rows<T> {
+    /// Makes room for `count` in all.
+    fn reserve(&mut self, count: usize) -> Result<()> {
+        let room = count.next_power_of_two();
+        let more = room.saturating_sub(self.list.len());
+        (self.list.try_reserve_exact(more)).map_err(|_| Errno::ENOMEM)?;
+        self.mask = room - 1;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn get(&self, index: usize) -> Option<&T> {
+        if index >= self.list.len() {
+            return None;
+        }
+        self.list.get(index & self.mask)
+    }
+}
+
 /// Where an item of two words is.
 pub(super) type Place = (Mfn, usize);
 
@@ -114,7 +149,7 @@ impl GrantTable {
         };
         let room = max_frames as usize;
         (table.frames.try_reserve_exact(room)).map_err(|_| Errno::ENOMEM)?;
-        (table.rows.try_reserve_exact(room)).map_err(|_| Errno::ENOMEM)?;
+        table.rows.reserve(2 * room)?;
         Ok(table)
     }
 
@@ -135,7 +170,7 @@ impl GrantTable {
             }
             let shared = hv.alloc_shared_page(dom)?;
             match two_own_pages(hv) {
-                Ok([first, second]) => self.rows.push([shared, first, second]),
+                Ok(kept) => self.rows.list.extend(kept.map(|kept| [shared, kept])),
                 Err(e) => {
                     hv.free_shared_page(shared);
                     return Err(e.into());
@@ -148,12 +183,14 @@ impl GrantTable {
 
     /// Gives up one frame, or what is kept of one; whether there was any.
     pub(super) fn shrink<M: Machine>(&mut self, hv: &Hypervisor<M>) -> bool {
-        if let Some([shared, first, second]) = self.rows.pop() {
-            self.frames.pop();
+        if let Some(shared) = self.frames.pop() {
             hv.free_shared_page(shared);
-            hv.free_own_page(first);
-            hv.free_own_page(second);
-        } else if let Some(mfn) = self.tracks.pop() {
+            for _ in 0..2 {
+                if let Some([_, kept]) = self.rows.list.pop() {
+                    hv.free_own_page(kept);
+                }
+            }
+        } else if let Some(mfn) = self.tracks.list.pop() {
             hv.free_own_page(mfn);
         } else {
             return false;
@@ -161,16 +198,12 @@ impl GrantTable {
         true
     }
 
-    /// Where the shared entry is, and what is kept of it, if there is one; whatever the processor
-    /// speculates, in the table.
+    /// Where the shared entry is, and what is kept of it, if there is one.
+    #[inline(always)]
     pub(super) fn places(&self, gref: u32) -> Option<(Place, Place)> {
-        let index = (gref / PER_FRAME) as usize;
-        if index >= self.rows.len() {
-            return None;
-        }
-        let row = self.rows.get(clamp_index(index, self.rows.len()))?;
-        let kept = row[1 + (gref / PER_OWN_FRAME % 2) as usize];
-        let shared = (row[0], (gref % PER_FRAME) as usize * 8);
+        const { assert!(PER_FRAME == 2 * PER_OWN_FRAME) };
+        let &[shared, kept] = self.rows.get((gref / PER_OWN_FRAME) as usize)?;
+        let shared = (shared, (gref % PER_FRAME) as usize * 8);
         Some((shared, place(kept, gref)))
     }
 
@@ -186,7 +219,7 @@ impl GrantTable {
     }
 
     /// How the entry is used.
-    #[inline(never)]
+    #[inline]
     pub(super) fn active<M: Machine>(&self, m: &M, gref: u32) -> Active {
         let Some((mfn, at)) = self.active_place(gref) else {
             return Active::default();
@@ -199,7 +232,7 @@ impl GrantTable {
         }
     }
 
-    #[inline(never)]
+    #[inline]
     pub(super) fn set_active<M: Machine>(&self, m: &M, gref: u32, active: Active) {
         if let Some((mfn, at)) = self.active_place(gref) {
             let word = u64::from(active.frame) | u64::from(active.pins) << 32;
@@ -209,12 +242,9 @@ impl GrantTable {
     }
 
     /// Where the mapping `handle` is kept.
+    #[inline(always)]
     pub(super) fn track_place(&self, handle: u32) -> Option<Place> {
-        let index = (handle / PER_OWN_FRAME) as usize;
-        if index >= self.tracks.len() {
-            return None;
-        }
-        let frame = self.tracks.get(clamp_index(index, self.tracks.len()))?;
+        let frame = self.tracks.get((handle / PER_OWN_FRAME) as usize)?;
         Some(place(*frame, handle))
     }
 
@@ -228,7 +258,7 @@ impl GrantTable {
     }
 
     /// The mapping `handle`, if there is one.
-    #[inline(never)]
+    #[inline]
     pub(super) fn track<M: Machine>(&self, m: &M, handle: u32) -> Option<Track> {
         let track = Self::track_at(m, self.track_place(handle)?);
         (track.flags() != 0).then_some(track)
@@ -263,14 +293,22 @@ impl GrantTable {
 
     /// A handle for a mapping, and where that is to be kept, if one is free.
     #[inline(always)]
-    pub(super) fn free_handle<M: Machine>(&mut self, m: &M) -> Option<(u32, Place)> {
+    fn free_handle<M: Machine>(&mut self, m: &M) -> Option<(u32, Place)> {
         let handle = self.free.checked_sub(1)?;
         // Nobody else chose it.
-        let frame = self.tracks.get((handle / PER_OWN_FRAME) as usize)?;
+        let frame = self.tracks.list.get((handle / PER_OWN_FRAME) as usize)?;
         let place = place(*frame, handle);
         self.free = m.load_u32(place.0, place.1);
         self.mapped += 1;
         Some((handle, place))
+    }
+
+    /// Keeps a mapping if there is a free handle for it, which it gives.
+    #[inline(always)]
+    pub(super) fn keep_track<M: Machine>(&mut self, m: &M, track: Track) -> Option<u32> {
+        let (handle, place) = self.free_handle(m)?;
+        Self::store_track(m, place, track);
+        Some(handle)
     }
 
     /// A handle for a mapping.
@@ -296,12 +334,12 @@ impl GrantTable {
     #[cold]
     #[inline(never)]
     fn more_handles<M: Machine>(&mut self, hv: &Hypervisor<M>) -> Result<()> {
-        let count = self.tracks.len() as u32;
+        let count = self.tracks.list.len() as u32;
         if count >= self.max_tracks {
             return Err(Errno::ENOMEM);
         }
-        self.tracks.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.tracks.push(hv.alloc_own_page()?);
+        self.tracks.reserve(count as usize + 1)?;
+        self.tracks.list.push(hv.alloc_own_page()?);
         let first = count * PER_OWN_FRAME;
         self.mapped += PER_OWN_FRAME;
         for handle in (first..first + PER_OWN_FRAME).rev() {
@@ -310,9 +348,16 @@ impl GrantTable {
         Ok(())
     }
 
+    /// Frames of the hypervisor's own in which it is kept.
+    #[cfg(any(test, feature = "testkit"))]
+    #[must_use]
+    pub fn own_frames(&self) -> u64 {
+        (self.rows.list.len() + self.tracks.list.len()) as u64
+    }
+
     /// One above the highest handle that there can be now.
     pub(super) fn handles(&self) -> u32 {
-        self.tracks.len() as u32 * PER_OWN_FRAME
+        self.tracks.list.len() as u32 * PER_OWN_FRAME
     }
 }
 

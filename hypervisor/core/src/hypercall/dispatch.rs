@@ -1,14 +1,18 @@
 //! The dispatcher: from a hypercall number to its handler, and from the handler's outcome to the
 //! guest's registers. The one place where errors and faults are applied.
 
-use hypercall_abi::grant_table::{GNTTABOP_copy, GNTTABOP_query_size};
+use core::hint::cold_path;
+
+use hypercall_abi::grant_table::{
+    GNTTABOP_copy, GNTTABOP_map_grant_ref, GNTTABOP_query_size, GNTTABOP_unmap_grant_ref,
+};
 use hypercall_abi::xen as nr;
 
 use super::quick::{self, Near, Outcome};
 use super::{Budget, Cx, multicall, version};
 use crate::addr::clamp_index;
 use crate::control::{console, domctl, physdev, platform, sysctl};
-use crate::domain::{Domain, memory_op};
+use crate::domain::memory_op;
 use crate::error::{Errno, HypercallResult, Stop};
 use crate::evtchn;
 use crate::grant;
@@ -193,16 +197,28 @@ pub fn entry<const NUMBER: u64, M: Machine>(
         dom: hv.domains.slot(vcpu.slot),
     };
     if NUMBER == nr::__HYPERVISOR_grant_table_op {
+        const MAP: u64 = GNTTABOP_map_grant_ref as u64;
+        const UNMAP: u64 = GNTTABOP_unmap_grant_ref as u64;
         const COPY: u64 = GNTTABOP_copy as u64;
         const SIZE: u64 = GNTTABOP_query_size as u64;
-        let done = match (args[0], args[2]) {
-            (SIZE, 1) => grant::quick::query_size(hv, near.dom, args[1]),
-            (COPY, 1) if vcpu.continuation[0].is_none() => copies(hv, near.dom, args[1]),
-            _ => false,
-        };
-        if done {
+        let [cmd, list, count, ..] = args;
+        // Asked one by one, which takes less than a table of them.
+        if cmd == MAP {
+            return grants::<GNTTABOP_map_grant_ref, M>(hv, vcpu, list, count);
+        }
+        cold_path();
+        if cmd == UNMAP {
+            return grants::<GNTTABOP_unmap_grant_ref, M>(hv, vcpu, list, count);
+        }
+        cold_path();
+        if cmd == COPY {
+            return grants::<GNTTABOP_copy, M>(hv, vcpu, list, count);
+        }
+        cold_path();
+        if cmd == SIZE && count == 1 && grant::quick::query_size(hv, near.dom, list) {
             return 0;
         }
+        return whole_apart::<NUMBER, M>(hv, vcpu, 0);
     }
     match quick::call::<NUMBER, M>(&near, vcpu, (0, args)) {
         Outcome::Done => 0,
@@ -215,10 +231,25 @@ pub fn entry<const NUMBER: u64, M: Machine>(
     }
 }
 
-/// A copy: apart, for it has many registers to save.
+/// `grant_table_op` of operation `CMD`: each apart, for it has many registers to save.
 #[inline(never)]
-fn copies<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, at: u64) -> bool {
-    grant::quick::copy(hv, dom, at)
+fn grants<const CMD: u32, M: Machine>(
+    hv: &Hypervisor<M>,
+    vcpu: &mut Vcpu,
+    list: u64,
+    count: u64,
+) -> u64 {
+    let near = Near {
+        hv,
+        dom: hv.domains.slot(vcpu.slot),
+    };
+    match quick::grants::<CMD, M>(&near, vcpu, (list, count)) {
+        Outcome::Done => 0,
+        Outcome::Failed(errno) => errno.negated() as u64,
+        Outcome::Partly(units) => {
+            whole_apart::<{ nr::__HYPERVISOR_grant_table_op }, M>(hv, vcpu, units)
+        }
+    }
 }
 
 /// The arguments are where the entry code saved them.

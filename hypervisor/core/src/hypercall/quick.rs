@@ -8,6 +8,7 @@ use super::multicall;
 use crate::addr::guest_range;
 use crate::domain::Domain;
 use crate::error::Errno;
+use crate::grant;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::pv::{mmu_update, mmuext};
@@ -54,6 +55,9 @@ impl Outcome {
 
 /// Units of budget for each item of a call that is run quickly.
 const UNITS: u32 = 3;
+
+/// The same for a grant.
+const UNITS_OF_GRANT: u32 = 4;
 
 /// Units of budget that a call took which is done.
 pub(super) const fn units<const NUMBER: u64>(args: [u64; 6]) -> u32 {
@@ -116,6 +120,27 @@ fn with_tables<const NUMBER: u64, M: Machine>(
             }
         }
         _ => list(near, vcpu, args),
+    }
+}
+
+/// Operation `CMD` on grants, in a direct call.
+#[inline(always)]
+pub(super) fn grants<const CMD: u32, M: Machine>(
+    near: &Near<'_, M>,
+    vcpu: &mut Vcpu,
+    list: (u64, u64),
+) -> Outcome {
+    if !vcpu.walk.is_idle() || vcpu.continuation[0].is_some() {
+        return NOT;
+    }
+    match grant::quick::list::<CMD, M>(near.hv, vcpu, near.dom, list) {
+        Ok(0) => NOT,
+        Ok(done) if done == list.1 => Outcome::Done,
+        Ok(done) => {
+            let units = done as u32 * UNITS_OF_GRANT;
+            partly(vcpu, nr::__HYPERVISOR_grant_table_op, (done, units))
+        }
+        Err(_) => Outcome::Failed(Errno::EFAULT),
     }
 }
 

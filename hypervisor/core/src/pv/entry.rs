@@ -147,6 +147,19 @@ pub const fn adjust(level: u8, raw: u64) -> u64 {
     }
 }
 
+/// The same for a present level-1 entry in which the guest chose none of the ignored bits: without a
+/// branch.
+#[inline(always)]
+#[must_use]
+pub const fn adjust_plain(raw: u64) -> u64 {
+    let more = if raw & USER == 0 {
+        USER | GUEST_KERNEL
+    } else {
+        GLOBAL
+    };
+    raw | more
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +189,9 @@ mod tests {
     fn kernel_mappings_remember_that_they_are() {
         assert_eq!(adjust(1, PRESENT | RW), PRESENT | RW | USER | GUEST_KERNEL);
         assert_eq!(adjust(1, PRESENT | USER), PRESENT | USER | GLOBAL);
+        for raw in [PRESENT | RW, PRESENT | USER | AVAILABLE | NX] {
+            assert_eq!(adjust_plain(raw), adjust(1, raw));
+        }
         assert_eq!(adjust(3, PRESENT), PRESENT | USER);
         assert_eq!(adjust(4, PRESENT), PRESENT | USER | ACCESSED);
         assert_eq!(adjust(1, 0x1234_0000), 0x1234_0000);

@@ -24,6 +24,12 @@ impl<M: Machine> Hypervisor<M> {
     #[inline]
     #[must_use]
     pub fn l1_slot(&self, root: Mfn, va: u64) -> Option<(Mfn, usize)> {
+        self.l1_slot_here(root, va)
+    }
+
+    /// The same, in line.
+    #[inline(always)]
+    pub(crate) fn l1_slot_here(&self, root: Mfn, va: u64) -> Option<(Mfn, usize)> {
         if !guest_range(va, 1) {
             return None;
         }

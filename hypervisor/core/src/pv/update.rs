@@ -2,8 +2,8 @@
 //! update_va_mapping, trapped writes and walks meet.
 
 use super::entry::{
-    CACHE, CHOSEN_CACHE, Claim, GLOBAL, GUEST_KERNEL, HARMLESS, PRESENT, RW, UNCACHED, USER,
-    ValidEntry, adjust, claim, frame,
+    CACHE, CHOSEN_CACHE, Claim, FRAME, GLOBAL, GUEST_KERNEL, HARMLESS, PRESENT, RW, UNCACHED, USER,
+    ValidEntry, adjust, adjust_plain, claim, frame,
 };
 use super::walk::{self, Walk};
 use crate::addr::{ENTRIES, HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn};
@@ -127,9 +127,15 @@ impl<M: Machine> Hypervisor<M> {
     /// Stores an entry into a live level-1 table, whose domain is locked, for a page of which the caller
     /// holds what the entry claims; gives back what the old one held.
     #[inline(never)]
-    pub(crate) fn put_claimed_entry(&self, (table, index): (Mfn, usize), raw: u64) {
+    pub(crate) fn put_claimed_entry(&self, slot: (Mfn, usize), raw: u64) {
+        self.put_claimed_entry_here(slot, raw);
+    }
+
+    /// The same, in line.
+    #[inline(always)]
+    pub(crate) fn put_claimed_entry_here(&self, (table, index): (Mfn, usize), raw: u64) {
         let old = self.machine.read_entry(table, index);
-        let new = ValidEntry::granted(adjust(1, raw));
+        let new = ValidEntry::granted(adjust_plain(raw));
         self.machine.write_entry(table, index, new);
         self.ungrant_page(old);
     }
@@ -150,6 +156,23 @@ impl<M: Machine> Hypervisor<M> {
         }
         self.machine
             .write_entry(table, index, ValidEntry::granted(raw));
+        true
+    }
+
+    /// The same in line, for an empty entry in its place; `right` is [`RW`] or 0.
+    #[inline(always)]
+    pub(crate) fn empty_entry_here(
+        &self,
+        (table, index): (Mfn, usize),
+        mfn: Mfn,
+        right: u64,
+    ) -> bool {
+        let old = self.machine.read_entry(table, index);
+        if (old ^ (mfn.addr() | right | PRESENT)) & (FRAME | RW | PRESENT) != 0 {
+            return false;
+        }
+        self.machine
+            .write_entry(table, index, ValidEntry::granted(0));
         true
     }
 

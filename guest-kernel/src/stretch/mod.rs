@@ -2,6 +2,7 @@
 //! themselves long. The boot test `longest_path` looks at how long interrupts stayed off meanwhile.
 
 pub(crate) mod domains;
+mod grants;
 mod memory;
 
 use crate::check::page::{Page, UNMAPPED, address, call, extended};
@@ -28,6 +29,7 @@ const WORK: &[Work] = &[
     ("exchanges", memory::exchanges),
     ("pages given up", memory::given_up),
     ("operations on pages", memory::page_operations),
+    ("grants", grants::all),
     ("lists of calls", lists),
     ("a list of different calls", domains::mixed),
     ("a page of console output", console),

@@ -77,6 +77,15 @@ pub trait Machine {
     ) -> Result<(Self::Page, Self::Line), Errno>;
     /// Something that whoever looks after the machine should know.
     fn log(&mut self, message: &str);
+    /// Has bytes kept for the service that comes after this one, behind those that are: all or none.
+    /// Whether they are kept.
+    fn keep(&mut self, _: &[u8]) -> bool {
+        false
+    }
+    /// The same, but instead of those that are. If it fails, nothing is kept.
+    fn keep_instead(&mut self, _: &[u8]) -> bool {
+        false
+    }
 }
 
 /// The machine below any [`Hyper`].

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dom0_tools::hyper::DomctlExt;
 use dom0_tools::shell::Shell;
+use dom0_tools::store::Store;
 use fake::session::{TestShell, ok, shell};
 
 /// Runs a command of `xl` in a process of its own; its status and what it said.
@@ -74,6 +75,31 @@ fn a_name_whose_domain_others_have_destroyed_is_free() {
     assert!(said.contains("a domain named guest1 already"), "{said}");
     ok(&mut shell, "xl destroy guest1");
     assert_eq!(books(&mut shell), before);
+}
+
+#[test]
+fn the_work_of_one_that_lives_is_left_to_it() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest1");
+    let world = shell.system().world.clone();
+    let vm = world.client().read_text("/local/domain/1/vm").unwrap();
+    let work = vm.replace("/vm/", "/libxl/work/");
+    let mark = |owner: u64| {
+        let text = format!("{owner} destroying guest1");
+        world.client().write_text(&work, text).unwrap();
+    };
+    mark(60);
+    assert!(ok(&mut shell, "xl list").contains("guest1  "));
+    assert!(world.nodes().contains(&work));
+    // Until it is no more.
+    world.doom(60, 0);
+    assert!(catch_unwind(AssertUnwindSafe(|| world.step(60))).is_err());
+    let said = ok(&mut shell, "xl list");
+    assert!(
+        said.contains("process 60 ended while it was destroying"),
+        "{said}"
+    );
+    assert!(!world.nodes().contains(&work) && !said.contains("guest1  "));
 }
 
 /// Kills `xl` at every `stride`th step of a command; the steps it takes when it is not killed.

@@ -279,6 +279,7 @@ fn a_guest_keeps_no_more_than_its_quotas() {
     let mut begun = 0;
     while raw.ask(&store, XS_TRANSACTION_START, 0, b"\0").kind != XS_ERROR {
         begun += 1;
+        assert!(begun < 100, "there is no end of transactions");
         for number in 1..200 {
             let path = format!("data/{}/{number}\0", number / 50);
             raw.ask(&store, XS_READ, begun, path.as_bytes());
@@ -291,6 +292,31 @@ fn a_guest_keeps_no_more_than_its_quotas() {
         (reply.kind, &reply.payload[..]),
         (XS_ERROR, &b"ENOSPC\0"[..])
     );
+    works(&store);
+}
+
+#[test]
+fn a_guest_has_so_many_nodes_and_watches_and_no_more() {
+    let quotas = Quotas::default();
+    let store = one_guest();
+    let mut raw = Raw::guest(&store, 1);
+    let mut ask = |kind, payload: String| {
+        let reply = raw.ask(&store, kind, 0, payload.as_bytes());
+        match (reply.kind, &reply.payload[..]) {
+            (XS_ERROR, b"ENOSPC\0" | b"E2BIG\0") => false,
+            (kind, _) => {
+                assert_ne!(kind, XS_ERROR);
+                true
+            }
+        }
+    };
+    let nodes =
+        (0..5000).take_while(|number| ask(XS_MKDIR, format!("data/{}/{number}\0", number / 50)));
+    assert!(nodes.count() < 5000);
+    let usage = store.0.borrow().tree().usage(1);
+    assert_eq!(usage.nodes as u64, quotas.nodes);
+    let watches = (0..500).take_while(|number| ask(XS_WATCH, format!("data\0{number}\0")));
+    assert_eq!(watches.count(), quotas.watches);
     works(&store);
 }
 

@@ -4,12 +4,12 @@
 //! `spin` computes without an end; `work` computes from system time `from=` to `to=`, or `for=` so
 //! long (milliseconds), and tells how much; `latency` has vCPU 0 send events to vCPU 1 and tells how
 //! long they took. These do not `pause`, for which an emulator may leave off; `waver` is `spin` that
-//! does. All look at the clock all the time, each vCPU at its own, and count when it went back from
+//! does. `talk` keeps xenstored and the console busy. All but that look at the clock all the time, each vCPU at its own, and count when it went back from
 //! what another had seen.
 
 use crate::boot::BootInfo;
 use crate::check::page::address;
-use crate::dev::time;
+use crate::dev::{store, time};
 use crate::hypercall;
 use crate::log::{klog, kprintln};
 use crate::smp::{self, member, plug, vcpu_op};
@@ -57,6 +57,7 @@ pub(crate) fn run(boot: &BootInfo, name: &str) {
             work(vcpus);
         }
         "latency" if vcpus > 1 => latency(),
+        "talk" => store::talk(),
         _ => panic!("there is no load `{name}` for {vcpus} vCPUs"),
     }
 }

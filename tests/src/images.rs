@@ -25,7 +25,13 @@ const HYPERVISOR: &str = "paravane";
 const GUEST_KERNEL: &str = "guest-kernel";
 const TOOLSTACK: &str = "xl";
 /// Programs that only dom0 has.
-const SERVICES: [&str; 4] = ["xenstored", "xenconsoled", "blkback", "storecheck"];
+const SERVICES: [&str; 5] = [
+    "xenstored",
+    "xenconsoled",
+    "blkback",
+    "storecheck",
+    "killer",
+];
 
 /// The images, stripped of symbols; their unstripped originals are cargo's.
 #[derive(Clone, Debug, Default)]

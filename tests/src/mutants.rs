@@ -1,10 +1,11 @@
-//! `cargo xtask mutants`: puts one mistake after the other into a copy of the hypervisor's core,
-//! and requires that the tests notice each.
+//! `cargo xtask mutants`: puts one mistake after the other into a copy of the hypervisor's core, or of
+//! the toolstack's library, and requires that the tests notice each.
 //!
 //! A seed is a text of the source that occurs exactly once, and what stands there instead. A seed
 //! that no longer applies fails too; a test of this crate says so before that.
 
 mod list;
+mod tools;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,9 +57,19 @@ pub enum Tests {
     Traces(&'static str),
     /// That of the orders in which the model check believes.
     Order,
+    /// A target of the toolstack's library.
+    Tools(&'static str),
 }
 
 impl Tests {
+    /// The crate that they test, and where its sources are.
+    fn of(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tools(_) => ("dom0-tools", "dom0-tools/src"),
+            _ => ("hypervisor-core", "hypervisor/core/src"),
+        }
+    }
+
     fn arguments(self) -> [&'static str; 3] {
         match self {
             Self::Unit(filter) => ["--lib", "--", filter],
@@ -66,6 +77,7 @@ impl Tests {
             Self::Schedule(filter) => ["--test=schedule", "--", filter],
             Self::Traces(filter) => ["--test=traces", "--", filter],
             Self::Order => ["--test=frame_model", "--", "order::"],
+            Self::Tools(target) => [target, "--", ""],
         }
     }
 }
@@ -75,7 +87,7 @@ impl Tests {
 pub struct Mutant {
     /// What is wrong then.
     pub name: &'static str,
-    /// The file, in `hypervisor/core/src`.
+    /// The file, below the sources of the crate that is tested.
     pub file: &'static str,
     /// The promise that it breaks.
     pub breaks: Invariant,
@@ -87,17 +99,25 @@ pub struct Mutant {
     pub to: &'static str,
 }
 
-const CORE: &str = "hypervisor/core/src";
 /// A mistake may make a test run for ever; that is noticed as well.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// All seeds.
+fn all() -> impl Iterator<Item = &'static Mutant> {
+    list::ALL.iter().chain(tools::ALL)
+}
+
 impl Mutant {
+    fn path(&self, root: &Path) -> PathBuf {
+        root.join(self.killed_by.of().1).join(self.file)
+    }
+
     /// The file with the mistake in it.
     ///
     /// # Errors
     /// The file cannot be read, or the text does not occur exactly once.
     fn applied(&self, root: &Path) -> Result<String> {
-        let path = root.join(CORE).join(self.file);
+        let path = self.path(root);
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         match text.matches(self.from).count() {
             1 => Ok(text.replacen(self.from, self.to, 1)),
@@ -123,7 +143,7 @@ enum End {
 /// The copy cannot be made, or cargo not started.
 pub fn run(workspace: &Workspace, only: &[String]) -> Result<bool> {
     let wanted = |m: &&Mutant| only.is_empty() || only.iter().any(|o| m.name.contains(o.as_str()));
-    let mutants: Vec<&Mutant> = list::ALL.iter().filter(wanted).collect();
+    let mutants: Vec<&Mutant> = all().filter(wanted).collect();
     if mutants.is_empty() {
         bail!("no seed is named like that");
     }
@@ -156,23 +176,26 @@ fn try_one(tree: &Path, mutant: &Mutant) -> Result<End> {
         Ok(text) => text,
         Err(e) => return Ok(End::Broken(format!("{e:#}"))),
     };
-    let path = tree.join(CORE).join(mutant.file);
+    let path = mutant.path(tree);
     let right = fs::read(&path)?;
     fs::write(&path, mistaken)?;
-    let end = judge(tree, mutant.killed_by.arguments());
+    let end = judge(tree, mutant.killed_by);
     fs::write(&path, right)?;
     end
 }
 
-fn judge(tree: &Path, arguments: [&str; 3]) -> Result<End> {
-    let [target, rest @ ..] = arguments;
-    let built = cargo(tree).args([target, "--no-run", "--quiet"]).output()?;
+fn judge(tree: &Path, tests: Tests) -> Result<End> {
+    let [target, rest @ ..] = tests.arguments();
+    let (package, _) = tests.of();
+    let built = cargo(tree, package)
+        .args([target, "--no-run", "--quiet"])
+        .output()?;
     if !built.status.success() {
         let text = String::from_utf8_lossy(&built.stderr);
         let error = text.lines().find(|line| line.starts_with("error"));
         return Ok(End::Broken(error.unwrap_or("does not compile").to_owned()));
     }
-    let child = cargo(tree)
+    let child = cargo(tree, package)
         .arg(target)
         .args(rest)
         .stdout(Stdio::piped())
@@ -221,7 +244,7 @@ fn watch(mut child: Child) -> Result<(Option<bool>, String)> {
     }
 }
 
-fn cargo(tree: &Path) -> Command {
+fn cargo(tree: &Path, package: &str) -> Command {
     use std::os::unix::process::CommandExt;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
@@ -233,7 +256,7 @@ fn cargo(tree: &Path) -> Command {
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .process_group(0)
-        .args(["test", "--package", "hypervisor-core"]);
+        .args(["test", "--package", package]);
     command
 }
 
@@ -287,7 +310,7 @@ mod tests {
         let workspace = Workspace::locate();
         let mut names = BTreeSet::new();
         let mut stale = Vec::new();
-        for mutant in list::ALL {
+        for mutant in all() {
             assert!(names.insert(mutant.name), "{} twice", mutant.name);
             assert_ne!(mutant.from, mutant.to, "{}", mutant.name);
             if let Err(e) = mutant.applied(workspace.root()) {
@@ -300,7 +323,7 @@ mod tests {
 
     #[test]
     fn every_invariant_is_broken_by_some_seed() {
-        let broken: BTreeSet<_> = list::ALL.iter().map(|m| m.breaks).collect();
+        let broken: BTreeSet<_> = all().map(|m| m.breaks).collect();
         for invariant in [
             Invariant::OneOwner,
             Invariant::TypeCount,

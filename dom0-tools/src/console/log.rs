@@ -20,9 +20,11 @@ pub struct Log {
 impl Log {
     /// Appends, dropping the oldest bytes beyond the limit.
     pub fn append(&mut self, bytes: &[u8]) {
-        self.bytes.extend(bytes);
-        let excess = self.bytes.len().saturating_sub(LOG_SIZE);
-        self.bytes.drain(..excess);
+        let excess = (self.bytes.len() + bytes.len()).saturating_sub(LOG_SIZE);
+        // First, so that never more than this is taken of memory.
+        let old = excess.min(self.bytes.len());
+        self.bytes.drain(..old);
+        self.bytes.extend(&bytes[excess - old..]);
         self.lost += excess as u64;
     }
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use hypercall_abi::io::xs_wire::*;
 
+use super::journal::Talk;
 use super::permissions::Who;
 use super::ring::RingTransport;
 use super::transaction::Transaction;
@@ -79,6 +80,10 @@ pub(super) struct Connection<M: Machine, L> {
     event_bytes: usize,
     pub(super) transactions: BTreeMap<u32, Transaction>,
     last_transaction: u32,
+    /// Transactions up to this number were begun with the store before this one.
+    lost_transactions: u32,
+    /// There is more to give than was kept of it.
+    unkept: bool,
     /// Why nothing is taken from it, or given to it, any more.
     pub(super) closed: Option<Closed>,
 }
@@ -94,13 +99,66 @@ impl<M: Machine, L: Transport> Connection<M, L> {
             event_bytes: 0,
             transactions: BTreeMap::new(),
             last_transaction: 0,
+            lost_transactions: 0,
+            unkept: false,
             closed: None,
         }
     }
 
+    /// Goes on with a domain where the store before this one ended.
+    pub(super) fn resume(&mut self, talk: Talk) {
+        let Link::Guest(ring) = &mut self.link else {
+            return;
+        };
+        let given = ring.resume(talk.taken, talk.given) as usize;
+        self.last_transaction = talk.transaction;
+        self.lost_transactions = talk.transaction;
+        // Nothing is given that was not kept before.
+        match talk.output.get(given..) {
+            Some(output) if self.decoder.resume(&talk.partial) => self.output = output.to_vec(),
+            _ => self.close(Closed::Ring),
+        }
+    }
+
+    /// Where the conversation with a domain is, if it is elsewhere than it was when this was asked
+    /// last: to be kept before the domain is given anything.
+    pub(super) fn moved(&mut self) -> Option<Talk> {
+        self.encode_events(OUTPUT_LIMIT);
+        let unkept = core::mem::take(&mut self.unkept);
+        let Link::Guest(ring) = &self.link else {
+            return None;
+        };
+        if !unkept && !ring.has_taken() {
+            return None;
+        }
+        self.talk()
+    }
+
+    /// Where the conversation with a domain is.
+    pub(super) fn talk(&self) -> Option<Talk> {
+        let Link::Guest(ring) = &self.link else {
+            return None;
+        };
+        if self.closed.is_some() {
+            return None;
+        }
+        let (taken, given) = ring.indices();
+        Some(Talk {
+            taken,
+            partial: self.decoder.partial().to_vec(),
+            given,
+            output: self.output.clone(),
+            transaction: self.last_transaction,
+        })
+    }
+
+    /// Whether a transaction of that number may have been begun with the store before this one.
+    pub(super) fn has_lost(&self, transaction: u32) -> bool {
+        (1..=self.lost_transactions).contains(&transaction)
+    }
+
     /// The next request, if the client has sent one and has read enough of its answers.
     pub(super) fn next(&mut self) -> Option<Message> {
-        self.send();
         while self.closed.is_none() && self.output.len() < OUTPUT_LIMIT {
             let mut bytes = vec![0; self.decoder.wanted()];
             let taken = match self.link.read(&mut bytes) {
@@ -121,7 +179,7 @@ impl<M: Machine, L: Transport> Connection<M, L> {
     pub(super) fn reply(&mut self, reply: &Message) {
         self.encode_events(usize::MAX);
         reply.encode(&mut self.output);
-        self.send();
+        self.unkept = true;
     }
 
     /// Tells of a change. What is told already, and was not sent yet, is not told again; a client
@@ -166,13 +224,16 @@ impl<M: Machine, L: Transport> Connection<M, L> {
                 payload,
             };
             message.encode(&mut self.output);
+            self.unkept = true;
         }
     }
 
-    /// Gives the client what it takes.
+    /// Gives the client what it takes. See [`Self::moved`].
     pub(super) fn send(&mut self) {
         loop {
-            self.encode_events(OUTPUT_LIMIT);
+            if matches!(self.link, Link::Local(_)) {
+                self.encode_events(OUTPUT_LIMIT);
+            }
             if self.output.is_empty() || self.closed.is_some() {
                 break;
             }

@@ -5,6 +5,7 @@
 //!   connection   one client: messages in, replies and events out    ring     a guest's page
 //!   view         what a request does: in the tree or a transaction  wire     messages as bytes
 //!   tree, transaction, watch, permissions, quota, path              what it is made of
+//!   journal      what is kept for the successor of a store that ends
 //! ```
 //!
 //! The protocol is that of Xen's public header io/xs_wire.h; where that is silent, answers are
@@ -15,6 +16,7 @@ use crate::service::{Closed, Transport};
 
 mod client;
 mod connection;
+mod journal;
 mod nodes;
 mod path;
 mod permissions;

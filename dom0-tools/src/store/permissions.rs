@@ -127,6 +127,11 @@ impl Permissions {
         (!entries.is_empty()).then(|| Permissions(entries.iter().map(entry).collect()))
     }
 
+    /// Of entries as they are; `None` if there are none.
+    pub(super) fn of_entries(entries: Vec<Permission>) -> Option<Self> {
+        (!entries.is_empty()).then(|| Permissions(entries.into()))
+    }
+
     /// From the strings of a message. `None` if there is none, or one that is not a letter and a
     /// number.
     pub fn parse<'a>(strings: impl Iterator<Item = &'a [u8]>) -> Option<Self> {

@@ -31,20 +31,45 @@ pub struct RingTransport<M, L> {
     line: L,
     /// The guest was not told yet of what was taken or given.
     untold: bool,
+    /// Bytes of requests that were taken, and whose room the guest does not have yet.
+    taken: u32,
 }
 
 impl<M: Mapping, L: Line> RingTransport<M, L> {
     /// Of a page that was mapped writable, in a connection that begins.
     pub fn new(page: M, line: L) -> Self {
-        let mut ring = RingTransport {
-            page,
-            line,
-            untold: false,
-        };
+        let mut ring = Self::resumed(page, line);
         ring.page.store_u32(FEATURES, 0);
         ring.page.store_u32(CONNECTION, 0);
         ring.page.store_u32(ERROR, 0);
         ring
+    }
+
+    /// Of a page that was mapped writable, in a connection that goes on.
+    pub(super) fn resumed(page: M, line: L) -> Self {
+        RingTransport {
+            page,
+            line,
+            untold: false,
+            taken: 0,
+        }
+    }
+
+    /// Indices behind what was taken, and behind what was given.
+    pub(super) fn indices(&self) -> (u32, u32) {
+        let taken = self.page.load_u32(REQ_CONS).wrapping_add(self.taken);
+        (taken, self.page.load_u32(RSP_PROD))
+    }
+
+    /// Goes on behind what was taken; how much was given since the producer's index was `given`.
+    pub(super) fn resume(&mut self, taken: u32, given: u32) -> u32 {
+        self.page.store_u32(REQ_CONS, taken);
+        self.page.load_u32(RSP_PROD).wrapping_sub(given)
+    }
+
+    /// Whether something was taken whose room the guest does not have yet.
+    pub(super) fn has_taken(&self) -> bool {
+        self.taken > 0
     }
 
     /// The event channel.
@@ -88,16 +113,14 @@ fn number_of(why: Closed) -> u32 {
 impl<M: Mapping, L: Line> Transport for RingTransport<M, L> {
     fn read(&mut self, to: &mut [u8]) -> Result<usize, Closed> {
         let (used, consumer, _) = self.used(REQ_CONS, REQ_PROD)?;
+        let used = used.checked_sub(self.taken as usize).ok_or(Closed::Ring)?;
+        let consumer = consumer.wrapping_add(self.taken);
         let start = MASK_XENSTORE_IDX(consumer);
         let count = to.len().min(used);
         let (head, tail) = to[..count].split_at_mut(count.min(XENSTORE_RING_SIZE - start));
         self.page.read(REQ + start, head);
         self.page.read(REQ, tail);
-        if count > 0 {
-            self.page
-                .store_u32(REQ_CONS, consumer.wrapping_add(count as u32));
-            self.untold = true;
-        }
+        self.taken += count as u32;
         Ok(count)
     }
 
@@ -117,6 +140,12 @@ impl<M: Mapping, L: Line> Transport for RingTransport<M, L> {
     }
 
     fn flush(&mut self) {
+        let taken = core::mem::take(&mut self.taken);
+        if taken > 0 {
+            let consumer = self.page.load_u32(REQ_CONS).wrapping_add(taken);
+            self.page.store_u32(REQ_CONS, consumer);
+            self.untold = true;
+        }
         if core::mem::take(&mut self.untold) {
             self.line.notify();
         }

@@ -72,6 +72,14 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// One of which nothing is known any more: it will not be committed.
+    pub(super) fn lost() -> Self {
+        Transaction {
+            lost: true,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn usage(&self, domain: u32) -> Usage {
         self.usage.get(&domain).copied().unwrap_or_default()
     }

@@ -6,6 +6,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::journal::{Journal, Record};
 use super::path::Path;
 use super::permissions::Permissions;
 use super::quota::Usage;
@@ -78,6 +79,8 @@ pub struct Tree {
     nodes: BTreeMap<Path, Rc<Node>>,
     usage: BTreeMap<u32, Usage>,
     generation: u64,
+    /// What is kept of its changes, and of the server's.
+    pub(super) journal: Journal,
 }
 
 impl Default for Tree {
@@ -86,6 +89,7 @@ impl Default for Tree {
             nodes: BTreeMap::new(),
             usage: BTreeMap::new(),
             generation: 0,
+            journal: Journal::default(),
         };
         tree.set(&Path::root(), Some(Node::new(Permissions::owned_by(0))));
         tree
@@ -101,6 +105,69 @@ impl Tree {
 
     /// Puts a node, or takes it out, as it is: the caller keeps lists right and asks for quotas.
     pub(super) fn set(&mut self, path: &Path, node: Option<Node>) {
+        if self.journal.on {
+            self.note(path, node.as_ref());
+        }
+        self.put(path, node);
+    }
+
+    fn note(&mut self, path: &Path, node: Option<&Node>) {
+        let record = match (self.nodes.get(path), node) {
+            (_, None) => Record::Remove(path.clone()),
+            // Its list says no more than the nodes that are in it.
+            (Some(old), Some(new))
+                if old.permissions == new.permissions && old.value == new.value =>
+            {
+                return;
+            }
+            (_, Some(new)) => Record::Set(path.clone(), new.permissions.clone(), new.value.clone()),
+        };
+        self.journal.note(&record);
+    }
+
+    /// Makes a change that was kept; `None` if it cannot have been made.
+    pub(super) fn replay(
+        &mut self,
+        path: &Path,
+        node: Option<(Permissions, Vec<u8>)>,
+    ) -> Option<()> {
+        let old = self.nodes.get(path).cloned();
+        if let Some(parent) = path.parent().filter(|_| old.is_some() != node.is_some()) {
+            let mut list = Node::clone(self.nodes.get(&parent)?);
+            match node {
+                Some(_) => list.children.push(path.name().into()),
+                None => list.children.retain(|name| **name != *path.name()),
+            }
+            self.put(&parent, Some(list));
+        }
+        let children = old.map_or(Vec::new(), |old| old.children.clone());
+        let node = node.map(|(permissions, value)| Node {
+            generation: 0,
+            permissions,
+            value,
+            children,
+        });
+        if node.is_none() && *path == Path::root() {
+            return None;
+        }
+        self.put(path, node);
+        Some(())
+    }
+
+    /// Notes all nodes, each behind that above it, in the order of the lists.
+    pub(super) fn note_all(&mut self) {
+        let mut next = Vec::from([Path::root()]);
+        while let Some(path) = next.pop() {
+            let Some(node) = self.nodes.get(&path) else {
+                continue;
+            };
+            next.extend(node.children.iter().rev().map(|name| path.child(name)));
+            let record = Record::Set(path, node.permissions.clone(), node.value.clone());
+            self.journal.note(&record);
+        }
+    }
+
+    fn put(&mut self, path: &Path, node: Option<Node>) {
         self.generation += 1;
         let old = match node {
             Some(mut node) => {

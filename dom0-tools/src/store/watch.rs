@@ -26,6 +26,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Bytes that are left out in front of paths.
+    pub(super) fn relative(&self) -> usize {
+        self.relative
+    }
+
     /// How the path is told to this watcher.
     pub(super) fn shown<'a>(&self, path: &'a str) -> &'a str {
         path.get(self.relative..).unwrap_or_default()
@@ -124,6 +129,16 @@ impl Watches {
         self.counts
             .get(&connection)
             .map_or(0, |count| count.watches)
+    }
+
+    /// All, with what they watch, in the order in which they were made.
+    pub(super) fn all(&self) -> Vec<(&Key, &Watch)> {
+        let mut all = Vec::new();
+        for (key, watches) in &self.by_key {
+            all.extend(watches.iter().map(|watch| (key, watch)));
+        }
+        all.sort_by_key(|(_, watch)| watch.number);
+        all
     }
 
     /// Those who watch exactly this.

@@ -68,6 +68,16 @@ impl Decoder {
         }
     }
 
+    /// What has come of a message that is not whole.
+    pub(super) fn partial(&self) -> &[u8] {
+        &self.partial
+    }
+
+    /// Begins with what had come of a message; false if that is more than a part of one.
+    pub(super) fn resume(&mut self, partial: &[u8]) -> bool {
+        partial.is_empty() || self.take(partial) == Ok(None)
+    }
+
     fn head(&self) -> Option<xsd_sockmsg> {
         Some(xsd_sockmsg::read_from_prefix(&self.partial).ok()?.0)
     }

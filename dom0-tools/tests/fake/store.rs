@@ -1,6 +1,6 @@
 //! The store with clients in the same process: pipes for local clients, pages for domains.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -75,6 +75,20 @@ impl Transport for End {
     }
 }
 
+thread_local! {
+    /// After how many more of its steps a store is to end that runs now.
+    pub static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// A step that others see: it may be the last.
+fn step() {
+    match LEFT.get() {
+        Some(0) => std::panic::resume_unwind(Box::new("its end")),
+        Some(left) => LEFT.set(Some(left - 1)),
+        None => {}
+    }
+}
+
 /// A page that both sides have.
 #[derive(Clone)]
 pub struct Page(pub Rc<RefCell<Vec<u8>>>);
@@ -90,6 +104,7 @@ impl Mapping for Page {
         to.copy_from_slice(&self.0.borrow()[offset..offset + to.len()]);
     }
     fn write(&mut self, offset: usize, from: &[u8]) {
+        step();
         self.0.borrow_mut()[offset..offset + from.len()].copy_from_slice(from);
     }
     fn load_u32(&self, offset: usize) -> u32 {
@@ -160,6 +175,8 @@ pub struct Domains {
     pub states: BTreeMap<u32, DomainState>,
     pub pages: BTreeMap<u32, (Page, Bell)>,
     pub log: Vec<String>,
+    /// What is kept for the next store; `None` where nothing can be.
+    pub kept: Option<Rc<RefCell<Vec<u8>>>>,
 }
 
 impl Machine for Domains {
@@ -186,6 +203,19 @@ impl Machine for Domains {
     fn log(&mut self, message: &str) {
         self.log.push(message.into());
     }
+
+    fn keep(&mut self, bytes: &[u8]) -> bool {
+        step();
+        let kept = self.kept.as_ref();
+        kept.map(|kept| kept.borrow_mut().extend(bytes)).is_some()
+    }
+
+    fn keep_instead(&mut self, bytes: &[u8]) -> bool {
+        step();
+        let kept = self.kept.as_ref();
+        kept.map(|kept| *kept.borrow_mut() = bytes.to_vec())
+            .is_some()
+    }
 }
 
 /// The store, shared by everybody in this process.
@@ -207,6 +237,13 @@ impl Shared {
             ..Domains::default()
         };
         Shared(Rc::new(RefCell::new(Server::new(machine, quotas))))
+    }
+
+    /// A store whose changes are kept, which begins with what is.
+    pub fn keeping(machine: Domains) -> Self {
+        let kept = machine.kept.as_ref().map(|kept| kept.borrow().clone());
+        let server = Server::successor(machine, Quotas::default(), &kept.unwrap_or_default());
+        Shared(Rc::new(RefCell::new(server)))
     }
 
     /// A client of the control domain.

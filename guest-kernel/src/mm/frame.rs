@@ -88,6 +88,22 @@ pub(crate) fn zero(pfn: Pfn) {
     unsafe { core::ptr::write_bytes(pfn.va() as *mut u8, 0, PAGE_SIZE as usize) };
 }
 
+/// Copies bytes out of a page that the caller owns.
+pub(crate) fn copy_out(pfn: Pfn, offset: usize, to: &mut [u8]) {
+    assert!(
+        offset + to.len() <= PAGE_SIZE as usize,
+        "copying beyond a page"
+    );
+    // SAFETY: the range is inside the page, which only the caller uses, and which the direct map has.
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            (pfn.va() + offset as u64) as *const u8,
+            to.as_mut_ptr(),
+            to.len(),
+        );
+    }
+}
+
 /// Copies bytes into a page that the caller owns.
 pub(crate) fn fill(pfn: Pfn, offset: usize, data: &[u8]) {
     assert!(

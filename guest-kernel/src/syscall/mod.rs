@@ -3,6 +3,7 @@
 mod channel;
 mod door;
 mod file;
+mod kept;
 mod poll;
 mod ports;
 mod shared;
@@ -83,6 +84,23 @@ fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
         SYS_PEER => channel::peer(a0),
         SYS_POLL => poll::poll(a0, a1, a2),
         SYS_NEWS => poll::news(a0, a1, a2),
+        SYS_KEEP | SYS_KEPT | SYS_KEEP_AS if !boot_info().is_dom0() => Err(Errno::EPERM),
+        SYS_KEEP => kept::append(
+            &user::read_str(a0, a1, CHANNEL_NAME_MAX)?,
+            &user::read(a2, a3)?,
+        ),
+        SYS_KEPT => {
+            let name = user::read_str(a0, a1, CHANNEL_NAME_MAX)?;
+            let mut buf = buffer(a3)?;
+            let count = kept::read(&name, a4, &mut buf)?;
+            user::write(a2, &buf[..count])?;
+            Ok(count as u64)
+        }
+        SYS_KEEP_AS => {
+            let from = user::read_str(a0, a1, CHANNEL_NAME_MAX)?;
+            let to = user::read_str(a2, a3, CHANNEL_NAME_MAX)?;
+            kept::rename(&from, &to).map(|()| 0)
+        }
         SYS_ALIVE => Ok(u64::from(task::is_alive(a0))),
         SYS_CONSOLE_POLL => poll::console(a0),
         SYS_CONSOLE_MODE => {

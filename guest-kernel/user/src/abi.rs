@@ -71,6 +71,15 @@ pub const SYS_ALIVE: u64 = 26;
 /// channels are taken. What happens is bytes that come, room where there was none, a stream that
 /// waits at a listener, and the close of the other end. It takes no time to have many of them.
 pub const SYS_NEWS: u64 = 31;
+/// `keep(name, name_len, ptr, len) -> bytes kept`: dom0 only; appends up to [`KEPT_MAX`] bytes to what
+/// the kernel keeps by that name, which outlives the process; all of them or none.
+pub const SYS_KEEP: u64 = 27;
+/// `kept(name, name_len, ptr, len, offset) -> read`: dom0 only; `-ENOENT` for a name by which nothing
+/// is kept, 0 at the end.
+pub const SYS_KEPT: u64 = 28;
+/// `keep_as(name, name_len, other, other_len)`: dom0 only; what is kept by a name is kept by another
+/// from now on, instead of what was; by none, with an empty one.
+pub const SYS_KEEP_AS: u64 = 29;
 
 /// `hypercall(nr, a0, a1, a2, a3, a4)`: an allow-list passed through unchanged, which outside of
 /// dom0 is short: event channels and devices' interrupts.
@@ -123,6 +132,8 @@ pub const DMA_PAGES_MAX: u64 = 64;
 
 /// The longest name of a listener, in bytes.
 pub const CHANNEL_NAME_MAX: u64 = 64;
+/// The most bytes that are added at once to what is kept.
+pub const KEPT_MAX: u64 = 1 << 20;
 /// The most entries of one poll.
 pub const POLL_MAX: u64 = 8192;
 

@@ -230,6 +230,44 @@ pub fn news(entries: &mut [Poll], timeout_ns: u64) -> SysResult<usize> {
     result(unsafe { raw(SYS_NEWS, args) }).map(|n| (n as usize).min(entries.len()))
 }
 
+/// Has the kernel keep bytes behind those that it keeps by that name; how many there are then.
+pub fn keep(name: &str, data: &[u8]) -> SysResult<u64> {
+    call(
+        SYS_KEEP,
+        name.as_ptr() as u64,
+        name.len() as u64,
+        data.as_ptr() as u64,
+        data.len() as u64,
+    )
+}
+
+/// Reads what is kept by a name, from an offset on; 0 is the end.
+pub fn kept(name: &str, buf: &mut [u8], offset: u64) -> SysResult<usize> {
+    let args = [
+        name.as_ptr() as u64,
+        name.len() as u64,
+        buf.as_mut_ptr() as u64,
+        buf.len() as u64,
+        offset,
+        0,
+    ];
+    // SAFETY: the kernel writes at most `buf.len()` bytes at `buf`, which is borrowed mutably.
+    let n = result(unsafe { raw(SYS_KEPT, args) })?;
+    Ok((n as usize).min(buf.len()))
+}
+
+/// Has what is kept by a name kept by another instead, or, with an empty one, no more.
+pub fn keep_as(name: &str, other: &str) -> SysResult<()> {
+    call(
+        SYS_KEEP_AS,
+        name.as_ptr() as u64,
+        name.len() as u64,
+        other.as_ptr() as u64,
+        other.len() as u64,
+    )
+    .map(drop)
+}
+
 /// Whether a process has not ended.
 pub fn alive(pid: u64) -> bool {
     call(SYS_ALIVE, pid, 0, 0, 0) == Ok(1)

@@ -12,6 +12,7 @@ mod grub_guest;
 mod grub_iso;
 mod guests;
 mod isolation;
+mod killed_guest;
 mod linux_disk;
 mod linux_dom0;
 mod linux_domu;
@@ -27,6 +28,7 @@ mod rogues_on_xen;
 mod sensitive;
 mod services;
 mod smp;
+mod store_restart;
 mod traces;
 mod two_sides;
 mod unwell;
@@ -87,6 +89,8 @@ pub const ALL: &[BootTest] = &[
     prompt::TEST,
     smp::TEST,
     processes::TEST,
+    killed_guest::TEST,
+    store_restart::TEST,
     services::TEST,
     processors::TEST,
     write_xor_execute::TEST,

@@ -57,7 +57,7 @@ enum Command {
     /// Count the instructions that the core's decoders execute, and those of iced-x86, which knows
     /// every instruction
     Decoders,
-    /// Put mistakes into a copy of the core, one after the other; the tests must notice each
+    /// Put mistakes into a copy of the core and the toolstack, one by one; the tests must notice each
     #[command(
         after_help = "Exit status: 0 every mistake was noticed; 1 one was not, or is none.\n\n\
         Examples:\n  cargo xtask mutants\n  cargo xtask mutants \"flush\""

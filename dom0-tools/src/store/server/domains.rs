@@ -8,6 +8,7 @@ use super::{INTRODUCED, RELEASED, Server};
 use crate::hyper::Errno;
 use crate::service::{DomainState, Line, Machine, Transport};
 use crate::store::connection::{Id, Link};
+use crate::store::journal::Place;
 use crate::store::path::Path;
 use crate::store::permissions::{Permissions, Who};
 use crate::store::ring::RingTransport;
@@ -17,10 +18,12 @@ use crate::store::view::View;
 #[derive(Debug, Default)]
 pub(super) struct Domain {
     pub(super) connection: Option<Id>,
+    /// How it is, or was, connected.
+    pub(super) place: Option<Place>,
     /// It is told that it has shut down.
-    shutdown: bool,
+    pub(super) shutdown: bool,
     /// The domain whose rights it has too.
-    target: Option<u32>,
+    pub(super) target: Option<u32>,
     /// Its connection was given up, and that was said.
     pub(super) failed: bool,
 }
@@ -34,6 +37,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
         let exists = self.machine.domain(domain) != DomainState::Gone;
         if exists {
             self.domains.insert(domain, Domain::default());
+            self.note(domain);
         }
         exists
     }
@@ -58,7 +62,10 @@ impl<M: Machine, L: Transport> Server<M, L> {
         let id = self.add(Link::Guest(ring), Who { domain, target });
         if let Some(known) = self.domains.get_mut(&domain) {
             (known.connection, known.failed) = (Some(id), false);
+            known.place = Some((frame, port));
         }
+        self.note(domain);
+        self.note_talk(id);
         if before.is_none() {
             self.tell_special(INTRODUCED);
         }
@@ -67,7 +74,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
 
     /// Drops what a connection has: watches, transactions, events.
     pub(super) fn reset(&mut self, id: Id) {
-        self.watches.remove_all(id);
+        self.drop_watches(id);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.forget();
         }
@@ -88,6 +95,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
         if self.machine.domain(domain) == DomainState::Gone {
             self.forget(domain);
         } else {
+            self.note(domain);
             self.remove_nodes(domain);
         }
         self.tell_special(RELEASED);
@@ -96,7 +104,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
 
     fn drop_connection(&mut self, id: Option<Id>) {
         if let Some(id) = id {
-            self.watches.remove_all(id);
+            self.drop_watches(id);
             let connection = self.connections.remove(&id);
             if let Some(Link::Guest(ring)) = connection.map(|connection| connection.link) {
                 self.ports.remove(&ring.line().port());
@@ -111,6 +119,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
         known.shutdown = false;
         let connection = known.connection;
         self.due.extend(connection);
+        self.note(domain);
         Ok(())
     }
 
@@ -132,6 +141,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
         if let Some(connection) = id.and_then(|id| self.connections.get_mut(&id)) {
             connection.who.target = Some(target);
         }
+        self.note(domain);
         Ok(())
     }
 
@@ -149,8 +159,11 @@ impl<M: Machine, L: Transport> Server<M, L> {
             match self.machine.domain(domain) {
                 DomainState::Alive => {}
                 DomainState::Shutdown => {
-                    if let Ok(known) = self.connected(domain) {
-                        told |= !core::mem::replace(&mut known.shutdown, true);
+                    if let Ok(known) = self.connected(domain)
+                        && !core::mem::replace(&mut known.shutdown, true)
+                    {
+                        told = true;
+                        self.note(domain);
                     }
                 }
                 DomainState::Gone => {
@@ -164,12 +177,14 @@ impl<M: Machine, L: Transport> Server<M, L> {
         if told {
             self.tell_special(RELEASED);
         }
+        self.keep();
     }
 
     /// A domain is no more. Its nodes go, and what others were to let it do: the next domain of
     /// that number is another.
-    fn forget(&mut self, domain: u32) {
+    pub(super) fn forget(&mut self, domain: u32) {
         self.domains.remove(&domain);
+        self.note(domain);
         for known in self.domains.values_mut() {
             known.target = known.target.filter(|target| *target != domain);
         }

@@ -19,9 +19,11 @@ use crate::hyper::Errno;
 use crate::service::{Line, Machine};
 
 mod domains;
+mod keep;
 mod requests;
 
 use domains::Domain;
+use keep::Keeping;
 
 /// Requests that one client has answered before the next one's turn.
 const TURN: usize = 8;
@@ -47,6 +49,7 @@ pub struct Server<M: Machine, L> {
     served: Id,
     /// Who may have something to ask, or is to be told something.
     due: BTreeSet<Id>,
+    keeping: Keeping,
 }
 
 impl<M: Machine, L: Transport> Server<M, L> {
@@ -65,6 +68,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
             last_id: 0,
             served: Id(0),
             due: BTreeSet::new(),
+            keeping: Keeping::default(),
         }
     }
 
@@ -113,6 +117,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
             }
             self.served = id;
         }
+        self.keep();
         // Who was told something after their turn is due as well.
         self.due.append(&mut busy);
         !self.due.is_empty()
@@ -120,11 +125,16 @@ impl<M: Machine, L: Transport> Server<M, L> {
 
     /// Answers up to [`TURN`] requests of a client; true if there may be more.
     fn serve(&mut self, id: Id) -> bool {
+        self.give(id);
         for _ in 0..TURN {
             let Some(connection) = self.connections.get_mut(&id) else {
                 return false;
             };
             let Some(request) = connection.next() else {
+                self.give(id);
+                let Some(connection) = self.connections.get(&id) else {
+                    return false;
+                };
                 if connection.closed.is_some() {
                     self.closed(id);
                 }
@@ -157,7 +167,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
                 self.connections.remove(&id);
             }
         }
-        self.watches.remove_all(id);
+        self.drop_watches(id);
     }
 
     /// Tells watchers of changes.

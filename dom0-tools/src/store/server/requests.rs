@@ -15,6 +15,7 @@ use super::{INTRODUCED, RELEASED, Server, guest_number, path_of};
 use crate::hyper::Errno;
 use crate::service::{Machine, Transport};
 use crate::store::connection::Id;
+use crate::store::journal::Record;
 use crate::store::path::Path;
 use crate::store::permissions::{Permissions, Who};
 use crate::store::transaction::Transaction;
@@ -77,6 +78,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.reply(&reply);
         }
+        self.give(id);
         if request.kind == XS_WATCH && kind == XS_WATCH {
             self.tell_first(id, request);
         }
@@ -92,6 +94,8 @@ impl<M: Machine, L: Transport> Server<M, L> {
         if is_privileged(request.kind) && !who.is_privileged() {
             return Err(Errno(XEN_EACCES));
         }
+        self.find_lost(id, request.transaction);
+        let connection = self.connections.get(&id).ok_or(INVALID)?;
         let ignored = [XS_WATCH, XS_UNWATCH].contains(&request.kind);
         let open = connection.transactions.contains_key(&request.transaction);
         if request.transaction != 0 && !ignored && !open {
@@ -169,6 +173,7 @@ impl<M: Machine, L: Transport> Server<M, L> {
                 let [path, token] = strings(request)?;
                 let (key, _) = watched(path, who)?;
                 self.watches.remove(id, &key, token)?;
+                self.note_unwatch(id, &key, token);
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.forget_watch(&key, token);
                 }
@@ -245,6 +250,8 @@ impl<M: Machine, L: Transport> Server<M, L> {
             if !who.is_privileged() {
                 return Err(INVALID);
             }
+            let record = Record::Special(event.into(), permissions.clone());
+            self.tree.journal.note(&record);
             self.special.insert(event, permissions);
             return Ok(());
         }
@@ -256,14 +263,14 @@ impl<M: Machine, L: Transport> Server<M, L> {
         let [path, token] = strings(request)?;
         let (key, relative) = watched(path, who)?;
         let quotas = (!who.is_privileged()).then_some(&self.quotas);
-        self.watches
-            .add(id, &key, relative, token, quotas)
-            .map(drop)
+        self.watches.add(id, &key, relative, token, quotas)?;
+        self.note_watch(id, &key, relative, token);
+        Ok(())
     }
 
     /// A new watch is told of at once.
     fn tell_first(&mut self, id: Id, request: &Message) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get(&id) else {
             return;
         };
         let Ok([path, token]) = strings(request) else {
@@ -272,12 +279,8 @@ impl<M: Machine, L: Transport> Server<M, L> {
         let Ok((key, _)) = watched(path, connection.who) else {
             return;
         };
-        let same =
-            |watch: &&crate::store::watch::Watch| watch.connection == id && *watch.token == *token;
-        if let Some(watch) = self.watches.of(&key).find(same) {
-            connection.tell(&key, watch, &key);
-            connection.send();
-        }
+        self.tell_again(id, &key, token);
+        self.give(id);
     }
 
     fn begin(&mut self, id: Id, who: Who, request: &Message) -> Result<Vec<u8>> {

@@ -2,6 +2,7 @@
 
 mod ping;
 mod serve;
+mod talk;
 mod vbd;
 
 use super::{event, time};
@@ -81,6 +82,7 @@ fn kick() {
 }
 
 pub(crate) use ping::answered;
+pub(crate) use talk::talk;
 
 /// The event of the daemon, or of who answers pings.
 pub(crate) fn event() {

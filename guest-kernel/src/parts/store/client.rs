@@ -139,9 +139,22 @@ impl<L: Link> Client<L> {
     /// # Errors
     /// See [`Failure`].
     pub fn request(&mut self, kind: u32, parts: &[&[u8]]) -> Result<Vec<u8>, Failure> {
+        self.request_in(0, kind, parts)
+    }
+
+    /// The same in a transaction.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn request_in(
+        &mut self,
+        transaction: u32,
+        kind: u32,
+        parts: &[&[u8]],
+    ) -> Result<Vec<u8>, Failure> {
         self.last_id = self.last_id.wrapping_add(1);
         let id = self.last_id;
-        let message = wire::request(kind, id, parts).map_err(Failure::Refused)?;
+        let message = wire::request_in(transaction, kind, id, parts).map_err(Failure::Refused)?;
         self.link.begin();
         self.send(&message)?;
         loop {

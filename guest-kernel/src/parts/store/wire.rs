@@ -27,6 +27,14 @@ pub struct Message {
 /// # Errors
 /// `E2BIG` for one that the ring could never hold.
 pub fn request(kind: u32, id: u32, parts: &[&[u8]]) -> Result<Vec<u8>, Errno> {
+    request_in(0, kind, id, parts)
+}
+
+/// The same in a transaction; 0 is none.
+///
+/// # Errors
+/// `E2BIG` for one that the ring could never hold.
+pub fn request_in(transaction: u32, kind: u32, id: u32, parts: &[&[u8]]) -> Result<Vec<u8>, Errno> {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     if HEAD_LEN + len > XENSTORE_RING_SIZE {
         return Err(Errno::E2BIG);
@@ -34,7 +42,7 @@ pub fn request(kind: u32, id: u32, parts: &[&[u8]]) -> Result<Vec<u8>, Errno> {
     let head = xsd_sockmsg {
         r#type: kind,
         req_id: id,
-        tx_id: 0,
+        tx_id: transaction,
         len: len as u32,
     };
     let mut bytes = head.as_bytes().to_vec();

@@ -223,21 +223,9 @@ fn breaks(name: &str, spoil: impl Fn(&mut Guest)) -> Fault {
 fn a_ring_that_makes_no_sense_ends_the_interface() {
     for count in [257, 1000, 1 << 31, u32::MAX] {
         let fault = breaks("transmit", |guest| guest.tx.store_u32(REQ_PROD, count));
-        assert!(matches!(
-            fault,
-            Fault::Indices {
-                ring: "transmit",
-                ..
-            }
-        ));
+        assert_eq!(fault, Fault::Indices("transmit"));
         let fault = breaks("receive", |guest| guest.rx.store_u32(REQ_PROD, count));
-        assert!(matches!(
-            fault,
-            Fault::Indices {
-                ring: "receive",
-                ..
-            }
-        ));
+        assert_eq!(fault, Fault::Indices("receive"));
     }
     let more = NETTXF_more_data;
     let unfinished = breaks("without an end", |guest| {

@@ -25,13 +25,16 @@ const HYPERVISOR: &str = "paravane";
 const GUEST_KERNEL: &str = "guest-kernel";
 const TOOLSTACK: &str = "xl";
 /// Programs that only dom0 has.
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "xenstored",
     "xenconsoled",
     "blkback",
+    "netback",
     "storecheck",
     "killer",
 ];
+/// Programs that only guests with a ramdisk of their own have, for they are large.
+const NETWORK: &str = "net";
 
 /// The images, stripped of symbols; their unstripped originals are cargo's.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +47,8 @@ pub struct Images {
     pub toolstack: PathBuf,
     /// dom0's services and what checks them, by name.
     pub services: BTreeMap<String, PathBuf>,
+    /// The program with TCP/IP.
+    pub network: PathBuf,
     /// Small programs, by name.
     pub programs: BTreeMap<String, PathBuf>,
     /// The hypervisor with its symbols, for a debugger.
@@ -101,6 +106,7 @@ pub fn build(workspace: &Workspace) -> Result<Images> {
         .iter()
         .map(|name| Ok((String::from(*name), take(name)?)))
         .collect::<Result<_>>()?;
+    let network = take(NETWORK)?;
     let programs = built
         .into_iter()
         .map(|(name, path)| Ok((name.clone(), strip(&path, &dir.join(&name))?)))
@@ -110,6 +116,7 @@ pub fn build(workspace: &Workspace) -> Result<Images> {
         guest_kernel,
         toolstack,
         services,
+        network,
         programs,
         hypervisor_symbols: unstripped(workspace, HYPERVISOR),
         guest_kernel_symbols: unstripped(workspace, GUEST_KERNEL),
@@ -186,6 +193,17 @@ impl Images {
         let mut archive = Archive::new();
         archive.directory("bin")?;
         add_programs(&mut archive, &self.programs)?;
+        archive.finish()
+    }
+
+    /// A ramdisk with nothing but the program that has TCP/IP.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn network_ramdisk(&self) -> Result<Vec<u8>> {
+        let mut archive = Archive::new();
+        archive.directory("bin")?;
+        archive.file("bin/net", 0o755, &fs::read(&self.network)?)?;
         archive.finish()
     }
 

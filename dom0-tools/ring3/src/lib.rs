@@ -7,8 +7,10 @@ extern crate alloc;
 mod disks;
 mod door;
 mod grants;
+mod interrupt;
 mod mapping;
 mod news;
+mod nic;
 mod poll;
 mod stream;
 pub mod virtio;
@@ -17,6 +19,7 @@ pub use disks::AnyDisk;
 pub use door::Door;
 pub use mapping::ForeignFrames;
 pub use news::{News, wait_for_news};
+pub use nic::Nic;
 pub use poll::{FOREVER, Poller};
 pub use stream::{Listener, Stream};
 

@@ -51,6 +51,17 @@ impl ConfigurationAccess for Ports {
 /// # Errors
 /// In words: there is none, or it is not as it should be.
 pub fn find(kind: DeviceType, index: usize) -> Result<PciTransport, &'static str> {
+    find_with_line(kind, index).map(|(transport, _)| transport)
+}
+
+/// The register with the number of a function's interrupt line, in its lowest byte.
+const LINE: u8 = 0x3c;
+
+/// The same, and the number of its interrupt line.
+///
+/// # Errors
+/// See [`find`].
+pub fn find_with_line(kind: DeviceType, index: usize) -> Result<(PciTransport, u8), &'static str> {
     let mut root = PciRoot::new(Ports);
     let of_kind = |(_, info): &_| virtio_device_type(info) == Some(kind);
     let found = root.enumerate_bus(0).filter(of_kind).nth(index);
@@ -60,7 +71,9 @@ pub fn find(kind: DeviceType, index: usize) -> Result<PciTransport, &'static str
         function,
         command | Command::MEMORY_SPACE | Command::BUS_MASTER,
     );
+    let line = Ports.read_word(function, LINE) as u8;
     PciTransport::new::<Memory, _>(&mut root, function)
+        .map(|transport| (transport, line))
         .map_err(|_| "it does not speak as virtio 1.0 devices do")
 }
 

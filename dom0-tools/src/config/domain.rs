@@ -229,7 +229,7 @@ impl Keys {
         Ok(vifs)
     }
 
-    /// Descriptions of devices, which nobody serves yet.
+    /// Descriptions of devices.
     fn devices<T>(
         &mut self,
         key: &str,
@@ -241,12 +241,6 @@ impl Keys {
         if specs.len() > MAX_DEVICES {
             let message = format!("{key}: there are more than {MAX_DEVICES}");
             return Err(ConfigError::new(key_position, message));
-        }
-        if !specs.is_empty() {
-            self.warn(
-                key_position,
-                format!("`{key}` is not served yet: the domain is made without"),
-            );
         }
         let device = |(position, spec): Placed<String>| match parse(&spec) {
             Ok(device) => Ok((position, device)),

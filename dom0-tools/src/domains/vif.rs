@@ -11,12 +11,11 @@ use super::devices::{Device, Nodes};
 use crate::config::Vif;
 use crate::error::Error;
 use crate::hyper::Hyper;
+use crate::net::BRIDGE;
 use crate::store::{Channel, Store, StoreError};
 
 /// The kind of these devices.
 const KIND: &str = "vif";
-/// The bridge of one that names none.
-pub(crate) const BRIDGE: &str = "xenbr0";
 /// The first half of addresses that Xen's guests are given.
 const XEN_OUI: [u8; 3] = [0x00, 0x16, 0x3e];
 

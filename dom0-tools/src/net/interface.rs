@@ -8,13 +8,37 @@ use core::ops::Range;
 use hypercall_abi::grant_table::{GNTST_general_error, GNTST_okay};
 use hypercall_abi::io::netif::*;
 use hypercall_abi::xen::domid_t;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::frame::{Checksum, ETHERNET_HEADER, Frame, IPV6};
-use super::ring::{BackRing, Fault};
 use crate::grants::{Copy, Grants, Local};
 use crate::hyper::{Mapping, PAGE_SIZE};
 use crate::service::Line;
+use crate::xenbus::{BackRing, Broken};
+
+/// Why an interface cannot be served any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The indices of a ring make no sense.
+    #[error("the indices of its {0} ring make no sense")]
+    Indices(&'static str),
+    /// A frame goes on where no request is.
+    #[error("a frame that it sends has no end")]
+    Unfinished,
+    /// Extra information of no known type.
+    #[error("a frame that it sends has extra information of type {0}, which there is not")]
+    Extra(u8),
+}
+
+/// The ring of frames that the guest sends: what is wrong with it.
+fn of_tx(_: Broken) -> Fault {
+    Fault::Indices("transmit")
+}
+
+/// The same of frames that come to it.
+fn of_rx(_: Broken) -> Fault {
+    Fault::Indices("receive")
+}
 
 /// Frames taken from a guest, or given to it, at once.
 const BURST: usize = 64;
@@ -146,7 +170,12 @@ where
     M: Mapping,
 {
     *left = left.checked_sub(1).ok_or(Fault::Unfinished)?;
-    Ok(ring.take())
+    let mut request = T::new_zeroed();
+    match ring.take(request.as_mut_bytes()) {
+        Ok(true) => Ok(request),
+        // It was there before.
+        Ok(false) | Err(Broken) => Err(of_tx(Broken)),
+    }
 }
 
 /// An extra info as it stands in the larger entry of the ring of sent frames.
@@ -276,8 +305,8 @@ impl<M: Mapping, L: Line> Interface<M, L> {
     pub fn new(domain: domid_t, tx: M, rx: M, line: L, options: Options) -> Self {
         Interface {
             domain,
-            tx: BackRing::new(tx, "transmit", size_of::<netif_tx_request>()),
-            rx: BackRing::new(rx, "receive", size_of::<netif_rx_request>()),
+            tx: BackRing::new(tx, size_of::<netif_tx_request>()),
+            rx: BackRing::new(rx, size_of::<netif_rx_request>()),
             line,
             options,
             queue: VecDeque::new(),
@@ -339,7 +368,7 @@ impl<M: Mapping, L: Line> Interface<M, L> {
         grants: &mut impl Grants,
         now: u64,
     ) -> Result<(Vec<Frame>, Option<u64>), Fault> {
-        let mut left = self.tx.pending()?;
+        let mut left = self.tx.waiting().map_err(of_tx)?;
         let mut sending = Vec::new();
         let mut wait = None;
         while left > 0 && sending.len() < BURST {
@@ -363,7 +392,7 @@ impl<M: Mapping, L: Line> Interface<M, L> {
         }
         self.notify |= self.tx.publish();
         let more = match wait {
-            None if self.tx.want(1)? => Some(now),
+            None if self.tx.rest().map_err(of_tx)? => Some(now),
             wait => wait,
         };
         Ok((frames, more))
@@ -383,7 +412,7 @@ impl<M: Mapping, L: Line> Interface<M, L> {
                 Slot::Extra => (0, NETIF_RSP_NULL),
             };
             let response = netif_tx_response { id, status };
-            self.tx.respond(response.as_bytes());
+            self.tx.put(response.as_bytes());
         }
     }
 
@@ -419,7 +448,7 @@ impl<M: Mapping, L: Line> Interface<M, L> {
     /// # Errors
     /// The ring makes no sense.
     pub fn give(&mut self, grants: &mut impl Grants) -> Result<bool, Fault> {
-        let mut free = self.rx.pending()?;
+        let mut free = self.rx.waiting().map_err(of_rx)?;
         let mut giving = Vec::new();
         while giving.len() < BURST
             && let Some(needed) = self.needed().filter(|needed| *needed <= free)
@@ -427,14 +456,19 @@ impl<M: Mapping, L: Line> Interface<M, L> {
         {
             free -= needed;
             self.queued_bytes -= frame.bytes.len();
-            let requests: Vec<netif_rx_request> = (0..needed).map(|_| self.rx.take()).collect();
+            let mut requests = alloc::vec![netif_rx_request::new_zeroed(); needed as usize];
+            for request in &mut requests {
+                if !self.rx.take(request.as_mut_bytes()).map_err(of_rx)? {
+                    return Err(of_rx(Broken));
+                }
+            }
             giving.push((frame, requests));
         }
         self.put(&giving, grants);
         self.notify |= self.rx.publish();
         match self.needed() {
             None => Ok(false),
-            Some(needed) => self.rx.want(needed),
+            Some(needed) => self.rx.want(needed).map_err(of_rx),
         }
     }
 
@@ -488,7 +522,7 @@ impl<M: Mapping, L: Line> Interface<M, L> {
                     flags: first | more,
                     status: if whole { size as i16 } else { NETIF_RSP_ERROR },
                 };
-                self.rx.respond(response.as_bytes());
+                self.rx.put(response.as_bytes());
             }
         }
     }

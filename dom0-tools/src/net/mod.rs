@@ -4,6 +4,7 @@
 //!   interface   one guest's two rings: frames taken by grant copies, and given by grant copies
 //!   bridge      which port a frame goes to, by the addresses it has seen
 //!   switch      all interfaces and the wire to the outside, each served in turn
+//!   driver      the switch on the backends' bus: what the store says of interfaces
 //!   checksum    transport checksums that a guest left blank, for those who need them
 //! ```
 //!
@@ -14,13 +15,13 @@
 
 mod bridge;
 pub mod checksum;
+mod driver;
 mod frame;
 mod interface;
-mod ring;
 mod switch;
 
 pub use bridge::{Bridge, Target};
+pub use driver::{BRIDGE, Device, Netback};
 pub use frame::{Checksum, ETHERNET_HEADER, Frame, Mac};
-pub use interface::{Counters, Interface, Options, Rate};
-pub use ring::Fault;
+pub use interface::{Counters, Fault, Interface, Options, Rate};
 pub use switch::{Broken, Switch, Turn, Wire};

@@ -17,11 +17,14 @@ const STORE: &str = "xenstore";
 const CONSOLE: &str = "console";
 /// The same of disks, which listens only to show that it serves.
 const BLOCK: &str = "blkback";
+/// The same of network interfaces, which listens only to show that it serves.
+const NETWORK: &str = "netback";
 /// Programs by the names under which they listen, in the order in which they need each other.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     (STORE, "/bin/xenstored"),
     (CONSOLE, "/bin/xenconsoled"),
     (BLOCK, "/bin/blkback"),
+    (NETWORK, "/bin/netback"),
 ];
 /// How long a service may take until it listens, ns.
 const PATIENCE: u64 = 10 * SECOND;

@@ -402,6 +402,7 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
 
     /// A device that is not in the store any more.
     fn forget(&mut self, key: Key) -> Result<()> {
+        self.disconnect(key);
         let Some(entry) = self.devices.remove(&key) else {
             return Ok(());
         };

@@ -88,6 +88,9 @@ impl<M: Mapping> BackRing<M> {
     /// Shows the responses; whether the front end wants to be told.
     pub fn publish(&mut self) -> bool {
         let old = self.page.load_u32(RSP_PROD);
+        if old == self.put {
+            return false;
+        }
         self.page.store_u32(RSP_PROD, self.put);
         core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
         ring_notify_needed(old, self.put, self.page.load_u32(RSP_EVENT))
@@ -98,9 +101,18 @@ impl<M: Mapping> BackRing<M> {
     /// # Errors
     /// See [`BackRing::waiting`].
     pub fn rest(&mut self) -> Result<bool, Broken> {
-        self.page.store_u32(REQ_EVENT, self.taken.wrapping_add(1));
+        self.want(1)
+    }
+
+    /// Asks to be told when so many requests are there; whether they are already.
+    ///
+    /// # Errors
+    /// See [`BackRing::waiting`].
+    pub fn want(&mut self, wanted: u32) -> Result<bool, Broken> {
+        let event = self.taken.wrapping_add(wanted);
+        self.page.store_u32(REQ_EVENT, event);
         core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
-        Ok(self.waiting()? > 0)
+        Ok(self.waiting()? >= wanted)
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) enum Handler {
     Ping,
     /// The back end of a disk has done something.
     Disk,
+    /// The back end of the network interface has done something.
+    Network,
 }
 
 struct Ports {
@@ -214,6 +216,7 @@ fn dispatch(port: u32) {
         Some(Handler::Store) => super::store::event(),
         Some(Handler::Ping) => super::store::answered(),
         Some(Handler::Disk) => super::block::event(),
+        Some(Handler::Network) => super::net::event(),
         None => crate::task::wake_port(port),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{buffer, channel};
 use crate::dev::block::{self, mount};
-use crate::dev::console;
+use crate::dev::{console, net};
 use crate::mm::user;
 use crate::ramdisk;
 use crate::task;
@@ -34,16 +34,26 @@ pub(crate) enum Open {
     Disk(u32),
     /// A file on a disk.
     Mounted(u64),
+    /// The network interface: each read and write is a frame.
+    Network,
 }
 
 /// Where disks are, as their sectors.
 const DEVICES: &str = "/dev/";
+/// The network interface's name.
+const NETWORK: &str = "/dev/net0";
+/// The most one frame is.
+const FRAME_MAX: u64 = 4096;
 
 pub(super) fn write(fd: u64, ptr: u64, len: u64) -> Result<u64, Errno> {
     if fd == 1 || fd == 2 {
         let data = user::read(ptr, len.min(WRITE_MAX))?;
         console::write(&data)?;
         return Ok(data.len() as u64);
+    }
+    if let Open::Network = get(fd)? {
+        // One that is longer is refused.
+        return net::send(&user::read(ptr, len.min(FRAME_MAX + 1))?).map(|n| n as u64);
     }
     let end = channel::end(fd)?;
     let data = user::read(ptr, len.min(STREAM_MAX))?;
@@ -55,6 +65,10 @@ pub(super) fn read(fd: u64, ptr: u64, len: u64) -> Result<u64, Errno> {
     if fd == 0 {
         buf = buffer(len.min(CONSOLE_READ_MAX))?;
         n = console::read(&mut buf)?;
+    } else if let Open::Network = get(fd)? {
+        buf = buffer(len.min(FRAME_MAX))?;
+        user::check_writable(ptr, buf.len() as u64)?;
+        n = net::receive(&mut buf)?;
     } else {
         let end = channel::end(fd)?;
         buf = buffer(len.min(STREAM_MAX))?;
@@ -67,6 +81,11 @@ pub(super) fn read(fd: u64, ptr: u64, len: u64) -> Result<u64, Errno> {
 }
 
 pub(super) fn open(path: &str) -> Result<u64, Errno> {
+    if path == NETWORK {
+        check_room()?;
+        net::open()?;
+        return add(Open::Network);
+    }
     if let Some(name) = path.strip_prefix(DEVICES)
         && let Ok(disk) = block::find(name)
     {
@@ -115,12 +134,28 @@ pub(super) fn get(fd: u64) -> Result<Open, Errno> {
     open.flatten().ok_or(Errno::EBADF)
 }
 
+/// Serves `SYS_NET_ADDRESS`.
+pub(super) fn net_address(fd: u64, ptr: u64) -> Result<u64, Errno> {
+    match get(fd)? {
+        Open::Network => user::write(ptr, &net::address()?).map(|()| 0),
+        _ => Err(Errno::EBADF),
+    }
+}
+
+/// `POLL_*` bits of a descriptor.
+pub(super) fn ready(fd: u64) -> Result<u32, Errno> {
+    match get(fd)? {
+        Open::Network => Ok(net::ready()),
+        _ => channel::ready(fd),
+    }
+}
+
 pub(super) fn size(fd: u64) -> Result<u64, Errno> {
     match get(fd)? {
         Open::File(file) => Ok(file.data.len() as u64),
         Open::Disk(disk) => Ok(block::geometry(disk)?.sectors * SECTOR as u64),
         Open::Mounted(file) => Ok(mount::size(file)),
-        Open::Channel(_) => Err(Errno::EBADF),
+        Open::Channel(_) | Open::Network => Err(Errno::EBADF),
     }
 }
 
@@ -140,7 +175,7 @@ pub(super) fn pread(fd: u64, ptr: u64, len: u64, offset: u64) -> Result<u64, Err
             user::write(ptr, &buf[..count])?;
             Ok(count as u64)
         }
-        Open::Channel(_) => Err(Errno::EBADF),
+        Open::Channel(_) | Open::Network => Err(Errno::EBADF),
     }
 }
 
@@ -176,6 +211,7 @@ pub(super) fn close(fd: u64) -> Result<u64, Errno> {
     task::with_files(|files| files[slot] = None);
     match open {
         Open::Channel(id) => channel::close(id)?,
+        Open::Network => net::close(),
         Open::Mounted(file) => mount::close(file),
         Open::File(_) | Open::Disk(_) => {}
     }
@@ -189,6 +225,7 @@ pub(super) fn close_all() {
         match open {
             // A descriptor stands for an end that is not closed.
             Open::Channel(id) => drop(channel::close(id)),
+            Open::Network => net::close(),
             Open::Mounted(file) => mount::close(file),
             Open::File(_) | Open::Disk(_) => {}
         }

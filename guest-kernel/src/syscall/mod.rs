@@ -108,6 +108,7 @@ fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
             Ok(0)
         }
         SYS_MAP_FOREIGN if !boot_info().is_dom0() => Err(Errno::EPERM),
+        SYS_NET_ADDRESS => file::net_address(a0, a1),
         SYS_HYPERCALL => door::hypercall(a0, [a1, a2, a3, a4, a5]),
         SYS_MAP_FOREIGN => door::map_foreign(a0, a1, a2, a3),
         SYS_EVTCHN_WAIT => door::evtchn_wait(a0, a1),

@@ -1,7 +1,7 @@
 //! Waiting for the first of several: descriptors, event channels, console input; or for whatever
 //! happens.
 
-use super::{channel, deadline, door, ports};
+use super::{channel, deadline, door, file, ports};
 use crate::dev::{console, event, time};
 use crate::mm::user;
 use crate::task::{self, Wait};
@@ -14,7 +14,7 @@ const ENTRY_LEN: u64 = size_of::<Poll>() as u64;
 fn look(entry: &Poll) -> Result<u32, Errno> {
     let readable = |is: bool| if is { POLL_READABLE } else { 0 };
     match entry.kind {
-        POLL_FD => channel::ready(u64::from(entry.id)),
+        POLL_FD => file::ready(u64::from(entry.id)),
         POLL_PORT => Ok(readable(event::is_latched(entry.id))),
         POLL_CONSOLE if entry.id == 0 => Ok(readable(console::has_input())),
         _ => Err(Errno::EINVAL),

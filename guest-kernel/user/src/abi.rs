@@ -130,6 +130,9 @@ pub const GRANTS_MAX: u64 = 512;
 /// The most pages for a device that follow one another.
 pub const DMA_PAGES_MAX: u64 = 64;
 
+/// `net_address(fd, ptr)`: writes the six bytes of a network interface's address.
+pub const SYS_NET_ADDRESS: u64 = 50;
+
 /// The longest name of a listener, in bytes.
 pub const CHANNEL_NAME_MAX: u64 = 64;
 /// The most bytes that are added at once to what is kept.

@@ -26,6 +26,15 @@ pub fn event<T: IntoBytes + FromBytes>(op: u32, mut arg: T) -> SysResult<T> {
     Ok(arg)
 }
 
+/// Makes an operation on devices' interrupts; returns its structure.
+///
+/// # Errors
+/// The hypervisor's refusal, or the kernel's.
+pub fn physdev<T: IntoBytes + FromBytes>(op: u32, mut arg: T) -> SysResult<T> {
+    call(__HYPERVISOR_physdev_op, &[op.into()], &mut arg)?;
+    Ok(arg)
+}
+
 /// Whether a port of dom0 is bound or waits to be.
 pub fn is_used(port: u32) -> bool {
     let mut status = evtchn_status::new_zeroed();

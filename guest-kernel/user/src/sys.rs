@@ -156,6 +156,14 @@ pub fn readdir(index: u64, buf: &mut [u8]) -> SysResult<usize> {
     result(unsafe { raw(SYS_READDIR, args) }).map(|n| n as usize)
 }
 
+/// The address of a network interface that is open.
+pub fn net_address(fd: u64) -> SysResult<[u8; 6]> {
+    let mut address = [0; 6];
+    let args = [fd, address.as_mut_ptr() as u64, 0, 0, 0, 0];
+    // SAFETY: the kernel writes six bytes into the array, which is borrowed mutably.
+    result(unsafe { raw(SYS_NET_ADDRESS, args) }).map(|_| address)
+}
+
 /// One of the `INFO_*` figures.
 pub fn info(what: u64) -> SysResult<u64> {
     call(SYS_INFO, what, 0, 0, 0)

@@ -19,6 +19,9 @@ mod linux_domu;
 mod longest_path;
 mod many;
 mod native;
+mod network;
+mod network_linux;
+mod network_outside;
 mod numbers;
 mod processes;
 mod processors;
@@ -58,6 +61,9 @@ pub const ALL: &[BootTest] = &[
     linux_dom0::TEST,
     linux_disk::TEST,
     linux_domu::TEST,
+    network::TEST,
+    network_outside::TEST,
+    network_linux::TEST,
     xen_peer::TEST,
     fairness::TEST,
     crash_cycles::TEST,

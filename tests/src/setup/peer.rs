@@ -83,7 +83,9 @@ impl Peer {
     #[must_use]
     pub fn present(self, workspace: &Workspace) -> bool {
         self.find(workspace).is_ok()
-            && (self != Self::Linux || Self::linux_modules(workspace).is_ok())
+            && (self != Self::Linux
+                || Self::linux_modules(workspace).is_ok()
+                    && Self::linux_netfront(workspace).is_ok())
     }
 
     /// Linux's drivers of a virtio disk, in the order in which they are loaded.
@@ -91,12 +93,6 @@ impl Peer {
     /// # Errors
     /// As [`Self::find`].
     pub fn linux_modules(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-        let tree = Self::Linux.dir(workspace).join("tree");
-        let lib = [tree.join("lib/modules"), tree.join("usr/lib/modules")];
-        let version = lib.iter().find_map(|dir| find_prefixed(dir, ""));
-        let drivers = version
-            .with_context(|| format!("the modules of Debian's {} are not here; `cargo xtask setup` tries to download it", Self::Linux.describe()))?
-            .join("kernel/drivers");
         let files = [
             "virtio/virtio_ring.ko",
             "virtio/virtio.ko",
@@ -105,11 +101,29 @@ impl Peer {
             "virtio/virtio_pci.ko",
             "block/virtio_blk.ko",
         ];
-        let files = files.map(|name| drivers.join(name));
+        Self::linux_drivers(workspace, &files)
+    }
+
+    /// Linux's front end of a network interface.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn linux_netfront(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+        Self::linux_drivers(workspace, &["net/xen-netfront.ko"])
+    }
+
+    fn linux_drivers(workspace: &Workspace, files: &[&str]) -> Result<Vec<PathBuf>> {
+        let tree = Self::Linux.dir(workspace).join("tree");
+        let lib = [tree.join("lib/modules"), tree.join("usr/lib/modules")];
+        let version = lib.iter().find_map(|dir| find_prefixed(dir, ""));
+        let drivers = version
+            .with_context(|| format!("the modules of Debian's {} are not here; `cargo xtask setup` tries to download it", Self::Linux.describe()))?
+            .join("kernel/drivers");
+        let files: Vec<PathBuf> = files.iter().map(|name| drivers.join(name)).collect();
         if let Some(missing) = files.iter().find(|file| !file.exists()) {
             anyhow::bail!("no {}", missing.display());
         }
-        Ok(files.to_vec())
+        Ok(files)
     }
 
     /// The file that is used: a bootable image or a program; of the headers, their
@@ -193,7 +207,7 @@ fn version_of(deb: &Path) -> Result<String> {
 fn unpack(deb: &Path, tree: &Path, peer: Peer) -> Result<()> {
     if peer == Peer::Linux {
         let script = "set -o pipefail; mkdir -p \"$2\"; dpkg-deb --fsys-tarfile \"$1\" | \
-            tar -x -C \"$2\" --wildcards ./boot '*/virtio*.ko'";
+            tar -x -C \"$2\" --wildcards ./boot '*/virtio*.ko' '*/xen-netfront.ko'";
         return run(Command::new("bash")
             .args(["-c", script, "unpack"])
             .arg(deb)

@@ -4,6 +4,7 @@ mod ping;
 mod serve;
 mod talk;
 mod vbd;
+mod vif;
 
 use super::{event, time};
 use crate::boot::BootInfo;

@@ -1,6 +1,7 @@
 //! The kernel task that follows the nodes by which a toolstack controls a guest.
 
 use super::vbd::{self, Vbd};
+use super::vif::Vif;
 use super::{Page, RECEIVED, Rings, SENT, kick, ping, wait_until};
 use crate::dev::{event, time};
 use crate::log::klog;
@@ -25,14 +26,17 @@ const RETRY: u64 = SECOND;
 const RETRY_MAX: u64 = 32 * SECOND;
 
 /// What is watched; a watch's number is its place here.
-const WATCHED: [&str; 6] = [
+const WATCHED: [&str; 7] = [
     "control/shutdown",
     "control/sysrq",
     "memory/target",
     "cpu",
     "data/ask",
     vbd::DISKS,
+    "device/vif/0/backend",
 ];
+/// The number of the watch for the state of the network interface's back end.
+const VIF_BACKEND: usize = WATCHED.len();
 /// What this kernel says that it does.
 const SAID: [&str; 3] = [
     "control/feature-poweroff",
@@ -43,6 +47,7 @@ const SAID: [&str; 3] = [
 pub(super) struct Server {
     pub(super) client: Client<Rings>,
     pub(super) vbds: Vec<Vbd>,
+    pub(super) vif: Vif,
     /// The number of the last question answered.
     answered: Option<u64>,
     /// When the memory target is tried again, and how long after that.
@@ -55,6 +60,7 @@ pub(super) extern "C" fn serve() -> ! {
     let mut server = Server {
         client: super::client(),
         vbds: Vec::new(),
+        vif: Vif::default(),
         answered: None,
         retry: None,
     };
@@ -136,6 +142,8 @@ impl Server {
             Some("data/ask") => self.ask(),
             Some(vbd::DISKS) => self.find_vbds(),
             None if number as usize >= vbd::FIRST_WATCH => self.follow_vbd(number as usize),
+            Some("device/vif/0/backend") => self.follow_vif(VIF_BACKEND),
+            None if number as usize == VIF_BACKEND => self.follow_vif(VIF_BACKEND),
             _ => Ok(()),
         }
     }

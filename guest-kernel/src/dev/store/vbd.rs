@@ -149,7 +149,7 @@ impl Server {
         self.say(&path, &format!("{state}"))
     }
 
-    fn say(&mut self, path: &str, value: &str) -> Done {
+    pub(super) fn say(&mut self, path: &str, value: &str) -> Done {
         if let Err(e) = or_refused(self.client.write(path, value))? {
             klog!("{path} cannot be written: {e}");
         }

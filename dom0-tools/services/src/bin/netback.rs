@@ -1,0 +1,82 @@
+//! Network interfaces for other domains, as the store says, on bridges; and with a network device of
+//! this domain's, the way to the outside.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+
+use dom0_ring3::{Door, FOREVER, Listener, Nic, Poller, Stream};
+use dom0_tools::net::{BRIDGE, Netback};
+use dom0_tools::store::{Client, StoreError};
+use dom0_tools::xenbus::Bus;
+use guest_user::{println, sys};
+
+guest_user::entry!(main);
+
+/// Where it listens, so that who starts it knows that it serves.
+const NAME: &str = "netback";
+/// Where the store is, and how long it is looked for, in nanoseconds.
+const STORE: &str = "xenstore";
+const PATIENCE: u64 = 1_000_000_000;
+
+fn main() -> i32 {
+    let store = match Stream::connect_within(STORE, PATIENCE) {
+        Ok(store) => store,
+        Err(errno) => {
+            println!("netback: there is no store: {errno}");
+            return 1;
+        }
+    };
+    let listener = match Listener::new(NAME) {
+        Ok(listener) => listener,
+        Err(errno) => {
+            println!("netback: `{NAME}` cannot be listened at: {errno}");
+            return 1;
+        }
+    };
+    let nic = Nic::find();
+    if let Some(nic) = &nic {
+        let [a, b, c, d, e, f] = nic.mac();
+        println!(
+            "netback: {BRIDGE} has a network device, {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"
+        );
+    }
+    let served = Bus::new(Client::new(store), Netback::new(Door, nic));
+    match served.and_then(|mut bus| serve(&listener, &mut bus)) {
+        Ok(()) => 0,
+        Err(error) => {
+            println!("netback: {error}");
+            1
+        }
+    }
+}
+
+/// Serves until there is no store any more.
+fn serve(listener: &Listener, bus: &mut Bus<Stream, Netback<Door, Nic>>) -> Result<(), StoreError> {
+    loop {
+        while listener.accept().is_some() {}
+        bus.turn()?;
+        let now = sys::clock();
+        let (due, broken) = bus.connected().0.turn(now);
+        for (key, why) in broken {
+            bus.close(key, &why)?;
+        }
+        let mut poller = Poller::default();
+        poller.descriptor(0, listener.descriptor(), true, false);
+        let store = bus.store_mut().channel_mut().descriptor();
+        poller.descriptor(0, store, true, false);
+        let (driver, _) = bus.connected();
+        let ports: Vec<u32> = driver.ports().collect();
+        let interrupt = driver.wire_mut().map(Nic::port);
+        for port in ports.into_iter().chain(interrupt) {
+            poller.port(0, port);
+        }
+        let left = due.map_or(FOREVER, |due| due.saturating_sub(sys::clock()));
+        poller.wait(left);
+        if let Some(wire) = bus.connected().0.wire_mut() {
+            wire.acknowledge();
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod control;
 mod descriptors;
 mod fpu;
 mod load;
+mod network;
 mod random;
 mod rings;
 mod tables;
@@ -38,6 +39,7 @@ const GROUPS: &[&[Rogue]] = &[
     load::ROGUES,
     fpu::ROGUES,
     rings::ROGUES,
+    network::ROGUES,
 ];
 
 /// Does the act of this name; returns if the kernel lives on afterwards.

@@ -22,6 +22,7 @@ mod native;
 mod network;
 mod network_linux;
 mod network_outside;
+mod network_rogues;
 mod numbers;
 mod processes;
 mod processors;
@@ -64,6 +65,7 @@ pub const ALL: &[BootTest] = &[
     network::TEST,
     network_outside::TEST,
     network_linux::TEST,
+    network_rogues::TEST,
     xen_peer::TEST,
     fairness::TEST,
     crash_cycles::TEST,

@@ -11,6 +11,7 @@ use crate::boot::BootInfo;
 use crate::hypercall;
 use crate::mm::{Mfn, p2m};
 use crate::task::{self, Wait};
+use alloc::string::String;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use guest_kernel::store::client::{Client, Link};
 use guest_kernel::store::ring;
@@ -156,6 +157,11 @@ pub(crate) fn write_now(path: &str, value: &str) {
     if let Err(why) = client().write(path, value) {
         panic!("{path} cannot be written: {why:?}");
     }
+}
+
+/// What a node holds, nothing if it cannot be read, while the kernel's tasks do not run.
+pub(crate) fn read_now(path: &str) -> String {
+    client().read(path).unwrap_or_default()
 }
 
 /// Has a node watched while the kernel's tasks do not run; see [`has_message`].

@@ -68,11 +68,9 @@ impl Front {
             {
                 Step::Connect
             }
-            // It is another one, which waits for a front end that begins; or the one before will
-            // close yet, which is as well.
-            XenbusStateInitWait | XenbusStateClosed
-                if self.state == XenbusStateClosed && online =>
-            {
+            // Not before it has closed: one that waits might not see that this one has, and take what
+            // it says next for what it said to an earlier one.
+            XenbusStateClosed if self.state == XenbusStateClosed && online => {
                 if self.again == AGAIN_MAX {
                     return Step::Wait;
                 }

@@ -190,17 +190,20 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
     /// # Errors
     /// There is no store any more.
     pub fn turn(&mut self) -> Result<()> {
-        while let Some(event) = self.store.next_event()? {
-            self.note(&event)?;
-        }
-        while let Some(key) = self.due.pop_first() {
+        loop {
+            // What came while something else was asked for is nowhere else but here.
+            while let Some(event) = self.store.next_event()? {
+                self.note(&event)?;
+            }
+            let Some(key) = self.due.pop_first() else {
+                return Ok(());
+            };
             match self.look(key) {
                 Ok(()) => {}
                 Err(Failure::Store(error)) => return Err(error),
                 Err(Failure::Device(why)) => self.close(key, &why)?,
             }
         }
-        Ok(())
     }
 
     /// Finds out which devices an event is about.

@@ -63,6 +63,8 @@ fn serve(listener: &Listener, bus: &mut Bus<Stream, Blkback<Door>>) -> Result<()
         }
         for (key, why) in broken {
             bus.close(key, &format!("{why}"))?;
+            // Closing may have brought events.
+            more = true;
         }
         let mut poller = Poller::default();
         poller.descriptor(0, listener.descriptor(), true, false);

@@ -73,7 +73,7 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     }
     let benches = boot.has_word("bench");
     if benches {
-        bench::run(boot.has_word("wallclock"));
+        bench::run(&boot);
     }
     let table = boot.has_word("sensitive");
     if table {

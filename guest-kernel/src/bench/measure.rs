@@ -10,16 +10,16 @@ use super::Figures;
 use super::window::{closing, opening, opening_of_own, window};
 use crate::dev::time;
 use core::arch::naked_asm;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Rounds of the loop that calibrates, of two instructions each.
 const CALIBRATION: u64 = 1 << 14;
-/// Each operation is measured so often; the least counts, for an interrupt adds what is not its.
-const BATCHES: u32 = 3;
-/// The same by a clock that counts no instructions, and is disturbed more often.
-const BATCHES_OF_TIME: u32 = 20;
+/// Each operation is measured so often.
+const BATCHES: usize = 3;
+/// The same by a clock that counts no instructions.
+const BATCHES_OF_TIME: usize = 21;
 
-static HOW_OFTEN: AtomicU32 = AtomicU32::new(BATCHES);
+static HOW_OFTEN: AtomicUsize = AtomicUsize::new(BATCHES);
 
 /// How many ticks of the counter an instruction takes, or a nanosecond.
 #[derive(Clone, Copy)]
@@ -31,9 +31,11 @@ pub(crate) struct Scale {
 
 /// What figures are in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Instructions,
     Nanoseconds,
+    /// Ticks of the time-stamp counter as they are.
+    Cycles,
 }
 
 impl Scale {
@@ -44,12 +46,26 @@ impl Scale {
                 (u128::from(instructions) * u128::from(self.ticks) / u128::from(2 * CALIBRATION))
                     as u64
             }
-            Unit::Nanoseconds => 0,
+            Unit::Nanoseconds | Unit::Cycles => 0,
         }
     }
 
-    /// A scale of nanoseconds, by the hypervisor's clock, for the rest of the run.
-    pub(super) fn of_time() -> Self {
+    /// A scale of the unit, for the rest of the run; `None` where the time-stamp counter does not count
+    /// instructions, and they are asked for.
+    pub(super) fn of(unit: Unit) -> Option<Self> {
+        match unit {
+            Unit::Instructions => calibrate(),
+            Unit::Nanoseconds => Some(Self::of_time()),
+            Unit::Cycles => {
+                HOW_OFTEN.store(BATCHES_OF_TIME, Ordering::Relaxed);
+                let ticks = 2 * CALIBRATION;
+                Some(Self { ticks, unit })
+            }
+        }
+    }
+
+    /// A scale of nanoseconds, by the hypervisor's clock.
+    fn of_time() -> Self {
         HOW_OFTEN.store(BATCHES_OF_TIME, Ordering::Relaxed);
         let (begin, ticks) = (time::system_time(), time::rdtsc());
         while time::system_time() - begin < 1_000_000 {
@@ -205,13 +221,19 @@ pub(super) unsafe fn once(pair: &mut Pair, rounds: u64) -> Result<u64, i64> {
     }
 }
 
-/// The least of several measurements.
+/// The least of several measurements of instructions: an interrupt adds what is not the operation's. By
+/// a clock that is disturbed in both directions it is the one in the middle.
 pub(super) fn least(mut one: impl FnMut() -> Result<u64, i64>) -> Result<u64, i64> {
-    let mut least = u64::MAX;
-    for _ in 0..HOW_OFTEN.load(Ordering::Relaxed) {
-        least = least.min(one()?);
+    let mut found = [u64::MAX; BATCHES_OF_TIME];
+    let count = HOW_OFTEN.load(Ordering::Relaxed);
+    for place in &mut found[..count] {
+        *place = one()?;
     }
-    Ok(least)
+    found.sort_unstable();
+    Ok(match count {
+        BATCHES => found[0],
+        _ => found[count / 2],
+    })
 }
 
 impl Figures {

@@ -4,7 +4,8 @@
 //! Counted with the time-stamp counter, so it needs a machine whose clock counts instructions:
 //! QEMU with `-icount shift=0,sleep=off -rtc clock=vm`. [`measure`] takes off what the guest itself
 //! executes. With `wallclock` on the command line it is the time instead, by the hypervisor's clock,
-//! good for a ratio of two such runs and for nothing else. A bench is a function `fn(&mut Figures)`, listed in its module's `BENCHES`.
+//! good for a ratio of two such runs and for nothing else, and with `cycles` the counter as it is, for
+//! machines that do not emulate. A bench is a function `fn(&mut Figures)`, listed in its module's `BENCHES`.
 
 mod calls;
 mod entries;
@@ -18,6 +19,7 @@ mod native;
 mod tables;
 mod window;
 
+use crate::boot::BootInfo;
 use crate::log::kprintln;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -70,6 +72,7 @@ impl Figures {
         let unit = match self.scale.unit {
             Unit::Instructions => "insns",
             Unit::Nanoseconds => "ns",
+            Unit::Cycles => "cycles",
         };
         let whole = tenths / 10;
         match tenths % 10 {
@@ -86,13 +89,16 @@ impl Figures {
     }
 }
 
-/// Measures everything, in instructions, or in time if `wall`.
-pub(crate) fn run(wall: bool) {
-    let scale = match wall {
-        true => Some(Scale::of_time()),
-        false => measure::calibrate(),
+/// Measures everything: in instructions, or as the command line says.
+pub(crate) fn run(boot: &BootInfo) {
+    let unit = if boot.has_word("wallclock") {
+        Unit::Nanoseconds
+    } else if boot.has_word("cycles") {
+        Unit::Cycles
+    } else {
+        Unit::Instructions
     };
-    let Some(scale) = scale else {
+    let Some(scale) = Scale::of(unit) else {
         kprintln!("BENCH calibration error=the time-stamp counter does not count instructions");
         return;
     };

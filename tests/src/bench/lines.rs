@@ -15,6 +15,8 @@ pub enum Unit {
     Others,
     /// All instructions, of programs, kernel and hypervisor.
     All,
+    /// Ticks of the time-stamp counter, also the guest's own, but for the loop around.
+    Cycles,
     /// Nanoseconds, also the guest's own, but for the loop around.
     Nanoseconds,
 }
@@ -25,6 +27,7 @@ impl Unit {
             "insns" => Some(Self::Others),
             "all" => Some(Self::All),
             "ns" => Some(Self::Nanoseconds),
+            "cycles" => Some(Self::Cycles),
             _ => None,
         }
     }
@@ -50,15 +53,29 @@ pub struct Line {
 /// # Errors
 /// A line is malformed, an operation could not be measured, or the last line is missing.
 pub fn read(console: &str) -> Result<Vec<Line>> {
-    let mut lines = Vec::new();
+    let (lines, refused) = read_some(console)?;
+    ensure!(refused.is_empty(), "not measured: {}", refused.join(", "));
+    Ok(lines)
+}
+
+/// The same where operations may not be measurable; the lines of those as well.
+///
+/// # Errors
+/// A line is malformed, or the last line is missing.
+pub fn read_some(console: &str) -> Result<(Vec<Line>, Vec<String>)> {
+    let (mut lines, mut refused) = (Vec::new(), Vec::new());
     for line in console.lines().map(str::trim) {
         if let Some(rest) = line.strip_prefix(DONE) {
-            let all = format!("n={} refused=0", lines.len());
-            ensure!(rest == all, "`{line}` after {} figures", lines.len());
+            let all = format!("n={} refused={}", lines.len(), refused.len());
+            ensure!(rest == all, "`{line}` after {all}");
             ensure!(!lines.is_empty(), "nothing was measured");
-            return Ok(lines);
+            return Ok((lines, refused));
         }
         if let Some(rest) = line.strip_prefix(BENCH) {
+            if rest.contains(" error=") {
+                refused.push(rest.to_owned());
+                continue;
+            }
             let read = figure(rest).with_context(|| format!("no figure in `{line}`"))?;
             lines.push(read);
         }
@@ -122,5 +139,9 @@ mod tests {
             assert_eq!(lines[0].unit, unit);
         }
         assert!(read(&text.replace("insns", "bytes")).is_err());
+        let some =
+            "BENCH a error=-38\nBENCH b cycles=9 number=1 times=1\nBENCH DONE n=1 refused=1\n";
+        assert!(read(some).is_err());
+        assert_eq!(read_some(some).unwrap().1, ["a error=-38"]);
     }
 }

@@ -5,6 +5,7 @@
 //! does; and as often with programs on it. Once more the host's clock runs, for the ratio of times.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -42,6 +43,12 @@ pub struct Wanted {
 const RUNS: [(&str, &str); 2] = [("kernel", "bench"), ("programs", "init=/bin/mix")];
 /// The same by the host's clock, where that is measured.
 const TIMED: &str = "bench wallclock";
+
+/// The same on the host's processor, and the device that gives it.
+const CYCLES: &str = "bench cycles";
+const KVM: &str = "/dev/kvm";
+/// A KVM inside another machine may have no word of what the processor is immune to.
+const HOST_CPU: &str = "host,-arch-capabilities";
 
 /// Measures all sides.
 ///
@@ -81,6 +88,36 @@ pub fn run(lab: &Lab, wanted: Wanted, mut tell: impl FnMut(&str)) -> Checked<Res
         results.sides.insert(side, all);
     }
     Ok(results)
+}
+
+/// Cycles of each operation on the host's own processor, by side; the kernel's benches only, since
+/// nobody counts from outside.
+///
+/// # Errors
+/// There is no KVM here, or a machine does not come to the end.
+pub fn cycles(lab: &Lab, mut tell: impl FnMut(&str)) -> Checked<Vec<(Side, Vec<Line>)>> {
+    let device = Path::new(KVM);
+    if !device.exists() {
+        return Err(Trouble::Error(anyhow!(
+            "there is no {KVM}: cycles are counted where KVM runs, and nowhere else"
+        )));
+    }
+    let mut all = Vec::new();
+    for side in Side::ALL {
+        tell(&format!("{}: on the host's processor", side.title()));
+        let mut config = config_of(lab, side, CYCLES)?;
+        (config.icount, config.kvm, config.cpu) = (false, true, HOST_CPU.into());
+        let name = format!("{side:?}-cycles");
+        let text = console_of(lab, &config, &name)?;
+        // A processor that is faster than its interrupts coalesces some.
+        let (lines, refused) = lines::read_some(&text)
+            .map_err(|error| Trouble::Failure(format!("{name}: {error:#}")))?;
+        refused
+            .iter()
+            .for_each(|line| tell(&format!("not measured: {line}")));
+        all.push((side, lines));
+    }
+    Ok(all)
 }
 
 /// The machine of a side, whose clock counts instructions, with the kernel's arguments.
@@ -141,6 +178,12 @@ pub fn profile(lab: &Lab, side: Side, name: &str) -> Checked<(u64, Counts)> {
 
 /// Boots and waits for all lines, and for the machine's end.
 fn boot(lab: &Lab, config: &Config, name: &str) -> Checked<Vec<Line>> {
+    let text = console_of(lab, config, name)?;
+    lines::read(&text).map_err(|error| Trouble::Failure(format!("{name}: {error:#}")))
+}
+
+/// The same; what the console showed.
+fn console_of(lab: &Lab, config: &Config, name: &str) -> Checked<String> {
     let mut machine = lab.start(config, name)?;
     machine.expect_line(lines::DONE)?;
     let text = machine.console.text();
@@ -152,8 +195,7 @@ fn boot(lab: &Lab, config: &Config, name: &str) -> Checked<Vec<Line>> {
         let _ = monitor.execute("quit", &serde_json::json!({}));
     }
     machine.expect_end()?;
-    lines::read(&text)
-        .map_err(|error| Trouble::Failure(format!("{name}: {error:#}{}", machine.tail())))
+    Ok(text)
 }
 
 /// Two runs must find the same.

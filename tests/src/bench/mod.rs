@@ -3,9 +3,12 @@
 //!
 //! [`measure`] boots and counts, [`results`] is what it finds and how that is kept in a file,
 //! [`operations`] says what belongs together, and [`table`], [`html`] and [`compare`] show it.
-//! [`ceilings`] is what a change may not exceed. Emulation counts instructions, not nanoseconds.
+//! [`ceilings`] is what a change may not exceed, and [`chapter`] explains. Emulation counts
+//! instructions, not nanoseconds.
+#![doc = include_str!("../../costs.md")]
 
 pub mod ceilings;
+pub mod chapter;
 pub mod compare;
 pub mod counts;
 pub mod html;
@@ -15,6 +18,7 @@ pub mod operations;
 mod plot;
 pub mod plugin;
 pub mod profile;
+mod reasons;
 pub mod results;
 mod symbols;
 pub mod table;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::lines::Line;
 use super::operations::{self, GROUPS, Operation, Way};
 use super::results::{Cost, Results, Side};
 
@@ -88,6 +89,31 @@ fn line(text: &mut String, results: &Results, operation: Operation, way: Way, na
     );
 }
 
+/// Cycles of each operation, on the sides that have it.
+#[must_use]
+pub fn cycles(sides: &[(Side, Vec<Line>)], only: &[String]) -> String {
+    let mut text = format!("{:48}", "cycles of guest and hypervisor, each");
+    for (side, _) in sides {
+        let _ = write!(text, "{:>14}", side.title());
+    }
+    text.push('\n');
+    for operation in GROUPS.iter().flat_map(|group| group.operations) {
+        for &(way, name) in operation.ways {
+            if !is_wanted(only, name, operation.title) {
+                continue;
+            }
+            let _ = write!(text, "{:36}{:12}", operation.title, way.title());
+            for (_, lines) in sides {
+                let line = lines.iter().find(|line| line.name == name);
+                let shown = line.map_or("-".into(), |line| (line.tenths / 10).to_string());
+                let _ = write!(text, "{shown:>14}");
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
 fn exits(cost: &Cost) -> String {
     let exits = &cost.exits;
     let kinds = [
@@ -132,6 +158,23 @@ pub fn means(results: &Results) -> String {
 mod tests {
     use super::super::results::samples;
     use super::*;
+
+    #[test]
+    fn cycles_stand_beside_each_other() {
+        let line = |tenths| {
+            vec![Line {
+                name: "yield".into(),
+                unit: super::super::lines::Unit::Cycles,
+                tenths,
+                number: 0,
+                times: 1,
+            }]
+        };
+        let sides = [(Side::Paravane, line(1000)), (Side::Xen, line(9000))];
+        let text = cycles(&sides, &["yield".into()]);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains("100           900"), "{text}");
+    }
 
     #[test]
     fn the_table_shows_what_is_wanted() {

@@ -1,6 +1,6 @@
 //! Contract: what `cargo xtask bench` tells is so. Instructions counted by the kernel and by the
-//! emulator agree, two runs agree to the instruction, every operation is measured on Paravane and on
-//! Debian's Xen, and over all of them Paravane takes at most 30 % of what Xen does.
+//! emulator agree, two runs agree to the instruction, every operation is measured on Paravane, on
+//! Debian's Xen and natively, as the chapter in `tests/costs.md` has it, and over all of them Paravane takes at most 30 % of what Xen does.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::BootTest;
 use crate::bench::measure::{self, Wanted};
 use crate::bench::operations::{self, Way};
 use crate::bench::results::{Results, Side};
-use crate::bench::{html, table};
+use crate::bench::{chapter, html, table};
 use crate::lab::Lab;
 use crate::require;
 use crate::verdict::{Checked, Report};
@@ -57,6 +57,13 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
         table::means(&results)
             .trim_end()
             .replace('\n', "\n        "),
+    );
+    let chapter = fs::read_to_string(chapter::path(&lab.workspace))?;
+    let differences = chapter::differences(&chapter, &results);
+    require!(
+        differences.is_empty(),
+        "tests/costs.md is out of date (`cargo xtask bench --quick --chapter`):\n{}",
+        differences.join("\n")
     );
     let file = lab.dir.join("results.json");
     results.write(&file)?;

@@ -9,7 +9,7 @@ use super::{DEADLINE_SECONDS, lab};
 use crate::bench::compare::compare;
 use crate::bench::measure::{self, Wanted};
 use crate::bench::results::{Results, Side};
-use crate::bench::{ceilings, html, profile, table};
+use crate::bench::{ceilings, chapter, html, profile, table};
 use crate::lab::Lab;
 use crate::setup::{self, Scope};
 use crate::verdict::{Checked, Trouble};
@@ -47,8 +47,14 @@ pub(super) struct Options {
     /// Where the report goes [default: among the logs of the run]
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Count cycles instead, on the host's own processor, which takes KVM
+    #[arg(long, conflicts_with_all = ["quick", "json", "html", "chapter"])]
+    kvm: bool,
+    /// Write what was measured into the chapter of the documentation, tests/costs.md
+    #[arg(long)]
+    chapter: bool,
     /// Measure nothing: tell what changed between two files
-    #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, conflicts_with_all = ["quick", "json", "html", "only"])]
+    #[arg(long, value_names = ["BEFORE", "AFTER"], num_args = 2, conflicts_with_all = ["quick", "json", "html", "only", "chapter", "kvm"])]
     compare: Option<Vec<PathBuf>>,
     /// Give up waiting for a line of a console after this time
     #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE_SECONDS)]
@@ -76,6 +82,15 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let ceilings = ceilings::read(workspace)?;
     setup::ensure_ready(workspace, Scope::Test)?;
     let lab = lab(workspace, "bench", options.deadline)?;
+    if options.kvm {
+        return match measure::cycles(&lab, |text| println!("{text} ...")) {
+            Ok(sides) => {
+                print!("\n{}", table::cycles(&sides, &options.only));
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(trouble) => failed(trouble),
+        };
+    }
     let wanted = Wanted {
         again: !options.quick,
         wall: !options.quick,
@@ -85,6 +100,9 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         Err(trouble) => return failed(trouble),
     };
     println!("\n{}", table::text(&results, &options.only));
+    if options.chapter {
+        std::fs::write(chapter::path(workspace), chapter::text(&results))?;
+    }
     if let Some(path) = &options.json {
         results.write(path)?;
     }

@@ -54,6 +54,8 @@ pub struct Config {
     /// Virtual time is the count of executed instructions: 1 instruction is 1 ns,
     /// the same on every run.
     pub icount: bool,
+    /// Run on the host's processor, by KVM, instead of emulating one.
+    pub kvm: bool,
     /// The processor, as QEMU's `-cpu` names it.
     pub cpu: String,
     /// Devices besides those that every PC has: QEMU arguments.
@@ -75,6 +77,7 @@ impl Config {
             memory_mib: 512,
             smp: 1,
             icount: false,
+            kvm: false,
             cpu: CPU.into(),
             devices: Vec::new(),
             gdb: false,
@@ -95,6 +98,9 @@ impl Config {
         args.extend(["-smp".into(), self.smp.to_string().into()]);
         if self.icount {
             args.extend(["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"].map(OsString::from));
+        }
+        if self.kvm {
+            args.extend(["-accel", "kvm"].map(OsString::from));
         }
         args.extend(self.devices.iter().map(OsString::from));
         if self.gdb {
@@ -173,6 +179,18 @@ mod tests {
             Module::new("initrd", Path::new("/y"), ""),
         ];
         assert_eq!(initrd(&modules), "linux console=hvc0,,1 ro,initrd");
+    }
+
+    #[test]
+    fn kvm_is_asked_for_with_the_hosts_processor() {
+        let mut config = Config::new(Boot::Cdrom("/b.iso".into()));
+        assert!(!strings(&config).join(" ").contains("kvm"));
+        (config.kvm, config.cpu) = (true, "host".into());
+        let args = strings(&config).join(" ");
+        assert!(
+            args.contains("-accel kvm") && args.contains("-cpu host"),
+            "{args}"
+        );
     }
 
     #[test]

@@ -559,6 +559,17 @@ fn help_names_everything() {
         assert!(help.contains(word), "{word} is missing in {help}");
     }
     assert!(ok(&mut shell, "xl help create").contains("example: xl create guest1 memory=24"));
+    let lines = help.lines().map(str::trim_start);
+    let commands: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("xl ")?.split(' ').next())
+        .filter(|word| word.starts_with(|letter: char| letter.is_ascii_lowercase()))
+        .collect();
+    assert!(commands.len() > 30, "{commands:?}");
+    for command in commands {
+        let help = ok(&mut shell, &format!("xl help {command}"));
+        let example = format!("example: xl {command}");
+        assert!(help.contains(&example), "{help}");
+    }
     assert!(ok(&mut shell, "xl info").contains("xen_version            : 4.17.0-fake"));
     assert_eq!(
         ok(&mut shell, "xl dmesg -c"),

@@ -164,10 +164,10 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
 }
 
 /// A good image and the places in it that are worth lying about.
-struct Good {
+pub(super) struct Good {
     bytes: Vec<u8>,
     /// The first PT_LOAD program header.
-    load: usize,
+    pub(super) load: usize,
     /// The PT_NOTE program header.
     note_segment: usize,
     /// The first note.
@@ -177,7 +177,7 @@ struct Good {
 }
 
 impl Good {
-    fn read(bytes: Vec<u8>) -> Result<Self> {
+    pub(super) fn read(bytes: Vec<u8>) -> Result<Self> {
         const PT_LOAD: u32 = 1;
         const PT_NOTE: u32 = 4;
         const ENTRY_LENGTH: usize = 56;
@@ -219,18 +219,18 @@ impl Good {
         anyhow::bail!("the guest kernel has no note ENTRY")
     }
 
-    fn whole(&self) -> Vec<u8> {
+    pub(super) fn whole(&self) -> Vec<u8> {
         self.bytes.clone()
     }
 
     /// The image with other bytes at one place.
-    fn with(&self, at: usize, new: &[u8]) -> Vec<u8> {
+    pub(super) fn with(&self, at: usize, new: &[u8]) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         bytes[at..at + new.len()].copy_from_slice(new);
         bytes
     }
 
-    fn with_word(&self, at: usize, value: u64) -> Vec<u8> {
+    pub(super) fn with_word(&self, at: usize, value: u64) -> Vec<u8> {
         self.with(at, &value.to_le_bytes())
     }
 

@@ -1,5 +1,6 @@
 //! The tests that boot a machine, one file each; its header states the contract.
 
+mod bad_guests;
 mod bad_input;
 mod balloon;
 mod command_line;
@@ -85,6 +86,7 @@ pub const ALL: &[BootTest] = &[
     guests::TEST,
     guests::TEST_ON_XEN,
     bad_input::TEST,
+    bad_guests::TEST,
     disks::TEST,
     grub_disk::TEST,
     grub_guest::TEST,

@@ -11,6 +11,7 @@
 mod calls;
 mod control;
 mod descriptors;
+mod disks;
 mod fpu;
 mod load;
 mod network;
@@ -40,6 +41,7 @@ const GROUPS: &[&[Rogue]] = &[
     fpu::ROGUES,
     rings::ROGUES,
     network::ROGUES,
+    disks::ROGUES,
 ];
 
 /// Does the act of this name; returns if the kernel lives on afterwards.

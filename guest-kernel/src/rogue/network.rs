@@ -34,8 +34,8 @@ struct Rings {
 }
 
 fn state() -> String {
-    let backend = store::read_now(&format!("{NODE}/backend"));
-    store::read_now(&format!("{backend}/state"))
+    let backend = store::read_now(&format!("{NODE}/backend")).unwrap_or_default();
+    store::read_now(&format!("{backend}/state")).unwrap_or_default()
 }
 
 /// Waits for a state of the back end.

@@ -2,7 +2,7 @@
 //! an ext2 file system on one, writes and verifies the other, and finds a third when it is plugged in,
 //! and that it is gone when it is taken out. While it writes, blkback is ended again and again and
 //! started anew: no write that was acknowledged is lost, and what was verified last is in the disk's
-//! file. Destroyed, the guest leaves no page. The same on Debian's Xen.
+//! file. Front ends that lie are refused or closed, and the guest beside them notices nothing. Destroyed, the guest leaves no page. The same on Debian's Xen.
 
 use std::fs;
 use std::path::PathBuf;
@@ -41,6 +41,14 @@ const ENDS: usize = 5;
 /// Ends the process that serves disks.
 const END: &str = "run /bin/end name=blkback";
 
+/// What lying front ends are called (`guest-kernel/src/rogue/disks.rs`).
+const ROGUES: [&str; 4] = [
+    "disk-indices",
+    "disk-requests",
+    "disk-rewrites",
+    "disk-revoked",
+];
+
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let store: Store = [("disker.cfg".to_owned(), CONFIG.into())].into();
     let modules = lab.our_dom0_with(DOM0_ARGS, None, &store)?;
@@ -56,6 +64,7 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let free_at_first = free_pages(&mut machine)?;
     live(&mut machine)?;
     let rounds = restarts(&mut machine)?;
+    rogues(&mut machine)?;
     end_with(machine, free_at_first)?;
     let written = fs::read(&config.1).context("the disk's file")?;
     require!(
@@ -66,7 +75,27 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let config = with_disks(lab, lab.xen_with(HYPERVISOR_OPTIONS, modules)?, &image)?;
     let mut machine = start(lab, &config.0, "xen")?;
     live(&mut machine)?;
-    restarts(&mut machine).map(drop)
+    restarts(&mut machine)?;
+    rogues(&mut machine)
+}
+
+/// Front ends that lie, each a guest of its own, while another one reads and writes.
+fn rogues(machine: &mut Machine) -> Checked<()> {
+    let create = "xl create disker cmdline=\"init=/bin/disker rounds=60\"";
+    command(machine, create, "")?;
+    for name in ROGUES {
+        machine.type_line(&format!(
+            "xl create rogue cmdline=\"rogue={name}\" disk=[\"/boot/guest-kernel,raw,xvda,ro\"]"
+        ))?;
+        machine.expect(&format!("rogue {name}: nothing happened to it"))?;
+        machine.expect("powered off: destroyed")?;
+    }
+    machine.type_line("expect disker 100 all as it should be")?;
+    machine.expect(PROMPT)?;
+    machine.type_line("xl console -l disker")?;
+    machine.expect("round 59: all that was written is there")?;
+    machine.expect(PROMPT)?;
+    command(machine, "xl destroy disker", "").map(drop)
 }
 
 /// A machine with the disk to be read, and one of zeros, whose file is named.

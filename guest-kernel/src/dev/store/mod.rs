@@ -13,7 +13,7 @@ use crate::mm::{Mfn, p2m};
 use crate::task::{self, Wait};
 use alloc::string::String;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use guest_kernel::store::client::{Client, Link};
+use guest_kernel::store::client::{Client, Failure, Link};
 use guest_kernel::store::ring;
 use guest_kernel::store::wire::Broken;
 use guest_user::abi::Errno;
@@ -159,9 +159,13 @@ pub(crate) fn write_now(path: &str, value: &str) {
     }
 }
 
-/// What a node holds, nothing if it cannot be read, while the kernel's tasks do not run.
-pub(crate) fn read_now(path: &str) -> String {
-    client().read(path).unwrap_or_default()
+/// Reads a node while the kernel's tasks do not run; `None` if that is refused.
+pub(crate) fn read_now(path: &str) -> Option<String> {
+    match client().read(path) {
+        Ok(value) => Some(value),
+        Err(Failure::Refused(_)) => None,
+        Err(why) => panic!("{path} cannot be read: {why:?}"),
+    }
 }
 
 /// Has a node watched while the kernel's tasks do not run; see [`has_message`].

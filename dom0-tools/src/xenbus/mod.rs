@@ -128,6 +128,8 @@ pub trait Driver<C: Channel> {
 struct Entry<D> {
     place: Place,
     state: XenbusState,
+    /// The front end's state when it was last looked at.
+    front: XenbusState,
     /// `None` if it could not be opened.
     device: Option<D>,
     /// The front end was connected to an earlier backend, and has not begun anew since.
@@ -255,15 +257,15 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
             return Err(Failure::Device("its front end is another's".into()));
         }
         let own = self.read_state(&backend)?;
+        let front = self.read_state(&frontend)?;
         if !self.devices.contains_key(&key) {
             let place = Place {
                 key,
                 backend: backend.clone(),
                 frontend: frontend.clone(),
             };
-            self.begin(place, own == XenbusStateConnected)?;
+            self.begin(place, own == XenbusStateConnected, front)?;
         }
-        let front = self.read_state(&frontend)?;
         let online = self.store.read_number(&format!("{backend}/online"))?;
         if online == Some(0) {
             return self.go_offline(key, front);
@@ -272,12 +274,13 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
     }
 
     /// Opens a device that is new.
-    fn begin(&mut self, place: Place, stale: bool) -> Result<(), Failure> {
+    fn begin(&mut self, place: Place, stale: bool, front: XenbusState) -> Result<(), Failure> {
         let key = place.key;
         let (frontend, backend) = (place.frontend.clone(), place.backend.clone());
         let entry = Entry {
             place,
             state: XenbusStateInitialising,
+            front,
             device: None,
             stale,
         };
@@ -341,11 +344,13 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
         };
         let state = entry.state;
         let waits = state == XenbusStateInitWait;
+        // Who waits in vain for what cannot be opened does not begin anew by that.
+        let is_new = core::mem::replace(&mut entry.front, front) != front;
         if front == XenbusStateInitialising || front == XenbusStateInitialised {
             entry.stale = false;
         }
         match front {
-            XenbusStateInitialising if !waits => {
+            XenbusStateInitialising if !waits && is_new => {
                 self.disconnect(key);
                 self.open(key)
             }

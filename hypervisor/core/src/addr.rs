@@ -84,9 +84,20 @@ pub const fn table_index(va: u64, level: u32) -> usize {
 /// out-of-range values become 0 without a branch. The caller has already checked the bound.
 #[must_use]
 pub fn clamp_index(index: usize, len: usize) -> usize {
+    // The compiler knows from the caller's check what the mask will be, unless it does not know the
+    // index any more.
+    let index = core::hint::black_box(index);
     // All ones when index < len, else zero: the borrow of the subtraction, spread over the word.
     let mask = ((index as u64).wrapping_sub(len as u64) as i64 >> 63) as usize;
-    index & core::hint::black_box(mask)
+    index & mask
+}
+
+/// The same where `LEN` is a power of two: one instruction.
+#[must_use]
+#[inline]
+pub fn clamp_to_power<const LEN: usize>(index: usize) -> usize {
+    const { assert!(LEN.is_power_of_two()) };
+    core::hint::black_box(index) & (LEN - 1)
 }
 
 #[cfg(test)]
@@ -113,5 +124,7 @@ mod tests {
         assert_eq!(clamp_index(5, 6), 5);
         assert_eq!(clamp_index(6, 6), 0);
         assert_eq!(clamp_index(usize::MAX >> 1, 6), 0);
+        assert_eq!(clamp_to_power::<8>(7), 7);
+        assert_eq!(clamp_to_power::<8>(9), 1);
     }
 }

@@ -68,17 +68,17 @@ const CASES: [Case; 12] = [
     case("around", "segment", |good, _| {
         good.with_word(good.load + 40, u64::MAX - 4095)
     }),
-    case("packed-half", "vmlinuz", |_, linux| {
+    case("packed-half", "payload", |_, linux| {
         linux[..linux.len() / 2].to_vec()
     }),
-    case("packed-damaged", "packed-damaged", |_, linux| {
+    case("packed-damaged", "cannot be unpacked", |_, linux| {
         let mut bytes = linux.to_vec();
         let middle = bytes.len() / 2;
         bytes[middle..middle + 64].fill(0x5a);
         bytes
     }),
-    configured("nonsense", "nonsense.cfg:1", "memory = = 32\n"),
-    configured("unclosed", "unclosed.cfg:1", "name = 'unclosed\n"),
+    configured("nonsense", "expected a value", "memory = = 32\n"),
+    configured("unclosed", "unclosed.cfg: line 1", "name = 'unclosed\n"),
     configured("too-large", "memory", "memory = 100000\n"),
     configured(
         "no-ramdisk",
@@ -93,12 +93,11 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let linux = fs::read(Peer::Linux.find(&lab.workspace)?)?;
     let mut store = Store::new();
     for case in &CASES {
-        let config = format!("{}kernel = '{}.kernel'\n", case.config, case.name);
-        store.insert(format!("{}.cfg", case.name), config.into());
-        store.insert(
-            format!("{}.kernel", case.name),
-            (case.kernel)(&good, &linux),
-        );
+        let name = case.name;
+        let config = format!("{}name = '{name}'\nkernel = '{name}.kernel'\n", case.config);
+        store.insert(format!("{name}.cfg"), config.into());
+        let kernel = (case.kernel)(&good, &linux);
+        store.insert(format!("{name}.kernel"), kernel);
     }
     let options = HYPERVISOR_OPTIONS.replace("dom0_mem=128M", "dom0_mem=256M");
     let config = lab.paravane_with(&options, lab.our_dom0_with(DOM0_ARGS, None, &store)?);

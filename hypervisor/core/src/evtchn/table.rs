@@ -12,7 +12,7 @@
 use hypercall_abi::event_channel::EVTCHN_FIFO_NR_CHANNELS;
 
 use super::{Binding, Channel, Port};
-use crate::addr::{Mfn, clamp_index};
+use crate::addr::{Mfn, clamp_to_power};
 use crate::domain::MAX_VCPUS;
 use crate::error::{Errno, Result};
 use crate::hypervisor::Hypervisor;
@@ -107,7 +107,7 @@ impl Root {
         if index >= MOST_TABLES {
             return None;
         }
-        let offset = clamp_index(index, MOST_TABLES) * TABLE_SIZE;
+        let offset = clamp_to_power::<MOST_TABLES>(index) * TABLE_SIZE;
         match m.load_u32(self.mfn()?, offset) {
             0 => None,
             mfn => Some(Mfn(u64::from(mfn))),

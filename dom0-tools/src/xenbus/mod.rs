@@ -346,11 +346,12 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
         let waits = state == XenbusStateInitWait;
         // Who waits in vain for what cannot be opened does not begin anew by that.
         let is_new = core::mem::replace(&mut entry.front, front) != front;
+        let may_open = is_new || entry.device.is_some();
         if front == XenbusStateInitialising || front == XenbusStateInitialised {
             entry.stale = false;
         }
         match front {
-            XenbusStateInitialising if !waits && is_new => {
+            XenbusStateInitialising if !waits && may_open => {
                 self.disconnect(key);
                 self.open(key)
             }

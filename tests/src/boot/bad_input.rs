@@ -85,7 +85,7 @@ const CASES: [Case; 16] = [
         good.with_word(good.entry_note, 0x1000)
     }),
     Case {
-        memory_mib: 8,
+        memory_mib: 9,
         ..case(
             "no-memory-for-the-hypervisor",
             "too little memory",
@@ -93,8 +93,8 @@ const CASES: [Case; 16] = [
         )
     },
     Case {
-        memory_mib: 11,
-        ..case("little-memory", "needed to start the kernel", Good::whole)
+        memory_mib: 12,
+        ..case("little-memory", "are free", Good::whole)
     },
     Case {
         options: "dom0_mem=1M",

@@ -5,6 +5,7 @@ pub(crate) mod console;
 pub(crate) mod event;
 pub(crate) mod fifo;
 pub(crate) mod grant;
+pub(crate) mod granted;
 pub(crate) mod net;
 pub(crate) mod ring;
 pub(crate) mod shared;

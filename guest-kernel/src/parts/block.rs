@@ -3,11 +3,9 @@
 //!
 //! The back end is another domain: it may answer wrongly, but not what was not asked.
 
-use crate::net::ring::FrontRing;
+use crate::front_ring::{Broken, FrontRing, Words};
 use hypercall_abi::io::blkif::*;
 use zerocopy::{FromBytes, FromZeros};
-
-pub use crate::net::{Broken, Words};
 
 /// Bytes of a sector.
 pub const SECTOR: usize = 512;

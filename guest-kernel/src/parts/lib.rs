@@ -12,6 +12,7 @@ pub mod block;
 pub mod channel;
 pub mod cpio;
 pub mod elf;
+pub mod front_ring;
 pub mod line;
 pub mod net;
 pub mod store;

@@ -4,18 +4,19 @@
 //! is asked for again when there is a back end. So a write that a process was told of is on the disk,
 //! and one that it was not told of may be done twice.
 
-mod buffers;
 pub(crate) mod mount;
 
 use super::event::{self, Handler};
+use super::grant::Access;
+use super::granted::{Granted, RingPage};
 use super::time;
 use crate::global::Global;
 use crate::hypercall;
 use crate::log::klog;
 use crate::task::{self, Wait};
 use alloc::vec::Vec;
-use buffers::{Granted, Page};
 use guest_kernel::block::{BUFFER, BUFFERS, Operation, REQUEST_MAX, Request, Ring, SECTOR, SLOTS};
+use guest_kernel::front_ring::Broken;
 use guest_user::abi::Errno;
 use hypercall_abi::event_channel::*;
 use hypercall_abi::xen::DOMID_SELF;
@@ -47,7 +48,7 @@ struct Slot {
 }
 
 struct Link {
-    ring: Ring<Page>,
+    ring: Ring<RingPage>,
     /// The ring's, given back with it.
     _page: Granted,
     port: u32,
@@ -76,13 +77,22 @@ pub(crate) struct Offer {
     pub(crate) port: u32,
 }
 
+/// The buffers of a slot.
+fn buffers(backend: u16) -> Result<[Granted; BUFFERS], Errno> {
+    let mut all = Vec::new();
+    for _ in 0..BUFFERS {
+        all.push(Granted::new(backend, Access::Write)?);
+    }
+    all.try_into().map_err(|_| Errno::ENOMEM)
+}
+
 impl Disk {
     fn new(number: u32, backend: u16) -> Result<Self, Errno> {
         let mut slots = Vec::new();
         for _ in 0..SLOTS {
             slots.push(Slot {
                 state: State::Free,
-                buffers: Granted::array(backend)?,
+                buffers: buffers(backend)?,
             });
         }
         let slots = slots.try_into().map_err(|_| Errno::ENOMEM)?;
@@ -108,7 +118,7 @@ impl Disk {
     }
 
     /// Takes the answers that have come.
-    fn take_answers(&mut self) -> Result<(), guest_kernel::block::Broken> {
+    fn take_answers(&mut self) -> Result<(), Broken> {
         let Some(link) = &mut self.link else {
             return Ok(());
         };
@@ -154,7 +164,7 @@ pub(crate) fn connect(number: u32, backend: u16) -> Result<Offer, Errno> {
         remove(number);
         DISKS.with(|disks| disks.push(disk));
     }
-    let page = Granted::new(backend)?;
+    let page = Granted::new(backend, Access::Write)?;
     let mut alloc = evtchn_alloc_unbound {
         dom: DOMID_SELF,
         remote_dom: backend,
@@ -163,7 +173,7 @@ pub(crate) fn connect(number: u32, backend: u16) -> Result<Offer, Errno> {
     hypercall::event_channel_op(EVTCHNOP_alloc_unbound, &mut alloc)?;
     let port = alloc.port;
     event::handle(port, Handler::Disk)?;
-    let ring = Ring::new(page.shared());
+    let ring = Ring::new(page.ring());
     let offer = Offer {
         ring: page.gref(),
         port,
@@ -338,7 +348,7 @@ pub(crate) fn read(number: u32, offset: u64, to: &mut [u8]) -> Result<(), Errno>
             |_| {},
             |buffers| {
                 let buffers = part.chunks_mut(BUFFER).zip(buffers);
-                buffers.for_each(|(part, buffer)| buffer.read(part));
+                buffers.for_each(|(part, buffer)| buffer.read(0, part));
             },
         )?;
     }

@@ -5,13 +5,11 @@
 //! them up and change them, but it cannot have a buffer used twice or read beyond one.
 
 mod receive;
-pub(crate) mod ring;
 #[cfg(test)]
 mod tests;
 mod transmit;
 
 pub use receive::{Piece, Receiver};
-pub use ring::{Broken, Words};
 pub use transmit::Transmitter;
 
 /// Bytes of a buffer.

@@ -1,7 +1,7 @@
 //! Frames from the back end.
 
-use super::ring::{Broken, FrontRing, Words};
 use super::{BUFFER, BUFFERS, PIECES_MAX};
+use crate::front_ring::{Broken, FrontRing, Words};
 use alloc::vec::Vec;
 use hypercall_abi::io::netif::{NETRXF_extra_info, NETRXF_more_data};
 

@@ -1,6 +1,7 @@
 //! Both rings against a back end that is honest, and ones that are not.
 
 use super::*;
+use crate::front_ring::{Broken, Words};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::vec;

@@ -1,7 +1,7 @@
 //! Frames to the back end.
 
 use super::BUFFERS;
-use super::ring::{Broken, FrontRing, Words};
+use crate::front_ring::{Broken, FrontRing, Words};
 use alloc::vec::Vec;
 
 /// The ring of frames that are sent, and whose each buffer is.

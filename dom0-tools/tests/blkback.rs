@@ -124,23 +124,8 @@ impl Lab {
 
     /// Serves everybody in turn until nobody has anything; who was at fault is closed.
     fn serve(&mut self) {
-        loop {
-            let mut more = false;
-            let mut broken = Vec::new();
-            let (driver, devices) = self.bus.connected();
-            for (key, device) in devices {
-                match driver.serve(device, 4) {
-                    Ok(waiting) => more |= waiting,
-                    Err(why) => broken.push((key, why.to_string())),
-                }
-            }
-            for (key, why) in broken {
-                self.bus.close(key, &why).unwrap();
-            }
-            if !more {
-                return self.turn();
-            }
-        }
+        while self.bus.serve(4).unwrap() {}
+        self.turn();
     }
 
     fn mapped(&self) -> usize {

@@ -93,9 +93,7 @@ impl Lab {
             self.store.run();
             self.bus.turn().unwrap();
             let (_, broken) = self.bus.connected().0.turn(1);
-            for (key, why) in broken {
-                self.bus.close(key, &why).unwrap();
-            }
+            self.bus.close_all(broken).unwrap();
         }
     }
 

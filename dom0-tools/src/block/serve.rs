@@ -10,7 +10,8 @@ use super::request::{Action, Request, Segment, check};
 use super::{Blkback, Connection, Device, Disk, DiskMachine, INDIRECT_MAX};
 use crate::grants::{Copy, Local};
 use crate::service::Line;
-use crate::xenbus::Broken;
+use crate::store::{Channel, StoreError};
+use crate::xenbus::{Broken, Bus};
 
 /// What came of a request: `BLKIF_RSP_*`.
 type Status = i16;
@@ -33,6 +34,26 @@ fn copies<'a>(segments: &[Segment], mut buffer: &'a mut [u8], to_disk: bool) -> 
         });
     }
     copies
+}
+
+impl<C: Channel, M: DiskMachine> Bus<C, Blkback<M>> {
+    /// Serves at most so many requests of each device that is connected; whether there may be more.
+    /// Those whose front ends cannot be served any more are closed.
+    ///
+    /// # Errors
+    /// There is no store any more.
+    pub fn serve(&mut self, most: usize) -> Result<bool, StoreError> {
+        let (mut more, mut broken) = (false, Vec::new());
+        let (driver, devices) = self.connected();
+        for (key, device) in devices {
+            match driver.serve(device, most) {
+                Ok(waiting) => more |= waiting,
+                Err(why) => broken.push((key, why)),
+            }
+        }
+        self.close_all(broken)?;
+        Ok(more)
+    }
 }
 
 impl<M: DiskMachine> Blkback<M> {

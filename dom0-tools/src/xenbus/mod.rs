@@ -22,7 +22,8 @@ mod ring;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use hypercall_abi::io::xenbus::*;
 use hypercall_abi::xen::domid_t;
@@ -407,6 +408,21 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
             // Its nodes are gone.
             Ok(()) | Err(Failure::Device(_)) => Ok(()),
         }
+    }
+
+    /// Closes those whose front ends are at fault, and does what comes of that: what the store says
+    /// meanwhile is heard by nobody else.
+    ///
+    /// # Errors
+    /// There is no store any more.
+    pub fn close_all<W: ToString>(&mut self, broken: Vec<(Key, W)>) -> Result<()> {
+        if broken.is_empty() {
+            return Ok(());
+        }
+        for (key, why) in broken {
+            self.close(key, &why.to_string())?;
+        }
+        self.turn()
     }
 
     /// A device that is not in the store any more.

@@ -106,21 +106,7 @@ impl World {
             self.store.run();
             self.bus.turn().expect("the store is there");
         }
-        let mut more = true;
-        while more {
-            more = false;
-            let mut broken = Vec::new();
-            let (driver, devices) = self.bus.connected();
-            for (key, device) in devices {
-                match driver.serve(device, 4) {
-                    Ok(waiting) => more |= waiting,
-                    Err(why) => broken.push((key, why.to_string())),
-                }
-            }
-            for (key, why) in broken {
-                self.bus.close(key, &why).expect("the store is there");
-            }
-        }
+        while self.bus.serve(4).expect("the store is there") {}
     }
 }
 

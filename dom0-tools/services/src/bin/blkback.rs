@@ -2,11 +2,6 @@
 #![no_std]
 #![no_main]
 
-extern crate alloc;
-
-use alloc::format;
-use alloc::vec::Vec;
-
 use dom0_ring3::{Door, FOREVER, Listener, Poller, Stream};
 use dom0_tools::block::Blkback;
 use dom0_tools::store::{Client, StoreError};
@@ -53,19 +48,7 @@ fn serve(listener: &Listener, bus: &mut Bus<Stream, Blkback<Door>>) -> Result<()
     loop {
         while listener.accept().is_some() {}
         bus.turn()?;
-        let (mut more, mut broken) = (false, Vec::new());
-        let (driver, devices) = bus.connected();
-        for (key, device) in devices {
-            match driver.serve(device, TURN) {
-                Ok(waiting) => more |= waiting,
-                Err(why) => broken.push((key, why)),
-            }
-        }
-        for (key, why) in broken {
-            bus.close(key, &format!("{why}"))?;
-            // Closing may have brought events.
-            more = true;
-        }
+        let more = bus.serve(TURN)?;
         let mut poller = Poller::default();
         poller.descriptor(0, listener.descriptor(), true, false);
         let store = bus.store_mut().channel_mut().descriptor();

@@ -60,9 +60,7 @@ fn serve(listener: &Listener, bus: &mut Bus<Stream, Netback<Door, Nic>>) -> Resu
         bus.turn()?;
         let now = sys::clock();
         let (due, broken) = bus.connected().0.turn(now);
-        for (key, why) in broken {
-            bus.close(key, &why)?;
-        }
+        bus.close_all(broken)?;
         let mut poller = Poller::default();
         poller.descriptor(0, listener.descriptor(), true, false);
         let store = bus.store_mut().channel_mut().descriptor();

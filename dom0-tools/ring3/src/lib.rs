@@ -12,6 +12,7 @@ mod mapping;
 mod news;
 mod nic;
 mod poll;
+mod service;
 mod stream;
 pub mod virtio;
 
@@ -21,6 +22,7 @@ pub use mapping::ForeignFrames;
 pub use news::{News, wait_for_news};
 pub use nic::Nic;
 pub use poll::{FOREVER, Poller};
+pub use service::over_store;
 pub use stream::{Listener, Stream};
 
 /// Prints a line of a service's log.

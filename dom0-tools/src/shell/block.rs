@@ -14,16 +14,9 @@ pub(super) fn attach<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
         return Err(Failure::Usage);
     }
     let disk = Disk::parse(&parameters.join(",")).map_err(Failure::refused)?;
-    let domain = shell.find(name)?;
-    if domain == 0 {
-        return Err(Failure::refused("domain 0 is given no disks"));
-    }
-    let device = shell.with(|domains, system| domains.attach_disk(system, domain, &disk))?;
-    if let Err(error) = shell.wait_for_backend(&device) {
-        shell.with(|domains, _| domains.remove_device(&device))?;
-        return Err(error.into());
-    }
-    Ok(())
+    shell.attach_device(name, "disks", |domains, system, domain| {
+        domains.attach_disk(system, domain, &disk)
+    })
 }
 
 pub(super) fn detach<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {

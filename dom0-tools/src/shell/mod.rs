@@ -11,6 +11,7 @@ mod builtin;
 mod command;
 mod cycles;
 mod demo;
+mod devices;
 mod editor;
 mod guests;
 mod host;

@@ -7,7 +7,7 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 
-use dom0_ring3::{Door, FOREVER, Listener, Nic, Poller, Stream};
+use dom0_ring3::{Door, FOREVER, Listener, Nic, Poller, Stream, over_store};
 use dom0_tools::net::{BRIDGE, Netback};
 use dom0_tools::store::{Client, StoreError};
 use dom0_tools::xenbus::Bus;
@@ -15,42 +15,18 @@ use guest_user::{println, sys};
 
 guest_user::entry!(main);
 
-/// Where it listens, so that who starts it knows that it serves.
-const NAME: &str = "netback";
-/// Where the store is, and how long it is looked for, in nanoseconds.
-const STORE: &str = "xenstore";
-const PATIENCE: u64 = 1_000_000_000;
-
 fn main() -> i32 {
-    let store = match Stream::connect_within(STORE, PATIENCE) {
-        Ok(store) => store,
-        Err(errno) => {
-            println!("netback: there is no store: {errno}");
-            return 1;
+    over_store("netback", |store, listener| {
+        let nic = Nic::find();
+        if let Some(nic) = &nic {
+            let [a, b, c, d, e, f] = nic.mac();
+            println!(
+                "netback: {BRIDGE} has a network device, {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"
+            );
         }
-    };
-    let listener = match Listener::new(NAME) {
-        Ok(listener) => listener,
-        Err(errno) => {
-            println!("netback: `{NAME}` cannot be listened at: {errno}");
-            return 1;
-        }
-    };
-    let nic = Nic::find();
-    if let Some(nic) = &nic {
-        let [a, b, c, d, e, f] = nic.mac();
-        println!(
-            "netback: {BRIDGE} has a network device, {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"
-        );
-    }
-    let served = Bus::new(Client::new(store), Netback::new(Door, nic));
-    match served.and_then(|mut bus| serve(&listener, &mut bus)) {
-        Ok(()) => 0,
-        Err(error) => {
-            println!("netback: {error}");
-            1
-        }
-    }
+        let mut bus = Bus::new(Client::new(store), Netback::new(Door, nic))?;
+        serve(listener, &mut bus)
+    })
 }
 
 /// Serves until there is no store any more.

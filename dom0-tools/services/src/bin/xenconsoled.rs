@@ -10,17 +10,15 @@ use dom0_ring3::{Door, FOREVER, Listener, News, Stream, log, wait_for_news};
 use dom0_tools::console::Consoles;
 use dom0_tools::service::Below;
 use dom0_tools::store::{Client, StoreError};
-use guest_user::{println, sys};
+use guest_user::println;
 
 guest_user::entry!(main);
 
 /// Where clients connect.
 const NAME: &str = "console";
-/// Where the store is.
+/// Where the store is, and how long it is looked for, in nanoseconds, while dom0 starts.
 const STORE: &str = "xenstore";
-/// How often the store is looked for, and how long apart in nanoseconds, while dom0 starts.
-const TRIES: u32 = 100;
-const PAUSE: u64 = 10_000_000;
+const PATIENCE: u64 = 1_000_000_000;
 
 fn main() -> i32 {
     match run() {
@@ -33,7 +31,7 @@ fn main() -> i32 {
 }
 
 fn run() -> Result<(), StoreError> {
-    let Some(store) = find_store() else {
+    let Ok(store) = Stream::connect_within(STORE, PATIENCE) else {
         println!("xenconsoled: there is no store");
         return Ok(());
     };
@@ -46,16 +44,6 @@ fn run() -> Result<(), StoreError> {
     };
     let machine = Below::new(Door, log);
     serve(&listener, Consoles::new(machine, Client::new(store))?)
-}
-
-fn find_store() -> Option<Stream> {
-    (0..TRIES).find_map(|_| {
-        let store = Stream::connect(STORE).ok();
-        if store.is_none() {
-            sys::sleep(PAUSE);
-        }
-        store
-    })
 }
 
 /// Serves until there is no store any more.

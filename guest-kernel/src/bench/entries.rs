@@ -129,6 +129,30 @@ fn exceptions(f: &mut Figures) {
     trap::init().expect("the kernel's own handlers can be registered again");
 }
 
+/// The flag that lets interrupts in.
+const INTERRUPTS: u64 = 1 << 9;
+
+/// What leads to a loop in ring 3, with the selectors of its code and its stack.
+pub(super) fn context(
+    each: extern "C" fn(u64, u64, u64) -> u64,
+    rsp: u64,
+    (cs, ss): (u16, u16),
+    flags: u64,
+) -> iret_context {
+    iret_context {
+        rax: 0,
+        r11: 0,
+        rcx: 0,
+        flags: 0,
+        rip: each as *const () as u64,
+        cs: u64::from(cs),
+        // Bit 1 is always set.
+        rflags: 1 << 1 | flags,
+        rsp,
+        ss: u64::from(ss),
+    }
+}
+
 fn user_mode(f: &mut Figures) {
     let (kernel_stack, stack) = (Page::new(), Page::new());
     let root = p2m::mfn(paging::boot_root().0).0;
@@ -152,17 +176,8 @@ fn user_mode(f: &mut Figures) {
     ];
     for (name, each, handler) in loops {
         f.begin(name, ROUNDS);
-        let context = iret_context {
-            rax: 0,
-            r11: 0,
-            rcx: 0,
-            flags: 0,
-            rip: each as *const () as u64,
-            cs: u64::from(FLAT_USER_CS),
-            rflags: 0x202,
-            rsp: stack.va() + 2048,
-            ss: u64::from(FLAT_USER_SS),
-        };
+        let selectors = (FLAT_USER_CS, FLAT_USER_SS);
+        let context = context(each, stack.va() + 2048, selectors, INTERRUPTS);
         let ticks = least(|| match probe::iret(&context) {
             Some(hit) if hit.frame.vector == INVALID_OPCODE => Ok(hit.frame.rax),
             _ => Err(0),

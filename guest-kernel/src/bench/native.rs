@@ -14,7 +14,6 @@ use crate::native::{apic, cpu};
 use crate::trap;
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
-use hypercall_abi::arch_x86_64::iret_context;
 
 pub(super) const BENCHES: &[Bench] = &[
     stores,
@@ -85,7 +84,6 @@ each! {
 loops! {
     // With interrupts on, as far as they come before the loop ends.
     sti: opening, "mov esi, 128", "sti", "cli\nret";
-    nothing_else: opening_of_own, "mov esi, 128", "nop", "ret";
     // rdi: the register that sends; r10: the one that ends.
     interrupt_self: opening, "mov r8, rsi\nmov r10, rdx\nmov esi, 128\nsti", "mov [rdi], r8d",
         "cli\nret";
@@ -157,7 +155,7 @@ fn registers(f: &mut Figures) {
     for (name, each, argument) in loops {
         measure(f, name, each, [argument, 0, 0]);
     }
-    against(f, "native_sti", sti, nothing_else, [0; 3]);
+    against(f, "native_sti", sti, entries::nothing, [0; 3]);
     cpu::deny_fpu(true);
 }
 
@@ -252,17 +250,8 @@ fn user_mode(f: &mut Figures) {
         ("native_user_syscall", entries::user_syscall as Loop),
         ("native_user_page_fault", entries::user_page_fault),
     ] {
-        let context = iret_context {
-            rax: 0,
-            r11: 0,
-            rcx: 0,
-            flags: 0,
-            rip: each as *const () as u64,
-            cs: cpu::USER_CODE.into(),
-            rflags: 2,
-            rsp: stack.va() + 2048,
-            ss: cpu::USER_DATA.into(),
-        };
+        let selectors = (cpu::USER_CODE, cpu::USER_DATA);
+        let context = entries::context(each, stack.va() + 2048, selectors, 0);
         f.begin(name, ROUNDS);
         let ticks = least(|| match probe::iret(&context) {
             Some(hit) if hit.frame.vector == u64::from(INVALID_OPCODE) => {
@@ -292,7 +281,7 @@ fn interrupts(f: &mut Figures) {
     let name = "native_interrupt_self";
     f.begin(name, ROUNDS);
     let ticks = least(|| {
-        let own = nothing_else(0, 0, 0);
+        let own = entries::nothing(0, 0, 0);
         let all = interrupt_self(register, command.into(), apic::end_register());
         Ok(all.saturating_sub(own))
     });

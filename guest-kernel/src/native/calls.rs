@@ -38,10 +38,6 @@ unsafe extern "C" fn native_call(nr: u32, a: u64, b: u64, c: u64, _d: u64, _e: u
         // SAFETY: as above.
         __HYPERVISOR_set_trap_table => unsafe { trap_table(a as *const trap_info) },
         __HYPERVISOR_callback_op => Ok(0),
-        __HYPERVISOR_stack_switch => {
-            cpu::set_kernel_stack(b);
-            Ok(0)
-        }
         // SAFETY: as above.
         __HYPERVISOR_sched_op => unsafe { schedule(a as u32, b) },
         // SAFETY: as above.

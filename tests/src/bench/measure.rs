@@ -153,27 +153,45 @@ fn counted(
     Ok((lines, Counts::read(&text)?))
 }
 
-/// One operation's instructions on a side, by address, and how often it was executed.
+/// An operation's instructions, by address, and how often it was executed.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Executions.
+    pub operations: u64,
+    /// What the plugin counted.
+    pub counts: Counts,
+}
+
+/// The instructions of some operations on a side, in the order of their names.
 ///
 /// # Errors
-/// There is no such operation, or the machine does not come to the end.
-pub fn profile(lab: &Lab, side: Side, name: &str) -> Checked<(u64, Counts)> {
-    let mut names = Vec::new();
+/// There is no such operation, or a machine does not come to the end.
+pub fn profiles(lab: &Lab, side: Side, names: &[&str]) -> Checked<Vec<Profile>> {
+    let mut known = Vec::new();
     for (what, args) in RUNS {
         let config = config_of(lab, side, args)?;
         let lines = boot(lab, &config, &format!("{side:?}-{what}-names"))?;
-        if let Some(line) = lines.iter().find(|line| line.name == name) {
-            let (_, counts) = counted(lab, side, what, args, Some(line.number))?;
-            let windows = counts.operations.get(&line.number).map_or(0, |w| w.clean);
-            return Ok((windows * line.times, counts));
-        }
-        names.extend(lines.into_iter().map(|line| line.name));
+        known.extend(lines.into_iter().map(|line| (what, args, line)));
     }
-    Err(Trouble::Error(anyhow!(
-        "no operation is named `{name}` on {}; there are: {}",
-        side.title(),
-        names.join(", ")
-    )))
+    let mut profiles = Vec::new();
+    for name in names {
+        let found = known.iter().find(|(_, _, line)| line.name == *name);
+        let (what, args, line) = found.ok_or_else(|| {
+            let all: Vec<_> = known.iter().map(|of| of.2.name.as_str()).collect();
+            anyhow!(
+                "no operation is named `{name}` on {}; there are: {}",
+                side.title(),
+                all.join(", ")
+            )
+        })?;
+        let (_, counts) = counted(lab, side, what, args, Some(line.number))?;
+        let clean = counts.operations.get(&line.number).map_or(0, |w| w.clean);
+        profiles.push(Profile {
+            operations: clean * line.times,
+            counts,
+        });
+    }
+    Ok(profiles)
 }
 
 /// Boots and waits for all lines, and for the machine's end.

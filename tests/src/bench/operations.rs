@@ -20,15 +20,6 @@ pub enum Way {
 }
 
 impl Way {
-    /// All, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [
-        Self::Paravirtual,
-        Self::Batched,
-        Self::Trapped,
-        Self::Native,
-        Self::Program,
-    ];
-
     /// Whether a measurement of this way is there on a side.
     #[must_use]
     pub fn is_on(self, side: Side) -> bool {

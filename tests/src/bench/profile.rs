@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::counts::Counts;
+use super::measure::Profile;
 use super::results::Side;
 use super::symbols::Symbols;
 use crate::images::Images;
@@ -22,14 +22,14 @@ pub type Share = (String, f64);
 ///
 /// # Errors
 /// A binary's symbols cannot be read.
-pub fn shares(images: &Images, side: Side, operations: u64, counts: &Counts) -> Result<Vec<Share>> {
+pub fn shares(images: &Images, side: Side, of: &Profile) -> Result<Vec<Share>> {
     let symbols = match side {
         Side::Paravane => Symbols::read(&images.hypervisor_symbols)?,
         Side::Xen | Side::Native => Symbols::default(),
     };
     let guest = Symbols::read(&images.guest_kernel_symbols)?;
     let mut sums = BTreeMap::<String, u64>::new();
-    for (&address, &count) in &counts.addresses {
+    for (&address, &count) in &of.counts.addresses {
         let of = if HYPERVISOR.contains(&address) {
             match symbols.of(address) {
                 Some(name) => name.to_owned(),
@@ -44,7 +44,7 @@ pub fn shares(images: &Images, side: Side, operations: u64, counts: &Counts) -> 
     }
     let mut shares: Vec<Share> = sums
         .into_iter()
-        .map(|(name, count)| (name, count as f64 / operations.max(1) as f64))
+        .map(|(name, count)| (name, count as f64 / of.operations.max(1) as f64))
         .collect();
     shares.sort_by(|one, other| other.1.total_cmp(&one.1));
     Ok(shares)

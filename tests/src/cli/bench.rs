@@ -130,17 +130,15 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
 
 /// Where the instructions of some operations go on our side.
 fn profiles(lab: &Lab) -> Checked<Vec<html::Profiled>> {
-    let mut profiles = Vec::new();
-    for name in PROFILED {
-        println!("{name}: function by function ...");
-        let (operations, counts) = measure::profile(lab, Side::Paravane, name)?;
-        let shares = profile::shares(&lab.images, Side::Paravane, operations, &counts)?;
-        let of_hypervisor = shares
-            .into_iter()
-            .filter(|(name, _)| !name.starts_with("guest: "));
-        profiles.push((name.to_owned(), of_hypervisor.collect()));
+    println!("function by function: {} ...", PROFILED.join(", "));
+    let profiles = measure::profiles(lab, Side::Paravane, &PROFILED)?;
+    let mut all = Vec::new();
+    for (name, profile) in PROFILED.iter().zip(&profiles) {
+        let mut shares = profile::shares(&lab.images, Side::Paravane, profile)?;
+        shares.retain(|(function, _)| !function.starts_with("guest: "));
+        all.push((String::from(*name), shares));
     }
-    Ok(profiles)
+    Ok(all)
 }
 
 pub(super) fn run_profile(workspace: &Workspace, options: &ProfileOptions) -> Result<ExitCode> {
@@ -152,8 +150,8 @@ pub(super) fn run_profile(workspace: &Workspace, options: &ProfileOptions) -> Re
         false => &[Side::Paravane, Side::Xen],
     };
     for &side in sides {
-        let (operations, counts) = match measure::profile(&lab, side, &options.operation) {
-            Ok(profile) => profile,
+        let found = match measure::profiles(&lab, side, &[&options.operation]) {
+            Ok(found) => found,
             Err(trouble) => return failed(trouble),
         };
         println!(
@@ -161,8 +159,10 @@ pub(super) fn run_profile(workspace: &Workspace, options: &ProfileOptions) -> Re
             side.title(),
             options.operation
         );
-        let shares = profile::shares(&lab.images, side, operations, &counts)?;
-        print!("{}", profile::text(&shares));
+        for profile in &found {
+            let shares = profile::shares(&lab.images, side, profile)?;
+            print!("{}", profile::text(&shares));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -132,12 +132,7 @@ impl<M: Machine, C: Channel, L: Transport> Consoles<M, C, L> {
 
     /// Connects to guests that the store has and we have not.
     fn find_guests(&mut self) -> Result<(), StoreError> {
-        let domains = match self.store.list("/local/domain") {
-            // No domain has nodes yet.
-            Err(error) if error.is_not_found() => return Ok(()),
-            domains => domains?,
-        };
-        for name in domains {
+        for name in self.store.list_if_there("/local/domain")? {
             let Some(domain) = name.parse().ok().filter(|domain| *domain != 0) else {
                 continue;
             };

@@ -143,7 +143,7 @@ impl Device {
     ) -> Result<Vec<Self>, StoreError> {
         let place = Self::place(domain, kind);
         let mut all = Vec::new();
-        for name in names(store, &place)? {
+        for name in store.list_if_there(&place)? {
             let Ok(number) = name.parse() else {
                 continue;
             };
@@ -166,19 +166,11 @@ impl Device {
 
     /// Removes the nodes that other domains have because of a domain that is no more.
     pub(super) fn remove_backs<T: Store>(store: &mut T, domain: domid_t) -> Result<(), StoreError> {
-        for kind in names(store, &format!("{}/device", own(domain)))? {
+        for kind in store.list_if_there(&format!("{}/device", own(domain)))? {
             for device in Self::of_kind(store, domain, &kind)? {
                 device.remove_back(store)?;
             }
         }
         Ok(())
-    }
-}
-
-/// Names of the nodes below one that may not be there.
-fn names<T: Store>(store: &mut T, path: &str) -> Result<Vec<String>, StoreError> {
-    match store.list(path) {
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
-        other => other,
     }
 }

@@ -253,11 +253,8 @@ pub(super) fn keep<T: Store>(store: &mut T, domain: domid_t) -> Result<(), Store
 
 /// The domains that xl made, by rising id.
 pub(super) fn all<T: Store>(store: &mut T) -> Result<Vec<domid_t>, StoreError> {
-    let mut all: Vec<domid_t> = match store.list("/libxl") {
-        Ok(names) => names.iter().filter_map(|name| name.parse().ok()).collect(),
-        Err(error) if error.is_not_found() => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let names = store.list_if_there("/libxl")?;
+    let mut all: Vec<domid_t> = names.iter().filter_map(|name| name.parse().ok()).collect();
     all.sort_unstable();
     Ok(all)
 }

@@ -47,12 +47,8 @@ impl Work {
 
     /// All there is, whoever does it.
     pub(super) fn all<T: Store>(store: &mut T) -> Result<Vec<Self>, StoreError> {
-        let names = match store.list(PLACE) {
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            other => other?,
-        };
         let mut all = Vec::new();
-        for name in names {
+        for name in store.list_if_there(PLACE)? {
             let Some(handle) = uuid::parse(&name) else {
                 continue;
             };

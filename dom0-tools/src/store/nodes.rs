@@ -51,6 +51,17 @@ pub trait Store {
         }
     }
 
+    /// The names of a node's children, none if there is no such node.
+    ///
+    /// # Errors
+    /// See [`Store::ask`]; not that it is missing.
+    fn list_if_there(&mut self, path: &str) -> Result<Vec<String>> {
+        match self.list(path) {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
     /// A node's value as a decimal number, if there is such a node and it holds one.
     ///
     /// # Errors

@@ -232,8 +232,11 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
     /// All that are in the store, and those that were.
     fn find_all(&mut self) -> Result<()> {
         self.due.extend(self.devices.keys().copied());
-        for domain in list(&mut self.store, &self.root)? {
-            for device in list(&mut self.store, &format!("{}/{domain}", self.root))? {
+        for domain in self.store.list_if_there(&self.root)? {
+            for device in self
+                .store
+                .list_if_there(&format!("{}/{domain}", self.root))?
+            {
                 self.due.extend(parse_key(&format!("{domain}/{device}")));
             }
         }
@@ -446,13 +449,6 @@ fn readable<T>(result: Result<T>) -> Result<Option<T>, Failure> {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.errno().is_some() => Ok(None),
         Err(error) => Err(Failure::Store(error)),
-    }
-}
-
-fn list<T: Store>(store: &mut T, path: &str) -> Result<alloc::vec::Vec<String>> {
-    match store.list(path) {
-        Err(error) if error.is_not_found() => Ok(alloc::vec::Vec::new()),
-        other => other,
     }
 }
 

@@ -100,7 +100,9 @@ impl Server {
             Step::Connect => self.connect_vbd(at),
             Step::Close => {
                 block::disconnect(number);
-                self.say_vbd(at, XenbusStateClosed)
+                self.say_vbd(at, XenbusStateClosed)?;
+                // A back end that has closed already says nothing more.
+                self.follow_vbd(watch)
             }
             Step::Begin => self.say_vbd(at, XenbusStateInitialising),
         }

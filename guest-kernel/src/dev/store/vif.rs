@@ -65,7 +65,9 @@ impl Server {
             Step::Connect => self.connect_vif(),
             Step::Close => {
                 net::disconnect();
-                self.say_vif(XenbusStateClosed)
+                self.say_vif(XenbusStateClosed)?;
+                // A back end that has closed already says nothing more.
+                self.follow_vif(watch)
             }
             Step::Begin => self.say_vif(XenbusStateInitialising),
         }

@@ -9,6 +9,8 @@ use smoltcp::time::Instant;
 /// How long the interface is waited for, and how often it is looked for, ns.
 const PATIENCE: u64 = 30_000_000_000;
 const AGAIN: u64 = 10_000_000;
+/// Frames that are taken in one turn: while others come without end, something is sent as well.
+const TURN: u32 = 32;
 /// Bytes of the largest frame.
 const FRAME_MAX: usize = 1514;
 
@@ -18,6 +20,8 @@ pub(crate) struct Nic {
     held: Option<Vec<u8>>,
     /// There may be something to read.
     readable: bool,
+    /// Frames that may still be taken in this turn.
+    left: u32,
 }
 
 impl Nic {
@@ -34,7 +38,18 @@ impl Nic {
             fd,
             held: None,
             readable: true,
+            left: TURN,
         })
+    }
+
+    /// Begins a turn.
+    pub(crate) fn begin_turn(&mut self) {
+        self.left = TURN;
+    }
+
+    /// Whether the turn has ended before all was taken.
+    pub(crate) fn turn_is_over(&self) -> bool {
+        self.left == 0
     }
 
     pub(crate) fn mac(&self) -> SysResult<[u8; 6]> {
@@ -116,9 +131,10 @@ impl Device for Nic {
     type TxToken<'a> = Leaving<'a>;
 
     fn receive(&mut self, _: Instant) -> Option<(Arrived, Leaving<'_>)> {
-        if !self.readable || self.held.is_some() {
+        if !self.readable || self.held.is_some() || self.left == 0 {
             return None;
         }
+        self.left -= 1;
         let mut frame = alloc::vec![0; FRAME_MAX + 4];
         match sys::read(self.fd, &mut frame) {
             Ok(len) => {

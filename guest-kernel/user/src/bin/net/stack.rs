@@ -104,9 +104,9 @@ impl Stack {
     /// Moves frames; waits, until `deadline` in ns of the clock at most, if there were none.
     pub(crate) fn turn(&mut self, deadline: Option<u64>) -> Result<(), &'static str> {
         use smoltcp::iface::PollResult;
-        if self.interface.poll(now(), &mut self.nic, &mut self.sockets)
-            == PollResult::SocketStateChanged
-        {
+        self.nic.begin_turn();
+        let polled = (self.interface).poll(now(), &mut self.nic, &mut self.sockets);
+        if polled == PollResult::SocketStateChanged || self.nic.turn_is_over() {
             return Ok(());
         }
         let delay = self.interface.poll_delay(now(), &self.sockets);

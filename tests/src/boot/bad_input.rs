@@ -94,7 +94,7 @@ const CASES: [Case; 16] = [
     },
     Case {
         memory_mib: 12,
-        ..case("little-memory", "are free", Good::whole)
+        ..case("little-memory", "dom0's kernel takes", Good::whole)
     },
     Case {
         options: "dom0_mem=1M",

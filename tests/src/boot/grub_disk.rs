@@ -125,8 +125,11 @@ fn live(machine: &mut Machine, changes: &str) -> Checked<String> {
     machine.type_line("xl console grub")?;
     machine.expect("GNU GRUB  version")?;
     ask(machine, "ls", &["(xen/xvda)"])?;
-    // The other names are on the same line, in any order: what they name is loaded below.
-    ask(machine, "ls (xen/xvda)/", &["hello.txt"])?;
+    ask(
+        machine,
+        "ls (xen/xvda)/",
+        &["hello.txt", "guest-kernel", "guest.cpio"],
+    )?;
     ask(machine, "cat (xen/xvda)/hello.txt", &[GREETING])?;
     ask(machine, "cat (xen/xvda)/no-such-file", &["error: file"])?;
     ask(machine, "linux (xen/xvda)/guest-kernel from=grub", &[])?;

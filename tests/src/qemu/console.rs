@@ -86,8 +86,9 @@ impl Console {
     }
 
     /// Waits for the first of several texts after the last match, and moves past
-    /// the line it stands on as far as it is printed. `deny` is looked for in the
-    /// same stretch, and wins where it comes first.
+    /// the line it stands on; of one that is not printed to its end, past the text
+    /// alone, for the next may be half printed. `deny` is looked for in the same
+    /// stretch, and wins where it comes first.
     pub fn wait_for(&mut self, wanted: &[&str], deny: &[&str], deadline: Duration) -> Found {
         let end = Instant::now() + deadline;
         let shared = Arc::clone(&self.shared);
@@ -131,7 +132,9 @@ impl Console {
         match (hit, denied) {
             (Some((at, index)), denied) if denied.is_none_or(|denied| at <= denied) => {
                 let (line, end) = line_at(window, at);
-                self.cursor += end.max(at + wanted[index].len());
+                let behind = at + wanted[index].len();
+                let is_whole = end < window.len();
+                self.cursor += if is_whole { end.max(behind) } else { behind };
                 Some(Found::Wanted(index, line))
             }
             (_, Some(at)) => Some(Found::Denied(line_at(window, at).0)),
@@ -197,6 +200,23 @@ mod tests {
         assert_eq!(console.wait_for(&["alpha"], &[], SOON), Found::Closed);
         assert!(console.wait_closed(SOON));
         assert_eq!(console.text(), "boot\nalpha one\nalpha two\nprompt# ");
+    }
+
+    #[test]
+    fn a_text_that_was_half_printed_is_not_lost() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let log = File::options().write(true).open("/dev/null").unwrap();
+        let mut console = Console::follow(reader, log, false);
+        io::Write::write_all(&mut writer, b"one tw").unwrap();
+        assert_eq!(
+            console.wait_for(&["one"], &[], SOON),
+            Found::Wanted(0, "one tw".into())
+        );
+        io::Write::write_all(&mut writer, b"o three\n").unwrap();
+        assert!(matches!(
+            console.wait_for(&["two"], &[], SOON),
+            Found::Wanted(0, _)
+        ));
     }
 
     #[test]

@@ -33,6 +33,9 @@ const SERVICES: [&str; 6] = [
     "storecheck",
     "killer",
 ];
+/// The first program of a driver domain, and what it starts: the same back ends as dom0's.
+const DRIVER: &str = "driver";
+const BACK_ENDS: [&str; 2] = ["blkback", "netback"];
 /// Programs that only guests with a ramdisk of their own have, for they are large.
 const NETWORK: &str = "net";
 
@@ -47,6 +50,8 @@ pub struct Images {
     pub toolstack: PathBuf,
     /// dom0's services and what checks them, by name.
     pub services: BTreeMap<String, PathBuf>,
+    /// The first program of a driver domain.
+    pub driver: PathBuf,
     /// The program with TCP/IP.
     pub network: PathBuf,
     /// Small programs, by name.
@@ -106,7 +111,7 @@ pub fn build(workspace: &Workspace) -> Result<Images> {
         .iter()
         .map(|name| Ok((String::from(*name), take(name)?)))
         .collect::<Result<_>>()?;
-    let network = take(NETWORK)?;
+    let (driver, network) = (take(DRIVER)?, take(NETWORK)?);
     let programs = built
         .into_iter()
         .map(|(name, path)| Ok((name.clone(), strip(&path, &dir.join(&name))?)))
@@ -116,6 +121,7 @@ pub fn build(workspace: &Workspace) -> Result<Images> {
         guest_kernel,
         toolstack,
         services,
+        driver,
         network,
         programs,
         hypervisor_symbols: unstripped(workspace, HYPERVISOR),
@@ -193,6 +199,20 @@ impl Images {
         let mut archive = Archive::new();
         archive.directory("bin")?;
         add_programs(&mut archive, &self.programs)?;
+        archive.finish()
+    }
+
+    /// The ramdisk of a driver domain: dom0's own back ends, and what starts them.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn driver_ramdisk(&self) -> Result<Vec<u8>> {
+        let mut archive = Archive::new();
+        archive.directory("bin")?;
+        archive.file("bin/driver", 0o755, &fs::read(&self.driver)?)?;
+        let mut back_ends = self.services.clone();
+        back_ends.retain(|name, _| BACK_ENDS.contains(&&**name));
+        add_programs(&mut archive, &back_ends)?;
         archive.finish()
     }
 

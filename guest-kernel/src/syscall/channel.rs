@@ -36,6 +36,26 @@ fn add(make: impl FnOnce(&mut Channels) -> Result<Id, Errno>) -> Result<u64, Err
     Ok(fd)
 }
 
+/// Has a task of the kernel's own hold an end: what happens there wakes it.
+fn hold_in_kernel(task: u64, id: Id) -> Id {
+    let held = Held {
+        process: task,
+        fd: id,
+    };
+    CHANNELS.with(|all| all.hold(id, held));
+    id
+}
+
+/// Opens a name for a task of the kernel.
+pub(crate) fn listen_in_kernel(task: u64, name: &str) -> Result<Id, Errno> {
+    change(|all| all.listen(task, name)).map(|id| hold_in_kernel(task, id))
+}
+
+/// The next stream that waits at such a name.
+pub(crate) fn accept_in_kernel(task: u64, listener: Id) -> Result<Id, Errno> {
+    change(|all| all.accept(listener)).map(|id| hold_in_kernel(task, id))
+}
+
 /// Descriptors of the running process of which there is news, with what is ready.
 pub(super) fn take_news(most: usize) -> Vec<(u64, u32)> {
     let process = task::current();
@@ -57,11 +77,11 @@ pub(super) fn accept(fd: u64) -> Result<u64, Errno> {
     add(|all| all.accept(listener))
 }
 
-pub(super) fn read(id: Id, buf: &mut [u8]) -> Result<usize, Errno> {
+pub(crate) fn read(id: Id, buf: &mut [u8]) -> Result<usize, Errno> {
     change(|all| all.read(id, buf))
 }
 
-pub(super) fn write(id: Id, data: &[u8]) -> Result<usize, Errno> {
+pub(crate) fn write(id: Id, data: &[u8]) -> Result<usize, Errno> {
     change(|all| all.write(id, data))
 }
 
@@ -76,7 +96,7 @@ pub(super) fn ready(fd: u64) -> Result<u32, Errno> {
     CHANNELS.with(|all| all.ready(id))
 }
 
-pub(super) fn close(id: Id) -> Result<(), Errno> {
+pub(crate) fn close(id: Id) -> Result<(), Errno> {
     change(|all| all.close(id))
 }
 

@@ -1,6 +1,6 @@
 //! System calls: the table of `guest_user::abi`, served.
 
-mod channel;
+pub(crate) mod channel;
 mod door;
 mod file;
 mod kept;

@@ -188,12 +188,13 @@ pub(crate) fn wake_port(port: u32) {
     }
 }
 
-/// Wakes a task that waits for news.
+/// Wakes a task that waits for news, or as the store's for whatever concerns it.
 pub(crate) fn wake_for_news(pid: u64) {
     TASKS.with(|t| {
         if let Some(task) = t.table.get_mut(&pid)
             && let State::Blocked {
-                wait: Wait::News, ..
+                wait: Wait::News | Wait::Store,
+                ..
             } = task.state
         {
             task.state = State::Ready;

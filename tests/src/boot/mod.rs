@@ -7,6 +7,7 @@ mod command_line;
 mod cost_lab;
 mod crash_cycles;
 mod disks;
+mod driver_domain;
 mod fairness;
 mod grub_disk;
 mod grub_guest;
@@ -88,6 +89,7 @@ pub const ALL: &[BootTest] = &[
     bad_input::TEST,
     bad_guests::TEST,
     disks::TEST,
+    driver_domain::TEST,
     grub_disk::TEST,
     grub_guest::TEST,
     grub_iso::TEST,

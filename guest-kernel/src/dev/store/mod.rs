@@ -1,5 +1,6 @@
 //! The domU's connection to xenstore: its page, its event channel, and the kernel task behind it.
 
+mod local;
 mod ping;
 mod serve;
 mod talk;
@@ -195,6 +196,8 @@ pub(crate) fn init(boot: &BootInfo) -> Result<(), Errno> {
     let pfn = p2m::pfn_of(Mfn(mfn)).ok_or(Errno::EFAULT)?;
     PAGE.store(pfn.va(), Ordering::Relaxed);
     PORT.store(port, Ordering::Relaxed);
-    task::spawn_kernel("store", serve::serve)?;
+    let task = task::spawn_kernel("store", serve::serve)?;
+    // Who connects before there is a session waits for it.
+    local::listen(task)?;
     event::handle(port, event::Handler::Store).map(drop)
 }

@@ -1,5 +1,6 @@
 //! The kernel task that follows the nodes by which a toolstack controls a guest.
 
+use super::local::Locals;
 use super::vbd::{self, Vbd};
 use super::vif::Vif;
 use super::{Page, RECEIVED, Rings, SENT, kick, ping, wait_until};
@@ -48,6 +49,8 @@ pub(super) struct Server {
     pub(super) client: Client<Rings>,
     pub(super) vbds: Vec<Vbd>,
     pub(super) vif: Vif,
+    /// Processes of this domain that use the connection.
+    locals: Locals,
     /// The number of the last question answered.
     answered: Option<u64>,
     /// When the memory target is tried again, and how long after that.
@@ -61,12 +64,15 @@ pub(super) extern "C" fn serve() -> ! {
         client: super::client(),
         vbds: Vec::new(),
         vif: Vif::default(),
+        locals: Locals::new(),
         answered: None,
         retry: None,
     };
     let mut reconnections = 0;
     loop {
-        match server.session() {
+        let ended = server.session();
+        server.locals.end_all(&mut server.client, &ended);
+        match ended {
             Ok(()) => {}
             // Nobody serves this domain; whoever begins to, says so by an event.
             Err(Failure::Silent | Failure::Refused(_)) => {
@@ -114,6 +120,7 @@ impl Server {
         loop {
             match self.client.fired()? {
                 Some(number) => self.follow(number)?,
+                None if self.locals.turn(&mut self.client)? => {}
                 None if self.began_anew() => return Ok(()),
                 None => {}
             }
@@ -128,7 +135,10 @@ impl Server {
         if ring::has_reply(&Page) {
             return false;
         }
-        let came = wait_until(self.retry.map_or(time::NEVER, |(when, _)| when));
+        let before = RECEIVED.load(Ordering::Relaxed);
+        wait_until(self.retry.map_or(time::NEVER, |(when, _)| when));
+        // A process that uses the connection wakes this task as well.
+        let came = RECEIVED.load(Ordering::Relaxed) != before;
         let quiet = self.client.link.busy + SECOND;
         came && !ring::has_reply(&Page) && time::system_time() > quiet
     }

@@ -1,5 +1,6 @@
 //! Requests and their replies, one at a time, and watches, of which is only kept which fired.
 
+use super::share::Lost;
 use super::wire::{self, Broken, Incoming, Message};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -58,6 +59,8 @@ pub fn or_refused<T>(result: Result<T, Failure>) -> Result<Result<T, Errno>, Fai
 const PIECE: usize = 256;
 /// Tokens of watches are numbers below this.
 pub const WATCHES_MAX: usize = 32;
+/// The most events of others' watches that wait to be taken.
+const OTHERS_MAX: usize = 256;
 
 /// A guest's side of its connection.
 pub struct Client<L> {
@@ -67,6 +70,8 @@ pub struct Client<L> {
     last_id: u32,
     /// Watches that fired and were not yet looked at, by number.
     fired: u32,
+    /// Events of watches that are not ours, `None` when there were too many.
+    others: Option<Vec<Vec<u8>>>,
 }
 
 impl<L: Link> Client<L> {
@@ -77,12 +82,14 @@ impl<L: Link> Client<L> {
             incoming: Incoming::new(),
             last_id: 0,
             fired: 0,
+            others: Some(Vec::new()),
         }
     }
 
     /// Forgets what came in part and which watches fired: the rings begin anew.
     pub fn forget(&mut self) {
         (self.incoming, self.fired) = (Incoming::new(), 0);
+        self.others = Some(Vec::new());
     }
 
     /// The next message, if one has come whole.
@@ -100,13 +107,26 @@ impl<L: Link> Client<L> {
         }
     }
 
-    /// Notes a watch's event; those of watches that are not ours are dropped.
-    fn note(&mut self, message: &Message) {
+    /// Notes a watch's event; those of watches that are not ours are kept for [`Self::take_others`].
+    fn note(&mut self, message: Message) {
         let token = wire::strings(&message.payload).nth(1);
         let number = token.and_then(|token| core::str::from_utf8(token).ok()?.parse::<u32>().ok());
         if let Some(bit) = number.and_then(|number| 1u32.checked_shl(number)) {
             self.fired |= bit;
+        } else if let Some(others) = &mut self.others {
+            others.push(message.payload);
+            if others.len() > OTHERS_MAX {
+                self.others = None;
+            }
         }
+    }
+
+    /// Takes the payloads of events of watches that are not ours.
+    ///
+    /// # Errors
+    /// There were too many of them.
+    pub fn take_others(&mut self) -> Result<Vec<Vec<u8>>, Lost> {
+        self.others.replace(Vec::new()).ok_or(Lost)
     }
 
     /// The lowest watch that fired since it was last returned here. Does not wait.
@@ -117,7 +137,7 @@ impl<L: Link> Client<L> {
         while let Some(message) = self.next()? {
             // What answers a request that was given up is nobody's.
             if message.kind == XS_WATCH_EVENT {
-                self.note(&message);
+                self.note(message);
             }
         }
         let lowest = self.fired.trailing_zeros();
@@ -159,7 +179,7 @@ impl<L: Link> Client<L> {
         self.send(&message)?;
         loop {
             match self.next()? {
-                Some(message) if message.kind == XS_WATCH_EVENT => self.note(&message),
+                Some(message) if message.kind == XS_WATCH_EVENT => self.note(message),
                 Some(message) if message.id != id => {}
                 Some(message) if message.kind == XS_ERROR => {
                     return Err(Failure::Refused(wire::error(&message.payload)));

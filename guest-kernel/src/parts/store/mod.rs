@@ -7,4 +7,5 @@
 pub mod ask;
 pub mod client;
 pub mod ring;
+pub mod share;
 pub mod wire;

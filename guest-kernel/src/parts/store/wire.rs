@@ -18,6 +18,8 @@ pub struct Message {
     pub kind: u32,
     /// The request that it answers.
     pub id: u32,
+    /// The transaction that it belongs to; 0 is none.
+    pub transaction: u32,
     /// What it says.
     pub payload: Vec<u8>,
 }
@@ -39,17 +41,18 @@ pub fn request_in(transaction: u32, kind: u32, id: u32, parts: &[&[u8]]) -> Resu
     if HEAD_LEN + len > XENSTORE_RING_SIZE {
         return Err(Errno::E2BIG);
     }
+    Ok(message(transaction, kind, id, &parts.concat()))
+}
+
+/// A message, whoever sends it. Its payload is at most [`XENSTORE_PAYLOAD_MAX`] long.
+pub fn message(transaction: u32, kind: u32, id: u32, payload: &[u8]) -> Vec<u8> {
     let head = xsd_sockmsg {
         r#type: kind,
         req_id: id,
         tx_id: transaction,
-        len: len as u32,
+        len: payload.len() as u32,
     };
-    let mut bytes = head.as_bytes().to_vec();
-    for part in parts {
-        bytes.extend_from_slice(part);
-    }
-    Ok(bytes)
+    [head.as_bytes(), payload].concat()
 }
 
 /// Messages out of bytes that come in any pieces. At most one that is not whole is kept.
@@ -92,6 +95,7 @@ impl Incoming {
         let message = Message {
             kind: head.r#type,
             id: head.req_id,
+            transaction: head.tx_id,
             payload: payload.to_vec(),
         };
         self.0.clear();
@@ -104,6 +108,13 @@ pub fn error(payload: &[u8]) -> Errno {
     let name = payload.strip_suffix(&[0]).unwrap_or(payload);
     let known = xsd_errors.iter().find(|error| error.1.as_bytes() == name);
     known.map_or(Errno::EIO, |error| Errno(error.0))
+}
+
+/// The payload of an `XS_ERROR`; `EINVAL` for an error that has no name there.
+pub fn error_payload(errno: Errno) -> Vec<u8> {
+    let known = xsd_errors.iter().find(|error| error.0 == errno.0);
+    let name = known.map_or("EINVAL", |error| error.1);
+    [name.as_bytes(), &[0]].concat()
 }
 
 /// The strings of a payload, each of which ends in NUL.

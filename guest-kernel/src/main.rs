@@ -67,6 +67,10 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
         checks = true;
         check::run_devices();
     }
+    if boot.has_word("assigncheck") {
+        checks = true;
+        check::run_assigned();
+    }
     if boot.has_word("smpcheck") {
         checks = true;
         check::run_smp();

@@ -214,6 +214,7 @@ fn hypervisor(booted: &Booted, cpus: u32) -> Result<&'static Hypervisor<Hw>, &'s
         verbose_guests: booted.options.guest_loglvl >= LogLevel::Info,
         device_denied: ArrayVec::new(),
         device_read_only: ArrayVec::new(),
+        timer_port: booted.acpi.pm_timer.map(|(port, _)| port),
         lines: ArrayVec::new(),
         console_line: console::present().then(|| booted.acpi.isa_route(CONSOLE_LINE).gsi),
         irq_limit: booted.options.irq_limit,

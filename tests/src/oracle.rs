@@ -174,6 +174,11 @@ impl Subject {
         smp: 4,
         devices: &[],
     };
+    /// The checks of a device that a domain other than dom0 was given.
+    pub const ASSIGNED: Self = Self {
+        args: "assigncheck",
+        ..Self::DEVICES
+    };
     /// The checks of devices' interrupts.
     pub const DEVICES: Self = Self {
         args: "devicecheck",

@@ -28,7 +28,7 @@ fn claim(domid: u16, pages: u64) -> HvResult {
     with(XENMEM_claim_pages, &mut arg)
 }
 
-fn destroy(domain: u16) -> HvResult {
+pub(super) fn destroy(domain: u16) -> HvResult {
     domctl(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0)
 }
 

@@ -19,12 +19,12 @@ pub(super) const CHECKS: &[Check] = &[
     ("device_message", message),
 ];
 
-fn out8(port: u16, value: u8) {
+pub(super) fn out8(port: u16, value: u8) {
     // SAFETY: the ports used here are of the clock, which accesses no memory.
     unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack)) };
 }
 
-fn in8(port: u16) -> u8 {
+pub(super) fn in8(port: u16) -> u8 {
     let value: u8;
     // SAFETY: as in `out8`.
     unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack)) };
@@ -72,7 +72,7 @@ fn event_of(port: u32, patience: u64) -> bool {
     came
 }
 
-const SECOND: u64 = 1_000_000_000;
+pub(super) const SECOND: u64 = 1_000_000_000;
 
 fn clock(r: &mut Report) {
     super::instructions::set_iopl(1);
@@ -123,24 +123,24 @@ fn clock(r: &mut Report) {
     super::instructions::set_iopl(0);
 }
 
-fn configuration(devfn: u32, offset: u32) -> u32 {
+pub(super) fn configuration(devfn: u32, offset: u32) -> u32 {
     out32(0xcf8, 1 << 31 | devfn << 8 | offset & 0xfc);
     in32(0xcfc)
 }
 
-fn set_configuration(devfn: u32, offset: u32, value: u32) {
+pub(super) fn set_configuration(devfn: u32, offset: u32, value: u32) {
     out32(0xcf8, 1 << 31 | devfn << 8 | offset & 0xfc);
     out32(0xcfc, value);
 }
 
 /// The `edu` device: where it is, and its registers.
-struct Edu {
-    devfn: u32,
+pub(super) struct Edu {
+    pub(super) devfn: u32,
     page: Page,
 }
 
 impl Edu {
-    fn find() -> Option<Self> {
+    pub(super) fn find() -> Option<Self> {
         let devfn = (0..32)
             .map(|slot| slot << 3)
             .find(|&devfn| configuration(devfn, 0) == 0x11e8_1234)?;
@@ -157,30 +157,30 @@ impl Edu {
         (self.page.va() + offset) as *mut u32
     }
 
-    fn read(&self, offset: u64) -> u32 {
+    pub(super) fn read(&self, offset: u64) -> u32 {
         // SAFETY: a register of the device, which is mapped there.
         unsafe { self.register(offset).read_volatile() }
     }
 
-    fn write(&self, offset: u64, value: u32) {
+    pub(super) fn write(&self, offset: u64, value: u32) {
         // SAFETY: as in `read`.
         unsafe { self.register(offset).write_volatile(value) };
     }
 
-    fn raise(&self, cause: u32) {
+    pub(super) fn raise(&self, cause: u32) {
         self.write(0x60, cause);
     }
 
-    fn acknowledge(&self, cause: u32) {
+    pub(super) fn acknowledge(&self, cause: u32) {
         self.write(0x64, cause);
     }
 
-    fn causes(&self) -> u32 {
+    pub(super) fn causes(&self) -> u32 {
         self.read(0x24)
     }
 
     /// Offset of the MSI capability.
-    fn message_capability(&self) -> Option<u32> {
+    pub(super) fn message_capability(&self) -> Option<u32> {
         let mut at = configuration(self.devfn, 0x34) & 0xfc;
         for _ in 0..48 {
             if at == 0 {
@@ -197,7 +197,7 @@ impl Edu {
 }
 
 /// How long real Xen waits for an end of interrupt.
-const PATIENCE_OF_XEN: u64 = 1_000_000;
+pub(super) const PATIENCE_OF_XEN: u64 = 1_000_000;
 /// How often each way is gone.
 const ROUNDS: u32 = 1000;
 

@@ -13,6 +13,7 @@
 
 mod advisories;
 mod areas;
+mod assigned;
 mod basics;
 mod claims;
 mod control;
@@ -33,6 +34,7 @@ mod multicall;
 pub(crate) mod page;
 mod pirq;
 pub(crate) mod probe;
+mod puppet;
 mod sched;
 mod sched_edges;
 mod shares;
@@ -127,6 +129,11 @@ pub(crate) fn run(only: &str) {
 /// Runs the checks of devices' interrupts, which need the device `edu`.
 pub(crate) fn run_devices() {
     run_groups(&[devices::CHECKS, pirq::CHECKS], "");
+}
+
+/// Runs the checks of a device that another domain was given, which need the device `edu`.
+pub(crate) fn run_assigned() {
+    run_groups(&[assigned::CHECKS], "");
 }
 
 /// Runs the checks of several vCPUs.

@@ -3,6 +3,7 @@
 use core::sync::atomic::AtomicU64;
 
 use arrayvec::{ArrayString, ArrayVec};
+use spin::Mutex;
 
 use crate::addr::Mfn;
 use crate::domain::DomainTable;
@@ -10,6 +11,7 @@ use crate::error::Result;
 use crate::frame::table::FrameTable;
 use crate::frame::tlb::Tlb;
 use crate::hypercall::{Aside, Budget};
+use crate::pirq::Irqs;
 use crate::platform::{Machine, Wiring};
 use crate::sched::Scheduler;
 use crate::sched::policy::Kind;
@@ -32,6 +34,8 @@ pub struct Config {
     pub device_denied: ArrayVec<(Mfn, u64), 16>,
     /// Device frames that may be mapped, but not writable.
     pub device_read_only: ArrayVec<(Mfn, u64), 16>,
+    /// The first of four ports of the timer by which the hypervisor may keep time.
+    pub timer_port: Option<u16>,
     /// The lines of the I/O APICs, and how they are wired if nobody says otherwise.
     pub lines: ArrayVec<Wiring, 256>,
     /// The line that the hypervisor's own console interrupts by.
@@ -48,12 +52,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether the privileged domain may map device frame `mfn`.
-    #[must_use]
-    pub fn device_frame_allowed(&self, mfn: Mfn) -> bool {
-        mfn.0 < self.max_mfn && !within(&self.device_denied, mfn)
-    }
-
     /// Whether device frame `mfn` may be mapped read-only at most.
     #[must_use]
     pub fn device_frame_read_only(&self, mfn: Mfn) -> bool {
@@ -84,6 +82,8 @@ pub struct Hypervisor<M: Machine> {
     pub domains: DomainTable,
     /// Who runs.
     pub sched: Scheduler,
+    /// Who has which interrupt of the machine.
+    pub(crate) irqs: Mutex<Irqs>,
     /// Work that no budget was at hand for.
     pub(crate) aside: Aside,
     /// Settings.
@@ -110,10 +110,18 @@ impl<M: Machine> Hypervisor<M> {
             tlb: Tlb::new(config.cpus),
             domains: DomainTable::new()?,
             sched: Scheduler::new(config.cpus, config.scheduler)?,
+            irqs: Mutex::new(Irqs::new(&config)?),
             aside: Aside::new(config.cpus)?,
             config,
             wallclock: AtomicU64::new(machine.wallclock_at_boot()),
         })
+    }
+
+    /// Who has which interrupt, in words.
+    #[cfg(any(test, feature = "testkit"))]
+    #[must_use]
+    pub fn irqs_text(&self) -> alloc::string::String {
+        alloc::format!("{:?}", self.irqs.lock())
     }
 
     /// Takes off `budget` what this CPU did on the side.

@@ -63,6 +63,7 @@ pub fn hypervisor_with(
         verbose_guests: false,
         device_denied: Default::default(),
         device_read_only: Default::default(),
+        timer_port: Some(0x608),
         m2p_start: Mfn(0),
         memory_map: Default::default(),
         lines: (0..24)

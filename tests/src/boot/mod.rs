@@ -75,6 +75,7 @@ pub const ALL: &[BootTest] = &[
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,
     two_sides::TEST_OF_DEVICES,
+    two_sides::TEST_OF_ASSIGNED,
     two_sides::TEST_OF_LIMITS,
     rogues::TEST_ISOLATED,
     isolation::TEST_OF_ANSWERS,

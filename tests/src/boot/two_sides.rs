@@ -28,6 +28,12 @@ pub(super) const TEST_OF_DEVICES: BootTest = BootTest {
     run: |lab, report| oracle::run(lab, Subject::DEVICES, report).map(drop),
 };
 
+pub(super) const TEST_OF_ASSIGNED: BootTest = BootTest {
+    name: "oracle_assigned",
+    contract: "a domain is given a device, uses it and loses it, the same on both sides",
+    run: |lab, report| oracle::run(lab, Subject::ASSIGNED, report).map(drop),
+};
+
 pub(super) const TEST_OF_LIMITS: BootTest = BootTest {
     name: "interrupt_limit",
     contract: "with few interrupts allowed messages are held back, and none is lost or doubled",

@@ -388,19 +388,16 @@ pub(super) const ALL: &[Mutant] = &[
         Guard,
         Faults("refusals"),
         (
-            "if !parties.devices || !self.config.device_frame_allowed(mfn) {",
-            "if !self.config.device_frame_allowed(mfn) {",
+            "self.devices.may_map(mfn) && (same || self.table.may_map(mfn))",
+            "self.devices.may_map(mfn) || same || self.table.may_map(mfn)",
         ),
     ),
     seed(
         "a denied device is mapped",
-        "pv/update.rs",
+        "domain/rights.rs",
         Guard,
         Faults("refusals"),
-        (
-            "if !parties.devices || !self.config.device_frame_allowed(mfn) {",
-            "if !parties.devices {",
-        ),
+        ("rights.frames.take(first.0, last)?;", "let _ = last;"),
     ),
     // ---- walks ----------------------------------------------------------------------------------
     seed(

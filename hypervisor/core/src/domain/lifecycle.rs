@@ -104,6 +104,7 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
     dom.vm_assist.store(0, Ordering::Relaxed);
     dom.pauses.store(1, Ordering::Relaxed);
     dom.shutdown.store(0, Ordering::Relaxed);
+    dom.init_rights(&hv.config)?;
     let count = params.max_vcpus as usize;
     let shared = hv.alloc_shared_page(dom)?;
     let mut state = dom.lock();
@@ -120,9 +121,7 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
         .map_err(|_| Errno::ENOMEM)?;
     crate::sched::area::write_wallclock(hv, shared);
     crate::evtchn::init(hv, dom, &mut state, params.max_evtchn_port)?;
-    if params.privileged {
-        crate::pirq::init(&hv.config, &mut state)?;
-    }
+    crate::pirq::init(&hv.config, &mut state, params.privileged)?;
     let mut homes = dom.homes.lock();
     homes.clear();
     homes.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
@@ -265,7 +264,8 @@ pub fn destroy<M: Machine>(
     if !crate::evtchn::release(hv, dom, &mut dom.lock(), budget) {
         return Ok(Progress::More);
     }
-    if release_vcpus(hv, dom, budget) == Progress::More
+    if crate::pirq::unmap_all(hv, dom, budget) == Progress::More
+        || release_vcpus(hv, dom, budget) == Progress::More
         || free_vcpus(hv, dom, budget) == Progress::More
         || release_frames(hv, dom, budget) == Progress::More
         || crate::grant::release(hv, dom, budget) == Progress::More

@@ -7,6 +7,7 @@ mod lock;
 pub mod memory_op;
 mod physmap;
 mod reservation;
+pub(crate) mod rights;
 pub(crate) mod unfinished;
 
 use alloc::boxed::Box;
@@ -59,6 +60,12 @@ pub struct Domain {
     generation: AtomicU32,
     /// Whether it is the control domain.
     pub privileged: AtomicBool,
+    /// What it may use of devices.
+    rights: Mutex<rights::Rights>,
+    /// Whether that is a port or a frame.
+    devices: AtomicBool,
+    /// Whether its ports are what dom0 has from the beginning.
+    has_dom0s_ports: AtomicBool,
     /// Frames the domain owns and counts.
     pub tot_pages: AtomicU32,
     /// Frames that bear its mark, counted or not: shared pages, and pages given up that others
@@ -136,6 +143,9 @@ impl Domain {
             phase: AtomicU8::new(Phase::Free as u8),
             generation: AtomicU32::new(0),
             privileged: AtomicBool::new(false),
+            rights: Mutex::new(rights::Rights::default()),
+            devices: AtomicBool::new(false),
+            has_dom0s_ports: AtomicBool::new(false),
             tot_pages: AtomicU32::new(0),
             owned: AtomicU32::new(0),
             max_pages: AtomicU32::new(0),

@@ -18,7 +18,7 @@ pub fn close<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: Port) -> Result
         let mut state = dom.lock();
         let Binding::Interdomain { remote, .. } = state.events.get(hv.machine, port)?.binding
         else {
-            return close_single(hv, &mut state, port);
+            return close_single(hv, dom, &mut state, port);
         };
         if remote == dom.id() {
             close_pair(hv, dom, &mut state, None, port);
@@ -42,7 +42,12 @@ pub fn close<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: Port) -> Result
 }
 
 /// Closes a port that has no other end.
-fn close_single<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: Port) -> Result<()> {
+fn close_single<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &mut DomainState,
+    port: Port,
+) -> Result<()> {
     match state.events.get(hv.machine, port)?.binding {
         Binding::Free | Binding::Reserved | Binding::Interdomain { .. } => {
             return Err(Errno::EINVAL);
@@ -56,7 +61,7 @@ fn close_single<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, port: P
                 }
             }
         }
-        Binding::Pirq(pirq) => crate::pirq::unbind(hv, state, pirq),
+        Binding::Pirq(pirq) => crate::pirq::unbind(hv, dom, state, pirq),
         Binding::Unbound { .. } | Binding::Ipi => {}
     }
     free(hv, state, port);

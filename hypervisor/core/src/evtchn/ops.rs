@@ -331,15 +331,15 @@ fn bind_ipi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     copy_out(cx.m(), arg, &op)
 }
 
-/// A line of which several domains have a part is nothing that can be here: the flags mean nothing.
+/// No line is shared by several domains, which would wait for each other: the flags mean nothing.
 fn bind_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let mut op: evtchn_bind_pirq = copy_in(cx.m(), arg)?;
     {
         let (hv, dom) = (cx.hv, cx.dom);
         let mut state = dom.lock();
-        pirq::bindable(&state, op.pirq)?;
+        pirq::bindable(hv, dom, &state, op.pirq)?;
         op.port = free_port(hv, dom, &mut state)?;
-        pirq::bind(hv, &mut state, op.pirq, op.port)?;
+        pirq::bind(hv, dom, &mut state, op.pirq, op.port)?;
         let binding = Binding::Pirq(op.pirq);
         state.events.bind(hv.machine, op.port, binding, 0);
     }

@@ -170,7 +170,7 @@ hypercalls! { cx, a;
         => calls::callback_op(cx, a[0], a[1]),
     event_channel_op __HYPERVISOR_event_channel_op Whole Plain Often "two-level and FIFO ABI"
         => evtchn::event_channel_op(cx, a[0], a[1]),
-    physdev_op __HYPERVISOR_physdev_op Part Tables Seldom "lines and messages for dom0; no MSI-X, no other domain's interrupts"
+    physdev_op __HYPERVISOR_physdev_op Part Tables Seldom "lines and dom0's messages; no MSI-X"
         => physdev::physdev_op(cx, a[0], a[1]),
     sysctl __HYPERVISOR_sysctl Part Tables Seldom "what the toolstack needs"
         => sysctl::sysctl(cx, a[0]),

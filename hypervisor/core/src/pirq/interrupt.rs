@@ -9,20 +9,19 @@ use crate::platform::{CpuId, Machine};
 /// The interrupt with this vector was taken on this CPU, and ended at its controller; a
 /// level-triggered line is masked. One that nobody has bound is nobody's: a line stays masked.
 pub(crate) fn interrupt<M: Machine>(hv: &Hypervisor<M>, vector: u8) {
-    let Ok(dom) = hv.domains.find(0) else {
+    let Some(place) = hv.irqs.lock().by_vector(vector) else {
         return;
     };
+    let (dom, number) = (hv.domains.slot(place.slot), place.pirq);
     let mut state = dom.lock();
-    let Some(number) = state.pirqs.by_vector(vector) else {
-        return;
-    };
     let Some(pirq) = state.pirqs.get(number) else {
         return;
     };
-    if pirq.port == 0 {
+    // The vector may have become another's before the lock was taken.
+    if pirq.port == 0 || pirq.vector != vector {
         return;
     }
-    let level = state.pirqs.is_level(pirq.source);
+    let level = matches!(pirq.source, Source::Line(gsi) if hv.irqs.lock().is_level(gsi));
     if let Some(pirq) = state.pirqs.get_mut(number) {
         pirq.masked = level;
     }
@@ -46,21 +45,21 @@ fn follow<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainState,
     if let Some(cpu) = running
         && cpu != pirq.cpu
     {
-        state.pirqs.reroute(m, number, cpu);
+        state.pirqs.reroute(hv, number, cpu);
     }
 }
 
 impl Pirqs {
     /// Makes another CPU the one that gets a PIRQ.
-    fn reroute<M: Machine>(&mut self, m: &M, number: u32, cpu: CpuId) {
+    fn reroute<M: Machine>(&mut self, hv: &Hypervisor<M>, number: u32, cpu: CpuId) {
         let Some(pirq) = self.get_mut(number) else {
             return;
         };
         pirq.cpu = cpu;
         let pirq = *pirq;
         match pirq.source {
-            Source::Line(gsi) => m.aim_line(gsi, cpu),
-            Source::Message(message) => message.program(m, pirq.vector, cpu),
+            Source::Line(gsi) => hv.irqs.lock().aim(hv.machine, gsi, cpu),
+            Source::Message(message) => message.program(hv.machine, pirq.vector, cpu),
             _ => {}
         }
     }

@@ -1,15 +1,17 @@
-//! Physical interrupts: devices' lines and messages, given to the control domain as PIRQs, which it
-//! binds to ports (physdev.h, event_channel.h).
+//! Physical interrupts: devices' lines and messages, given to domains as PIRQs, which they bind to ports
+//! (physdev.h, event_channel.h).
 //!
-//! All of it is under the control domain's lock. A PIRQ is mapped to a line of the I/O APICs (a GSI)
-//! or to a message of a PCI function; it gets a vector, the same on all CPUs, and keeps it until it
-//! is unmapped. While no port is bound to it, a line is masked, and a message is let pass unheard.
+//! A domain's PIRQs are under its lock; what the machine has one of is in [`Irqs`]. A PIRQ is mapped, by
+//! dom0, to a line of the I/O APICs (a GSI) or to a message of a PCI function; it gets a vector, the
+//! same on all CPUs, and keeps it until it is unmapped. Several domains may have a line mapped, and one
+//! bound. While no port is bound to it, a line is masked, and a message is let pass unheard.
 //!
 //! A level-triggered line is masked by the machine as it is taken and stays so until the guest says
 //! that its device is quiet ([`end`]); so no line can keep a CPU in here. Edges and messages are not:
 //! each is one event, or part of one that is pending; and there are so many of them at most ([`storm`]).
 
 mod interrupt;
+mod irqs;
 mod message;
 pub(crate) mod ops;
 pub(crate) mod storm;
@@ -20,15 +22,19 @@ mod tests;
 use alloc::vec::Vec;
 
 use crate::addr::Mfn;
+use crate::domain::lifecycle::Progress;
 use crate::domain::{Domain, DomainState};
 use crate::error::{Errno, Result};
 use crate::evtchn::Port;
+use crate::hypercall::Budget;
 use crate::hypervisor::{Config, Hypervisor};
-use crate::platform::{CpuId, Machine, Route, Wiring};
+use crate::platform::{CpuId, Machine};
 use crate::sched::Unit;
+use irqs::Place;
 use message::Message;
 
 pub(crate) use interrupt::interrupt;
+pub use irqs::Irqs;
 
 /// First vector that a device's interrupt may have.
 pub const FIRST_VECTOR: u8 = 0x30;
@@ -36,16 +42,12 @@ pub const FIRST_VECTOR: u8 = 0x30;
 pub const LAST_VECTOR: u8 = 0xef;
 const VECTORS: usize = (LAST_VECTOR - FIRST_VECTOR) as usize + 1;
 
-/// The interval timer's line, which no domain gets.
-const TIMER_LINE: u32 = 0;
 /// PIRQs below are for lines of the same number.
 const LEGACY_LINES: u32 = 16;
-/// PIRQs that a domain without devices may name; none of them can be mapped.
-const DOMU_PIRQS: u32 = 48;
+/// PIRQs that a domain other than dom0 may name besides as many as there are lines.
+const DOMU_PIRQS: u32 = 32;
 /// Interrupts that real Xen counts on for each CPU, which shows in which PIRQs dom0 may name.
 const PER_CPU: u32 = 208;
-/// Most PCI functions that dom0 may report.
-const MOST_FUNCTIONS: usize = 4096;
 
 /// PIRQs that dom0 may name on a machine of so many lines and CPUs.
 fn dom0_pirqs(lines: u32, cpus: u32) -> u32 {
@@ -67,8 +69,9 @@ enum Source {
     Message(Message),
     /// A message of a function that is gone.
     Gone,
-    /// Unmapped while its port was bound: nothing, once that is closed.
-    Unmapped,
+    /// Unmapped while its port was bound: nothing, once that is closed. The line that it stood for, if
+    /// it was one.
+    Unmapped(Option<u32>),
 }
 
 /// One PIRQ.
@@ -87,31 +90,13 @@ struct Pirq {
     rate: storm::Rate,
 }
 
-/// One line of the I/O APICs.
-#[derive(Clone, Copy, Debug)]
-struct Line {
-    wiring: Wiring,
-    /// Whether the wiring is settled.
-    set_up: bool,
-    /// Whether no domain may have it any more.
-    denied: bool,
-    /// The hypervisor's own.
-    own: bool,
-    /// The PIRQ that it is mapped to.
-    pirq: Option<u32>,
-}
-
 /// A domain's physical interrupts.
 #[derive(Debug, Default)]
 pub struct Pirqs {
-    /// Empty but in the control domain.
+    /// How many there are to name.
+    count: u32,
+    /// Empty until one is mapped.
     table: Vec<Pirq>,
-    lines: Vec<Line>,
-    /// The PIRQ of each vector, counted from 1; 0 for none.
-    by_vector: Vec<u16>,
-    /// The PCI functions that were reported, ascending: segment in bits 31:16, then as
-    /// [`Function`](crate::pci::Function).
-    functions: Vec<u32>,
     /// The page with a bit for each PIRQ that needs an end of interrupt, held by a writable use;
     /// and whether that call unmasks the port as well.
     eoi_page: Option<(Mfn, bool)>,
@@ -121,37 +106,47 @@ pub struct Pirqs {
     stormed: bool,
 }
 
-/// Gives the control domain the machine's interrupts.
+/// Says how many a domain that is being made may name. dom0 has room for them from the beginning.
 ///
 /// # Errors
 /// `ENOMEM`.
 #[cold]
-pub(crate) fn init(config: &Config, state: &mut DomainState) -> Result<()> {
+pub(crate) fn init(config: &Config, state: &mut DomainState, privileged: bool) -> Result<()> {
     let pirqs = &mut state.pirqs;
     let lines = config.lines.len() as u32;
-    let count = dom0_pirqs(lines, config.cpus) as usize;
-    fn room<T>(list: &mut Vec<T>, count: usize) -> Result<()> {
-        list.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)
+    if !privileged {
+        pirqs.count = lines + DOMU_PIRQS;
+        return Ok(());
     }
-    room(&mut pirqs.table, count)?;
-    room(&mut pirqs.by_vector, VECTORS)?;
-    room(&mut pirqs.lines, config.lines.len())?;
-    pirqs.table.resize(count, Pirq::default());
-    pirqs.by_vector.resize(VECTORS, 0);
-    for (gsi, &wiring) in (0..).zip(&config.lines) {
-        let own = config.console_line == Some(gsi);
-        pirqs.lines.push(Line {
-            wiring,
-            set_up: own || gsi == TIMER_LINE,
-            denied: gsi == TIMER_LINE,
-            own,
-            pirq: None,
-        });
-    }
-    Ok(())
+    pirqs.count = dom0_pirqs(lines, config.cpus);
+    pirqs.make_room()
 }
 
-/// Gives up what the domain's interrupts hold; its ports are closed.
+/// Units of budget for a PIRQ that is unmapped.
+const UNMAPPED: u32 = 16;
+
+/// Takes all PIRQs of a domain whose ports are closed, as far as the budget allows: call until `Done`.
+#[cold]
+pub(crate) fn unmap_all<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    budget: &mut Budget,
+) -> Progress {
+    let mut state = dom.lock();
+    for number in 0..state.pirqs.table.len() as u32 {
+        let mapped = |pirq: Pirq| pirq.source.is_mapped();
+        if !state.pirqs.get(number).is_some_and(mapped) {
+            continue;
+        }
+        if !budget.take(UNMAPPED) {
+            return Progress::More;
+        }
+        ops::unmap(hv, dom, &mut state, number);
+    }
+    Progress::Done
+}
+
+/// Gives up what the domain's interrupts hold besides; its ports are closed, and nothing is mapped.
 #[cold]
 pub(crate) fn release<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState) {
     if let Some((page, _)) = state.pirqs.eoi_page {
@@ -163,6 +158,33 @@ pub(crate) fn release<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState) {
     state.pirqs = Pirqs::default();
 }
 
+/// The line that a PIRQ of the caller's stands for, which it may let others have; `None` for a message.
+///
+/// # Errors
+/// `EINVAL` for a number that is none, `EPERM` for one that the caller has not got.
+#[cold]
+pub(crate) fn line_to_give(caller: &Domain, number: u32) -> Result<Option<u32>> {
+    let source = {
+        let state = caller.lock();
+        if number >= state.pirqs.count {
+            return Err(Errno::EINVAL);
+        }
+        state.pirqs.get(number).ok_or(Errno::EPERM)?.source
+    };
+    match source {
+        Source::Line(gsi) if caller.may_have_line(gsi) => Ok(Some(gsi)),
+        Source::Message(_) => Ok(None),
+        _ => Err(Errno::EPERM),
+    }
+}
+
+impl Source {
+    /// Whether it is to be unmapped before the number stands for something else.
+    const fn is_mapped(self) -> bool {
+        matches!(self, Self::Line(_) | Self::Message(_) | Self::Gone)
+    }
+}
+
 impl Pirqs {
     /// The page that says which PIRQs need an end of interrupt.
     #[must_use]
@@ -170,13 +192,30 @@ impl Pirqs {
         self.eoi_page.map(|(page, _)| page)
     }
 
-    /// How many PIRQs there are to name.
-    fn count(&self) -> u32 {
-        if self.table.is_empty() {
-            DOMU_PIRQS
-        } else {
-            self.table.len() as u32
+    /// Makes room for all that there are to name.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[cold]
+    fn make_room(&mut self) -> Result<()> {
+        let count = self.count as usize;
+        if self.table.len() < count {
+            (self.table.try_reserve_exact(count)).map_err(|_| Errno::ENOMEM)?;
+            self.table.resize(count, Pirq::default());
         }
+        Ok(())
+    }
+
+    /// The PIRQ that stands for a line, or, with false, stood for it and is bound still.
+    fn of_line(&self, gsi: u32) -> Option<(u32, bool)> {
+        let stands = |pirq: &Pirq| match pirq.source {
+            Source::Line(of) => Some(true).filter(|_| of == gsi),
+            Source::Unmapped(Some(of)) => Some(false).filter(|_| of == gsi),
+            _ => None,
+        };
+        (0..)
+            .zip(&self.table)
+            .find_map(|(number, pirq)| Some((number, stands(pirq)?)))
     }
 
     fn get(&self, pirq: u32) -> Option<Pirq> {
@@ -197,52 +236,25 @@ impl Pirqs {
         self.table.get_mut(index)
     }
 
-    fn line(&self, gsi: u32) -> Option<&Line> {
-        self.lines.get(gsi as usize)
-    }
-
     /// The vector of a PIRQ, which gets one if it has none.
     ///
     /// # Errors
     /// `ENOSPC` when all are in use.
-    fn vector_of(&mut self, number: u32) -> Result<u8> {
-        let has = self.get(number).map_or(0, |pirq| pirq.vector);
-        if has != 0 {
-            return Ok(has);
+    fn vector_of(&mut self, irqs: &mut Irqs, place: Place) -> Result<u8> {
+        let pirq = self.get_mut(place.pirq).ok_or(Errno::EINVAL)?;
+        if pirq.vector == 0 {
+            pirq.vector = irqs.take_vector(place)?;
         }
-        let free = self.by_vector.iter().position(|&pirq| pirq == 0);
-        let free = free.ok_or(Errno::ENOSPC)?;
-        let vector = FIRST_VECTOR + free as u8;
-        let pirq = self.get_mut(number).ok_or(Errno::EINVAL)?;
-        pirq.vector = vector;
-        self.by_vector[free] = number as u16 + 1;
-        Ok(vector)
+        Ok(pirq.vector)
     }
+}
 
-    /// The PIRQ that has a vector.
-    fn by_vector(&self, vector: u8) -> Option<u32> {
-        let index = usize::from(vector.checked_sub(FIRST_VECTOR)?);
-        self.by_vector.get(index)?.checked_sub(1).map(u32::from)
-    }
-
-    /// Takes a PIRQ's vector away.
-    fn drop_vector(&mut self, number: u32) {
-        let Some(pirq) = self.get_mut(number) else {
-            return;
-        };
-        let vector = core::mem::take(&mut pirq.vector);
-        if let Some(index) = vector.checked_sub(FIRST_VECTOR)
-            && let Some(word) = self.by_vector.get_mut(usize::from(index))
-        {
-            *word = 0;
-        }
-    }
-
-    /// Whether an end of interrupt is needed each time.
-    fn is_level(&self, source: Source) -> bool {
-        match source {
-            Source::Line(gsi) => self.line(gsi).is_some_and(|line| line.wiring.level),
-            _ => false,
+impl Domain {
+    /// A PIRQ of it.
+    fn pirq(&self, number: u32) -> Place {
+        Place {
+            slot: self.slot,
+            pirq: number,
         }
     }
 }
@@ -250,17 +262,23 @@ impl Pirqs {
 /// Whether a PIRQ may be bound to a port.
 ///
 /// # Errors
-/// `EINVAL` for a number that is none, `EPERM` for one that is not mapped, `EEXIST` for one that is
-/// bound, `EBUSY` for the hypervisor's own line.
-pub(crate) fn bindable(state: &DomainState, number: u32) -> Result<()> {
+/// `EINVAL` for a number that is none, `EPERM` for one that is not mapped or not allowed, `EEXIST` for
+/// one that is bound, `EBUSY` for the hypervisor's own line and one that is bound elsewhere.
+pub(crate) fn bindable<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &DomainState,
+    number: u32,
+) -> Result<()> {
     let pirqs = &state.pirqs;
-    if number >= pirqs.count() {
+    if number >= pirqs.count {
         return Err(Errno::EINVAL);
     }
     let pirq = pirqs.get(number).ok_or(Errno::EPERM)?;
     match pirq.source {
+        Source::Line(gsi) if !dom.may_have_line(gsi) => Err(Errno::EPERM),
         Source::Line(_) | Source::Message(_) if pirq.port != 0 => Err(Errno::EEXIST),
-        Source::Line(gsi) if pirqs.line(gsi).is_none_or(|line| line.own) => Err(Errno::EBUSY),
+        Source::Line(gsi) if hv.irqs.lock().is_busy(gsi, dom.pirq(number)) => Err(Errno::EBUSY),
         Source::Line(_) | Source::Message(_) => Ok(()),
         _ => Err(Errno::EPERM),
     }
@@ -269,24 +287,30 @@ pub(crate) fn bindable(state: &DomainState, number: u32) -> Result<()> {
 /// Binds a PIRQ that is [`bindable`] to `port`, and lets its interrupts through.
 ///
 /// # Errors
-/// `ENOSPC` when there is no vector for it; `ENOMEM`.
+/// `ENOSPC` when there is no vector for it; `EBUSY` for a line that another domain bound just now;
+/// `ENOMEM`.
 pub(crate) fn bind<M: Machine>(
     hv: &Hypervisor<M>,
+    dom: &Domain,
     state: &mut DomainState,
     number: u32,
     port: Port,
 ) -> Result<()> {
-    let m = hv.machine;
+    let (m, place) = (hv.machine, dom.pirq(number));
     let pirqs = &mut state.pirqs;
     storm::prepare(hv, pirqs)?;
-    let vector = pirqs.vector_of(number)?;
+    let source = pirqs.get(number).ok_or(Errno::EINVAL)?.source;
+    let mut irqs = hv.irqs.lock();
+    if matches!(source, Source::Line(gsi) if irqs.is_busy(gsi, place)) {
+        return Err(Errno::EBUSY);
+    }
+    let vector = pirqs.vector_of(&mut irqs, place)?;
     let pirq = pirqs.get_mut(number).ok_or(Errno::EINVAL)?;
     (pirq.port, pirq.masked, pirq.cpu) = (port, false, m.cpu());
-    let source = pirq.source;
-    let level = pirqs.is_level(source);
+    let level = matches!(source, Source::Line(gsi) if irqs.is_level(gsi));
     pirqs.set_needs_eoi(m, number, level);
     match source {
-        Source::Line(gsi) => pirqs.connect(m, gsi),
+        Source::Line(gsi) => irqs.begin(m, gsi, place, vector),
         Source::Message(message) => {
             message.program(m, vector, m.cpu());
             message.mask(m, false);
@@ -297,18 +321,25 @@ pub(crate) fn bind<M: Machine>(
 }
 
 /// The port bound to a PIRQ is closed: nothing of it is heard any more.
-pub(crate) fn unbind<M: Machine>(hv: &Hypervisor<M>, state: &mut DomainState, number: u32) {
+pub(crate) fn unbind<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &mut DomainState,
+    number: u32,
+) {
     storm::forget(hv, &mut state.pirqs, number);
     let Some(pirq) = state.pirqs.get_mut(number) else {
         return;
     };
     (pirq.port, pirq.masked) = (0, false);
     match pirq.source {
-        Source::Unmapped => pirq.source = Source::None,
+        Source::Unmapped(_) => pirq.source = Source::None,
+        Source::Line(gsi) => hv.irqs.lock().end(hv.machine, gsi, dom.pirq(number)),
         source => silence(hv, source),
     }
 }
 
+/// Lets nothing through of what a bound PIRQ stands for.
 fn silence<M: Machine>(hv: &Hypervisor<M>, source: Source) {
     match source {
         Source::Line(gsi) => hv.machine.mask_line(gsi, true),
@@ -340,25 +371,6 @@ fn end<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, number: u32) -> Result<()> 
 }
 
 impl Pirqs {
-    /// The route of a line that is bound to a port.
-    fn route(&self, gsi: u32) -> Option<Route> {
-        let line = self.line(gsi)?;
-        let pirq = self.get(line.pirq?).filter(|pirq| pirq.port != 0)?;
-        Some(Route {
-            vector: pirq.vector,
-            wiring: line.wiring,
-            cpu: pirq.cpu,
-        })
-    }
-
-    /// Routes a line, if it is bound, and lets its interrupts through.
-    fn connect<M: Machine>(&self, m: &M, gsi: u32) {
-        if let Some(route) = self.route(gsi) {
-            m.route_line(gsi, route);
-            m.mask_line(gsi, false);
-        }
-    }
-
     /// Says in the guest's page whether a PIRQ needs an end of interrupt each time.
     fn set_needs_eoi<M: Machine>(&self, m: &M, number: u32, needs: bool) {
         let Some((page, _)) = self.eoi_page else {

@@ -5,7 +5,7 @@ use hypercall_abi::physdev::*;
 
 use super::message::Message;
 use super::storm::Rate;
-use super::{LEGACY_LINES, MOST_FUNCTIONS, Pirq, Pirqs, Source, end, silence};
+use super::{FIRST_VECTOR, LAST_VECTOR, LEGACY_LINES, Pirq, Pirqs, Source, end, silence};
 use crate::addr::Mfn;
 use crate::domain::{DOMID_SELF, Domain, DomainState};
 use crate::error::{Errno, Result};
@@ -30,7 +30,7 @@ pub(crate) fn eoi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
 /// and finds out by the page that he need not.
 pub(crate) fn irq_status_query<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let mut op: physdev_irq_status_query = copy_in(cx.m(), arg)?;
-    if op.irq >= cx.dom.lock().pirqs.count() {
+    if op.irq >= cx.dom.lock().pirqs.count {
         return Err(Errno::EINVAL);
     }
     op.flags = XENIRQSTAT_needs_eoi;
@@ -57,19 +57,12 @@ pub(crate) fn set_eoi_page<M: Machine>(cx: &mut Cx<'_, M>, arg: u64, unmasks: bo
 #[cold]
 pub(crate) fn setup_gsi<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let op: physdev_setup_gsi = copy_in(cx.m(), arg)?;
-    let mut state = cx.dom.lock();
     let gsi = u32::try_from(op.gsi).map_err(|_| Errno::EINVAL)?;
-    let line = (state.pirqs.lines.get_mut(gsi as usize)).ok_or(Errno::EINVAL)?;
-    if line.set_up {
-        return Err(Errno::EEXIST);
-    }
-    line.set_up = true;
-    line.wiring = Wiring {
+    let wiring = Wiring {
         level: op.triggering != 0,
         low: op.polarity != 0,
     };
-    state.pirqs.connect(cx.m(), gsi);
-    Ok(())
+    cx.hv.irqs.lock().set_up(cx.m(), gsi, wiring)
 }
 
 /// `PHYSDEVOP_alloc_irq_vector`: an answer for those who ask; vectors are nobody's concern.
@@ -102,35 +95,38 @@ pub(crate) fn apic_write<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()>
     Ok(())
 }
 
-/// The domain whose PIRQs a call is about: dom0's own, for no other has hardware.
-fn target<M: Machine>(cx: &Cx<'_, M>, domid: u16) -> Result<()> {
-    if domid == DOMID_SELF || domid == cx.dom.id() {
-        return if cx.dom.is_privileged() {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
-        };
-    }
-    cx.hv.domains.find(domid)?;
-    Err(if cx.dom.is_privileged() {
-        Errno::EOPNOTSUPP
+/// The domain whose PIRQs a call is about; dom0 alone maps and unmaps them.
+fn target<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<&'a Domain> {
+    let dom = if domid == DOMID_SELF {
+        cx.dom
     } else {
-        Errno::EPERM
-    })
+        cx.hv.domains.find(domid)?
+    };
+    if cx.dom.is_privileged() {
+        Ok(dom)
+    } else {
+        Err(Errno::EPERM)
+    }
 }
 
 /// `PHYSDEVOP_map_pirq`.
 #[cold]
 pub(crate) fn map_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let mut op: physdev_map_pirq = copy_in(cx.m(), arg)?;
-    target(cx, op.domid)?;
+    let dom = target(cx, op.domid)?;
     {
-        let mut state = cx.dom.lock();
+        let mut state = dom.lock();
+        if dom.is_dying() {
+            return Err(Errno::ESRCH);
+        }
         op.pirq = match op.r#type {
-            MAP_PIRQ_TYPE_GSI => map_line(&mut state.pirqs, op.index, op.pirq)?,
-            MAP_PIRQ_TYPE_MSI | MAP_PIRQ_TYPE_MSI_SEG => map_message(cx.hv, &mut state, &op)?,
+            MAP_PIRQ_TYPE_GSI => {
+                let lines = cx.hv.config.lines.len() as u32;
+                map_line((cx.dom, lines), dom, &mut state.pirqs, (op.index, op.pirq))?
+            }
+            MAP_PIRQ_TYPE_MSI | MAP_PIRQ_TYPE_MSI_SEG => map_message(cx.hv, dom, &mut state, &op)?,
             MAP_PIRQ_TYPE_MULTI_MSI => match op.entry_nr {
-                1 => map_message(cx.hv, &mut state, &op)?,
+                1 => map_message(cx.hv, dom, &mut state, &op)?,
                 // Consecutive vectors would need interrupt remapping.
                 2..=MOST_MESSAGES => return Err(Errno::EOPNOTSUPP),
                 _ => return Err(Errno::EDOM),
@@ -141,38 +137,44 @@ pub(crate) fn map_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     copy_out(cx.m(), arg, &op)
 }
 
-/// A PIRQ for line `index`: `wanted`, or any if that is negative; the one that it has already.
-fn map_line(pirqs: &mut Pirqs, index: i32, wanted: i32) -> Result<i32> {
+/// A PIRQ of `dom` for a line of the caller's, of which there are `lines`: the one wanted, or any if
+/// that is negative; the one that it has already. With it comes the right to bind it.
+#[cold]
+fn map_line(
+    (caller, lines): (&Domain, u32),
+    dom: &Domain,
+    pirqs: &mut Pirqs,
+    (index, wanted): (i32, i32),
+) -> Result<i32> {
     let gsi = u32::try_from(index).map_err(|_| Errno::EINVAL)?;
-    let line = *pirqs.line(gsi).ok_or(Errno::EINVAL)?;
-    let number = match (line.pirq, u32::try_from(wanted)) {
-        (Some(has), Ok(wanted)) if has != wanted => return Err(Errno::EEXIST),
-        (Some(has), _) => has,
-        (None, Ok(wanted)) => {
-            // One that was taken away while bound is in the way until it is closed.
-            if pirqs
-                .get(wanted)
-                .is_some_and(|p| p.source == Source::Unmapped)
-            {
-                return Err(Errno::EEXIST);
-            }
-            wanted
-        }
-        (None, Err(_)) => {
-            let lines = pirqs.lines.len() as u32;
-            free(pirqs, LEGACY_LINES..lines).ok_or(Errno::ENOSPC)?
-        }
+    if gsi >= lines {
+        return Err(Errno::EINVAL);
+    }
+    pirqs.make_room()?;
+    let number = match (pirqs.of_line(gsi), u32::try_from(wanted)) {
+        // One that was taken away while bound is in the way until it is closed.
+        (Some((_, false)), _) => return Err(Errno::EEXIST),
+        (Some((has, _)), Ok(wanted)) if has != wanted => return Err(Errno::EEXIST),
+        (Some((has, _)), _) => has,
+        (None, Ok(wanted)) => match pirqs.get(wanted).map(|pirq| pirq.source) {
+            Some(Source::Unmapped(_)) => return Err(Errno::EEXIST),
+            _ => wanted,
+        },
+        (None, Err(_)) => free(pirqs, LEGACY_LINES..lines).ok_or(Errno::ENOSPC)?,
     };
-    if line.denied {
+    if !caller.may_have_line(gsi) {
         return Err(Errno::EPERM);
     }
     let pirq = pirqs.get_mut(number).ok_or(Errno::EINVAL)?;
     // As on real Xen, one that stands for something else is no error.
     if matches!(pirq.source, Source::None | Source::Reserved) {
         pirq.source = Source::Line(gsi);
-        if let Some(line) = pirqs.lines.get_mut(gsi as usize) {
-            line.pirq = Some(number);
-        }
+    }
+    if pirq.source == Source::Line(gsi) {
+        dom.change_rights(|rights| {
+            rights.set_line(gsi, true);
+            Ok(())
+        })?;
     }
     Ok(number as i32)
 }
@@ -184,15 +186,15 @@ fn free(pirqs: &Pirqs, mut among: impl Iterator<Item = u32>) -> Option<u32> {
 }
 
 /// One that is not a line's.
-fn free_for_message(pirqs: &Pirqs) -> Result<u32> {
-    let lines = pirqs.lines.len() as u32;
-    free(pirqs, (lines..pirqs.count()).rev()).ok_or(Errno::ENOSPC)
+fn free_for_message(pirqs: &Pirqs, lines: u32) -> Result<u32> {
+    free(pirqs, (lines..pirqs.count).rev()).ok_or(Errno::ENOSPC)
 }
 
 /// A PIRQ for a function's message.
 #[cold]
 fn map_message<M: Machine>(
     hv: &Hypervisor<M>,
+    dom: &Domain,
     state: &mut DomainState,
     op: &physdev_map_pirq,
 ) -> Result<i32> {
@@ -209,16 +211,24 @@ fn map_message<M: Machine>(
     if segment != 0 || op.bus & 0xff00 != 0 {
         return Err(Errno::ENODEV);
     }
-    reported(pirqs, id)?;
+    hv.irqs.lock().reported(id)?;
+    if op.pirq >= 0 && op.pirq as u32 >= pirqs.count {
+        return Err(Errno::EINVAL);
+    }
+    // As on real Xen, only the domain that has the function, which without an IOMMU is dom0.
+    if !dom.is_privileged() {
+        return Err(Errno::ENODEV);
+    }
     // Functions with a table of messages are told that they have none: their drivers take one
     // message, or the line.
     if op.table_base != 0 {
         return Err(Errno::ENODEV);
     }
     let message = Message::of(hv.machine, Function(id as u16)).ok_or(Errno::ENODEV)?;
+    pirqs.make_room()?;
     let number = match u32::try_from(op.pirq) {
         Ok(wanted) => wanted,
-        Err(_) => free_for_message(pirqs)?,
+        Err(_) => free_for_message(pirqs, hv.config.lines.len() as u32)?,
     };
     let pirq = pirqs.get_mut(number).ok_or(Errno::EINVAL)?;
     if !matches!(pirq.source, Source::None | Source::Reserved) {
@@ -226,7 +236,8 @@ fn map_message<M: Machine>(
     }
     let cpu = hv.machine.cpu();
     (pirq.source, pirq.cpu) = (Source::Message(message), cpu);
-    match pirqs.vector_of(number) {
+    let vector = pirqs.vector_of(&mut hv.irqs.lock(), dom.pirq(number));
+    match vector {
         Ok(vector) => {
             message.mask(hv.machine, true);
             message.program(hv.machine, vector, cpu);
@@ -241,47 +252,58 @@ fn map_message<M: Machine>(
     }
 }
 
-/// `PHYSDEVOP_unmap_pirq`. As on real Xen, a line that was given up is not given again.
+/// `PHYSDEVOP_unmap_pirq`. As on real Xen, a line that a domain gave up is one to which it has no right
+/// any more.
 pub(crate) fn unmap_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     let op: physdev_unmap_pirq = copy_in(cx.m(), arg)?;
-    target(cx, op.domid)?;
+    let dom = target(cx, op.domid)?;
     let number = u32::try_from(op.pirq).map_err(|_| Errno::EINVAL)?;
-    unmap(cx.hv, cx.dom, number)
-}
-
-#[cold]
-fn unmap<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, number: u32) -> Result<()> {
     let mut state = dom.lock();
-    let pirqs = &mut state.pirqs;
-    let pirq = pirqs.get_mut(number).ok_or(Errno::EINVAL)?;
-    let source = pirq.source;
-    if !matches!(source, Source::Line(_) | Source::Message(_) | Source::Gone) {
+    let pirq = state.pirqs.get(number).ok_or(Errno::EINVAL)?;
+    if !pirq.source.is_mapped() {
         return Err(Errno::EINVAL);
     }
-    (pirq.masked, pirq.rate) = (false, Rate::default());
-    pirq.source = if pirq.port == 0 {
-        Source::None
-    } else {
-        Source::Unmapped
+    unmap(cx.hv, dom, &mut state, number);
+    Ok(())
+}
+
+/// Takes a PIRQ that is mapped away. If a port is bound to it, the number is in use until that is
+/// closed.
+#[cold]
+pub(super) fn unmap<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    state: &mut DomainState,
+    number: u32,
+) {
+    let (m, place) = (hv.machine, dom.pirq(number));
+    let Some(pirq) = state.pirqs.get_mut(number) else {
+        return;
     };
+    let source = pirq.source;
+    (pirq.masked, pirq.rate) = (false, Rate::default());
+    pirq.source = match source {
+        _ if pirq.port == 0 => Source::None,
+        Source::Line(gsi) => Source::Unmapped(Some(gsi)),
+        _ => Source::Unmapped(None),
+    };
+    let vector = core::mem::take(&mut pirq.vector);
     match source {
         Source::Line(gsi) => {
-            if let Some(line) = pirqs.lines.get_mut(gsi as usize) {
-                (line.pirq, line.denied) = (None, true);
-                // The hypervisor's own line stays as it is.
-                if !line.own {
-                    silence(hv, source);
-                }
-            }
+            hv.irqs.lock().end(m, gsi, place);
+            // No range becomes two: this does not fail.
+            let _ = dom.change_rights(|rights| {
+                rights.set_line(gsi, false);
+                Ok(())
+            });
         }
         Source::Message(message) => {
             silence(hv, source);
-            message.disable(hv.machine);
+            message.disable(m);
         }
         _ => {}
     }
-    pirqs.drop_vector(number);
-    Ok(())
+    hv.irqs.lock().give_vector(vector);
 }
 
 /// `PHYSDEVOP_get_free_pirq`.
@@ -291,10 +313,10 @@ pub(crate) fn get_free_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<
     {
         let mut state = cx.dom.lock();
         let pirqs = &mut state.pirqs;
-        let lines = pirqs.lines.len() as u32;
+        let lines = cx.hv.config.lines.len() as u32;
         op.pirq = match op.r#type {
             MAP_PIRQ_TYPE_GSI => free(pirqs, LEGACY_LINES..lines).ok_or(Errno::ENOSPC)?,
-            _ => free_for_message(pirqs)?,
+            _ => free_for_message(pirqs, lines)?,
         };
         if let Some(pirq) = pirqs.get_mut(op.pirq) {
             pirq.source = Source::Reserved;
@@ -311,68 +333,57 @@ pub(crate) fn function_id(segment: u16, bus: u8, devfn: u8) -> u32 {
 /// dom0 reports a function, whether it is there or not; again does no harm.
 #[cold]
 pub(crate) fn add_function<M: Machine>(cx: &mut Cx<'_, M>, id: u32) -> Result<()> {
-    let mut state = cx.dom.lock();
-    let functions = &mut state.pirqs.functions;
-    let Err(at) = functions.binary_search(&id) else {
-        return Ok(());
-    };
-    if functions.len() >= MOST_FUNCTIONS {
-        return Err(Errno::ENOMEM);
-    }
-    functions.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-    functions.insert(at, id);
-    Ok(())
+    cx.hv.irqs.lock().add_function(id)
 }
 
 /// dom0 reports that a function is gone, and its messages with it.
 #[cold]
 pub(crate) fn remove_function<M: Machine>(cx: &mut Cx<'_, M>, id: u32) -> Result<()> {
-    let mut state = cx.dom.lock();
-    let pirqs = &mut state.pirqs;
-    let at = pirqs.functions.binary_search(&id);
-    pirqs.functions.remove(at.map_err(|_| Errno::ENODEV)?);
-    for number in 0..pirqs.count() {
-        let Some(pirq) = pirqs.get_mut(number) else {
-            break;
-        };
-        if let Source::Message(message) = pirq.source
-            && u32::from(message.function.0) == id
-        {
-            pirq.source = Source::Gone;
-            message.mask(cx.hv.machine, true);
-            message.disable(cx.hv.machine);
-            pirqs.drop_vector(number);
-        }
-    }
+    let m = cx.m();
+    cx.hv.irqs.lock().remove_function(id)?;
+    each_message(cx.hv, id, |pirq, message| {
+        pirq.source = Source::Gone;
+        message.mask(m, true);
+        message.disable(m);
+        let vector = core::mem::take(&mut pirq.vector);
+        cx.hv.irqs.lock().give_vector(vector);
+    });
     Ok(())
 }
 
 /// Writes the messages of a function that has lost them again.
 #[cold]
 pub(crate) fn restore_function<M: Machine>(cx: &mut Cx<'_, M>, id: u32) -> Result<()> {
-    let state = cx.dom.lock();
-    reported(&state.pirqs, id)?;
-    for pirq in &state.pirqs.table {
-        if let Source::Message(message) = pirq.source
-            && u32::from(message.function.0) == id
-            && pirq.vector != 0
-        {
-            message.program(cx.hv.machine, pirq.vector, pirq.cpu);
-            message.mask(cx.hv.machine, pirq.port == 0);
-        }
-    }
+    let m = cx.m();
+    cx.hv.irqs.lock().reported(id)?;
+    each_message(cx.hv, id, |pirq, message| {
+        message.program(m, pirq.vector, pirq.cpu);
+        message.mask(m, pirq.port == 0);
+    });
     Ok(())
 }
 
-fn reported(pirqs: &Pirqs, id: u32) -> Result<()> {
-    let found = pirqs.functions.binary_search(&id);
-    found.map(drop).map_err(|_| Errno::ENODEV)
+/// Calls `f` with each PIRQ, whosever, that stands for a message of function `id`.
+fn each_message<M: Machine>(hv: &Hypervisor<M>, id: u32, mut f: impl FnMut(&mut Pirq, Message)) {
+    for vector in FIRST_VECTOR..=LAST_VECTOR {
+        let Some(place) = hv.irqs.lock().by_vector(vector) else {
+            continue;
+        };
+        let mut state = hv.domains.slot(place.slot).lock();
+        if let Some(pirq) = state.pirqs.get_mut(place.pirq)
+            && pirq.vector == vector
+            && let Source::Message(message) = pirq.source
+            && u32::from(message.function.0) == id
+        {
+            f(pirq, message);
+        }
+    }
 }
 
 /// A function's table of messages shall stay where it is, or may move again. None is known to have
 /// one.
 #[cold]
 pub(crate) fn keep_table<M: Machine>(cx: &mut Cx<'_, M>, id: u32) -> Result<()> {
-    reported(&cx.dom.lock().pirqs, id)?;
+    cx.hv.irqs.lock().reported(id)?;
     Err(Errno::ENODEV)
 }

@@ -120,7 +120,7 @@ pub(crate) fn let_through<M: Machine>(
         return;
     }
     let mut next = Nanos::MAX;
-    for number in 0..state.pirqs.count() {
+    for number in 0..state.pirqs.count {
         let Some(pirq) = state.pirqs.get_mut(number) else {
             break;
         };

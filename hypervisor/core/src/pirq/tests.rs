@@ -10,8 +10,11 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 use super::*;
 use crate::control::physdev::physdev_op;
 use crate::domain::DOMID_SELF;
+use crate::domain::lifecycle;
 use crate::error::Stop;
 use crate::evtchn::{event_channel_op, pending};
+use crate::pirq::irqs::MOST_FUNCTIONS;
+use crate::platform::{Route, Wiring};
 use crate::testkit::{self, FakeMachine, Happened};
 use crate::vcpu::{Vcpu, VcpuId};
 
@@ -464,4 +467,115 @@ fn all_is_silent_after_a_reset() {
         [LEVEL, EDGE].map(|line| Happened::MaskLine(line, true))
     );
     assert!(dom0.bind(LEVEL).is_ok());
+}
+
+/// A domain without devices of its own, and what it is told of a PIRQ that it binds.
+struct DomU {
+    dom: &'static Domain,
+    vcpu: Vcpu,
+}
+
+impl DomU {
+    fn new(hv: &'static Hypervisor<FakeMachine>, id: u16) -> Self {
+        let dom = testkit::domain(hv, id, 1, 16);
+        let vcpu = Vcpu::new(
+            VcpuId {
+                domain: id,
+                index: 0,
+            },
+            dom.slot,
+        );
+        Self { dom, vcpu }
+    }
+
+    fn bind(&mut self, hv: &'static Hypervisor<FakeMachine>, pirq: u32) -> Result<Port, Stop> {
+        let mut op = evtchn_bind_pirq::new_zeroed();
+        op.pirq = pirq;
+        hv.machine.copy_to_guest(ARG, op.as_bytes()).unwrap();
+        let mut cx = testkit::context(hv, self.dom, &mut self.vcpu);
+        event_channel_op(&mut cx, EVTCHNOP_bind_pirq.into(), ARG)?;
+        hv.machine.copy_from_guest(ARG, op.as_mut_bytes()).unwrap();
+        Ok(op.port)
+    }
+
+    fn hears(&self, hv: &Hypervisor<FakeMachine>, port: Port) -> bool {
+        pending::is_set(hv, &self.dom.lock(), port)
+    }
+}
+
+impl Dom0 {
+    fn map_for(&mut self, domid: u16, line: u32, pirq: i32) -> Result<i32, Stop> {
+        let mut op = physdev_map_pirq::new_zeroed();
+        (op.domid, op.r#type) = (domid, MAP_PIRQ_TYPE_GSI);
+        (op.index, op.pirq) = (line as i32, pirq);
+        Ok(self.call(false, PHYSDEVOP_map_pirq, op)?.pirq)
+    }
+}
+
+#[test]
+fn a_line_is_of_one_domain_at_a_time() {
+    let mut dom0 = Dom0::new();
+    let hv = dom0.hv;
+    let mut others = [1, 2].map(|id| DomU::new(hv, id));
+    hv.machine.load_root(dom0.root);
+    dom0.map(LEVEL as i32, LEVEL as i32).unwrap();
+    assert_eq!(others[0].bind(hv, 16), refused(Errno::EPERM));
+    for id in [1, 2] {
+        assert_eq!(dom0.map_for(id, LEVEL, -1), Ok(16));
+        assert_eq!(dom0.map_for(id, LEVEL, 24 + 32), refused(Errno::EEXIST));
+        assert_eq!(dom0.map_for(id, EDGE, 24 + 32), refused(Errno::EINVAL));
+    }
+    let port = others[0].bind(hv, 16).unwrap();
+    assert_eq!(others[1].bind(hv, 16), refused(Errno::EBUSY));
+    assert_eq!(dom0.bind(LEVEL), refused(Errno::EBUSY));
+    let vector = others[0].dom.lock().pirqs.get(16).unwrap().vector;
+    interrupt(hv, vector);
+    assert!(others[0].hears(hv, port));
+    dom0.asked();
+    // It dies without a word: the line is masked, its vector and its numbers are free.
+    lifecycle::destroy_whole(hv, others[0].dom).unwrap();
+    assert_eq!(dom0.asked(), [Happened::MaskLine(LEVEL, true)]);
+    assert_eq!(hv.irqs.lock().by_vector(vector), None);
+    interrupt(hv, vector);
+    let port = others[1].bind(hv, 16).unwrap();
+    assert_eq!(others[1].dom.lock().pirqs.get(16).unwrap().vector, vector);
+    interrupt(hv, vector);
+    assert!(others[1].hears(hv, port));
+}
+
+#[test]
+fn a_vector_that_went_to_another_is_not_heard_by_the_first() {
+    let mut dom0 = Dom0::new();
+    let hv = dom0.hv;
+    let mut other = DomU::new(hv, 1);
+    hv.machine.load_root(dom0.root);
+    dom0.map_for(1, EDGE, EDGE as i32).unwrap();
+    let port = other.bind(hv, EDGE).unwrap();
+    let vector = other.dom.lock().pirqs.get(EDGE).unwrap().vector;
+    // As between the look at the vector and the domain's lock.
+    other.dom.lock().pirqs.get_mut(EDGE).unwrap().vector = vector + 1;
+    interrupt(hv, vector);
+    assert!(!other.hears(hv, port));
+}
+
+#[test]
+fn the_right_to_a_line_is_asked_when_it_is_bound() {
+    let mut dom0 = Dom0::new();
+    let hv = dom0.hv;
+    let mut other = DomU::new(hv, 1);
+    hv.machine.load_root(dom0.root);
+    assert_eq!(line_to_give(dom0.dom, 9), Err(Errno::EPERM));
+    assert_eq!(line_to_give(dom0.dom, 208), Err(Errno::EINVAL));
+    dom0.map(LEVEL as i32, LEVEL as i32).unwrap();
+    assert_eq!(line_to_give(dom0.dom, 9), Ok(Some(LEVEL)));
+    dom0.map_for(1, LEVEL, 9).unwrap();
+    let take = |rights: &mut crate::domain::rights::Rights| {
+        rights.set_line(LEVEL, false);
+        Ok(())
+    };
+    other.dom.change_rights(take).unwrap();
+    assert_eq!(other.bind(hv, 9), refused(Errno::EPERM));
+    assert_eq!(line_to_give(other.dom, 9), Err(Errno::EPERM));
+    dom0.dom.change_rights(take).unwrap();
+    assert_eq!(dom0.map_for(1, LEVEL, 9), refused(Errno::EPERM));
 }

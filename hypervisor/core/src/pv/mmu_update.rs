@@ -65,16 +65,24 @@ fn named_parties<'a, M: Machine>(cx: &Cx<'a, M>, foreign: u32) -> Result<Parties
         0 => cx.dom,
         other => table_owner(cx, other - 1)?,
     };
+    // Any domain may name devices' frames here.
+    let (pages, devices) = match foreign as u16 {
+        DOMID_IO => (Owner::IO, cx.dom),
+        other => mapped_owner(cx, other)?,
+    };
     Ok(Parties {
         table,
-        pages: mapped_owner(cx, foreign as u16)?,
-        devices: cx.dom.is_privileged(),
+        pages,
+        devices,
     })
 }
 
-/// The same for the pages that entries map.
-fn mapped_owner<M: Machine>(cx: &Cx<'_, M>, domid: u16) -> Result<Owner> {
-    Ok(page_owner(cx, domid)?.map_or(Owner::IO, Owner::from))
+/// The same for the pages that entries map, with the domain whose right to device frames counts.
+fn mapped_owner<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<(Owner, &'a Domain)> {
+    Ok(match page_owner(cx, domid)? {
+        Some(dom) => (Owner::from(dom), dom),
+        None => (Owner::IO, cx.dom),
+    })
 }
 
 /// `mmu_update` of entries of level-1 tables, the caller's own; how many it did, from the first on.
@@ -150,6 +158,8 @@ pub fn mmu_update<M: Machine>(
     } else {
         match named_parties(cx, foreign as u32) {
             Ok(parties) => parties,
+            // As on real Xen, an empty list asks for no right.
+            Err(Errno::EPERM) if count == 0 => return Ok(0),
             Err(e) => return unnamed(cx, (count, pdone), e),
         }
     };
@@ -376,7 +386,9 @@ fn other<M: Machine>(
 
 fn machphys<M: Machine>(hv: &Hypervisor<M>, parties: Parties<'_>, request: &Request) -> Result<()> {
     let mfn = Mfn::containing(request.ptr);
-    if hv.frames.owner(mfn) != parties.pages {
+    // Device frames are no other domain's.
+    let devices = parties.pages == Owner::IO && !parties.devices.is_privileged();
+    if devices || hv.frames.owner(mfn) != parties.pages {
         return Err(Errno::EINVAL);
     }
     hv.set_m2p(mfn, request.val);
@@ -436,10 +448,11 @@ pub fn update_va_mapping_otherdomain<M: Machine>(
     flags: u64,
     domid: u64,
 ) -> HypercallResult {
+    let (pages, devices) = mapped_owner(cx, domid as u16)?;
     let parties = Parties {
         table: cx.dom,
-        pages: mapped_owner(cx, domid as u16)?,
-        devices: cx.dom.is_privileged(),
+        pages,
+        devices,
     };
     update_va(cx, parties, va, raw, flags)
 }

@@ -162,8 +162,11 @@ fn others<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: Op) -> Result<()> {
         MMUEXT_COPY_PAGE => copy_page(cx, dom, Mfn(op.arg1), Mfn(op.arg2))?,
         // Only domains with devices cache what must be written back.
         MMUEXT_FLUSH_CACHE | MMUEXT_FLUSH_CACHE_GLOBAL => {
-            if !cx.dom.is_privileged() {
-                return Err(Errno::EACCES);
+            if !cx.dom.has_devices() {
+                return Err(match op.cmd {
+                    MMUEXT_FLUSH_CACHE => Errno::EACCES,
+                    _ => Errno::EINVAL,
+                });
             }
             cx.m().flush_cache();
         }

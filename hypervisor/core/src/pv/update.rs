@@ -21,8 +21,9 @@ pub struct Parties<'a> {
     pub table: &'a Domain,
     /// Owner of the pages that level-1 entries map; [`Owner::IO`] when only device frames are meant.
     pub pages: Owner,
-    /// Whether device frames may be mapped: the caller is privileged.
-    pub devices: bool,
+    /// The domain that has to have the right to a device's frame, besides the table's owner: that of
+    /// the pages, or the caller when only device frames are meant.
+    pub devices: &'a Domain,
 }
 
 impl<'a> Parties<'a> {
@@ -32,8 +33,17 @@ impl<'a> Parties<'a> {
         Self {
             table: dom,
             pages: Owner::domain(dom.slot),
-            devices: dom.is_privileged(),
+            devices: dom,
         }
+    }
+}
+
+impl Parties<'_> {
+    /// Whether a device's frame may be mapped.
+    #[cold]
+    fn may_map(&self, mfn: Mfn) -> bool {
+        let same = core::ptr::eq(self.devices, self.table);
+        self.devices.may_map(mfn) && (same || self.table.may_map(mfn))
     }
 }
 
@@ -74,7 +84,7 @@ impl<M: Machine> Hypervisor<M> {
         else {
             return Ok(raw);
         };
-        if uncached && !parties.devices {
+        if uncached && !parties.table.has_devices() {
             return Err(Errno::EINVAL);
         }
         let taken = if writable {
@@ -99,7 +109,7 @@ impl<M: Machine> Hypervisor<M> {
         if self.frames.owner(mfn) != Owner::IO {
             return Err(Errno::EBUSY);
         }
-        if !parties.devices || !self.config.device_frame_allowed(mfn) {
+        if !parties.may_map(mfn) {
             return Err(Errno::EPERM);
         }
         let cache = if raw & CHOSEN_CACHE == 0 { UNCACHED } else { 0 };

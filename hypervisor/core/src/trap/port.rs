@@ -65,9 +65,38 @@ const fn owned(port: u16) -> bool {
     )
 }
 
-/// Whether the hypervisor drives any of the `size` ports from `port` on.
-fn touches_owned(port: u16, size: u8) -> bool {
-    (0..u16::from(size)).any(|i| port.checked_add(i).is_none_or(owned))
+/// The clock's register and what is in it: two accesses that belong together, dom0's.
+const CLOCK: core::ops::RangeInclusive<u16> = 0x70..=0x71;
+
+/// Whether a port is not the domain's: of a device that the hypervisor drives, or that it has no right
+/// to.
+#[inline]
+fn kept<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16) -> bool {
+    if owned(port)
+        || hv
+            .config
+            .timer_port
+            .is_some_and(|timer| port.wrapping_sub(timer) < 4)
+    {
+        return true;
+    }
+    !dom.has_dom0s_ports() && lacks(dom, port)
+}
+
+/// Whether a domain whose ports were chosen has no right to one. What of the interval timer dom0 may
+/// use is not among its ports.
+#[cold]
+fn lacks(dom: &Domain, port: u16) -> bool {
+    if dom.is_privileged() {
+        let timers = matches!(port, 0x42 | SYSTEM_CONTROL);
+        return !timers && !dom.may_use_port(port);
+    }
+    CLOCK.contains(&port) || !dom.may_use_port(port)
+}
+
+/// Whether any of the `size` ports from `port` on are not the domain's.
+fn touches_kept<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, size: u8) -> bool {
+    (0..u16::from(size)).any(|i| port.checked_add(i).is_none_or(|at| kept(hv, dom, at)))
 }
 
 /// Whether an access reaches beyond the last port; nothing answers it then.
@@ -102,22 +131,22 @@ pub(crate) fn read<M: Machine>(
     if port == PCI_ADDRESS && size == 4 {
         return vcpu.arch.pci_address;
     }
-    if !dom.is_privileged() || goes_beyond(port, size) {
+    if !dom.has_devices() || goes_beyond(port, size) {
         return nothing(size);
     }
     let m = hv.machine;
     if port & !3 == PCI_DATA && (port & 3) + u16::from(size) <= 4 {
-        if !is_pci_data(vcpu, port, size) {
+        if !dom.is_privileged() || !is_pci_data(vcpu, port, size) {
             return nothing(size);
         }
         return pci::read_port(m, vcpu.arch.pci_address, port, size);
     }
-    if size == 1 && !owned(port) || !touches_owned(port, size) {
+    if size == 1 && !kept(hv, dom, port) || !touches_kept(hv, dom, port, size) {
         return m.port_in(port, size);
     }
     (0..size).fold(0, |value, i| {
         let at = port.wrapping_add(u16::from(i));
-        let byte = if owned(at) {
+        let byte = if kept(hv, dom, at) {
             0xff
         } else {
             m.port_in(at, 1) & 0xff
@@ -139,17 +168,17 @@ pub(crate) fn write<M: Machine>(
         vcpu.arch.pci_address = value;
         return;
     }
-    if !dom.is_privileged() || goes_beyond(port, size) {
+    if !dom.has_devices() || goes_beyond(port, size) {
         return;
     }
     let m = hv.machine;
     if port & !3 == PCI_DATA && (port & 3) + u16::from(size) <= 4 {
-        if is_pci_data(vcpu, port, size) {
+        if dom.is_privileged() && is_pci_data(vcpu, port, size) {
             pci::write_port(m, vcpu.arch.pci_address, port, size, value);
         }
         return;
     }
-    let special = |at: u16| owned(at) || at == SYSTEM_CONTROL;
+    let special = |at: u16| kept(hv, dom, at) || at == SYSTEM_CONTROL;
     if size == 1 && !special(port) {
         m.port_out(port, size, value & 0xff);
         return;
@@ -161,18 +190,20 @@ pub(crate) fn write<M: Machine>(
     }
     for i in 0..size {
         let at = port.wrapping_add(u16::from(i));
-        write_byte(m, at, value >> (8 * i) & 0xff);
+        write_byte(hv, dom, at, value >> (8 * i) & 0xff);
     }
 }
 
-fn write_byte<M: Machine>(m: &M, port: u16, value: u32) {
+fn write_byte<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, value: u32) {
+    let m = hv.machine;
     match port {
+        PIT_CONTROL | SYSTEM_CONTROL if !dom.is_privileged() => {}
         PIT_CONTROL if value & PIT_COUNTER == PIT_COUNTER_2 => m.port_out(port, 1, value),
         SYSTEM_CONTROL => {
             let kept = m.port_in(port, 1) & !SYSTEM_CONTROL_WRITABLE;
             m.port_out(port, 1, kept & 0xff | value & SYSTEM_CONTROL_WRITABLE);
         }
-        _ if owned(port) => {}
+        _ if kept(hv, dom, port) => {}
         _ => m.port_out(port, 1, value),
     }
 }

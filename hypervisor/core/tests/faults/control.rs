@@ -98,9 +98,6 @@ pub const CONTROL: &[Operation] = operations! {
     domctl_handle Dom0 Undone |w| domctl(w, XEN_DOMCTL_setdomainhandle, [5_u8; 16]);
     domctl_unpause Dom0 Undone |w| domctl(w, XEN_DOMCTL_unpausedomain, 0_u64);
     domctl_resume Dom0 Undone |w| domctl(w, XEN_DOMCTL_resumedomain, 0_u64);
-    domctl_irq_taken Dom0 Undone |w| domctl(w, XEN_DOMCTL_irq_permission, [1_u8, 0]);
-    domctl_iomem_taken Dom0 Undone |w| domctl(w, XEN_DOMCTL_iomem_permission, [5_u64, 1, 0]);
-    domctl_ports_taken Dom0 Undone |w| domctl(w, XEN_DOMCTL_ioport_permission, [5_u32, 1, 0]);
     platform_settime Dom0 Undone |w| platform(w, XENPF_settime64, [1_000_000_000_u64, 7, 5]);
     platform_cpuinfo Dom0 Prefix |w| platform(w, XENPF_get_cpuinfo, 1_u32);
     platform_cpu_version Dom0 Prefix |w| platform(w, XENPF_get_cpu_version, 1_u32);

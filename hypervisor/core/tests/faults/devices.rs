@@ -1,12 +1,13 @@
 //! Operations on physical interrupts and PCI functions.
 
+use hypercall_abi::domctl::*;
 use hypercall_abi::event_channel::*;
 use hypercall_abi::physdev::*;
 use hypercall_abi::xen::*;
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use super::operations::{OnError, Operation, made, op, operations, spare};
-use super::world::{Call, Caller, World};
+use super::operations::{OnError, Operation, domctl, made, op, operations, spare};
+use super::world::{Call, Caller, DEVICE, World};
 use Caller::{Dom0, Guest};
 use OnError::{Prefix, Undone};
 
@@ -70,7 +71,87 @@ fn reported(w: &mut World) {
     made(w, Dom0, |w| physdev(w, PHYSDEVOP_manage_pci_add, &device));
 }
 
+/// Lets the domain that is being built use ports, or not any more.
+fn ports(w: &mut World, first: u32, count: u32, allow: u32) -> Call {
+    domctl(w, XEN_DOMCTL_ioport_permission, [first, count, allow])
+}
+
+/// Frames of devices that dom0 has.
+const FRAMES: u64 = DEVICE + 16;
+
+fn frames(w: &mut World, first: u64, count: u64, allow: u64) -> Call {
+    domctl(w, XEN_DOMCTL_iomem_permission, [first, count, allow])
+}
+
+/// The same about the line of dom0's PIRQ 9.
+fn irq(w: &mut World, allow: u32) -> Call {
+    made(w, Dom0, |w| map(w, 9));
+    domctl(w, XEN_DOMCTL_irq_permission, [9, allow])
+}
+
+fn map_for(w: &mut World, domid: u16) -> Call {
+    let mut request = physdev_map_pirq::new_zeroed();
+    (request.domid, request.r#type) = (domid, MAP_PIRQ_TYPE_GSI);
+    (request.index, request.pirq) = (9, -1);
+    physdev(w, PHYSDEVOP_map_pirq, &request)
+}
+
+fn unmap_of(w: &mut World, domid: u16) -> Call {
+    let mut request = physdev_unmap_pirq::new_zeroed();
+    (request.domid, request.pirq) = (domid, 16);
+    physdev(w, PHYSDEVOP_unmap_pirq, &request)
+}
+
+/// The guest, and the domain that is being built.
+const GUEST: u16 = 1;
+const TARGET: u16 = 2;
+
+/// The guest binds a line that it was given.
+fn bind_given(w: &mut World) -> Call {
+    made(w, Dom0, |w| map_for(w, GUEST));
+    let mut request = evtchn_bind_pirq::new_zeroed();
+    request.pirq = 16;
+    op(
+        w,
+        __HYPERVISOR_event_channel_op,
+        EVTCHNOP_bind_pirq,
+        &request,
+    )
+}
+
 pub const DEVICES: &[Operation] = operations! {
+    domctl_irq_given Dom0 Undone |w| irq(w, 1);
+    domctl_irq_taken Dom0 Undone |w| irq(w, 0);
+    domctl_iomem_given Dom0 Undone |w| frames(w, FRAMES, 4, 1);
+    domctl_iomem_taken Dom0 Undone |w| frames(w, FRAMES, 4, 0);
+    domctl_iomem_parted Dom0 Undone |w| {
+        made(w, Dom0, |w| frames(w, FRAMES, 4, 1));
+        frames(w, FRAMES + 1, 2, 0)
+    };
+    domctl_ports_given Dom0 Undone |w| ports(w, 0x80, 8, 1);
+    domctl_ports_joined Dom0 Undone |w| {
+        made(w, Dom0, |w| ports(w, 0x80, 2, 1));
+        made(w, Dom0, |w| ports(w, 0x84, 2, 1));
+        ports(w, 0x82, 2, 1)
+    };
+    domctl_ports_parted Dom0 Undone |w| {
+        made(w, Dom0, |w| ports(w, 0x80, 8, 1));
+        ports(w, 0x82, 2, 0)
+    };
+    physdev_map_for_another Dom0 Prefix |w| map_for(w, TARGET);
+    physdev_unmap_of_another Dom0 Undone |w| {
+        made(w, Dom0, |w| map_for(w, TARGET));
+        unmap_of(w, TARGET)
+    };
+    physdev_unmap_bound_of_another Dom0 Undone |w| {
+        made(w, Guest, bind_given);
+        unmap_of(w, GUEST)
+    };
+    evtchn_bind_given_pirq Guest Prefix |w| bind_given(w);
+    physdev_eoi_of_given Guest Undone |w| {
+        made(w, Guest, bind_given);
+        physdev(w, PHYSDEVOP_eoi, &16_u32)
+    };
     evtchn_bind_mapped_pirq Dom0 Prefix |w| bind(w);
     evtchn_close_pirq Dom0 Undone |w| {
         bound(w);

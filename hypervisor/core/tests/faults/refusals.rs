@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
+use hypercall_abi::domctl::*;
 use hypercall_abi::memory::*;
 use hypercall_abi::xen::*;
 use hypervisor_core::addr::{HYPERVISOR_SLOT_END, HYPERVISOR_SLOT_START, Mfn, table_index};
@@ -72,6 +73,47 @@ fn devices_are_for_the_privileged_as_far_as_they_are_given() {
         let uncached = spare(w, 0) << 12 | 0x1f;
         mmu(w, &[(hole(w), uncached)], SELF)
     });
+}
+
+#[test]
+fn a_device_is_used_by_whom_it_was_given_to_and_no_longer() {
+    let w = &mut World::new();
+    let given = |w: &mut World, allow: u64| {
+        let mut op = xen_domctl::new_zeroed();
+        (op.cmd, op.domain) = (XEN_DOMCTL_iomem_permission, 1);
+        op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+        op.u.set([DEVICE, 1, allow]);
+        (__HYPERVISOR_domctl, [w.put(&op), 0, 0, 0, 0, 0])
+    };
+    let entry = |mfn: u64| mfn << 12 | 7;
+    let io = u64::from(DOMID_IO);
+    refused(w, Guest, EPERM, |w| given(w, 1));
+    for domain in [SELF, io] {
+        assert_eq!(call(w, Dom0, |w| given(w, 1)), 0);
+        let at = hole(w);
+        assert_eq!(
+            call(w, Guest, |w| mmu(w, &[(at, entry(DEVICE))], domain)),
+            0
+        );
+        // Not what was not given, nor what is no device.
+        refused(w, Guest, EPERM, |w| {
+            mmu(w, &[(at, entry(DEVICE + 1))], domain)
+        });
+        let other = w.target_pages[0].0;
+        refused(w, Guest, EBUSY, |w| mmu(w, &[(at, entry(other))], domain));
+        // dom0 maps it for the guest's sake, as far as both may.
+        let own = dom0_hole(w);
+        assert_eq!(call(w, Dom0, |w| mmu(w, &[(own, entry(DEVICE))], 1)), 0);
+        assert_eq!(call(w, Dom0, |w| mmu(w, &[(own, 0)], SELF)), 0);
+        // What is mapped stays; nothing is mapped anew.
+        assert_eq!(call(w, Dom0, |w| given(w, 0)), 0);
+        refused(w, Dom0, EPERM, |w| mmu(w, &[(own, entry(DEVICE))], 1));
+        refused(w, Guest, EPERM, |w| mmu(w, &[(at, entry(DEVICE))], domain));
+        assert_eq!(call(w, Guest, |w| mmu(w, &[(at, 0)], SELF)), 0);
+        refused(w, Guest, EPERM, |w| mmu(w, &[(at, entry(DEVICE))], domain));
+    }
+    // Its machine-to-phys entry, if there is one, is not the guest's.
+    refused(w, Guest, EINVAL, |w| mmu(w, &[(DEVICE << 12 | 1, 5)], io));
 }
 
 #[test]

@@ -442,10 +442,11 @@ impl World {
                 state.grants.frames,
                 state.grants.text(self.hv.machine),
                 state.memory_map,
-            );
+            ) + &dom.rights_text();
             drop(state);
             lines.insert(name, text);
         }
+        lines.insert("interrupts".into(), self.hv.irqs_text());
         for (name, guest) in [("dom0", &self.dom0), ("guest", &self.guest)] {
             let a = &guest.vcpu.arch;
             let text = format!(

@@ -22,7 +22,7 @@ use crate::error::{Errno, Result, Stop};
 use crate::hypercall::Cx;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
-use crate::{grant, sched};
+use crate::{grant, pirq, sched};
 
 /// Grant-table frames of a domain whose toolstack leaves the number to the hypervisor.
 const DEFAULT_GRANT_FRAMES: u32 = 64;
@@ -265,33 +265,63 @@ pub(super) fn get_tsc_info<M: Machine>(
     Ok(Answer::Written)
 }
 
-/// Devices belong to dom0 alone: taking a permission away is done already, giving one is refused.
-fn device_permission(allow: u8) -> Result<Answer> {
-    match allow {
-        0 => Ok(Answer::None),
-        _ => Err(Errno::EOPNOTSUPP),
+/// `XEN_DOMCTL_irq_permission`: about the line that a PIRQ of the caller's stands for.
+pub(super) fn irq_permission<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    request: &xen_domctl_irq_permission,
+) -> Result<Answer> {
+    let Some(gsi) = pirq::line_to_give(cx.dom, request.pirq)? else {
+        // A message goes with its PIRQ.
+        return Ok(Answer::None);
+    };
+    dom.change_rights(|rights| {
+        rights.set_line(gsi, request.allow_access != 0);
+        Ok(())
+    })?;
+    Ok(Answer::None)
+}
+
+/// `XEN_DOMCTL_iomem_permission`: frames that the caller has itself. What is mapped stays mapped.
+pub(super) fn iomem_permission<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    request: &xen_domctl_iomem_permission,
+) -> Result<Answer> {
+    let (first, more) = (request.first_mfn, request.nr_mfns.checked_sub(1));
+    let last = more.and_then(|more| first.checked_add(more));
+    let last = last.ok_or(Errno::EINVAL)?;
+    if !cx.dom.may_give(|rights| rights.frames.has(first, last)) {
+        return Err(Errno::EPERM);
     }
+    dom.change_rights(|rights| rights.frames.set((first, last), request.allow_access != 0))?;
+    Ok(Answer::None)
 }
 
-/// `XEN_DOMCTL_irq_permission`.
-pub(super) fn irq_permission(request: &xen_domctl_irq_permission) -> Result<Answer> {
-    device_permission(request.allow_access)
-}
-
-/// `XEN_DOMCTL_iomem_permission`.
-pub(super) fn iomem_permission(request: &xen_domctl_iomem_permission) -> Result<Answer> {
-    let end = request.first_mfn.checked_add(request.nr_mfns);
-    if request.nr_mfns == 0 || end.is_none() {
-        return Err(Errno::EINVAL);
+/// `XEN_DOMCTL_ioport_permission`: ports that the caller has itself.
+pub(super) fn ioport_permission<M: Machine>(
+    cx: &Cx<'_, M>,
+    dom: &Domain,
+    request: &xen_domctl_ioport_permission,
+) -> Result<Answer> {
+    let (first, last) = ports_of(request)?;
+    if !cx.dom.may_give(|rights| rights.ports.has(first, last)) {
+        return Err(Errno::EPERM);
     }
-    device_permission(request.allow_access)
+    dom.change_ports((first, last), request.allow_access != 0)?;
+    Ok(Answer::None)
 }
 
-/// `XEN_DOMCTL_ioport_permission`.
-pub(super) fn ioport_permission(request: &xen_domctl_ioport_permission) -> Result<Answer> {
+/// The first and the last port that are meant.
+///
+/// # Errors
+/// `EINVAL` where they are none.
+pub(super) fn ports_of(request: &xen_domctl_ioport_permission) -> Result<(u64, u64)> {
     let end = request.first_port.checked_add(request.nr_ports);
-    if request.nr_ports == 0 || end.is_none_or(|end| end > 0x1_0000) {
-        return Err(Errno::EINVAL);
+    match end {
+        Some(end @ ..=0x1_0000) if request.nr_ports != 0 => {
+            Ok((request.first_port.into(), u64::from(end) - 1))
+        }
+        _ => Err(Errno::EINVAL),
     }
-    device_permission(request.allow_access)
 }

@@ -6,8 +6,9 @@ mod info;
 mod vcpu;
 
 use hypercall_abi::domctl::{
-    XEN_DOMCTL_INTERFACE_VERSION, XEN_DOMCTL_createdomain, XEN_DOMCTL_destroydomain,
-    XEN_DOMCTL_get_address_size, XEN_DOMCTL_get_cpu_policy, XEN_DOMCTL_getdomaininfo,
+    XEN_DOMCTL_INTERFACE_VERSION, XEN_DOMCTL_assign_device, XEN_DOMCTL_createdomain,
+    XEN_DOMCTL_deassign_device, XEN_DOMCTL_destroydomain, XEN_DOMCTL_get_address_size,
+    XEN_DOMCTL_get_cpu_policy, XEN_DOMCTL_get_device_group, XEN_DOMCTL_getdomaininfo,
     XEN_DOMCTL_getnodeaffinity, XEN_DOMCTL_getpageframeinfo3, XEN_DOMCTL_gettscinfo,
     XEN_DOMCTL_getvcpuaffinity, XEN_DOMCTL_getvcpucontext, XEN_DOMCTL_getvcpuinfo,
     XEN_DOMCTL_hypercall_init, XEN_DOMCTL_iomem_permission, XEN_DOMCTL_ioport_permission,
@@ -15,7 +16,7 @@ use hypercall_abi::domctl::{
     XEN_DOMCTL_resumedomain, XEN_DOMCTL_scheduler_op, XEN_DOMCTL_set_address_size,
     XEN_DOMCTL_set_cpu_policy, XEN_DOMCTL_setdomainhandle, XEN_DOMCTL_setnodeaffinity,
     XEN_DOMCTL_settscinfo, XEN_DOMCTL_setvcpuaffinity, XEN_DOMCTL_setvcpucontext,
-    XEN_DOMCTL_shadow_op, XEN_DOMCTL_unpausedomain, xen_domctl,
+    XEN_DOMCTL_shadow_op, XEN_DOMCTL_test_assign_device, XEN_DOMCTL_unpausedomain, xen_domctl,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -56,7 +57,7 @@ fn command<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         return Err(Errno::EACCES.into());
     }
     if !cx.dom.is_privileged() {
-        return Err(Errno::EPERM.into());
+        return Err(unprivileged(cx, &op).into());
     }
     let answer = match op.cmd {
         XEN_DOMCTL_createdomain => domain::create(cx, &mut op)?,
@@ -70,6 +71,20 @@ fn command<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> HypercallResult {
         copy_out(cx.m(), arg, &op)?;
     }
     Ok(0)
+}
+
+/// Why a domain may not do this to another. As on real Xen, one that is not there is told, and ports
+/// that are none.
+#[cold]
+fn unprivileged<M: Machine>(cx: &Cx<'_, M>, op: &xen_domctl) -> Errno {
+    let about_none = matches!(op.cmd, XEN_DOMCTL_createdomain | XEN_DOMCTL_getdomaininfo);
+    if !about_none && cx.hv.domains.find(op.domain).is_err() {
+        return Errno::ESRCH;
+    }
+    if op.cmd == XEN_DOMCTL_ioport_permission && domain::ports_of(&op.u.get()).is_err() {
+        return Errno::EINVAL;
+    }
+    Errno::EPERM
 }
 
 /// The commands about an existing domain.
@@ -87,9 +102,14 @@ fn on_domain<M: Machine>(cx: &mut Cx<'_, M>, dom: &Domain, op: &mut xen_domctl) 
         XEN_DOMCTL_hypercall_init => with(op, |a| domain::hypercall_init(cx, dom, a)),
         XEN_DOMCTL_settscinfo => with(op, |a| domain::set_tsc_info(cx, dom, a)),
         XEN_DOMCTL_gettscinfo => with(op, |a| domain::get_tsc_info(cx, dom, a)),
-        XEN_DOMCTL_irq_permission => with(op, |a| domain::irq_permission(a)),
-        XEN_DOMCTL_iomem_permission => with(op, |a| domain::iomem_permission(a)),
-        XEN_DOMCTL_ioport_permission => with(op, |a| domain::ioport_permission(a)),
+        XEN_DOMCTL_irq_permission => with(op, |a| domain::irq_permission(cx, dom, a)),
+        XEN_DOMCTL_iomem_permission => with(op, |a| domain::iomem_permission(cx, dom, a)),
+        XEN_DOMCTL_ioport_permission => with(op, |a| domain::ioport_permission(cx, dom, a)),
+        // A function is given to a domain as a whole by an IOMMU, and there is none.
+        XEN_DOMCTL_assign_device
+        | XEN_DOMCTL_test_assign_device
+        | XEN_DOMCTL_deassign_device
+        | XEN_DOMCTL_get_device_group => Err(Errno::EOPNOTSUPP.into()),
         XEN_DOMCTL_getpageframeinfo3 => {
             let request = op.u.get();
             info::page_frames(cx, dom, &request)

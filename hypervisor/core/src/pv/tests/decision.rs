@@ -165,7 +165,9 @@ fn oracle(who: Who, level: u8, raw: u64, target: Target) -> Verdict {
         return match (target.whose, target.state) {
             (Whose::BeyondWidth, _) if target.mfn.0 == 0xff_ffff_ffff => error(Errno::EINVAL),
             (Whose::BeyondWidth, _) => error(Errno::EPERM),
-            (Whose::Device(_) | Whose::DeniedDevice, _) if who == Who::Guest => error(Errno::EPERM),
+            (Whose::Device(_) | Whose::DeniedDevice, _) if who.page_owner() == Some(1) => {
+                error(Errno::EPERM)
+            }
             (Whose::DeniedDevice, _) => error(Errno::EPERM),
             (Whose::Device(_), _) => Ok(Granted {
                 refs: 0,
@@ -314,7 +316,7 @@ impl Fixture {
             pages: who
                 .page_owner()
                 .map_or(Owner::IO, |d| Owner::domain(self.doms[d].slot)),
-            devices: who.table_owner() == 0,
+            devices: self.doms[who.page_owner().unwrap_or(0)],
         }
     }
 

@@ -186,6 +186,11 @@ fn hypercall(
         Call::Mmu(list, foreign, tell) => {
             let parties = match model.parties(me, *foreign) {
                 Ok(parties) => parties,
+                // An empty list asks for no right.
+                Err(Errno::EPERM) if list.is_empty() => {
+                    expect("the result", is, 0)?;
+                    return Ok(0);
+                }
                 Err(e) => {
                     expect("the result", is, e.negated())?;
                     return Ok(0);
@@ -203,6 +208,7 @@ fn hypercall(
                 }
                 result = match ptr & 7 {
                     0 | 2 | 3 => model.update(parties, ptr & !7, val, ptr & 7 == 2),
+                    1 if parties.pages.is_none() && parties.caller != 0 => Err(Errno::EINVAL),
                     1 => machphys(model, parties.pages, ptr >> 12, val),
                     _ => Err(Errno::ENOSYS),
                 };
@@ -328,7 +334,8 @@ fn ext(
         8 | 9 if b != super::world::MASK_AT => Err(Errno::EINVAL),
         6..=11 => Ok(()),
         12 | 18 if me == 0 => Ok(()),
-        12 | 18 => Err(Errno::EACCES),
+        12 => Err(Errno::EACCES),
+        18 => Err(Errno::EINVAL),
         13 => {
             let canonical = !(1 << 47..0xffff_8800_0000_0000).contains(&a);
             if b > 8192 || a & 0xfff != 0 || !canonical {

@@ -167,7 +167,15 @@ pub struct Parties {
     table: usize,
     /// `None` for devices'.
     pub pages: Option<usize>,
-    privileged: bool,
+    /// Who asks.
+    pub caller: usize,
+}
+
+impl Parties {
+    /// Whether both have devices of which frames are mapped: domain 0 alone has any.
+    fn has_devices(self) -> bool {
+        self.table == 0 && self.pages.unwrap_or(self.caller) == 0
+    }
 }
 
 /// What follows from the facts.
@@ -459,14 +467,21 @@ impl Model {
         }
     }
 
+    /// The same where entries map them: any domain may name devices'.
+    pub fn pages(&self, me: usize, domid: u16) -> Result<Option<usize>> {
+        match domid {
+            DOMID_IO => Ok(None),
+            _ => self.page_owner(me, domid),
+        }
+    }
+
     /// The parties that `mmu_update`'s last argument names.
     pub fn parties(&self, me: usize, foreign: u32) -> Result<Parties> {
-        let privileged = me == 0;
         if foreign == u32::from(DOMID_SELF) {
             return Ok(Parties {
                 table: me,
                 pages: Some(me),
-                privileged,
+                caller: me,
             });
         }
         let table = match (foreign >> 16) as u16 {
@@ -476,8 +491,8 @@ impl Model {
         };
         Ok(Parties {
             table,
-            pages: self.page_owner(me, foreign as u16)?,
-            privileged,
+            pages: self.pages(me, foreign as u16)?,
+            caller: me,
         })
     }
 
@@ -507,7 +522,7 @@ impl Model {
     fn map(&mut self, parties: Parties, entry: u64) -> Result<u64> {
         let mfn = target(entry);
         let other_cache = entry & (1 << 3 | 1 << 4 | 1 << 7) != 0;
-        if other_cache && !parties.privileged {
+        if other_cache && parties.table != 0 {
             return Err(Errno::EINVAL);
         }
         if let Some(d) = parties.pages {
@@ -524,7 +539,7 @@ impl Model {
             Err(Errno::EINVAL)
         } else if mfn < FRAMES as u64 {
             Err(Errno::EBUSY)
-        } else if !parties.privileged || mfn >= NO_SUCH_FRAME {
+        } else if !parties.has_devices() || mfn >= NO_SUCH_FRAME {
             Err(Errno::EPERM)
         } else if entry & (1 << 4 | 1 << 7) == 0 {
             // A device is not cached unless its driver chose how.
@@ -578,7 +593,7 @@ impl Model {
         let own = Parties {
             table: d,
             pages: Some(d),
-            privileged: d == 0,
+            caller: d,
         };
         let entries: Vec<_> = self.mem[f].present().collect();
         for (index, entry) in entries {

@@ -1,0 +1,218 @@
+//! The machine's interrupts, whoever has them: lines, vectors, and the PCI functions that dom0 reported.
+//! A lock of its own covers them, which is taken after a domain's.
+
+use alloc::vec::Vec;
+
+use super::{FIRST_VECTOR, VECTORS};
+use crate::domain::rights::TIMER_LINE;
+use crate::error::{Errno, Result};
+use crate::hypervisor::Config;
+use crate::platform::{CpuId, Machine, Route, Wiring};
+
+/// Most PCI functions that dom0 may report.
+pub(super) const MOST_FUNCTIONS: usize = 4096;
+
+/// A PIRQ of a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The domain's slot.
+    pub(super) slot: u16,
+    pub(super) pirq: u32,
+}
+
+/// Who hears a line.
+#[derive(Clone, Copy, Debug)]
+struct User {
+    place: Place,
+    vector: u8,
+    cpu: CpuId,
+}
+
+/// One line of the I/O APICs.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    wiring: Wiring,
+    /// Whether the wiring is settled.
+    set_up: bool,
+    /// The hypervisor's own.
+    own: bool,
+    /// The PIRQ through which it is bound to a port.
+    user: Option<User>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Irqs {
+    lines: Vec<Line>,
+    /// The PIRQ of each vector.
+    by_vector: Vec<Option<Place>>,
+    /// The PCI functions that were reported, ascending: segment in bits 31:16, then as
+    /// [`Function`](crate::pci::Function).
+    functions: Vec<u32>,
+}
+
+impl Irqs {
+    /// Those of the machine; nobody has any.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[cold]
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let mut by_vector = Vec::new();
+        let mut lines = Vec::new();
+        (by_vector.try_reserve_exact(VECTORS)).map_err(|_| Errno::ENOMEM)?;
+        (lines.try_reserve_exact(config.lines.len())).map_err(|_| Errno::ENOMEM)?;
+        by_vector.resize(VECTORS, None);
+        lines.extend((0..).zip(&config.lines).map(|(gsi, &wiring)| {
+            let own = config.console_line == Some(gsi);
+            Line {
+                wiring,
+                set_up: own || gsi == TIMER_LINE,
+                own,
+                user: None,
+            }
+        }));
+        Ok(Self {
+            lines,
+            by_vector,
+            functions: Vec::new(),
+        })
+    }
+
+    fn line(&mut self, gsi: u32) -> Option<&mut Line> {
+        self.lines.get_mut(gsi as usize)
+    }
+
+    /// Whether a line is triggered by its level.
+    pub(super) fn is_level(&self, gsi: u32) -> bool {
+        let line = self.lines.get(gsi as usize);
+        line.is_some_and(|line| line.wiring.level)
+    }
+
+    /// Whether nobody may bind a line: it is the hypervisor's, or another PIRQ's.
+    pub(super) fn is_busy(&self, gsi: u32, place: Place) -> bool {
+        let line = self.lines.get(gsi as usize);
+        line.is_none_or(|line| line.own || line.user.is_some_and(|user| user.place != place))
+    }
+
+    /// Says how a line is wired.
+    ///
+    /// # Errors
+    /// `EINVAL` for one that is not there, `EEXIST` where that is settled.
+    pub(super) fn set_up<M: Machine>(&mut self, m: &M, gsi: u32, wiring: Wiring) -> Result<()> {
+        let line = self.line(gsi).ok_or(Errno::EINVAL)?;
+        if line.set_up {
+            return Err(Errno::EEXIST);
+        }
+        (line.set_up, line.wiring) = (true, wiring);
+        self.connect(m, gsi);
+        Ok(())
+    }
+
+    /// Routes a line, if it is bound, and lets its interrupts through.
+    fn connect<M: Machine>(&mut self, m: &M, gsi: u32) {
+        if let Some(line) = self.line(gsi)
+            && let Some(user) = line.user
+        {
+            let route = Route {
+                vector: user.vector,
+                wiring: line.wiring,
+                cpu: user.cpu,
+            };
+            m.route_line(gsi, route);
+            m.mask_line(gsi, false);
+        }
+    }
+
+    /// Binds a line that is not busy.
+    pub(super) fn begin<M: Machine>(&mut self, m: &M, gsi: u32, place: Place, vector: u8) {
+        if let Some(line) = self.line(gsi) {
+            line.user = Some(User {
+                place,
+                vector,
+                cpu: m.cpu(),
+            });
+        }
+        self.connect(m, gsi);
+    }
+
+    /// Nobody hears a line any more that was bound through `place`.
+    pub(super) fn end<M: Machine>(&mut self, m: &M, gsi: u32, place: Place) {
+        if let Some(line) = self.line(gsi)
+            && line.user.is_some_and(|user| user.place == place)
+        {
+            line.user = None;
+            m.mask_line(gsi, true);
+        }
+    }
+
+    /// Sends a line's interrupts to another CPU.
+    pub(super) fn aim<M: Machine>(&mut self, m: &M, gsi: u32, cpu: CpuId) {
+        if let Some(user) = self.line(gsi).and_then(|line| line.user.as_mut()) {
+            user.cpu = cpu;
+            m.aim_line(gsi, cpu);
+        }
+    }
+
+    /// Gives a vector to a PIRQ.
+    ///
+    /// # Errors
+    /// `ENOSPC` when all are in use.
+    pub(super) fn take_vector(&mut self, place: Place) -> Result<u8> {
+        let free = self.by_vector.iter().position(Option::is_none);
+        let free = free.ok_or(Errno::ENOSPC)?;
+        if let Some(of) = self.by_vector.get_mut(free) {
+            *of = Some(place);
+        }
+        Ok(FIRST_VECTOR + free as u8)
+    }
+
+    /// Takes it back; 0 is none.
+    pub(super) fn give_vector(&mut self, vector: u8) {
+        let index = vector.checked_sub(FIRST_VECTOR).map(usize::from);
+        if let Some(of) = index.and_then(|index| self.by_vector.get_mut(index)) {
+            *of = None;
+        }
+    }
+
+    /// The PIRQ that has a vector.
+    pub(super) fn by_vector(&self, vector: u8) -> Option<Place> {
+        let index = usize::from(vector.checked_sub(FIRST_VECTOR)?);
+        *self.by_vector.get(index)?
+    }
+
+    /// Whether dom0 has reported a function.
+    ///
+    /// # Errors
+    /// `ENODEV`.
+    pub(super) fn reported(&self, id: u32) -> Result<()> {
+        let found = self.functions.binary_search(&id);
+        found.map(drop).map_err(|_| Errno::ENODEV)
+    }
+
+    /// dom0 reports a function, whether it is there or not; again does no harm.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(super) fn add_function(&mut self, id: u32) -> Result<()> {
+        let Err(at) = self.functions.binary_search(&id) else {
+            return Ok(());
+        };
+        if self.functions.len() >= MOST_FUNCTIONS {
+            return Err(Errno::ENOMEM);
+        }
+        self.functions.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.functions.insert(at, id);
+        Ok(())
+    }
+
+    /// It reports that a function is gone.
+    ///
+    /// # Errors
+    /// `ENODEV`.
+    pub(super) fn remove_function(&mut self, id: u32) -> Result<()> {
+        let at = self.functions.binary_search(&id);
+        self.functions.remove(at.map_err(|_| Errno::ENODEV)?);
+        Ok(())
+    }
+}

@@ -126,11 +126,16 @@ fn resource(r: &mut Report) {
 
 /// A domain without memory, that may have `pages`; its id.
 pub(super) fn create(pages: u64) -> HvResult<u16> {
+    create_with(pages, 4)
+}
+
+/// The same, with so many frames at most for what it maps of others; fewer than 0 for the usual number.
+pub(super) fn create_with(pages: u64, max_maptrack_frames: i32) -> HvResult<u16> {
     let mut config = xen_domctl_createdomain::new_zeroed();
     config.max_vcpus = 2;
     config.max_evtchn_port = 1023;
     config.max_grant_frames = 4;
-    config.max_maptrack_frames = 4;
+    config.max_maptrack_frames = max_maptrack_frames;
     config.grant_opts = 1;
     let domain = domctl(XEN_DOMCTL_createdomain, 0, config)?.domain;
     let most = xen_domctl_max_mem {

@@ -34,7 +34,7 @@ mod multicall;
 pub(crate) mod page;
 mod pirq;
 pub(crate) mod probe;
-mod puppet;
+pub(crate) mod puppet;
 mod sched;
 mod sched_edges;
 mod shares;

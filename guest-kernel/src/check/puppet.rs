@@ -2,7 +2,7 @@
 //! as the control domain asks for them. It runs a page of code that waits for orders in a page that
 //! both have mapped.
 
-use super::memory_ops::{create, reservation, with};
+use super::memory_ops::{create_with, reservation, with};
 use super::page::*;
 use super::sched::poll_for;
 use crate::dev::time;
@@ -109,9 +109,11 @@ const CODE: u64 = 0x40_0000;
 const ORDERS: u64 = CODE + 0x1000;
 const STACK_TOP: u64 = CODE + 0x3000;
 /// Where it may map something.
-pub(super) const WINDOW: u64 = CODE + 0x10_000;
+pub(crate) const WINDOW: u64 = CODE + 0x10_000;
 /// Where a hypercall's structure is, in the page of orders: at this word.
 const STRUCTURE: usize = 32;
+/// Words of a list that fits there.
+const LONGEST_LIST: usize = ENTRIES - STRUCTURE;
 /// Frames: those three, a spare one, and the tables from the lowest to the root.
 const FRAMES: usize = 8;
 const SPARE: usize = 3;
@@ -120,15 +122,15 @@ const TABLES: usize = 4;
 const PATIENCE: u64 = 2_000_000_000;
 
 /// What an order came to: a value, or the vector of the exception that it met.
-pub(super) type Done = Result<u64, u64>;
+pub(crate) type Done = Result<u64, u64>;
 
 /// The place in the puppet of a piece of its code.
 fn place(of: *const u8) -> u64 {
     CODE + (of as u64 - &raw const puppet_start as u64)
 }
 
-pub(super) struct Puppet {
-    pub(super) id: u16,
+pub(crate) struct Puppet {
+    pub(crate) id: u16,
     frames: [u64; FRAMES],
     orders: Page,
     shared: Page,
@@ -136,8 +138,8 @@ pub(super) struct Puppet {
 
 impl Puppet {
     /// A new one, which waits for orders.
-    pub(super) fn new() -> HvResult<Self> {
-        let id = create(4 * FRAMES as u64)?;
+    pub(crate) fn new() -> HvResult<Self> {
+        let id = create_with(4 * FRAMES as u64, -1)?;
         domctl(XEN_DOMCTL_max_vcpus, id, xen_domctl_max_vcpus { max: 2 })?;
         let mut frames = [0, 1, 2, 3, 4, 5, 6, 7];
         with(XENMEM_populate_physmap, &mut reservation(&mut frames, id))?;
@@ -240,7 +242,7 @@ impl Puppet {
     }
 
     /// A hypercall of its own.
-    pub(super) fn call(&self, nr: u64, args: [u64; 5]) -> HvResult {
+    pub(crate) fn call(&self, nr: u64, args: [u64; 5]) -> HvResult {
         let [a, b, c, d, e] = args;
         match self.order(place(&raw const puppet_hypercall), [nr, a, b, c, d, e]) {
             Ok(rax) => abi::result(rax as i64),
@@ -249,7 +251,7 @@ impl Puppet {
     }
 
     /// A hypercall whose second argument is a structure.
-    pub(super) fn with<T>(&self, nr: u64, cmd: u32, arg: &mut T) -> HvResult
+    pub(crate) fn with<T>(&self, nr: u64, cmd: u32, arg: &mut T) -> HvResult
     where
         T: IntoBytes + FromBytes + Immutable,
     {
@@ -271,7 +273,7 @@ impl Puppet {
     }
 
     /// A `domctl` of its own, given as words.
-    pub(super) fn domctl(&self, op: &[u64; 16]) -> HvResult {
+    pub(crate) fn domctl(&self, op: &[u64; 16]) -> HvResult {
         for (i, &word) in (STRUCTURE..).zip(op) {
             self.orders.write(i, word);
         }
@@ -279,8 +281,23 @@ impl Puppet {
         self.call(__HYPERVISOR_domctl, [at, 0, 0, 0, 0])
     }
 
+    /// A hypercall whose second argument is a list, of which there are `count` in `words`; what became of
+    /// it is in their place.
+    pub(crate) fn list(&self, nr: u64, cmd: u32, words: &mut [u64], count: u64) -> HvResult {
+        assert!(words.len() <= LONGEST_LIST);
+        for (i, &word) in (STRUCTURE..).zip(words.iter()) {
+            self.orders.write(i, word);
+        }
+        let at = ORDERS + 8 * STRUCTURE as u64;
+        let result = self.call(nr, [cmd.into(), at, count, 0, 0]);
+        for (i, word) in (STRUCTURE..).zip(words) {
+            *word = self.orders.read(i);
+        }
+        result
+    }
+
     /// An extended operation of its own that has no arguments.
-    pub(super) fn extended(&self, cmd: u32) -> HvResult {
+    pub(crate) fn extended(&self, cmd: u32) -> HvResult {
         for (i, word) in (STRUCTURE..).zip([cmd.into(), 0, 0]) {
             self.orders.write(i, word);
         }
@@ -289,18 +306,18 @@ impl Puppet {
     }
 
     /// Maps `entry` at [`WINDOW`] by `update_va_mapping`.
-    pub(super) fn map(&self, entry: u64) -> HvResult {
+    pub(crate) fn map(&self, entry: u64) -> HvResult {
         let flags = UVMF_INVLPG | UVMF_LOCAL;
         self.call(__HYPERVISOR_update_va_mapping, [WINDOW, entry, flags, 0, 0])
     }
 
     /// The same by `mmu_update` as if it were of `domid`.
-    pub(super) fn update(&self, entry: u64, domid: u16) -> HvResult {
+    pub(crate) fn update(&self, entry: u64, domid: u16) -> HvResult {
         self.request(self.window_slot(), entry, domid)
     }
 
     /// One `mmu_update` of its own.
-    pub(super) fn request(&self, ptr: u64, val: u64, domid: u16) -> HvResult {
+    pub(crate) fn request(&self, ptr: u64, val: u64, domid: u16) -> HvResult {
         self.orders.write(STRUCTURE, ptr);
         self.orders.write(STRUCTURE + 1, val);
         let at = ORDERS + 8 * STRUCTURE as u64;
@@ -308,52 +325,57 @@ impl Puppet {
     }
 
     /// The machine address of the entry for [`WINDOW`].
-    pub(super) fn window_slot(&self) -> u64 {
-        (self.frames[TABLES] << 12) + (WINDOW - CODE) / 0x1000 * 8
+    pub(crate) fn window_slot(&self) -> u64 {
+        self.slot((WINDOW - CODE) as usize / 0x1000)
+    }
+
+    /// The machine address of entry `i` of its lowest table, of which the first three are used.
+    pub(crate) fn slot(&self, i: usize) -> u64 {
+        (self.frames[TABLES] << 12) + i as u64 * 8
     }
 
     /// A page of its own that nothing needs.
-    pub(super) fn spare(&self) -> u64 {
+    pub(crate) fn spare(&self) -> u64 {
         self.frames[SPARE]
     }
 
-    pub(super) fn in8(&self, port: u16) -> Done {
+    pub(crate) fn in8(&self, port: u16) -> Done {
         self.order(place(&raw const puppet_in8), [0, 0, 0, port.into(), 0, 0])
     }
 
-    pub(super) fn in32(&self, port: u16) -> Done {
+    pub(crate) fn in32(&self, port: u16) -> Done {
         let done = self.order(place(&raw const puppet_in32), [0, 0, 0, port.into(), 0, 0]);
         done.map(|value| value & 0xffff_ffff)
     }
 
-    pub(super) fn out8(&self, port: u16, value: u8) -> Done {
+    pub(crate) fn out8(&self, port: u16, value: u8) -> Done {
         let registers = [value.into(), 0, 0, port.into(), 0, 0];
         self.order(place(&raw const puppet_out8), registers)
     }
 
-    pub(super) fn out32(&self, port: u16, value: u32) -> Done {
+    pub(crate) fn out32(&self, port: u16, value: u32) -> Done {
         let registers = [value.into(), 0, 0, port.into(), 0, 0];
         self.order(place(&raw const puppet_out32), registers)
     }
 
-    pub(super) fn load(&self, at: u64) -> Done {
+    pub(crate) fn load(&self, at: u64) -> Done {
         let done = self.order(place(&raw const puppet_load), [0, at, 0, 0, 0, 0]);
         done.map(|value| value & 0xffff_ffff)
     }
 
-    pub(super) fn store(&self, at: u64, value: u32) -> Done {
+    pub(crate) fn store(&self, at: u64, value: u32) -> Done {
         self.order(
             place(&raw const puppet_store),
             [0, at, value.into(), 0, 0, 0],
         )
     }
 
-    pub(super) fn flush(&self) -> Done {
+    pub(crate) fn flush(&self) -> Done {
         self.order(place(&raw const puppet_flush), [0; 6])
     }
 
     /// Whether an event of its `port` is pending; takes it.
-    pub(super) fn take_pending(&self, port: u32) -> bool {
+    pub(crate) fn take_pending(&self, port: u32) -> bool {
         let word = offset_of!(shared_info, evtchn_pending) / 8 + port as usize / 64;
         let was = self.shared.read(word);
         self.shared.write(word, was & !(1 << (port % 64)));
@@ -364,7 +386,7 @@ impl Puppet {
     }
 
     /// Ends it.
-    pub(super) fn destroy(self) -> HvResult {
+    pub(crate) fn destroy(self) -> HvResult {
         let Self {
             id, orders, shared, ..
         } = self;

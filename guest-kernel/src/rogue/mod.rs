@@ -11,6 +11,7 @@
 mod calls;
 mod control;
 mod descriptors;
+mod devices;
 mod disks;
 mod fpu;
 mod load;
@@ -42,6 +43,7 @@ const GROUPS: &[&[Rogue]] = &[
     rings::ROGUES,
     network::ROGUES,
     disks::ROGUES,
+    devices::ROGUES,
 ];
 
 /// Does the act of this name; returns if the kernel lives on afterwards.

@@ -12,9 +12,9 @@ use hypercall_abi::xen::*;
 use zerocopy::FromZeros;
 
 /// The first entries are others' (the console's, the store's).
-const FIRST: u32 = 64;
+pub(super) const FIRST: u32 = 64;
 /// Entries that are used, in two pages of the table.
-const COUNT: usize = 768;
+pub(super) const COUNT: usize = 768;
 /// Bytes that a copy can move at most.
 const PAGE: u16 = 4096;
 
@@ -31,7 +31,7 @@ fn on<T>(cmd: u32, list: &mut [T]) -> HvResult {
 }
 
 /// Makes it, and requires of each of its operations that it is done.
-fn done<T>(cmd: u32, list: &mut [T], status: impl Fn(&T) -> i16) -> HvResult {
+pub(super) fn done<T>(cmd: u32, list: &mut [T], status: impl Fn(&T) -> i16) -> HvResult {
     on(cmd, list)?;
     match list.iter().map(status).find(|&status| status != GNTST_okay) {
         Some(status) => {
@@ -43,7 +43,7 @@ fn done<T>(cmd: u32, list: &mut [T], status: impl Fn(&T) -> i16) -> HvResult {
 }
 
 /// The table, made as long as it may be, and its first pages.
-fn table() -> HvResult<[Page; 2]> {
+pub(super) fn table() -> HvResult<[Page; 2]> {
     let mut query = [gnttab_query_size::new_zeroed()];
     query[0].dom = DOMID_SELF;
     on(GNTTABOP_query_size, &mut query)?;
@@ -208,7 +208,7 @@ fn map(host_addr: u64, gref: u32, flags: u32) -> gnttab_map_grant_ref {
 }
 
 /// All that a mapping was.
-fn unmap(map: &gnttab_map_grant_ref) -> gnttab_unmap_grant_ref {
+pub(super) fn unmap(map: &gnttab_map_grant_ref) -> gnttab_unmap_grant_ref {
     let device = map.flags & GNTMAP_device_map != 0;
     gnttab_unmap_grant_ref {
         host_addr: map.host_addr,

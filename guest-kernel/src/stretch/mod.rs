@@ -4,6 +4,7 @@
 pub(crate) mod domains;
 mod grants;
 mod memory;
+mod puppets;
 
 use crate::check::page::{Page, UNMAPPED, address, call, extended};
 use crate::hypercall::{self, HvResult, flush_tlb};
@@ -37,6 +38,9 @@ const WORK: &[Work] = &[
     ("a vCPU's context", domains::initialise),
     ("the largest domain", domains::largest),
     ("many domains", domains::many),
+    ("a domain with devices", puppets::devices),
+    ("a domain that maps much", puppets::mapper),
+    ("a domain of which much is mapped", puppets::granter),
     ("all ports", ports),
 ];
 

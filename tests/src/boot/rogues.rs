@@ -79,6 +79,7 @@ const ROGUES: &[(&str, End)] = &[
     ("debug-registers", GoesOn),
     ("map-others", GoesOn),
     ("map-other-domains", GoesOn),
+    ("devices", GoesOn),
     ("tables-writable", GoesOn),
     ("tables-self", GoesOn),
     ("stale-tlb", GoesOn),

@@ -399,6 +399,46 @@ pub(super) const ALL: &[Mutant] = &[
         Faults("refusals"),
         ("rights.frames.take(first.0, last)?;", "let _ = last;"),
     ),
+    seed(
+        "dom0 gives frames that it has not",
+        "control/domctl/domain.rs",
+        Guard,
+        Faults("refusals"),
+        (
+            "if !cx.dom.may_give(|rights| rights.frames.has(first, last)) {",
+            "if false {",
+        ),
+    ),
+    seed(
+        "two domains have a line bound",
+        "pirq/irqs.rs",
+        Guard,
+        Unit("pirq"),
+        (
+            "line.own || line.user.is_some_and(|user| user.place != place)",
+            "line.own",
+        ),
+    ),
+    seed(
+        "a vector that is another's now is heard",
+        "pirq/interrupt.rs",
+        Guard,
+        Unit("pirq"),
+        (
+            "if pirq.port == 0 || pirq.vector != vector {",
+            "if pirq.port == 0 {",
+        ),
+    ),
+    seed(
+        "who dies keeps the vectors of its interrupts",
+        "pirq/mod.rs",
+        Guard,
+        Unit("pirq"),
+        (
+            "if !state.pirqs.get(number).is_some_and(mapped) {",
+            "if true {",
+        ),
+    ),
     // ---- walks ----------------------------------------------------------------------------------
     seed(
         "a new root lacks the hypervisor",
@@ -466,7 +506,20 @@ pub(super) const ALL: &[Mutant] = &[
         "pv/mmu_update.rs",
         OneOwner,
         Faults("refusals"),
-        ("if hv.frames.owner(mfn) != parties.pages {", "if false {"),
+        (
+            "if devices || hv.frames.owner(mfn) != parties.pages {",
+            "if devices {",
+        ),
+    ),
+    seed(
+        "any domain renumbers devices' frames",
+        "pv/mmu_update.rs",
+        OneOwner,
+        Faults("refusals"),
+        (
+            "if devices || hv.frames.owner(mfn) != parties.pages {",
+            "if hv.frames.owner(mfn) != parties.pages {",
+        ),
     ),
     seed(
         "an update flushes nothing",
@@ -517,10 +570,7 @@ pub(super) const ALL: &[Mutant] = &[
         "pv/mmuext.rs",
         Guard,
         Faults("refusals"),
-        (
-            "if !cx.dom.is_privileged() {\n                return Err(Errno::EACCES);",
-            "if false {\n                return Err(Errno::EACCES);",
-        ),
+        ("if !cx.dom.has_devices() {", "if false {"),
     ),
     seed(
         "the old root stays in use",

@@ -78,13 +78,17 @@ fn devices_are_for_the_privileged_as_far_as_they_are_given() {
 #[test]
 fn a_device_is_used_by_whom_it_was_given_to_and_no_longer() {
     let w = &mut World::new();
-    let given = |w: &mut World, allow: u64| {
+    let given_of = |w: &mut World, mfn: u64, allow: u64| {
         let mut op = xen_domctl::new_zeroed();
         (op.cmd, op.domain) = (XEN_DOMCTL_iomem_permission, 1);
         op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-        op.u.set([DEVICE, 1, allow]);
+        op.u.set([mfn, 1, allow]);
         (__HYPERVISOR_domctl, [w.put(&op), 0, 0, 0, 0, 0])
     };
+    let given = |w: &mut World, allow: u64| given_of(w, DEVICE, allow);
+    // Nobody has that one to give.
+    refused(w, Dom0, EPERM, |w| given_of(w, DENIED, 1));
+    refused(w, Dom0, EPERM, |w| given_of(w, DENIED, 0));
     let entry = |mfn: u64| mfn << 12 | 7;
     let io = u64::from(DOMID_IO);
     refused(w, Guest, EPERM, |w| given(w, 1));

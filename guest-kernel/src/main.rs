@@ -11,6 +11,7 @@ mod bench;
 mod boot;
 mod check;
 mod cycle;
+mod death;
 mod dev;
 mod global;
 mod hypercall;
@@ -101,6 +102,9 @@ extern "C" fn kernel_main(start_info: u64) -> ! {
     if let Some(name) = boot.option("cycle") {
         cycle::run(&boot, name);
         power_off();
+    }
+    if let Some(which) = boot.option("death") {
+        death::run(&boot, which);
     }
     if let Some(name) = boot.option("rogue") {
         rogue::run(name);

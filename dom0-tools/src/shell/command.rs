@@ -5,8 +5,8 @@ use alloc::string::String;
 
 use super::host::Host;
 use super::{
-    Shell, attach, block, builtin, cycles, demo, guests, lifecycle, list, many, network, sched,
-    top, vcpus,
+    Shell, attach, block, builtin, cycles, deaths, demo, guests, lifecycle, list, many, network,
+    sched, top, vcpus,
 };
 use crate::error::Error;
 
@@ -130,6 +130,9 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
         "crash-test" "NAME|FILE CYCLES"
             "make, start, crash and destroy a domain over and over, and see that everything comes back"
             "xl crash-test cycle 12" => cycles::crash_test;
+        "death-test" "NAME|FILE COUNT [FIRST]"
+            "have domains die amid transfers of a disk and of a network interface, and see that everything comes back"
+            "xl death-test /store/dying.cfg 30" => deaths::death_test;
         "many-test" "NAME|FILE COUNT"
             "have so many domains at once, check and balloon each, and see what one costs"
             "xl many-test many 100" => many::many_test;

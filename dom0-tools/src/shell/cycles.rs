@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::hyper::{DomctlExt, EventExt, Hyper, SysctlExt};
 
 /// How long a guest may take to come up, and to end, ns of dom0's clock.
-const PATIENCE: u64 = 20 * SECOND;
+pub(super) const PATIENCE: u64 = 20 * SECOND;
 /// How often a guest is looked at that is about to end, ns.
 const LOOK: u64 = 50_000;
 /// Ports that are asked for to see which are free.
@@ -79,7 +79,7 @@ impl Books {
 }
 
 /// What all cycles are made from, and what they took.
-struct Mould {
+pub(super) struct Mould {
     config: DomainConfig,
     files: Files,
     /// Time spent so far, ns: building, until all vCPUs run, until the end, taking apart.
@@ -152,7 +152,7 @@ fn tenths(ns: u64) -> String {
 }
 
 impl<S: Host> Shell<S> {
-    fn mould(&mut self, name: &str) -> Result<Mould, Error> {
+    pub(super) fn mould(&mut self, name: &str) -> Result<Mould, Error> {
         let config = self.read_config(name, "")?;
         let files = self.files_of(&config)?;
         Ok(Mould {
@@ -162,20 +162,26 @@ impl<S: Host> Shell<S> {
         })
     }
 
-    /// One life from creation to the end of every trace of it.
-    fn cycle(&mut self, mould: &mut Mould, cycle: u64, way: usize) -> Result<(), Error> {
+    /// Makes a domain whose kernel is told this as well.
+    pub(super) fn make_of(&mut self, mould: &Mould, words: &str) -> Result<domid_t, Error> {
         let mut config = mould.config.clone();
-        let (told, way, _) = WAYS[way];
-        let who = cycle / WAYS.len() as u64 % u64::from(config.vcpus);
-        let mut words: Vec<String> = Vec::new();
-        words.extend((!config.command_line.is_empty()).then(|| config.command_line.clone()));
-        words.push(format!("cycle={told} who={who}"));
-        config.command_line = words.join(" ");
-        let vcpus = config.vcpus;
-        let now = self.system.now();
+        let told = &mut config.command_line;
+        if !told.is_empty() {
+            told.push(' ');
+        }
+        told.push_str(words);
         let made = self.make(&config, &mould.files, 0)?;
         self.with(|domains, _| domains.done(made))?;
-        let domain = made.domain;
+        Ok(made.domain)
+    }
+
+    /// One life from creation to the end of every trace of it.
+    fn cycle(&mut self, mould: &mut Mould, cycle: u64, way: usize) -> Result<(), Error> {
+        let (told, way, _) = WAYS[way];
+        let vcpus = mould.config.vcpus;
+        let who = cycle / WAYS.len() as u64 % u64::from(vcpus);
+        let now = self.system.now();
+        let domain = self.make_of(mould, &format!("cycle={told} who={who}"))?;
         let built = self.system.now();
         let lived = self.live(domain, way, vcpus, cycle);
         let log = self.last_words(domain);
@@ -206,7 +212,7 @@ impl<S: Host> Shell<S> {
         self.wait_for_vcpus(domain)?;
         let started = self.system.now();
         if way == Way::Crashes {
-            self.wait_for_crash(domain)?;
+            self.wait_for_crash(domain, LOOK)?;
         }
         let up = self.info_of(domain)?.nr_online_vcpus;
         if up != vcpus && way != (Way::Destroyed { all_up: false }) {
@@ -227,7 +233,8 @@ impl<S: Host> Shell<S> {
         runs.map_err(|error| error.during("waiting until all its vCPUs run"))
     }
 
-    fn wait_for_crash(&mut self, domain: domid_t) -> Result<(), Error> {
+    /// Until it has crashed; it is looked at so often, ns.
+    pub(super) fn wait_for_crash(&mut self, domain: domid_t, look: u64) -> Result<(), Error> {
         let deadline = self.system.now() + PATIENCE;
         loop {
             match End::of(self.info_of(domain)?.flags) {
@@ -239,13 +246,13 @@ impl<S: Host> Shell<S> {
                 None if self.system.now() > deadline => {
                     return Err(Error::Refused("it did not crash".into()));
                 }
-                None => self.system.sleep(LOOK),
+                None => self.system.sleep(look),
             }
         }
     }
 
     /// What it said, for the one who reads of its failure.
-    fn last_words(&mut self, domain: domid_t) -> String {
+    pub(super) fn last_words(&mut self, domain: domid_t) -> String {
         self.hear_out();
         let view = self.views.get(domain);
         let said = view.map(|view| view.log.contents()).unwrap_or_default();

@@ -10,6 +10,7 @@ mod block;
 mod builtin;
 mod command;
 mod cycles;
+mod deaths;
 mod demo;
 mod devices;
 mod editor;

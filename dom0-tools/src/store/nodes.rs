@@ -1,5 +1,6 @@
 //! Typed requests about nodes.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -49,6 +50,23 @@ pub trait Store {
             Err(error) if error.is_not_found() => Ok(None),
             other => other.map(Some),
         }
+    }
+
+    /// The paths of all nodes but the root. What comes or goes meanwhile may be among them.
+    ///
+    /// # Errors
+    /// See [`Store::ask`].
+    fn all_nodes(&mut self) -> Result<Vec<String>> {
+        let (mut all, mut next) = (Vec::new(), [String::new()].to_vec());
+        while let Some(path) = next.pop() {
+            let node = if path.is_empty() { "/" } else { &path };
+            for name in self.list_if_there(node)? {
+                let below = format!("{path}/{name}");
+                all.push(below.clone());
+                next.push(below);
+            }
+        }
+        Ok(all)
     }
 
     /// The names of a node's children, none if there is no such node.

@@ -2,163 +2,160 @@
 //! driver does not run beside these.
 
 use super::*;
-use crate::dev::grant::{self, Access};
-use crate::dev::store;
+use crate::dev::grant;
+use crate::dev::raw_front::net::{FIRST, FRAME, Front, SIZE, frame};
+use crate::dev::raw_front::{REQ_PROD, Ring, Shared};
 use crate::random::Random;
-use alloc::format;
-use alloc::string::String;
-use core::sync::atomic::{AtomicU32, Ordering};
-use hypercall_abi::event_channel::*;
 use hypercall_abi::io::netif::*;
+use hypercall_abi::io::xenbus::*;
 
 pub(super) const ROGUES: &[Rogue] = &[
     ("net-lies", lies),
     ("net-revoked", revoked),
+    ("net-requests", requests),
+    ("net-rewrites", rewrites),
     ("net-random", random),
+    ("net-full", full),
 ];
-
-const NODE: &str = "device/vif/0";
-/// States of the back end: it waits, it serves, it has closed.
-const WAITS: &str = "2";
-const SERVES: &str = "4";
-const CLOSED: &str = "6";
-/// How often the store is asked for a state.
-const TRIES: u32 = 100_000;
-const REQ_PROD: usize = 0;
-const RSP_PROD: usize = 8;
-
-/// A connection with the back end in domain 0.
-struct Rings {
-    pages: [(Pfn, u32); 2],
-    port: u32,
-}
-
-fn state() -> String {
-    let backend = store::read_now(&format!("{NODE}/backend")).unwrap_or_default();
-    store::read_now(&format!("{backend}/state")).unwrap_or_default()
-}
-
-/// Waits for a state of the back end.
-fn wait_for(wanted: &str) {
-    if !(0..TRIES).any(|_| state() == wanted) {
-        breach!("netback is in state {}, not {wanted}", state());
-    }
-}
-
-impl Rings {
-    fn connect() -> Self {
-        wait_for(WAITS);
-        let pages = [(); 2].map(|()| {
-            let page = spare();
-            let gref = grant::offer(page, 0, Access::Write).expect("a page can be granted");
-            (page, gref)
-        });
-        let mut alloc = evtchn_alloc_unbound {
-            dom: DOMID_SELF,
-            remote_dom: 0,
-            port: 0,
-        };
-        hypercall::event_channel_op(EVTCHNOP_alloc_unbound, &mut alloc).expect("there are ports");
-        let port = alloc.port;
-        for (name, number) in [
-            ("tx-ring-ref", pages[0].1),
-            ("rx-ring-ref", pages[1].1),
-            ("event-channel", port),
-            ("request-rx-copy", 1),
-            ("state", 4),
-        ] {
-            store::write_now(&format!("{NODE}/{name}"), &format!("{number}"));
-        }
-        wait_for(SERVES);
-        Self { pages, port }
-    }
-
-    /// A word of the ring of sent frames (0), or of those that come (1).
-    fn word(&self, ring: usize, offset: usize) -> &AtomicU32 {
-        assert!(offset.is_multiple_of(4) && offset < PAGE_SIZE as usize);
-        let address = self.pages[ring].0.va() + offset as u64;
-        // SAFETY: inside a page of this domain's that stays mapped, and which this module accesses
-        // atomically only.
-        unsafe { &*(address as *const AtomicU32) }
-    }
-
-    fn set(&self, ring: usize, offset: usize, value: u32) {
-        self.word(ring, offset).store(value, Ordering::SeqCst);
-    }
-
-    /// Puts a request of a frame to send in its place.
-    fn request(&self, index: u32, gref: u32, flags: u16, size: u16) {
-        let place = 64 + index as usize % 256 * 12;
-        let words = [gref, u32::from(flags) << 16, index | u32::from(size) << 16];
-        for (word, value) in words.into_iter().enumerate() {
-            self.set(0, place + word * 4, value);
-        }
-    }
-
-    fn notify(&self) {
-        let _ = hypercall::evtchn_send(self.port);
-    }
-
-    /// Takes everything back, and begins anew.
-    fn end(self) {
-        store::write_now(&format!("{NODE}/state"), CLOSED);
-        wait_for(CLOSED);
-        // The port is this domain's own.
-        let _ = hypercall::event_channel_op(EVTCHNOP_close, &mut evtchn_close { port: self.port });
-        for (page, gref) in self.pages {
-            grant::retire(gref, page);
-        }
-        store::write_now(&format!("{NODE}/state"), "1");
-    }
-}
 
 /// Each lie must end the interface.
 fn lies() {
     let mut count = 0;
-    let mut tell = |lie: &dyn Fn(&Rings)| {
-        let rings = Rings::connect();
-        lie(&rings);
-        rings.notify();
-        wait_for(CLOSED);
-        rings.end();
+    let mut tell = |lie: &dyn Fn(&Front)| {
+        let front = Front::connect(FIRST);
+        lie(&front);
+        front.notify();
+        front.node.wait_for(XenbusStateClosed);
+        front.end();
         count += 1;
     };
-    for index in [257, 1000, 1 << 31, u32::MAX] {
-        for ring in [0, 1] {
-            tell(&|rings| rings.set(ring, REQ_PROD, index));
-        }
+    for index in [SIZE + 1, 1000, 1 << 31, u32::MAX] {
+        tell(&|front| front.tx().page.set(REQ_PROD, index));
+        tell(&|front| front.rx().page.set(REQ_PROD, index));
     }
+    // Backwards, behind what was answered.
+    tell(&|front| {
+        let page = frame(1);
+        front.send(&page);
+        front.notify();
+        front.tx().wait(0, || {});
+        front.tx().page.set(REQ_PROD, 0);
+    });
     for flags in [NETTXF_more_data, NETTXF_extra_info] {
-        tell(&|rings| {
-            (0..256).for_each(|index| rings.request(index, 0, flags, 60));
-            rings.set(0, REQ_PROD, 256);
+        tell(&|front| {
+            (0..SIZE).for_each(|index| front.put(index, 0, flags, FRAME));
+            front.tx().show(SIZE);
         });
     }
     klog!("rogue net: each of {count} lies has ended its interface, and it has begun anew");
 }
 
-/// Grants that were never given, or are taken back, are answered as errors, each.
+/// Grants that end before they are used, or while they are: what is sent then is answered, as an
+/// error where nothing was granted; nobody keeps a page.
 fn revoked() {
-    let rings = Rings::connect();
+    let front = Front::connect(FIRST);
+    let mut refused = 0;
     for round in 0..64_u32 {
-        let page = spare();
-        let gref = grant::offer(page, 0, Access::Write).expect("a page can be granted");
-        rings.request(round, gref, 0, 60);
-        grant::retire(gref, page);
-        rings.set(0, REQ_PROD, round + 1);
-        rings.notify();
-        while rings.word(0, RSP_PROD).load(Ordering::SeqCst) != round + 1 {
-            hypercall::sched_yield();
+        let (page, other) = (frame(1), Shared::new());
+        let before = front.tx().shown();
+        front.send(&page);
+        front.give(front.rx().shown(), &other);
+        front.rx().show(1);
+        // Half of them end when the back end knows already.
+        if round % 2 == 1 {
+            front.notify();
         }
-        let answer = rings
-            .word(0, 64 + round as usize * 12)
-            .load(Ordering::SeqCst);
-        if (answer >> 16) as u16 as i16 != NETIF_RSP_ERROR {
-            breach!("a frame without a grant was answered by {answer:#x}");
+        page.end();
+        other.end();
+        front.notify();
+        front.tx().wait(0, || {});
+        let status = front.sent(before);
+        refused += u32::from(status == NETIF_RSP_ERROR);
+        if round % 2 == 0 && status != NETIF_RSP_ERROR {
+            breach!("a frame without a grant was answered by {status}");
+        }
+        // The ring to receive is no longer than this: what came there must be an error.
+        if grant::kept_by_others() != 0 {
+            breach!("a page is mapped after round {round}");
         }
     }
-    rings.end();
-    klog!("rogue net: 64 frames without a grant were refused one by one");
+    front.end();
+    klog!("rogue net: {refused} of 64 frames whose grants ended were refused");
+}
+
+/// A request of which little makes sense; frames end after a few pieces.
+fn anything(random: &mut Random, grefs: &[u32]) -> (u32, u16, u16) {
+    let gref = random.pick(grefs);
+    let sizes = [0, 13, FRAME, 1514, 1600, 4096, 4097, u16::MAX];
+    let more = if random.below(4) == 0 {
+        NETTXF_more_data
+    } else {
+        0
+    };
+    let flags = (random.next() as u16 & (NETTXF_csum_blank | NETTXF_data_validated)) | more;
+    (gref, flags, random.pick(&sizes))
+}
+
+/// Puts as many as there is room for, the last of which ends a frame.
+fn put_all(front: &Front, random: &mut Random, grefs: &[u32]) {
+    let first = front.tx().shown();
+    for i in 0..SIZE {
+        let (gref, flags, size) = anything(random, grefs);
+        let flags = if i == SIZE - 1 { 0 } else { flags };
+        front.put(first.wrapping_add(i), gref, flags, size);
+    }
+}
+
+/// Frames of which few make sense; each is answered.
+fn requests() {
+    let front = Front::connect(FIRST);
+    let page = frame(1);
+    let grefs = [page.gref(), page.gref(), 0, 7, 5000, u32::MAX];
+    let mut random = Random(7);
+    let mut well = 0;
+    for _ in 0..20 {
+        let first = front.tx().shown();
+        put_all(&front, &mut random, &grefs);
+        front.tx().show(SIZE);
+        front.notify();
+        front.tx().wait(0, || {});
+        let statuses = (0..SIZE).map(|i| front.sent(first.wrapping_add(i)));
+        well += statuses.filter(|status| *status == NETIF_RSP_OKAY).count();
+    }
+    front.end();
+    klog!(
+        "rogue net: {well} of {} pieces of frames were taken",
+        20 * SIZE
+    );
+}
+
+/// Requests that change while they are read: all are answered, or the interface ends.
+fn rewrites() {
+    let page = frame(1);
+    let mut random = Random(8);
+    let mut ended = 0;
+    for _ in 0..10 {
+        let front = Front::connect(FIRST);
+        for _ in 0..10 {
+            let grefs = [page.gref(), 9];
+            put_all(&front, &mut random, &grefs);
+            front.tx().show(SIZE);
+            front.notify();
+            let tx = front.tx();
+            while tx.answered() != tx.shown() && !front.node.is(XenbusStateClosed) {
+                put_all(&front, &mut random, &grefs);
+                front.notify();
+                hypercall::sched_yield();
+            }
+            // What ended it answers nothing more.
+            if tx.answered() != tx.shown() {
+                ended += 1;
+                break;
+            }
+        }
+        front.end();
+    }
+    klog!("rogue net: requests that changed have ended {ended} of 10 interfaces");
 }
 
 /// Anything in both rings, again and again.
@@ -166,24 +163,42 @@ fn random() {
     let mut numbers = Random(6);
     let mut ended = 0;
     for _ in 0..20 {
-        let rings = Rings::connect();
+        let front = Front::connect(FIRST);
         for _ in 0..200 {
             let number = numbers.next();
-            let (ring, offset) = ((number & 1) as usize, (number >> 1) as usize % 1024 * 4);
+            let ring: &Ring = if number & 1 == 0 {
+                front.tx()
+            } else {
+                front.rx()
+            };
             // Mostly entries, and small steps of the indices.
             let value = (number >> 32) as u32;
-            rings.set(
-                ring,
-                offset,
+            ring.page.set(
+                (number >> 1) as usize % 1024 * 4,
                 if number & 6 == 0 { value } else { value % 300 },
             );
-            let produced = rings.word(ring, REQ_PROD).load(Ordering::SeqCst);
-            rings.set(ring, REQ_PROD, produced.wrapping_add(value % 3));
-            rings.notify();
+            ring.show(value % 3);
+            front.notify();
             hypercall::sched_yield();
         }
-        ended += u32::from(state() == CLOSED);
-        rings.end();
+        ended += u32::from(front.node.is(XenbusStateClosed));
+        front.end();
     }
     klog!("rogue net: 20 times anything in the rings, {ended} of them ended the interface");
+}
+
+/// As many frames as there is room for, to everybody, for ever; no answer is read, and what comes
+/// finds no page.
+fn full() {
+    let front = Front::connect(FIRST);
+    let page = frame(1);
+    klog!("rogue net: its ring is full from now on");
+    loop {
+        let tx = front.tx();
+        while tx.shown().wrapping_sub(tx.answered()) < SIZE {
+            front.send(&page);
+        }
+        front.notify();
+        hypercall::sched_yield();
+    }
 }

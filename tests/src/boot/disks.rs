@@ -5,7 +5,7 @@
 //! file. Front ends that lie are refused or closed, and the guest beside them notices nothing. Destroyed, the guest leaves no page. The same on Debian's Xen.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -25,7 +25,7 @@ pub(super) const TEST: BootTest = BootTest {
     run,
 };
 
-const CONFIG: &str = "\
+pub(super) const CONFIG: &str = "\
 name = 'disker'
 kernel = '/boot/guest-kernel'
 ramdisk = '/boot/guest.cpio'
@@ -35,7 +35,7 @@ on_poweroff = 'preserve'
 ";
 
 /// Bytes of the disk that is written, of which the guest uses most.
-const SIZE: usize = 1 << 20;
+pub(super) const SIZE: usize = 1 << 20;
 /// How often blkback is ended while the guest writes.
 const ENDS: usize = 5;
 /// Ends the process that serves disks.
@@ -95,13 +95,40 @@ fn rogues(machine: &mut Machine) -> Checked<()> {
     machine.type_line("xl console -l disker")?;
     machine.expect("round 59: all that was written is there")?;
     machine.expect(PROMPT)?;
-    command(machine, "xl destroy disker", "").map(drop)
+    command(machine, "xl destroy disker", "")?;
+    beside_a_full_ring(machine)
+}
+
+/// It reads and writes while another has its ring full of the largest requests, for ever.
+fn beside_a_full_ring(machine: &mut Machine) -> Checked<()> {
+    let full =
+        "xl create rogue cmdline=\"rogue=disk-full\" disk=[\"/boot/guest-kernel,raw,xvda,ro\"]";
+    command(machine, full, "")?;
+    machine.type_line("expect rogue 100 its ring is full")?;
+    machine.expect(PROMPT)?;
+    let create = "xl create disker cmdline=\"init=/bin/disker rounds=5\"";
+    command(machine, create, "")?;
+    machine.type_line("expect disker 100 all as it should be")?;
+    machine.expect(PROMPT)?;
+    machine.type_line("xl console -l disker")?;
+    machine.expect("round 4: all that was written is there")?;
+    machine.expect(PROMPT)?;
+    for guest in ["disker", "rogue"] {
+        command(machine, &format!("xl destroy {guest}"), "")?;
+    }
+    Ok(())
 }
 
 /// A machine with the disk to be read, and one of zeros, whose file is named.
-fn with_disks(lab: &Lab, mut config: Config, image: &std::path::Path) -> Result<(Config, PathBuf)> {
+fn with_disks(lab: &Lab, mut config: Config, image: &Path) -> Result<(Config, PathBuf)> {
     let zeros = lab.write("zeros.img", &vec![0; SIZE])?;
-    for (name, file) in [("image", image), ("zeros", &*zeros)] {
+    add_drives(&mut config, &[("image", image), ("zeros", &zeros)]);
+    Ok((config, zeros))
+}
+
+/// Gives a machine virtio disks, each with a name of QEMU's and its file.
+pub(super) fn add_drives(config: &mut Config, drives: &[(&str, &Path)]) {
+    for (name, file) in drives {
         config.devices.extend([
             "-drive".to_owned(),
             format!("if=none,id={name},format=raw,file={}", file.display()),
@@ -109,7 +136,6 @@ fn with_disks(lab: &Lab, mut config: Config, image: &std::path::Path) -> Result<
             format!("virtio-blk-pci,drive={name}"),
         ]);
     }
-    Ok((config, zeros))
 }
 
 /// Its life with two disks, and a third for a while.

@@ -6,6 +6,7 @@ mod balloon;
 mod command_line;
 mod cost_lab;
 mod crash_cycles;
+mod deaths;
 mod disks;
 mod driver_domain;
 mod fairness;
@@ -71,6 +72,7 @@ pub const ALL: &[BootTest] = &[
     xen_peer::TEST,
     fairness::TEST,
     crash_cycles::TEST,
+    deaths::TEST,
     many::TEST,
     two_sides::TEST,
     two_sides::TEST_OF_SEVERAL,

@@ -2,7 +2,7 @@
 //! ping each other, and 64 MiB go from one to the other over TCP with a checksum. While one floods
 //! everybody, and another takes nothing, and netback is killed and started again, a fetch is still
 //! right. Interfaces are plugged and unplugged while a guest runs; nothing is left of any when the
-//! guests are destroyed. What a frame costs is counted in instructions, of all domains and the
+//! guests are destroyed. The same on Debian's Xen. What a frame costs is counted in instructions, of all domains and the
 //! hypervisor together.
 
 use super::BootTest;
@@ -10,7 +10,7 @@ use super::balloon::{command, end_with, free_pages};
 use super::processes::start;
 use crate::images::Store;
 use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
-use crate::qemu::{Config, Machine};
+use crate::qemu::{Machine, Module};
 use crate::require;
 use crate::verdict::{Checked, Report};
 
@@ -59,33 +59,45 @@ pub(super) fn config(name: &str, arguments: &str) -> Vec<u8> {
     .into()
 }
 
-/// Paravane with those guests' configurations in dom0's store, and what they name.
-pub(super) fn networked(lab: &Lab, guests: &[(&str, &str)]) -> anyhow::Result<Config> {
+/// Our dom0 with those guests' configurations in its store, and what they name.
+pub(super) fn networked(lab: &Lab, guests: &[(&str, &str)]) -> anyhow::Result<Vec<Module>> {
     let file = |(name, arguments): &(&str, &str)| (format!("{name}.cfg"), config(name, arguments));
     let mut store: Store = guests.iter().map(file).collect();
     store.insert("net.cpio".to_owned(), lab.images.network_ramdisk()?);
-    let modules = lab.our_dom0_with(DOM0_ARGS, None, &store)?;
-    Ok(lab.paravane_with(HYPERVISOR_OPTIONS, modules))
+    lab.our_dom0_with(DOM0_ARGS, None, &store)
 }
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let mut guests = GUESTS.to_vec();
     guests.extend([SERVER, (LATE, "ip=10.0.0.6/24")]);
-    let mut machine = start(lab, &networked(lab, &guests)?, "paravane")?;
+    let modules = networked(lab, &guests)?;
+    let paravane = lab.paravane_with(HYPERVISOR_OPTIONS, modules.clone());
+    let mut machine = start(lab, &paravane, "paravane")?;
     // The hypervisor keeps what dom0's grants need when there are some for the first time.
     command(&mut machine, "run /bin/sharer", "and comes back")?;
     let free_at_first = free_pages(&mut machine)?;
-    command(&mut machine, "xl create server", "serving at port 80")?;
-    machine.type_line("xl create client")?;
-    report.note(machine.expect_line("10.0.0.1 has answered 5 pings")?);
-    report.note(machine.expect_line(" are right, CRC-32")?);
-    plugged(&mut machine)?;
-    amid_trouble(&mut machine)?;
-    for (guest, _) in guests {
-        command(&mut machine, &format!("xl destroy {guest}"), "")?;
+    for said in story(&mut machine, &guests)? {
+        report.note(said);
     }
     end_with(machine, free_at_first)?;
+    let mut machine = start(lab, &lab.xen_with(HYPERVISOR_OPTIONS, modules)?, "xen")?;
+    let [pings, fetched] = story(&mut machine, &guests)?;
+    report.note(format!("on Xen: {pings}; {fetched}"));
     counted(lab, report)
+}
+
+/// All that the guests do, from their making to their end; what is said of pings and bytes.
+fn story(machine: &mut Machine, guests: &[(&str, &str)]) -> Checked<[String; 2]> {
+    command(machine, "xl create server", "serving at port 80")?;
+    machine.type_line("xl create client")?;
+    let pings = machine.expect_line("10.0.0.1 has answered 5 pings")?;
+    let fetched = machine.expect_line(" are right, CRC-32")?;
+    plugged(machine)?;
+    amid_trouble(machine)?;
+    for (guest, _) in guests {
+        command(machine, &format!("xl destroy {guest}"), "")?;
+    }
+    Ok([pings, fetched].map(|line| line.trim().to_owned()))
 }
 
 /// An interface comes while its guest runs, and goes.
@@ -126,7 +138,8 @@ fn number_before(line: &str, unit: &str) -> Option<u64> {
 
 /// What pings and frames cost, where one instruction takes one nanosecond.
 fn counted(lab: &Lab, report: &mut Report) -> Checked<()> {
-    let mut config = networked(lab, &[SERVER, COUNTED])?;
+    let modules = networked(lab, &[SERVER, COUNTED])?;
+    let mut config = lab.paravane_with(HYPERVISOR_OPTIONS, modules);
     config.icount = true;
     let mut machine = start(lab, &config, "counted")?;
     command(&mut machine, "xl create server", "serving at port 80")?;

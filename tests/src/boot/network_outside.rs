@@ -12,7 +12,7 @@ use super::BootTest;
 use super::balloon::command;
 use super::network::networked;
 use super::processes::start;
-use crate::lab::Lab;
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
 use crate::verdict::{Checked, Report};
 
 pub(super) const TEST: BootTest = BootTest {
@@ -60,7 +60,8 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
         }
     });
     let arguments = format!("ip=dhcp fetch=10.0.2.2:{port} bytes={BYTES}");
-    let mut config = networked(lab, &[("client", &arguments)])?;
+    let modules = networked(lab, &[("client", &arguments)])?;
+    let mut config = lab.paravane_with(HYPERVISOR_OPTIONS, modules);
     let device = "virtio-net-pci,netdev=net,romfile=";
     config.devices = ["-netdev", "user,id=net", "-device", device]
         .map(str::to_owned)

@@ -1,12 +1,15 @@
 //! Contract: a guest that lies in the rings of its network interface loses that interface, or gets
-//! its lies back as errors: indices out of range, frames without an end, pages that are not granted,
-//! anything at random. Others' frames go through meanwhile, and nothing is left of it.
+//! its lies back as errors: indices out of range, frames without an end, sizes that cannot be, pages
+//! that are not granted or not any more, requests that change while they are read, anything at
+//! random, a ring that is full for ever. Others' frames go through meanwhile, and nothing is left of it.
+//! The same on Debian's Xen.
 
 use super::BootTest;
 use super::balloon::{command, end_with, free_pages};
 use super::network::networked;
 use super::processes::start;
-use crate::lab::Lab;
+use crate::lab::{HYPERVISOR_OPTIONS, Lab};
+use crate::qemu::Machine;
 use crate::require;
 use crate::verdict::{Checked, Report};
 
@@ -16,7 +19,14 @@ pub(super) const TEST: BootTest = BootTest {
     run,
 };
 
-const ROGUES: [&str; 3] = ["net-lies", "net-revoked", "net-random"];
+const ROGUES: [&str; 6] = [
+    "net-lies",
+    "net-revoked",
+    "net-requests",
+    "net-rewrites",
+    "net-random",
+    "net-full",
+];
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let rogues = ROGUES.map(|name| (name, format!("ip=none rogue={name}")));
@@ -29,22 +39,37 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
             .iter()
             .map(|(name, arguments)| (*name, arguments.as_str())),
     );
-    let mut machine = start(lab, &networked(lab, &guests)?, "paravane")?;
+    let modules = networked(lab, &guests)?;
+    let mut paravane = lab.paravane_with(HYPERVISOR_OPTIONS, modules.clone());
+    // A rogue writes while netback reads.
+    paravane.smp = 2;
+    let mut machine = start(lab, &paravane, "paravane")?;
     // The hypervisor keeps what dom0's grants need when there are some for the first time.
     command(&mut machine, "run /bin/sharer", "and comes back")?;
     let free_at_first = free_pages(&mut machine)?;
-    command(&mut machine, "xl create server", "serving at port 80")?;
+    for said in all(&mut machine)? {
+        report.note(said);
+    }
+    end_with(machine, free_at_first)?;
+    let xen = lab.xen_with(HYPERVISOR_OPTIONS, modules)?;
+    all(&mut start(lab, &xen, "xen")?).map(drop)
+}
+
+/// One rogue after the other, and what they say.
+fn all(machine: &mut Machine) -> Checked<Vec<String>> {
+    command(machine, "xl create server", "serving at port 80")?;
+    let mut said = Vec::new();
     for rogue in ROGUES {
         machine.type_line(&format!("xl create {rogue}"))?;
-        report.note(machine.expect_line(&format!("[{rogue}] kernel: rogue net: "))?);
+        said.push(machine.expect_line(&format!("[{rogue}] kernel: rogue net: "))?);
         machine.type_line("xl create client")?;
         machine.expect("10.0.0.1 has answered 20 pings")?;
         for guest in ["client", rogue] {
-            command(&mut machine, &format!("xl destroy {guest}"), "")?;
+            command(machine, &format!("xl destroy {guest}"), "")?;
         }
     }
-    command(&mut machine, "xl destroy server", "")?;
+    command(machine, "xl destroy server", "")?;
     let text = machine.console.text();
     require!(!text.contains("BREACH"), "a rogue was not refused:\n{text}");
-    end_with(machine, free_at_first)
+    Ok(said)
 }

@@ -87,21 +87,7 @@ fn figures() -> Done<Figures> {
 /// All nodes of the store but the root.
 fn nodes() -> Done<Vec<String>> {
     let mut store = Client::new(told("the store", Stream::connect("xenstore"))?);
-    let (mut all, mut next) = (Vec::new(), [String::new()].to_vec());
-    while let Some(path) = next.pop() {
-        let node = if path.is_empty() { "/" } else { &path };
-        // It may have gone meanwhile.
-        let names = match store.list(node) {
-            Err(error) if error.is_not_found() => Vec::new(),
-            names => told("listing", names)?,
-        };
-        for name in names {
-            let below = format!("{path}/{name}");
-            all.push(below.clone());
-            next.push(below);
-        }
-    }
-    Ok(all)
+    told("listing", store.all_nodes())
 }
 
 /// Pages of dom0 that nobody uses: services may keep a few more than before.

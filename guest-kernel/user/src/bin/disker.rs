@@ -1,6 +1,6 @@
 //! The first process of a guest with disks: reads a file of xvda, which is to be read only, and writes
-//! and verifies xvdb, round after round. With `rounds=N` it ends after so many; with `plug` it then
-//! waits for xvdc to come and to go.
+//! and verifies xvdb, round after round, with a nap of `nap=MS` after each. With `rounds=N` it ends after
+//! so many; with `plug` it then waits for xvdc to come and to go.
 #![no_std]
 #![no_main]
 
@@ -173,6 +173,9 @@ fn all() -> Done {
     for i in 0..rounds {
         round(disk, i)?;
         println!("disker: round {i}: all that was written is there");
+        if let Some(ms) = number("nap") {
+            sys::sleep(ms * 1_000_000);
+        }
     }
     if start::args().any(|word| word == "plug") {
         plugged()?;

@@ -1,7 +1,8 @@
 //! TCP/IP over the domain's first network interface, by smoltcp. Arguments, in any order:
 //!
 //! - `ip=ADDRESS/BITS`, with `gateway=ADDRESS` if there is one; or `ip=dhcp`;
-//! - `ping=ADDRESS`, with `count=N` (default 5): ends with status 0 if all were answered;
+//! - `ping=ADDRESS`, with `count=N` (default 5) and `pause=MS` between them: ends with status 0 if all
+//!   were answered;
 //! - `fetch=ADDRESS:PORT`, with `bytes=N` (default 1 MiB): takes so much from a server of the kind
 //!   below, and ends with status 0 if it and its checksum are right;
 //! - `flood=N`: sends so many frames to everybody, as fast as they are taken;
@@ -46,7 +47,9 @@ fn run() -> Result<(), &'static str> {
     println!("net: {} is {}", stack.mac(), stack.address());
     if let Some(whom) = start::option("ping") {
         let whom = whom.parse().map_err(|_| "`ping` is no address")?;
-        ping::ping(&mut stack, whom, number("count", 5))?;
+        let pause = start::option("pause").and_then(|ms| ms.parse().ok());
+        let pause = pause.map(|ms: u64| ms * 1_000_000);
+        ping::ping(&mut stack, whom, number("count", 5), pause)?;
     }
     if let Some(whom) = start::option("fetch") {
         let whom: SocketAddrV4 = whom.parse().map_err(|_| "`fetch` is no address:port")?;

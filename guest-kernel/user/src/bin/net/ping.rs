@@ -13,6 +13,8 @@ const IDENT: u16 = 0x7061;
 const PATIENCE: u64 = 2_000_000_000;
 /// How often a request is made again.
 const TRIES: u32 = 30;
+/// Where there are pauses, each of so many answers is told of.
+const TOLD: u16 = 10;
 /// Bytes of a request.
 const LEN: usize = 56;
 
@@ -37,7 +39,13 @@ fn payload(number: u16) -> [u8; LEN] {
     core::array::from_fn(|at| (at as u16).wrapping_mul(number.wrapping_add(7)) as u8)
 }
 
-pub(crate) fn ping(stack: &mut Stack, whom: Ipv4Address, count: u16) -> Result<(), &'static str> {
+/// Pings one after the other; with a `pause` between them, ns, and word of them now and then.
+pub(crate) fn ping(
+    stack: &mut Stack,
+    whom: Ipv4Address,
+    count: u16,
+    pause: Option<u64>,
+) -> Result<(), &'static str> {
     let buffer = || icmp::PacketBuffer::new(vec![icmp::PacketMetadata::EMPTY; 8], vec![0; 2048]);
     let handle = stack.add(icmp::Socket::new(buffer(), buffer()));
     let socket: &mut icmp::Socket<'_> = stack.socket(handle);
@@ -73,6 +81,15 @@ pub(crate) fn ping(stack: &mut Stack, whom: Ipv4Address, count: u16) -> Result<(
                 break;
             }
             lost += 1;
+        }
+        if let Some(pause) = pause {
+            let until = sys::clock() + pause;
+            while sys::clock() < until {
+                stack.turn(Some(until))?;
+            }
+            if number.is_multiple_of(TOLD) {
+                println!("net: {whom} has answered {number} pings so far");
+            }
         }
     }
     let us = (sys::clock() - begun) / 1000;

@@ -341,6 +341,14 @@ fn requests_that_cannot_be_are_refused_and_change_nothing() {
         BLKIF_RSP_ERROR,
         "it is to be read"
     );
+    // Nor is it written by what has its segments in a page.
+    lab.machine
+        .grant(2, 30, true)
+        .write(0, segment(20, 0, 0).as_bytes());
+    let mut indirect = blkif_request_indirect::new_zeroed();
+    (indirect.operation, indirect.indirect_op) = (BLKIF_OP_INDIRECT, BLKIF_OP_WRITE);
+    (indirect.nr_segments, indirect.indirect_grefs[0]) = (1, 30);
+    assert_eq!(front2.ask(&mut lab, indirect.as_bytes()), BLKIF_RSP_ERROR);
     let disk = lab.machine.0.borrow().disks["disk"].clone();
     assert_eq!(*disk.borrow(), content());
     lab.machine.0.borrow_mut().broken_disk = true;
@@ -489,6 +497,8 @@ fn what_the_toolstack_gets_wrong_is_said() {
         .write_text(&format!("{}/frontend", back(2)), front(1))
         .unwrap();
     lab.turn();
+    let said = lab.machine.0.borrow().log.last().cloned();
+    assert!(said.is_some_and(|said| said.ends_with("its front end is another's")));
     assert_eq!(lab.bus.connected().1.count(), 0);
 }
 

@@ -4,7 +4,7 @@
 mod fake;
 
 use dom0_tools::hyper::Mapping;
-use dom0_tools::net::{Fault, Options, Rate, Switch};
+use dom0_tools::net::{Bridge, Checksum, Fault, Frame, Options, Rate, Switch, Target};
 use hypercall_abi::io::netif::*;
 use proptest::prelude::*;
 
@@ -97,6 +97,22 @@ fn nobody_gets_what_is_anothers() {
     guests[0].send(&frame([2, 0, 0, 0, 9, 9], mac(1), 7, 60));
     settle(&mut switch, &mut granted, 5);
     assert!(guests[1].frames().is_empty() && guests[2].frames().is_empty());
+}
+
+#[test]
+fn a_port_is_known_by_few_addresses() {
+    let mut bridge = Bridge::default();
+    let mut hear = |port: u32, address: u32| {
+        let [a, b, c, d] = address.to_be_bytes();
+        let bytes = frame([0xff; 6], [2, 0, a, b, c, d], 1, 60);
+        let frame = Frame::new(bytes, Checksum::Unknown).unwrap();
+        assert_eq!(bridge.route(&frame, port, 0), Target::Others);
+        bridge.known()
+    };
+    let known = (0..1000).map(|address| hear(1, address)).last();
+    assert_eq!(known, Some(64));
+    // Nobody else's room is taken.
+    assert_eq!(hear(2, 5000), 65);
 }
 
 #[test]

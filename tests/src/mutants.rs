@@ -4,6 +4,7 @@
 //! A seed is a text of the source that occurs exactly once, and what stands there instead. A seed
 //! that no longer applies fails too; a test of this crate says so before that.
 
+mod back_ends;
 mod list;
 mod tools;
 
@@ -104,7 +105,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// All seeds.
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    list::ALL.iter().chain(tools::ALL)
+    list::ALL.iter().chain(tools::ALL).chain(back_ends::ALL)
 }
 
 impl Mutant {

@@ -171,6 +171,8 @@ mod tests {
             page.write(64 + (index % 32) as usize * 112, &i.to_le_bytes());
             page.store_u32(REQ_PROD, index.wrapping_add(1));
             let mut request = [0; 112];
+            // It came before anybody wanted to be told.
+            assert_eq!(back.rest(), Ok(true));
             assert_eq!(back.take(&mut request), Ok(true));
             assert_eq!(request[..4], i.to_le_bytes());
             assert_eq!(back.take(&mut request), Ok(false));

@@ -3,7 +3,8 @@
 use super::Invariant::{Bounded, FreeIsUnused, Guard, OneOwner};
 use super::{Invariant, Mutant, Tests};
 
-const fn seed(
+/// A seed of the toolstack's, which a target of its tests must notice.
+pub(super) const fn seed(
     name: &'static str,
     file: &'static str,
     breaks: Invariant,

@@ -170,6 +170,19 @@ impl<C: Channel, M: Machine, W: Wire> Driver<C> for Netback<M, W> {
         Ok(())
     }
 
+    fn resume(
+        &mut self,
+        store: &mut Client<C>,
+        place: &Place,
+        device: &mut Device,
+    ) -> Result<bool, Failure> {
+        self.connect(store, place, device)?;
+        if let Some(port) = device.port {
+            self.switch.doubt(port);
+        }
+        Ok(true)
+    }
+
     fn disconnect(&mut self, device: &mut Device) {
         if let Some(port) = device.port.take() {
             self.keys.remove(&port);

@@ -130,6 +130,8 @@ pub struct Interface<M, L> {
     counters: Counters,
     /// There is a response that the guest wants to know of.
     notify: bool,
+    /// Places of the ring to send that are refused, whatever they say.
+    doubtful: u32,
 }
 
 /// How much may be sent now.
@@ -317,7 +319,18 @@ impl<M: Mapping, L: Line> Interface<M, L> {
             },
             counters: Counters::default(),
             notify: false,
+            doubtful: 0,
         }
+    }
+
+    /// Goes on where an earlier service has ended: it may not have told of its last answers, and may
+    /// have written others over their requests. So what is in the ring to send is refused, by its
+    /// name, which no answer overwrites. One that lies over a page to receive names no page there
+    /// is: it has the size of a frame, or an error, in the upper half of that number.
+    pub fn doubt(&mut self) {
+        self.notify = true;
+        // Where that makes no sense, it is found when the ring is looked at.
+        self.doubtful = self.tx.waiting().unwrap_or(0);
     }
 
     /// Whose it is.
@@ -376,7 +389,9 @@ impl<M: Mapping, L: Line> Interface<M, L> {
                 wait = Some(due);
                 break;
             }
-            let frame = take_frame(&mut self.tx, &mut left, self.options.frame_max + TAG)?;
+            let mut frame = take_frame(&mut self.tx, &mut left, self.options.frame_max + TAG)?;
+            frame.valid &= self.doubtful == 0;
+            self.doubtful = self.doubtful.saturating_sub(frame.slots.len() as u32);
             if self.options.rate.is_some() {
                 let length = frame.length() as u64;
                 self.allowance.left = self.allowance.left.saturating_sub(length.max(1));

@@ -138,6 +138,13 @@ impl<M: Mapping, L: Line, W: Wire> Switch<M, L, W> {
         port
     }
 
+    /// Has an interface not believe what is in its ring already; see [`Interface::doubt`].
+    pub fn doubt(&mut self, port: u32) {
+        if let Some(port) = self.ports.get_mut(&port) {
+            port.interface.doubt();
+        }
+    }
+
     /// Takes an interface away.
     pub fn detach(&mut self, port: u32) -> Option<Interface<M, L>> {
         let gone = self.ports.remove(&port)?;

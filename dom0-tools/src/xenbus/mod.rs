@@ -9,9 +9,11 @@
 //!               Closed(6) or gone, or has begun anew (Initialising, 1) ------------------+
 //! ```
 //!
-//! A backend that was restarted begins with InitWait whatever its state was: a front end that was
-//! connected begins anew as well, and asks again for what was not answered. What a front end says is
-//! a claim: at worst its own device is closed.
+//! A backend that was restarted goes on with the connections of the one before, where its driver can
+//! ([`Driver::resume`]): front ends notice nothing. Where that is not possible it begins with InitWait
+//! whatever its state was: a front end that knows of that, as ours does, begins anew as well, and asks
+//! again for what was not answered. What a front end says is a claim: at worst its own device is
+//! closed.
 
 #![expect(
     non_upper_case_globals,
@@ -118,6 +120,20 @@ pub trait Driver<C: Channel> {
         place: &Place,
         device: &mut Self::Device,
     ) -> Result<(), Failure>;
+
+    /// Goes on with a connection of an earlier backend, whose rings are as it left them: where an
+    /// answer was written and not yet shown, it lies over its request. False: that cannot be.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    fn resume(
+        &mut self,
+        _: &mut Client<C>,
+        _: &Place,
+        _: &mut Self::Device,
+    ) -> Result<bool, Failure> {
+        Ok(false)
+    }
 
     /// Gives back what belongs to the front end.
     fn disconnect(&mut self, device: &mut Self::Device);
@@ -293,7 +309,27 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
         self.store.watch(&format!("{frontend}/state"), &token)?;
         // What was said of an earlier failure.
         self.store.remove(&format!("{backend}/error"))?;
+        if stale && front == XenbusStateConnected && self.resume(key)? {
+            return Ok(());
+        }
         self.open(key)
+    }
+
+    /// Goes on with the connection of an earlier backend, whose state stays; whether that is possible.
+    fn resume(&mut self, key: Key) -> Result<bool, Failure> {
+        let Some(entry) = self.devices.get_mut(&key) else {
+            return Ok(false);
+        };
+        let mut device = self.driver.open(&mut self.store, &entry.place)?;
+        match (self.driver).resume(&mut self.store, &entry.place, &mut device) {
+            Ok(true) => {
+                entry.device = Some(device);
+                (entry.state, entry.stale) = (XenbusStateConnected, false);
+                Ok(true)
+            }
+            Ok(false) | Err(Failure::Device(_)) => Ok(false),
+            Err(gone) => Err(gone),
+        }
     }
 
     /// Opens what a device serves, and waits for its front end.

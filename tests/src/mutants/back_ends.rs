@@ -110,6 +110,13 @@ pub(super) const ALL: &[Mutant] = &[
         ("if of_port >= free\n", "if free == 0\n"),
     ),
     seed(
+        "what an earlier service has answered is sent",
+        "net/interface.rs",
+        Guard,
+        "--test=netback",
+        ("frame.valid &= self.doubtful == 0;", ""),
+    ),
+    seed(
         "a rate is not kept",
         "net/interface.rs",
         Bounded,

@@ -212,6 +212,7 @@ impl Machine for Hw {
         };
     }
 
+    #[inline(always)]
     fn copy_part(&self, dst: (Mfn, usize), src: (Mfn, usize), len: usize) {
         assert!(dst.1.max(src.1) <= PAGE as usize && len <= PAGE as usize - dst.1.max(src.1));
         let to = frame_at::<u8>(dst.0, 0).wrapping_add(dst.1);
@@ -403,6 +404,12 @@ impl Machine for Hw {
     fn read_guest_three(&self, va: u64) -> Result<[u64; 3], CopyFault> {
         // SAFETY: the core checked the range.
         unsafe { guest_copy::read_three(va) }
+    }
+
+    #[inline(always)]
+    fn read_guest_five(&self, va: u64) -> Result<[u64; 5], CopyFault> {
+        // SAFETY: the core checked the range.
+        unsafe { guest_copy::read_five(va) }
     }
 
     #[inline(always)]

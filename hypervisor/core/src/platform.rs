@@ -205,6 +205,13 @@ pub trait Machine: Sync + Sized + 'static {
         self.copy_from_guest(va, words.as_mut_bytes())?;
         Ok(words)
     }
+    /// Loads five words, as `gnttab_copy` has; same precondition.
+    #[inline]
+    fn read_guest_five(&self, va: u64) -> Result<[u64; 5], CopyFault> {
+        let mut words = [0; 5];
+        self.copy_from_guest(va, words.as_mut_bytes())?;
+        Ok(words)
+    }
     /// Loads the number and the first four arguments of a `multicall_entry`, which is there whole; same
     /// precondition.
     #[inline]

@@ -392,6 +392,8 @@ read_words! {
     read_two: 2, w0 0, w1 8;
     /// Loads three words, each once.
     read_three: 3, w0 0, w1 8, w2 16;
+    /// Loads five words, each once.
+    read_five: 5, w0 0, w1 8, w2 16, w3 24, w4 32;
     /// Loads a `multicall_entry`'s number, its first four arguments, and its last, which is not used
     /// but has to be there.
     read_entry: 6, w0 0, w1 16, w2 24, w3 32, w4 40, w5 56;

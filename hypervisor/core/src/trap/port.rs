@@ -68,19 +68,24 @@ const fn owned(port: u16) -> bool {
 /// The clock's register and what is in it: two accesses that belong together, dom0's.
 const CLOCK: core::ops::RangeInclusive<u16> = 0x70..=0x71;
 
+/// Whether a port is one of the four of the timer that the hypervisor may use, which are aligned.
+#[inline(always)]
+fn is_timer<M: Machine>(hv: &Hypervisor<M>, port: u16) -> bool {
+    hv.config.timer_port == Some(port & !3)
+}
+
+/// Whether an access is the usual one: dom0's, of a byte, to a port that is nothing special.
+#[inline(always)]
+fn is_usual<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, size: u8) -> bool {
+    let special = owned(port) || is_timer(hv, port) || port & !3 == PCI_DATA;
+    size == 1 && dom.has_dom0s_ports() && !special
+}
+
 /// Whether a port is not the domain's: of a device that the hypervisor drives, or that it has no right
 /// to.
-#[inline]
+#[inline(never)]
 fn kept<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16) -> bool {
-    if owned(port)
-        || hv
-            .config
-            .timer_port
-            .is_some_and(|timer| port.wrapping_sub(timer) < 4)
-    {
-        return true;
-    }
-    !dom.has_dom0s_ports() && lacks(dom, port)
+    owned(port) || is_timer(hv, port) || !dom.has_dom0s_ports() && lacks(dom, port)
 }
 
 /// Whether a domain whose ports were chosen has no right to one. What of the interval timer dom0 may
@@ -128,6 +133,19 @@ pub(crate) fn read<M: Machine>(
     port: u16,
     size: u8,
 ) -> u32 {
+    if is_usual(hv, dom, port, size) {
+        return hv.machine.port_in(port, size);
+    }
+    read_odd(hv, dom, vcpu, (port, size))
+}
+
+#[inline(never)]
+fn read_odd<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &Vcpu,
+    (port, size): (u16, u8),
+) -> u32 {
     if port == PCI_ADDRESS && size == 4 {
         return vcpu.arch.pci_address;
     }
@@ -141,7 +159,7 @@ pub(crate) fn read<M: Machine>(
         }
         return pci::read_port(m, vcpu.arch.pci_address, port, size);
     }
-    if size == 1 && !kept(hv, dom, port) || !touches_kept(hv, dom, port, size) {
+    if !touches_kept(hv, dom, port, size) {
         return m.port_in(port, size);
     }
     (0..size).fold(0, |value, i| {
@@ -164,6 +182,21 @@ pub(crate) fn write<M: Machine>(
     size: u8,
     value: u32,
 ) {
+    if port != SYSTEM_CONTROL && is_usual(hv, dom, port, size) {
+        hv.machine.port_out(port, size, value & 0xff);
+        return;
+    }
+    write_odd(hv, dom, vcpu, (port, size), value);
+}
+
+#[inline(never)]
+fn write_odd<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    vcpu: &mut Vcpu,
+    (port, size): (u16, u8),
+    value: u32,
+) {
     if port == PCI_ADDRESS && size == 4 {
         vcpu.arch.pci_address = value;
         return;
@@ -178,11 +211,7 @@ pub(crate) fn write<M: Machine>(
         }
         return;
     }
-    let special = |at: u16| kept(hv, dom, at) || at == SYSTEM_CONTROL;
-    if size == 1 && !special(port) {
-        m.port_out(port, size, value & 0xff);
-        return;
-    }
+    let special = |at: u16| at == SYSTEM_CONTROL || kept(hv, dom, at);
     let plain = (0..u16::from(size)).all(|i| port.checked_add(i).is_some_and(|at| !special(at)));
     if plain {
         m.port_out(port, size, value);

@@ -18,10 +18,7 @@ pub(super) fn copy<M: Machine>(
     at: u64,
 ) -> Result<u64, CopyFault> {
     let m = hv.machine;
-    let Ok([source, from, dest]) = m.read_guest_three(at) else {
-        return Ok(0);
-    };
-    let Ok([to, what]) = m.read_guest_two(at + 24) else {
+    let Ok([source, from, dest, to, what]) = m.read_guest_five(at) else {
         return Ok(0);
     };
     let (len, flags) = (what as u16, (what >> 16) as u16);

@@ -376,3 +376,52 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn ports_are_used_by_whom_they_were_given_to() {
+    let g = &mut guest(1);
+    let given = [0x80_u16, 0x81, 0x82, 0x70, 0x42, 0x61];
+    let lay_out = |hv: &Hypervisor<FakeMachine>| {
+        hv.machine.configure(|state| {
+            (state.ports).extend(given.map(|port| (port, u32::from(port))));
+        });
+    };
+    lay_out(g.hv);
+    let read = |g: &Guest, at, size| port::read(g.hv, g.dom, &g.vcpu, at, size);
+    assert_eq!(read(g, 0x80, 1), 0xff);
+    g.dom.change_ports((0x70, 0x81), true).unwrap();
+    assert_eq!(
+        [0x80, 0x81, 0x82].map(|at| read(g, at, 1)),
+        [0x80, 0x81, 0xff]
+    );
+    assert_eq!(read(g, 0x80, 4), 0xffff_8180);
+    // The clock's two accesses belong together: they are dom0's.
+    assert_eq!(read(g, 0x70, 1), 0xff);
+    g.hv.machine.take_happened();
+    for (at, size) in [
+        (0x80, 4),
+        (0x82, 1),
+        (0x70, 1),
+        (0x43, 1),
+        (0x61, 1),
+        (0xcfc, 4),
+    ] {
+        port::write(g.hv, g.dom, &mut g.vcpu, at, size, 0x4433_2211);
+    }
+    let written = [(0x80, 0x11), (0x81, 0x22)].map(|(at, value)| Happened::PortOut(at, 1, value));
+    assert_eq!(g.hv.machine.take_happened(), written);
+    g.dom.change_ports((0, 0xffff), false).unwrap();
+    assert_eq!(read(g, 0x80, 1), 0xff);
+    // dom0 may lose some, but not what it has of the interval timer; the ACPI timer it never had.
+    let g = &mut guest(0);
+    lay_out(g.hv);
+    g.hv.machine.configure(|state| {
+        state.ports.insert(0x608, 5);
+    });
+    assert_eq!([0x80, 0x608].map(|at| read(g, at, 1)), [0x80, 0xff]);
+    g.dom.change_ports((0x80, 0x80), false).unwrap();
+    assert_eq!(
+        [0x80, 0x81, 0x42, 0x61, 0x608].map(|at| read(g, at, 1)),
+        [0xff, 0x81, 0x42, 0x61, 0xff]
+    );
+}

@@ -27,6 +27,7 @@ pub mod grants;
 pub mod hyper;
 pub mod image;
 pub mod net;
+pub mod pci;
 pub mod service;
 pub mod shell;
 pub mod store;

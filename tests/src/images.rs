@@ -25,11 +25,12 @@ const HYPERVISOR: &str = "paravane";
 const GUEST_KERNEL: &str = "guest-kernel";
 const TOOLSTACK: &str = "xl";
 /// Programs that only dom0 has.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "xenstored",
     "xenconsoled",
     "blkback",
     "netback",
+    "pciback",
     "storecheck",
     "killer",
 ];

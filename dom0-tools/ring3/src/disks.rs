@@ -6,12 +6,12 @@ use alloc::string::String;
 
 use dom0_tools::block::{Disk, DiskError, DiskMachine, SECTOR, Wanted};
 use guest_user::sys;
-use spin::Mutex;
 use virtio_drivers::device::blk::VirtIOBlk;
 use virtio_drivers::transport::DeviceType;
 use virtio_drivers::transport::pci::PciTransport;
 
 use crate::Door;
+use crate::pci::Claim;
 use crate::virtio::{self, Memory};
 
 /// What virtio disks are called: `/dev/vda` is the first on the bus.
@@ -63,14 +63,11 @@ impl Drop for FileDisk {
     }
 }
 
-/// The virtio disks that are open, as bits.
-static OPEN: Mutex<u32> = Mutex::new(0);
-
 /// A virtio disk, which has one driver at a time.
 pub struct VirtioDisk {
     /// `None` while it ends.
     driver: Option<Box<VirtIOBlk<Memory, PciTransport>>>,
-    bit: u32,
+    _claim: Claim,
 }
 
 impl VirtioDisk {
@@ -79,19 +76,14 @@ impl VirtioDisk {
             return Err("there is no such disk".into());
         };
         let index = letter - b'a';
-        let bit = 1 << index;
-        if *OPEN.lock() & bit != 0 {
-            return Err("it is in use".into());
-        }
-        let transport = virtio::find(DeviceType::Block, index.into())?;
-        let driver = VirtIOBlk::new(transport).map_err(|error| format!("{error}"))?;
+        let found = virtio::find(DeviceType::Block, index.into())?;
+        let driver = VirtIOBlk::new(found.transport).map_err(|error| format!("{error}"))?;
         if writable && driver.readonly() {
             return Err("it cannot be written".into());
         }
-        *OPEN.lock() |= bit;
         Ok(VirtioDisk {
             driver: Some(Box::new(driver)),
-            bit,
+            _claim: found.claim,
         })
     }
 
@@ -104,7 +96,6 @@ impl Drop for VirtioDisk {
     fn drop(&mut self) {
         // The device is reset before another may have it.
         self.driver = None;
-        *OPEN.lock() &= !self.bit;
     }
 }
 

@@ -11,6 +11,7 @@ mod interrupt;
 mod mapping;
 mod news;
 mod nic;
+mod pci;
 mod poll;
 mod service;
 mod stream;

@@ -9,6 +9,7 @@ use virtio_drivers::transport::DeviceType;
 use virtio_drivers::transport::pci::PciTransport;
 
 use crate::interrupt::Interrupt;
+use crate::pci::Claim;
 use crate::virtio::{self, Memory};
 
 /// Entries of either queue.
@@ -22,6 +23,7 @@ type Buffer = Box<[u8; BUFFER]>;
 pub struct Nic {
     device: VirtIONetRaw<Memory, PciTransport, QUEUE>,
     interrupt: Interrupt,
+    _claim: Claim,
     /// Buffers that the device has, by the queue's names for them.
     receiving: [Option<Buffer>; QUEUE],
     sending: [Option<(Buffer, usize)>; QUEUE],
@@ -35,10 +37,11 @@ impl Nic {
     /// The first that there is. One that was another driver's before is reset.
     #[must_use]
     pub fn find() -> Option<Self> {
-        let (transport, line) = virtio::find_with_line(DeviceType::Network, 0).ok()?;
+        let found = virtio::find(DeviceType::Network, 0).ok()?;
         let mut nic = Nic {
-            device: VirtIONetRaw::new(transport).ok()?,
-            interrupt: Interrupt::bind(line)?,
+            device: VirtIONetRaw::new(found.transport).ok()?,
+            interrupt: Interrupt::bind(found.line)?,
+            _claim: found.claim,
             receiving: [const { None }; QUEUE],
             sending: [const { None }; QUEUE],
         };

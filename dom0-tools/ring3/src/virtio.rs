@@ -3,16 +3,20 @@
 //! Devices reach memory that the kernel gives for that, and which stays theirs when this process ends;
 //! everything else travels through such memory.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use dom0_tools::hyper::PAGE_SIZE;
+use dom0_tools::pci::Address;
 use guest_user::sys;
 use spin::Mutex;
 use virtio_drivers::transport::DeviceType;
 use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess, DeviceFunction, PciRoot};
 use virtio_drivers::transport::pci::{PciTransport, virtio_device_type};
 use virtio_drivers::{BufferDirection, Hal, PhysAddr};
+
+use crate::pci::Claim;
 
 /// PCI configuration space, by the kernel.
 struct Ports;
@@ -46,35 +50,56 @@ impl ConfigurationAccess for Ports {
     }
 }
 
-/// The device number `index` of a kind on the first bus, ready to be told of memory.
-///
-/// # Errors
-/// In words: there is none, or it is not as it should be.
-pub fn find(kind: DeviceType, index: usize) -> Result<PciTransport, &'static str> {
-    find_with_line(kind, index).map(|(transport, _)| transport)
-}
-
 /// The register with the number of a function's interrupt line, in its lowest byte.
 const LINE: u8 = 0x3c;
 
-/// The same, and the number of its interrupt line.
+/// A device that is ready to be told of memory.
+pub struct Found {
+    /// The way to its registers.
+    pub transport: PciTransport,
+    /// The number of its interrupt line.
+    pub line: u8,
+    /// It is this process's while this is there.
+    pub claim: Claim,
+}
+
+/// The device number `index` of a kind on the first bus.
 ///
 /// # Errors
-/// See [`find`].
-pub fn find_with_line(kind: DeviceType, index: usize) -> Result<(PciTransport, u8), &'static str> {
+/// In words: there is none, another one has it, or it is not as it should be.
+pub fn find(kind: DeviceType, index: usize) -> Result<Found, String> {
     let mut root = PciRoot::new(Ports);
     let of_kind = |(_, info): &_| virtio_device_type(info) == Some(kind);
     let found = root.enumerate_bus(0).filter(of_kind).nth(index);
     let (function, _) = found.ok_or("there is no such device")?;
+    let claim = Claim::new(address_of(function))?;
     let (_, command) = root.get_status_command(function);
     root.set_command(
         function,
         command | Command::MEMORY_SPACE | Command::BUS_MASTER,
     );
     let line = Ports.read_word(function, LINE) as u8;
-    PciTransport::new::<Memory, _>(&mut root, function)
-        .map(|transport| (transport, line))
-        .map_err(|_| "it does not speak as virtio 1.0 devices do")
+    let transport = PciTransport::new::<Memory, _>(&mut root, function);
+    let transport = transport.map_err(|_| "it does not speak as virtio 1.0 devices do")?;
+    Ok(Found {
+        transport,
+        line,
+        claim,
+    })
+}
+
+fn address_of(function: DeviceFunction) -> Address {
+    let DeviceFunction {
+        bus,
+        device,
+        function,
+    } = function;
+    Address {
+        segment: 0,
+        bus,
+        device,
+        function,
+    }
 }
 
 /// A block of memory that a device reaches.

@@ -71,6 +71,8 @@ struct Draft {
     script: Option<String>,
     discard: Option<bool>,
     direct_io_safe: Option<bool>,
+    /// The target says by a prefix of old how it is held: then no format need come behind it.
+    prefixed: bool,
 }
 
 impl Disk {
@@ -95,14 +97,12 @@ impl Disk {
                     break;
                 }
                 (word, None) if !draft.flag(word)? => {
-                    draft.by_place(place, word)?;
-                    place += 1;
+                    place = draft.by_place(place, word)?;
                 }
                 (_, None) => {}
                 (key, Some(_)) if !is_key(key) && rest.len() == spec.len() => {
                     // It begins with a target, which may have `=` in it.
-                    draft.by_place(0, part.trim())?;
-                    place = 1;
+                    place = draft.by_place(0, part.trim())?;
                 }
                 (key, value) => draft.named(key, value)?,
             }
@@ -172,7 +172,16 @@ impl Draft {
         Ok(true)
     }
 
-    fn by_place(&mut self, place: usize, word: &str) -> Result<(), String> {
+    /// A parameter by its place; the next one's.
+    fn by_place(&mut self, place: usize, word: &str) -> Result<usize, String> {
+        let is_format = |word| FORMATS.iter().any(|(name, _)| *name == word);
+        let left_out = place == 1 && self.prefixed && !word.is_empty() && !is_format(word);
+        let place = place + usize::from(left_out);
+        self.at_place(place, word)?;
+        Ok(place + 1)
+    }
+
+    fn at_place(&mut self, place: usize, word: &str) -> Result<(), String> {
         match place {
             0 => self.old_target(word),
             // Left out.
@@ -196,6 +205,7 @@ impl Draft {
         for (prefix, backend) in [("phy:", Some("phy")), ("file:", None), ("tap:", None)] {
             if let Some(target) = word.strip_prefix(prefix) {
                 rest = target;
+                self.prefixed = true;
                 self.backend_type = backend.map(ToString::to_string);
             }
         }

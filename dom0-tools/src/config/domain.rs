@@ -5,7 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::keys::{Keys, Placed, missing};
-use super::{ConfigError, Cpus, Disk, Vif, Warning};
+use super::{ConfigError, Cpus, Disk, Pci, Vif, Warning};
+use crate::pci::DEVICES_MAX;
 
 /// Memory of a domain whose configuration does not say: xl needs the key, and so do we.
 const MAX_MEMORY_MIB: i64 = 1 << 30;
@@ -71,6 +72,8 @@ pub struct DomainConfig {
     pub disks: Vec<Disk>,
     /// Its network interfaces.
     pub vifs: Vec<Vif>,
+    /// PCI devices that it is given.
+    pub pcis: Vec<Pci>,
     /// The domain's handle, if the file gives one.
     pub uuid: Option<[u8; 16]>,
     /// What to do when it ends.
@@ -78,7 +81,7 @@ pub struct DomainConfig {
 }
 
 /// Keys that xl knows and this toolstack has no use for: named as such in the warning.
-const UNSERVED: [&str; 14] = [
+const UNSERVED: [&str; 13] = [
     "bootloader",
     "bootloader_args",
     "channel",
@@ -88,7 +91,6 @@ const UNSERVED: [&str; 14] = [
     "max_grant_frames",
     "nomigrate",
     "on_watchdog",
-    "pci",
     "pool",
     "seclabel",
     "serial",
@@ -173,6 +175,7 @@ impl Keys {
             cap: self.share("cap", 0, 100 * i64::from(max_vcpus))?,
             disks: self.disks()?,
             vifs: self.vifs()?,
+            pcis: self.pcis()?,
             uuid: self.uuid()?,
             on_end: OnEnd {
                 poweroff: self.end_action("on_poweroff", EndAction::Destroy)?,
@@ -227,6 +230,22 @@ impl Keys {
             vifs.push(vif);
         }
         Ok(vifs)
+    }
+
+    fn pcis(&mut self) -> Result<Vec<Pci>, ConfigError> {
+        let mut pcis: Vec<Pci> = Vec::new();
+        for (position, pci) in self.devices("pci", Pci::parse)? {
+            if pcis.contains(&pci) {
+                let message = format!("pci: {} is there already", pci.address);
+                return Err(ConfigError::new(position, message));
+            }
+            if pcis.len() == DEVICES_MAX {
+                let message = format!("pci: a bus has {DEVICES_MAX} slots");
+                return Err(ConfigError::new(position, message));
+            }
+            pcis.push(pci);
+        }
+        Ok(pcis)
     }
 
     /// Descriptions of devices.

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Cpus, Disk, DomainConfig, Vif};
+use super::{Cpus, Disk, DomainConfig, Pci, Vif};
 
 fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
@@ -47,6 +47,7 @@ impl DomainConfig {
         };
         let disks = (!self.disks.is_empty()).then(|| list(&self.disks, Disk::to_spec));
         let vifs = (!self.vifs.is_empty()).then(|| list(&self.vifs, Vif::to_spec));
+        let pcis = (!self.pcis.is_empty()).then(|| list(&self.pcis, Pci::to_spec));
         let number = |value: u64| Some(value.to_string());
         let end = &self.on_end;
         let all = [
@@ -67,6 +68,7 @@ impl DomainConfig {
             ("cap", self.cap.map(|cap| cap.to_string())),
             ("disk", disks),
             ("vif", vifs),
+            ("pci", pcis),
             (
                 "uuid",
                 self.uuid.map(|uuid| quote(&crate::uuid::to_text(&uuid))),

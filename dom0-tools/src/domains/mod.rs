@@ -4,6 +4,7 @@
 mod devices;
 mod end;
 mod nodes;
+mod pci;
 mod vbd;
 mod vif;
 mod work;
@@ -62,6 +63,13 @@ pub struct Made {
     handle: [u8; 16],
 }
 
+/// Devices of a domain to make, whose back ends are known to be there.
+struct Devices {
+    vifs: Vec<vif::Placed>,
+    disks: Vec<vbd::PlacedDisk>,
+    pcis: Vec<pci::Placed>,
+}
+
 /// The domains, over a connection to the store.
 pub struct Domains<C> {
     store: Client<C>,
@@ -103,8 +111,11 @@ impl<C: Channel> Domains<C> {
         let config = creation.config;
         self.check_unused(&config.name)?;
         let places = places_of(hyper, config)?;
-        let vifs = self.place_vifs(hyper, &config.vifs)?;
-        let disks = self.place_disks(hyper, &config.disks)?;
+        let devices = Devices {
+            vifs: self.place_vifs(hyper, &config.vifs)?,
+            disks: self.place_disks(hyper, &config.disks)?,
+            pcis: self.place_pcis(hyper, &config.pcis)?,
+        };
         let handle = unused_handle(hyper, creation)?;
         let request = BuildRequest {
             kernel: creation.kernel,
@@ -118,7 +129,7 @@ impl<C: Channel> Domains<C> {
         Work::begin(&mut self.store, &handle, self.owner, "making", &config.name)?;
         let made = match build(hyper, &request, watcher) {
             Ok(built) => self
-                .introduce(hyper, creation, &built, handle, (&places, &vifs, &disks))
+                .introduce(hyper, creation, &built, handle, (&places, &devices))
                 .map_err(|error| self.undo(hyper, built.domain, &handle, error)),
             Err(error) => Err(error),
         };
@@ -137,15 +148,15 @@ impl<C: Channel> Domains<C> {
         creation: &Creation<'_>,
         built: &Built,
         handle: [u8; 16],
-        (places, vifs, disks): (&[Option<CpuSet>], &[vif::Placed], &[vbd::PlacedDisk]),
+        (places, devices): (&[Option<CpuSet>], &Devices),
     ) -> Result<domid_t, Error> {
         place(hyper, built.domain, creation.config, places)?;
+        pci::permit(hyper, built.domain, &devices.pcis)?;
         let new = New {
             built,
             config: creation.config,
             handle,
-            vifs,
-            disks,
+            devices,
             created_at: creation.now,
             wallclock: creation.wallclock,
             short_lives: creation.short_lives,
@@ -346,6 +357,7 @@ impl<C: Channel> Domains<C> {
         domain: domid_t,
         handle: &[u8; 16],
     ) -> Result<(), Error> {
+        self.quiesce_pcis(hyper, domain)?;
         match hyper.destroy_domain(domain) {
             Err(error) if hyper.domain_info(domain)?.is_some() => return Err(error),
             // Destroyed, or not there any more.

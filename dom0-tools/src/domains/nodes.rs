@@ -8,8 +8,7 @@ use alloc::vec::Vec;
 use hypercall_abi::xen::domid_t;
 
 use super::devices::Device;
-use super::vbd::PlacedDisk;
-use super::vif::Placed;
+use super::{Devices, pci};
 use crate::build::Built;
 use crate::config::DomainConfig;
 use crate::error::Error;
@@ -75,8 +74,7 @@ pub(super) struct New<'a> {
     pub(super) built: &'a Built,
     pub(super) config: &'a DomainConfig,
     pub(super) handle: [u8; 16],
-    pub(super) vifs: &'a [Placed],
-    pub(super) disks: &'a [PlacedDisk],
+    pub(super) devices: &'a Devices,
     /// When it was made, ns of dom0's clock.
     pub(super) created_at: u64,
     /// The same in seconds since 1970.
@@ -142,12 +140,13 @@ impl New<'_> {
         store.write_text(&format!("{own}/type"), "pv")?;
         store.write_text(&format!("{own}/created-at"), self.created_at)?;
         store.write_text(&format!("{own}/short-lives"), self.short_lives)?;
-        for vif in self.vifs {
+        for vif in &self.devices.vifs {
             vif.write(store, domain, &self.handle)?;
         }
-        for disk in self.disks {
+        for disk in &self.devices.disks {
             disk.write(store, domain)?;
         }
+        pci::write(store, domain, &config.name, &self.devices.pcis)?;
         write_config(store, domain, config)
     }
 }

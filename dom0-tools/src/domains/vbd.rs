@@ -10,7 +10,7 @@ use super::Domains;
 use super::devices::{Device, Nodes};
 use crate::config::Disk;
 use crate::error::Error;
-use crate::hyper::Hyper;
+use crate::hyper::{DomctlExt, Hyper};
 use crate::store::{Channel, Store, StoreError};
 
 /// The kind of these devices.
@@ -130,7 +130,8 @@ impl<C: Channel> Domains<C> {
         Ok(all)
     }
 
-    /// Gives a domain another disk.
+    /// Gives a domain another disk, or one that it has, but whose back end's domain is gone: then it
+    /// goes on with that disk.
     ///
     /// # Errors
     /// It has such a disk; there is no such back end.
@@ -142,7 +143,10 @@ impl<C: Channel> Domains<C> {
     ) -> Result<Device, Error> {
         let placed = self.place_disks(hyper, core::slice::from_ref(disk))?;
         let all = Device::of_kind(&mut self.store, domain, KIND)?;
-        if all.iter().any(|device| device.number == placed[0].number) {
+        let known = all.iter().find(|device| device.number == placed[0].number);
+        if let Some(device) = known
+            && hyper.domain_info(device.backend)?.is_some()
+        {
             return Err(Error::Refused(format!(
                 "it has a disk {} already",
                 disk.vdev

@@ -207,6 +207,43 @@ pub trait DomctlExt: super::HyperExt {
         self.execute("XEN_DOMCTL_setvcpucontext", call).map(drop)
     }
 
+    /// XEN_DOMCTL_iomem_permission: lets a domain map frames of devices.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn allow_iomem(&mut self, domain: domid_t, first: u64, count: u64) -> Result<(), Error> {
+        let mut argument = xen_domctl_iomem_permission::new_zeroed();
+        (argument.first_mfn, argument.nr_mfns, argument.allow_access) = (first, count, 1);
+        let mut op = request(XEN_DOMCTL_iomem_permission, domain, argument);
+        self.domctl("XEN_DOMCTL_iomem_permission", &mut op)
+    }
+
+    /// XEN_DOMCTL_ioport_permission: lets a domain use ports.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn allow_ioports(&mut self, domain: domid_t, first: u32, count: u32) -> Result<(), Error> {
+        let mut argument = xen_domctl_ioport_permission::new_zeroed();
+        (
+            argument.first_port,
+            argument.nr_ports,
+            argument.allow_access,
+        ) = (first, count, 1);
+        let mut op = request(XEN_DOMCTL_ioport_permission, domain, argument);
+        self.domctl("XEN_DOMCTL_ioport_permission", &mut op)
+    }
+
+    /// XEN_DOMCTL_irq_permission: lets a domain use an interrupt of this one.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn allow_irq(&mut self, domain: domid_t, pirq: u32) -> Result<(), Error> {
+        let mut argument = xen_domctl_irq_permission::new_zeroed();
+        (argument.pirq, argument.allow_access) = (pirq, 1);
+        let mut op = request(XEN_DOMCTL_irq_permission, domain, argument);
+        self.domctl("XEN_DOMCTL_irq_permission", &mut op)
+    }
+
     /// A domctl without inner buffers.
     #[doc(hidden)]
     fn domctl(&mut self, name: &'static str, op: &mut xen_domctl) -> Result<(), Error> {

@@ -10,6 +10,7 @@ mod domctl;
 mod errno;
 mod event;
 mod memory;
+mod physdev;
 mod sysctl;
 mod vcpu;
 
@@ -20,6 +21,7 @@ pub use domctl::{CreateDomain, DomctlExt};
 pub use errno::Errno;
 pub use event::EventExt;
 pub use memory::MemoryExt;
+pub use physdev::PhysdevExt;
 pub use sysctl::{HypervisorInfo, SysctlExt, read_all_domains};
 pub use vcpu::{Affinity, VcpuExt};
 
@@ -76,6 +78,15 @@ pub trait Hyper {
         frames: &[u64],
         access: Access,
     ) -> Result<Self::Mapping, Errno>;
+
+    /// Four bytes of PCI configuration space, at bus (bits 16 to 23), device and function (8 to 15)
+    /// and an offset that is a multiple of 4. All bits are set where nothing is.
+    fn pci_read(&mut self, _place: u32) -> u32 {
+        u32::MAX
+    }
+
+    /// Writes them; where nothing is, nothing happens.
+    fn pci_write(&mut self, _place: u32, _value: u32) {}
 }
 
 /// Typed hypercalls on any [`Hyper`].

@@ -6,7 +6,7 @@ use alloc::string::String;
 use super::host::Host;
 use super::{
     Shell, attach, block, builtin, cycles, deaths, demo, guests, lifecycle, list, many, network,
-    sched, top, vcpus,
+    pci, sched, top, vcpus,
 };
 use crate::error::Error;
 
@@ -118,6 +118,13 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
             "xl network-detach guest1 0" => network::detach;
         "network-list" "NAME..." "show the network interfaces of domains" "xl network-list guest1"
             => network::list;
+        "pci-assignable-add" "DEVICE" "have a PCI device be given to domains, if no driver of dom0 has it"
+            "xl pci-assignable-add 00:04.0" => pci::assignable_add;
+        "pci-assignable-remove" "DEVICE" "have it be dom0's own again"
+            "xl pci-assignable-remove 00:04.0" => pci::assignable_remove;
+        "pci-assignable-list" "" "show PCI devices that can be given to domains"
+            "xl pci-assignable-list" => pci::assignable_list;
+        "pci-list" "NAME" "show the PCI devices of a domain" "xl pci-list guest1" => pci::list;
         "console" "[-l] NAME" "use a domain's console, leave with ^] (-l: only show its log)"
             "xl console guest1" => attach::console;
         "quiet" "[on|off]" "keep guest output off this terminal" "xl quiet" => attach::quiet;

@@ -55,8 +55,10 @@ impl<S: Host> Shell<S> {
     pub(super) fn wait_for_backends(&mut self, domain: domid_t) -> Result<(), Error> {
         let vifs = self.with(|domains, _| domains.vifs(domain))?;
         let vbds = self.with(|domains, _| domains.vbds(domain))?;
+        let pcis = self.with(|domains, _| domains.pci_devices(domain))?;
         let vifs = vifs.into_iter().map(|nic| nic.device);
-        for device in vifs.chain(vbds.into_iter().map(|vbd| vbd.device)) {
+        let vbds = vbds.into_iter().map(|vbd| vbd.device);
+        for device in vifs.chain(vbds).chain(pcis) {
             self.wait_for_backend(&device)?;
         }
         Ok(())

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::list::state;
 use super::{Host, SECOND, Shell};
-use crate::config::{Cpus, Disk, DomainConfig, Vif};
+use crate::config::{Cpus, Disk, DomainConfig, Pci, Vif};
 use crate::domains::PAGES_PER_MIB;
+use crate::pci::Address;
 use crate::uuid;
 
 /// KiB of a page.
@@ -84,6 +85,7 @@ fn configuration(
         }
         whole["disks"] = config.disks.iter().map(disk).collect();
         whole["nics"] = config.vifs.iter().map(nic).collect();
+        whole["pcidevs"] = config.pcis.iter().map(pci).collect();
         whole["on_poweroff"] = json!(config.on_end.poweroff.name());
         whole["on_reboot"] = json!(config.on_end.reboot.name());
         whole["on_crash"] = json!(config.on_end.crash.name());
@@ -102,6 +104,16 @@ fn disk(disk: &Disk) -> Value {
         "backend_domname": disk.backend,
         "script": disk.script,
     })
+}
+
+fn pci(pci: &Pci) -> Value {
+    let Address {
+        segment,
+        bus,
+        device,
+        function,
+    } = pci.address;
+    json!({ "domain": segment, "bus": bus, "dev": device, "func": function })
 }
 
 fn nic(vif: &Vif) -> Value {

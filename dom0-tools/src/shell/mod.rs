@@ -21,6 +21,7 @@ mod lifecycle;
 mod list;
 mod many;
 mod network;
+mod pci;
 mod sched;
 mod services;
 mod top;

@@ -19,12 +19,15 @@ const CONSOLE: &str = "console";
 const BLOCK: &str = "blkback";
 /// The same of network interfaces, which listens only to show that it serves.
 const NETWORK: &str = "netback";
+/// The same of PCI devices, which listens only to show that it serves.
+const PCI: &str = "pciback";
 /// Programs by the names under which they listen, in the order in which they need each other.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     (STORE, "/bin/xenstored"),
     (CONSOLE, "/bin/xenconsoled"),
     (BLOCK, "/bin/blkback"),
     (NETWORK, "/bin/netback"),
+    (PCI, "/bin/pciback"),
 ];
 /// How long a service may take until it listens, ns.
 const PATIENCE: u64 = 10 * SECOND;

@@ -3,6 +3,7 @@
 use hypercall_abi::arch_x86_64::*;
 use hypercall_abi::domctl::*;
 use hypercall_abi::errno::*;
+use hypercall_abi::physdev::*;
 use hypercall_abi::sysctl::*;
 use hypercall_abi::version::*;
 use hypercall_abi::xen::*;
@@ -155,6 +156,57 @@ impl Machine {
                 let context = vcpu_guest_context::read_from_bytes(buffer.ok_or(XEN_EFAULT)?)
                     .map_err(|_| XEN_EFAULT)?;
                 self.set_context(id, op.u.get::<xen_domctl_vcpucontext>().vcpu, context)?;
+            }
+            XEN_DOMCTL_iomem_permission => {
+                let asked: xen_domctl_iomem_permission = op.u.get();
+                let (first, count) = (asked.first_mfn, asked.nr_mfns);
+                self.permit(id, format!("frames {first:#x} {count}"), asked.allow_access)?;
+            }
+            XEN_DOMCTL_ioport_permission => {
+                let asked: xen_domctl_ioport_permission = op.u.get();
+                let (first, count) = (asked.first_port, asked.nr_ports);
+                self.permit(id, format!("ports {first:#x} {count}"), asked.allow_access)?;
+            }
+            XEN_DOMCTL_irq_permission => {
+                let asked: xen_domctl_irq_permission = op.u.get();
+                // Only one that dom0 has.
+                if !self
+                    .permitted
+                    .contains(&format!("{DOMID_SELF} line {}", asked.pirq))
+                {
+                    return Err(XEN_EPERM);
+                }
+                self.permit(id, format!("irq {}", asked.pirq), asked.allow_access)?;
+            }
+            _ => return Err(XEN_ENOSYS),
+        }
+        Ok(0)
+    }
+
+    fn permit(&mut self, id: domid_t, what: String, allow: u8) -> Result<()> {
+        self.domain(id)?;
+        if allow != 1 {
+            return Err(XEN_EINVAL);
+        }
+        self.permitted.push(format!("{id} {what}"));
+        Ok(())
+    }
+
+    pub(super) fn physdev(&mut self, cmd: u32, bytes: &mut [u8]) -> Result<u64> {
+        match cmd {
+            PHYSDEVOP_setup_gsi => {
+                let op = physdev_setup_gsi::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;
+                if (op.triggering, op.polarity) != (1, 1) {
+                    return Err(XEN_EINVAL);
+                }
+            }
+            PHYSDEVOP_map_pirq => {
+                let op = physdev_map_pirq::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;
+                if op.r#type != MAP_PIRQ_TYPE_GSI || op.index != op.pirq {
+                    return Err(XEN_EINVAL);
+                }
+                let mapped = format!("{} line {}", op.domid, op.pirq);
+                self.permitted.push(mapped);
             }
             _ => return Err(XEN_ENOSYS),
         }

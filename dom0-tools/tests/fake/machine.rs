@@ -67,6 +67,8 @@ pub struct Machine {
     pub ports: BTreeMap<u32, Port>,
     pub next_domain: domid_t,
     pub calls: usize,
+    /// What domains were let use, in words.
+    pub permitted: Vec<String>,
     /// Which call (or mapping), counted from 0, is refused with ENOMEM.
     pub fail_at: Option<usize>,
     pub log: Vec<u8>,
@@ -95,6 +97,7 @@ impl Machine {
             ports: BTreeMap::new(),
             next_domain: 1,
             calls: 0,
+            permitted: Vec::new(),
             fail_at: None,
             log: b"(PVN) a line of the hypervisor\n".to_vec(),
             keys: Vec::new(),
@@ -194,6 +197,9 @@ impl Machine {
             }
             (__HYPERVISOR_event_channel_op, Arg::Value(cmd), arg, _) => {
                 self.event_op(*cmd as u32, parts(arg)?.0)
+            }
+            (__HYPERVISOR_physdev_op, Arg::Value(cmd), arg, _) => {
+                self.physdev(*cmd as u32, parts(arg)?.0)
             }
             (__HYPERVISOR_xen_version, Arg::Value(cmd), arg, _) => {
                 Self::version(*cmd as u32, parts(arg).ok().map(|(bytes, _)| bytes))

@@ -12,6 +12,7 @@ pub mod image;
 pub mod machine;
 mod memory;
 pub mod net;
+pub mod pci;
 pub mod session;
 pub mod store;
 pub mod terminal;

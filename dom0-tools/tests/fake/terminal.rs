@@ -19,6 +19,9 @@ pub struct Terminal {
     pub process: u64,
     pub powered_off: bool,
     pub ran: Vec<String>,
+    /// PCI configuration space, and what was written there.
+    pub pci: BTreeMap<u32, u32>,
+    pub pci_written: Vec<(u32, u32)>,
     /// Programs beside this one; their process numbers begin with 101.
     pub started: Vec<String>,
 }
@@ -58,6 +61,8 @@ impl Terminal {
             powered_off: false,
             ran: Vec::new(),
             started: Vec::new(),
+            pci: BTreeMap::new(),
+            pci_written: Vec::new(),
         }
     }
 }
@@ -75,6 +80,8 @@ impl Terminal {
             powered_off: false,
             ran: Vec::new(),
             started: Vec::new(),
+            pci: BTreeMap::new(),
+            pci_written: Vec::new(),
         }
     }
 }
@@ -95,6 +102,14 @@ impl Hyper for Terminal {
     ) -> Result<FakeMapping, Errno> {
         self.world.step(self.process);
         self.hyper.map_foreign(domain, frames, access)
+    }
+
+    fn pci_read(&mut self, place: u32) -> u32 {
+        self.pci.get(&place).copied().unwrap_or(u32::MAX)
+    }
+
+    fn pci_write(&mut self, place: u32, value: u32) {
+        self.pci_written.push((place, value));
     }
 }
 

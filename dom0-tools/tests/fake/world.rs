@@ -163,7 +163,7 @@ impl World {
                 self.0.consoles.borrow_mut().connect(theirs);
             }
             // It serves nobody here.
-            "blkback" | "netback" => {}
+            "blkback" | "netback" | "pciback" => {}
             _ => return Err(Errno(XEN_ENOENT)),
         }
         Ok(Wire {

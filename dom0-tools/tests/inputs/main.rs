@@ -4,6 +4,7 @@ mod block;
 mod config;
 mod image;
 mod net;
+mod pci;
 mod store;
 
 use std::fs;
@@ -50,4 +51,9 @@ fn networks() {
 #[test]
 fn stores() {
     replay("store", store::check);
+}
+
+#[test]
+fn pci_devices() {
+    replay("pci", pci::check);
 }

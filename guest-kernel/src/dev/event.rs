@@ -31,6 +31,8 @@ pub(crate) enum Handler {
     Disk,
     /// The back end of the network interface has done something.
     Network,
+    /// The back end of PCI devices has done something.
+    Pci,
 }
 
 struct Ports {
@@ -217,6 +219,7 @@ fn dispatch(port: u32) {
         Some(Handler::Ping) => super::store::answered(),
         Some(Handler::Disk) => super::block::event(),
         Some(Handler::Network) => super::net::event(),
+        Some(Handler::Pci) => super::pci::event(),
         None => crate::task::wake_port(port),
     }
 }

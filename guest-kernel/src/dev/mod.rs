@@ -7,6 +7,7 @@ pub(crate) mod fifo;
 pub(crate) mod grant;
 pub(crate) mod granted;
 pub(crate) mod net;
+pub(crate) mod pci;
 pub(crate) mod raw_front;
 pub(crate) mod ring;
 pub(crate) mod shared;

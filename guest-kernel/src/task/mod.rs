@@ -41,6 +41,8 @@ pub(crate) enum Wait {
     Store,
     /// Something about disks.
     Disk,
+    /// Something about PCI devices.
+    Pci,
     /// An event on this port.
     Port(u32),
     /// The first of several things; what they are, the task knows.

@@ -108,8 +108,9 @@ pub const SYS_DMA_ALLOC: u64 = 42;
 /// `iomem_map(machine address, len) -> va`: registers of a device, uncached; from a page boundary on.
 /// `unmap` undoes it.
 pub const SYS_IOMEM_MAP: u64 = 43;
-/// `pci_read(place) -> value`: dom0 only, four bytes of PCI configuration space, at bus (bits 16 to
-/// 23), device and function (8 to 15), and an offset that is a multiple of 4.
+/// `pci_read(place) -> value`: four bytes of PCI configuration space, at bus (bits 16 to 23), device
+/// and function (8 to 15), and an offset that is a multiple of 4. Outside of dom0 it is that of the
+/// devices that the domain was given, on a bus of their own; `-ENODEV` as long as there are none.
 pub const SYS_PCI_READ: u64 = 44;
 /// `pci_write(place, value)`: as `pci_read`.
 pub const SYS_PCI_WRITE: u64 = 45;

@@ -997,6 +997,26 @@ abi_list! {
         }
         exprs {}
     }
+    mod io::pciif {
+        consts {
+            _XEN_PCIF_active XEN_PCIF_active _XEN_PCIB_AERHANDLER XEN_PCIB_AERHANDLER
+            _XEN_PCIB_active XEN_PCIB_active XEN_PCI_OP_conf_read XEN_PCI_OP_conf_write
+            XEN_PCI_OP_enable_msi XEN_PCI_OP_disable_msi XEN_PCI_OP_enable_msix
+            XEN_PCI_OP_disable_msix XEN_PCI_OP_aer_detected XEN_PCI_OP_aer_resume
+            XEN_PCI_OP_aer_mmio XEN_PCI_OP_aer_slotreset XEN_PCI_OP_enable_multi_msi
+            XEN_PCI_ERR_success XEN_PCI_ERR_dev_not_found XEN_PCI_ERR_invalid_offset
+            XEN_PCI_ERR_access_denied XEN_PCI_ERR_not_implemented XEN_PCI_ERR_op_failed
+            SH_INFO_MAX_VEC
+        }
+        types {}
+        structs {
+            xen_msix_entry { vector entry }
+            xen_pci_op { cmd err domain bus devfn offset size value info msix_entries }
+            xen_pcie_aer_op { cmd err domain bus devfn }
+            xen_pci_sharedinfo { flags op aer_op }
+        }
+        exprs {}
+    }
     mod io::xs_wire {
         consts {
             XS_CONTROL XS_DEBUG XS_DIRECTORY XS_READ XS_GET_PERMS XS_WATCH XS_UNWATCH

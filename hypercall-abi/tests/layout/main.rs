@@ -45,7 +45,7 @@ const NOT_IN_C: &[(&str, &str)] = &[
 
 /// The rows whose two sides are not spelt alike: strings, tables and the UUID macro.
 fn irregular() -> Vec<Row> {
-    use io::xs_wire;
+    use io::{pciif, xs_wire};
     let text = |name: &str, rust: &str, c: &str| Row {
         name: format!("text {name}"),
         rust: Value::Text(rust.to_owned()),
@@ -53,6 +53,7 @@ fn irregular() -> Vec<Row> {
     };
     let mut rows = vec![
         text("XS_WRITE_NONE", xs_wire::XS_WRITE_NONE, "XS_WRITE_NONE"),
+        text("XEN_PCI_MAGIC", pciif::XEN_PCI_MAGIC, "XEN_PCI_MAGIC"),
         text(
             "XS_WRITE_CREATE",
             xs_wire::XS_WRITE_CREATE,
@@ -158,7 +159,12 @@ fn a_wrong_row_is_reported() {
 /// What the list and [`NOT_IN_C`] know.
 fn known_items() -> BTreeSet<String> {
     let listed = list::items();
-    let strings = ["XS_WRITE_NONE", "XS_WRITE_CREATE", "XS_WRITE_CREATE_EXCL"];
+    let strings = [
+        "XEN_PCI_MAGIC",
+        "XS_WRITE_NONE",
+        "XS_WRITE_CREATE",
+        "XS_WRITE_CREATE_EXCL",
+    ];
     (listed.into_iter())
         .chain(strings.map(String::from))
         .chain(NOT_IN_C.iter().map(|(name, _)| (*name).to_owned()))

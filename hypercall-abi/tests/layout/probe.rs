@@ -60,6 +60,7 @@ const PRELUDE: &str = r#"
 #include <xen/io/netif.h>
 #include <xen/io/ring.h>
 #include <xen/io/blkif.h>
+#include <xen/io/pciif.h>
 #include <xen/io/xenbus.h>
 #include <xen/io/xs_wire.h>
 #if XEN_DOMCTL_INTERFACE_VERSION != 0x15 || __XEN_LATEST_INTERFACE_VERSION__ != 0x40e00

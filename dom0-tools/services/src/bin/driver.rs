@@ -39,6 +39,9 @@ fn main() -> i32 {
         }
         println!("driver: processes have the store as they should");
     }
+    if start::args().any(|word| word == "pci") && !has_devices() {
+        return report(Err("there are no PCI devices".to_string()));
+    }
     match start::option("serve") {
         Some(name) => serve(&format!("/bin/{name}")),
         None => 0,
@@ -53,6 +56,18 @@ fn report(done: Done) -> i32 {
             1
         }
     }
+}
+
+/// Waits until this domain has the PCI devices that it was given.
+fn has_devices() -> bool {
+    let end = sys::clock() + PATIENCE;
+    while sys::clock() < end {
+        if sys::pci_read(0).is_ok() {
+            return true;
+        }
+        sys::sleep(PAUSE);
+    }
+    false
 }
 
 /// Runs a back end for ever.

@@ -105,6 +105,29 @@ impl Disk {
         })
     }
 
+    /// Has another domain's back end serve it: what waits is asked of that one. All of it, or nothing
+    /// changes.
+    fn move_to(&mut self, backend: u16) -> Result<(), Errno> {
+        self.disconnect();
+        let mut bytes = [0; BUFFER];
+        let mut new = Vec::new();
+        for slot in &self.slots {
+            let granted = buffers(backend)?;
+            if slot.state != State::Free {
+                for (from, to) in slot.buffers.iter().zip(&granted) {
+                    from.read(0, &mut bytes);
+                    to.write(&bytes);
+                }
+            }
+            new.push(granted);
+        }
+        for (slot, buffers) in self.slots.iter_mut().zip(new) {
+            slot.buffers = buffers;
+        }
+        self.backend = backend;
+        Ok(())
+    }
+
     /// Asks for what a slot holds, if there is somebody to ask.
     fn ask(&mut self, slot: usize) {
         let Slot { state, buffers } = &self.slots[slot];
@@ -155,14 +178,20 @@ fn with<R>(number: u32, f: impl FnOnce(&mut Disk) -> R) -> Result<R, Errno> {
 /// # Errors
 /// There is no memory, or the hypervisor refuses.
 pub(crate) fn connect(number: u32, backend: u16) -> Result<Offer, Errno> {
-    let same = with(number, |disk| {
+    let known = with(number, |disk| {
         disk.disconnect();
-        disk.backend == backend
+        if disk.backend == backend {
+            Ok(())
+        } else {
+            disk.move_to(backend)
+        }
     });
-    if same != Ok(true) {
-        let disk = Disk::new(number, backend)?;
-        remove(number);
-        DISKS.with(|disks| disks.push(disk));
+    match known {
+        Ok(moved) => moved?,
+        Err(_) => {
+            let disk = Disk::new(number, backend)?;
+            DISKS.with(|disks| disks.push(disk));
+        }
     }
     let page = Granted::new(backend, Access::Write)?;
     let mut alloc = evtchn_alloc_unbound {

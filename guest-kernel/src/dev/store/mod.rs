@@ -1,6 +1,7 @@
 //! The domU's connection to xenstore: its page, its event channel, and the kernel task behind it.
 
 mod local;
+mod pci;
 mod ping;
 mod serve;
 mod talk;

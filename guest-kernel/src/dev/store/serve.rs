@@ -1,6 +1,7 @@
 //! The kernel task that follows the nodes by which a toolstack controls a guest.
 
 use super::local::Locals;
+use super::pci::Pci;
 use super::vbd::{self, Vbd};
 use super::vif::Vif;
 use super::{Page, RECEIVED, Rings, SENT, kick, ping, wait_until};
@@ -27,7 +28,7 @@ const RETRY: u64 = SECOND;
 const RETRY_MAX: u64 = 32 * SECOND;
 
 /// What is watched; a watch's number is its place here.
-const WATCHED: [&str; 7] = [
+const WATCHED: [&str; 8] = [
     "control/shutdown",
     "control/sysrq",
     "memory/target",
@@ -35,9 +36,12 @@ const WATCHED: [&str; 7] = [
     "data/ask",
     vbd::DISKS,
     "device/vif/0/backend",
+    "device/pci/0/backend",
 ];
 /// The number of the watch for the state of the network interface's back end.
 const VIF_BACKEND: usize = WATCHED.len();
+/// The same of PCI devices.
+const PCI_BACKEND: usize = VIF_BACKEND + 1;
 /// What this kernel says that it does.
 const SAID: [&str; 3] = [
     "control/feature-poweroff",
@@ -49,6 +53,7 @@ pub(super) struct Server {
     pub(super) client: Client<Rings>,
     pub(super) vbds: Vec<Vbd>,
     pub(super) vif: Vif,
+    pub(super) pci: Pci,
     /// Processes of this domain that use the connection.
     locals: Locals,
     /// The number of the last question answered.
@@ -64,6 +69,7 @@ pub(super) extern "C" fn serve() -> ! {
         client: super::client(),
         vbds: Vec::new(),
         vif: Vif::default(),
+        pci: Pci::default(),
         locals: Locals::new(),
         answered: None,
         retry: None,
@@ -154,6 +160,8 @@ impl Server {
             None if number as usize >= vbd::FIRST_WATCH => self.follow_vbd(number as usize),
             Some("device/vif/0/backend") => self.follow_vif(VIF_BACKEND),
             None if number as usize == VIF_BACKEND => self.follow_vif(VIF_BACKEND),
+            Some("device/pci/0/backend") => self.follow_pci(PCI_BACKEND),
+            None if number as usize == PCI_BACKEND => self.follow_pci(PCI_BACKEND),
             _ => Ok(()),
         }
     }

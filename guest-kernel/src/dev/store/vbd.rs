@@ -44,8 +44,9 @@ impl Server {
             there
         });
         for number in numbers {
-            if self.vbds.iter().all(|vbd| vbd.number != number) {
-                self.meet_vbd(number)?;
+            match self.vbds.iter().position(|vbd| vbd.number == number) {
+                Some(at) => self.meet_again(at)?,
+                None => self.meet_vbd(number)?,
             }
         }
         Ok(())
@@ -66,6 +67,21 @@ impl Server {
             backend,
         });
         self.watch_vbd(self.vbds.len() - 1)
+    }
+
+    /// Looks whether another back end is to serve a disk, as when the domain of the one before is gone.
+    fn meet_again(&mut self, at: usize) -> Done {
+        let Vbd { number, watch, .. } = self.vbds[at];
+        let backend = self.read(&format!("{DISKS}/{number}/backend"))?;
+        if backend.is_empty() || backend == self.vbds[at].backend {
+            return Ok(());
+        }
+        let old = format!("{}/state", self.vbds[at].backend);
+        // It may not be there any more to be watched.
+        let _ = or_refused(self.client.unwatch(&old, watch))?;
+        block::disconnect(number);
+        (self.vbds[at].backend, self.vbds[at].front) = (backend, Front::new());
+        self.watch_vbd(at)
     }
 
     /// Has a back end's state watched, which fires once to begin with.

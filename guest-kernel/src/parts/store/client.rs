@@ -210,6 +210,16 @@ impl<L: Link> Client<L> {
         self.request(XS_WRITE, &parts).map(drop)
     }
 
+    /// Watches it no more.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn unwatch(&mut self, path: &str, number: usize) -> Result<(), Failure> {
+        let token = alloc::format!("{number}");
+        let parts = [path.as_bytes(), &[0], token.as_bytes(), &[0]];
+        self.request(XS_UNWATCH, &parts).map(drop)
+    }
+
     /// Watches a node by a number below [`WATCHES_MAX`]; to watch it already is as good.
     ///
     /// # Errors

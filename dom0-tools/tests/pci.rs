@@ -1,0 +1,165 @@
+//! Domains' PCI devices through the shell: what the hypervisor is asked for, and their nodes as xl makes
+//! them.
+
+mod fake;
+
+use dom0_tools::store::Store;
+
+use fake::session::{TestShell, fails, ok, shell};
+
+const BACK: &str = "/local/domain/0/backend/pci/1/0";
+const FRONT: &str = "/local/domain/1/device/pci/0";
+const CREATE: &str = "xl create guest1 pci=[\"00:04.0\",\"0000:00:05.0,permissive=0\"]";
+/// Places of the command register and of the line of the first device.
+const COMMAND: u32 = 0x2004;
+const LINE: u32 = 0x203c;
+
+fn node(shell: &mut TestShell, path: &str) -> Option<String> {
+    let mut client = shell.system().world.client();
+    client.read_if_there(path).unwrap()
+}
+
+/// Two devices that pciback has claimed, one of them without an interrupt.
+fn with_devices() -> TestShell {
+    let mut shell = shell();
+    let mut client = shell.system().world.client();
+    for (slot, regions) in [(4, "ports 0xc000 0x80,memory 0x1fe000000 0x4000"), (5, "")] {
+        let node = format!("/libxl/pciback/0000-00-{slot:02x}-0");
+        client.write(&format!("{node}/state"), b"ready").unwrap();
+        client
+            .write_text(&format!("{node}/regions"), regions)
+            .unwrap();
+    }
+    let pci = &mut shell.system().pci;
+    pci.extend([
+        (COMMAND, 0x0010_0507),
+        (LINE, 0x10b),
+        (0x2804, 7),
+        (0x283c, 0xff),
+    ]);
+    shell
+}
+
+#[test]
+fn a_domain_is_given_what_its_devices_have() {
+    let mut shell = with_devices();
+    let listed = ok(&mut shell, "xl pci-assignable-list");
+    assert_eq!(listed, "0000:00:04.0\n0000:00:05.0\n");
+    ok(&mut shell, CREATE);
+    let permitted = shell.system().hyper.0.borrow().permitted.clone();
+    let wanted = [
+        "1 ports 0xc000 128",
+        "1 frames 0x1fe000 4",
+        "32752 line 11",
+        "1 line 11",
+        "1 irq 11",
+    ];
+    assert_eq!(permitted, wanted);
+    assert_eq!(shell.system().pci_written[0], (COMMAND, 0x0500));
+    for (path, value) in [
+        (format!("{FRONT}/backend"), BACK),
+        (format!("{BACK}/frontend"), FRONT),
+        (format!("{BACK}/domain"), "guest1"),
+        (format!("{BACK}/num_devs"), "2"),
+        (format!("{BACK}/dev-1"), "0000:00:05.0"),
+        (format!("{BACK}/state"), "2"),
+    ] {
+        assert_eq!(node(&mut shell, &path).as_deref(), Some(value), "{path}");
+    }
+    let listed = ok(&mut shell, "xl pci-list guest1");
+    assert_eq!(
+        listed,
+        "Vdev Device\n00.0 0000:00:04.0\n01.0 0000:00:05.0\n"
+    );
+    assert_eq!(ok(&mut shell, "xl pci-assignable-list"), "");
+    let long = ok(&mut shell, "xl list -l guest1");
+    assert!(long.contains("pcidevs"), "{long}");
+    fails(
+        &mut shell,
+        "xl create guest2 pci=[\"00:04.0\"]",
+        1,
+        "already assigned to a domain",
+    );
+    fails(
+        &mut shell,
+        "xl pci-assignable-remove 00:04.0",
+        1,
+        "domain 1 has PCI device",
+    );
+    shell.system().pci_written.clear();
+    ok(&mut shell, "xl destroy guest1");
+    assert_eq!(shell.system().pci_written, [(COMMAND, 0x0500), (0x2804, 0)]);
+    assert_eq!(node(&mut shell, "/local/domain/0/backend/pci/1"), None);
+    ok(&mut shell, "xl pci-assignable-remove 00:04.0");
+    assert_eq!(ok(&mut shell, "xl pci-assignable-list"), "0000:00:05.0\n");
+}
+
+#[test]
+fn what_is_not_assignable_is_not_given() {
+    let mut shell = with_devices();
+    for (line, why) in [
+        (
+            "xl create guest1 pci=[\"00:06.0\"]",
+            "0000:00:06.0 is not assignable",
+        ),
+        (
+            "xl create guest1 pci=[\"00:04.0\",\"0:4.0\"]",
+            "0000:00:04.0 is there already",
+        ),
+        ("xl create guest1 pci=[\"00:04.8\"]", "no PCI device"),
+        (
+            "xl create guest1 pci=[\"00:04.0,permissive=1\"]",
+            "`permissive` is not served",
+        ),
+        (
+            "xl create guest1 pci=[\"00:04.0,seize=2\"]",
+            "known are 0, 1",
+        ),
+        (
+            "xl create guest1 pci=[\"00:04.0,colour=1\"]",
+            "no parameter of a PCI device",
+        ),
+        ("xl create guest1 pci=[\"00:04.0@7\"]", "cannot be chosen"),
+        ("xl pci-assignable-add 4", "no PCI device"),
+        ("xl pci-assignable-remove 00:06.0", "is not assignable"),
+    ] {
+        fails(&mut shell, line, 1, why);
+    }
+    for line in [
+        "xl pci-assignable-add",
+        "xl pci-list",
+        "xl pci-assignable-list x",
+    ] {
+        fails(&mut shell, line, 2, "usage");
+    }
+    assert!(shell.system().hyper.0.borrow().permitted.is_empty());
+    // Nobody looks whether it can be.
+    fails(
+        &mut shell,
+        "xl pci-assignable-add 00:06.0",
+        1,
+        "cannot be given away",
+    );
+    assert_eq!(node(&mut shell, "/libxl/pciback/0000-00-06-0"), None);
+}
+
+#[test]
+fn a_disk_whose_back_end_has_gone_is_attached_anew() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest2");
+    ok(
+        &mut shell,
+        "xl create guest1 disk=[\"phy:/dev/vda,xvda,w,backend=guest2\"]",
+    );
+    let attach = "xl block-attach guest1 /dev/vda,raw,xvda,w,backend=guest2";
+    fails(&mut shell, attach, 1, "it has a disk xvda already");
+    ok(&mut shell, "xl destroy guest2");
+    ok(&mut shell, "xl create guest2");
+    ok(&mut shell, attach);
+    let path = "/local/domain/2/device/vbd/51712/backend";
+    let backend = node(&mut shell, path);
+    assert_eq!(
+        backend.as_deref(),
+        Some("/local/domain/3/backend/vbd/2/51712")
+    );
+}

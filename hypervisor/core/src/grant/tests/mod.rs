@@ -1,6 +1,7 @@
-//! Grants against a model, and the handshake on shared entries in every order.
+//! Grants against a model, the handshake on shared entries in every order, and limits.
 
 mod handshake;
+mod limits;
 mod model;
 mod stage;
 mod traces;

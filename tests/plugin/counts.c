@@ -2,7 +2,7 @@
  * A plugin for QEMU 10 that counts, from outside, what happens between the marks of the guest
  * kernel's benches (guest-kernel/src/bench/window.rs): instructions of the guest and of the
  * hypervisor, loads of CR3 and other flushes, and the ways into the hypervisor by what the guest
- * executed last. With `profile=N` also how often each instruction of operation N was executed.
+ * executed last. What only waits is marked as well, and counted nowhere. With `profile=N` also how often each instruction of operation N was executed.
  *
  * Arguments: out=FILE, profile=N. When QEMU ends, FILE has a line for each operation:
  *
@@ -59,6 +59,7 @@ struct instruction {
     uint64_t count_in_window;
     enum kind kind;
     bool of_hypervisor;
+    bool only_waits;
     uint8_t length;
     uint8_t bytes[15];
     struct instruction *next;
@@ -73,7 +74,7 @@ struct sums {
     uint64_t entries[KINDS];
 };
 
-enum { OPERATIONS = 512, BUCKETS = 1 << 16 };
+enum { OPERATIONS = 512, BUCKETS = 1 << 16, CPUS = 8 };
 
 /* Windows of the same length are added up; of all lengths the shortest is kept. */
 static struct {
@@ -85,7 +86,8 @@ static struct {
 
 static struct instruction *known[BUCKETS];
 static struct sums window;
-static const struct instruction *last;
+/* What each processor executed last. */
+static const struct instruction *last[CPUS];
 static unsigned operation;
 static bool open;
 static long profiled = -1;
@@ -95,7 +97,8 @@ static size_t executed_count, executed_room;
 static FILE *out;
 
 static const uint8_t MARK[6] = {0x0f, 0x1f, 0x80, 'P', 'V', 'N'};
-enum { OPENS = 1, CLOSES = 2, TELLS = 3 };
+/* From WAITS on the kind is the length of what follows, which waits and is counted nowhere. */
+enum { OPENS = 1, CLOSES = 2, TELLS = 3, WAITS = 0x80 };
 
 static bool is_of_hypervisor(uint64_t address)
 {
@@ -186,12 +189,12 @@ static void remember(struct instruction *i)
 static void on_instruction(unsigned cpu, void *data)
 {
     struct instruction *i = data;
-    (void)cpu;
-    if (open) {
+    const struct instruction **before = &last[cpu % CPUS];
+    if (open && !i->only_waits) {
         if (i->of_hypervisor) {
             window.hypervisor++;
-            if (last && !last->of_hypervisor)
-                window.entries[last->kind]++;
+            if (*before && !(*before)->of_hypervisor)
+                window.entries[(*before)->kind]++;
         } else {
             window.guest++;
         }
@@ -203,7 +206,7 @@ static void on_instruction(unsigned cpu, void *data)
             i->count_in_window++;
         }
     }
-    last = i;
+    *before = i;
 }
 
 static void on_open(unsigned cpu, void *data)
@@ -282,15 +285,40 @@ static bool tells(uint64_t address)
     return false;
 }
 
+/* Stretches of code that only wait. */
+static struct { uint64_t from, to; } waiting[16];
+static size_t waitings;
+
+static bool waits(uint64_t address)
+{
+    for (size_t i = 0; i < waitings; i++)
+        if (address >= waiting[i].from && address < waiting[i].to)
+            return true;
+    return false;
+}
+
+static void note_waiting(uint64_t from, uint64_t length)
+{
+    if (waits(from))
+        return;
+    if (waitings == sizeof waiting / sizeof *waiting)
+        abort();
+    waiting[waitings].from = from;
+    waiting[waitings++].to = from + length;
+}
+
 static void watch(struct qemu_plugin_insn *of)
 {
     struct instruction *i = lookup(of);
+    i->only_waits = waits(i->address);
     if (tells(i->address))
         qemu_plugin_register_vcpu_mem_cb(of, on_tell, NO_REGISTERS, WRITES, NULL);
     if (i->length != 7 || memcmp(i->bytes, MARK, sizeof MARK)) {
         qemu_plugin_register_vcpu_insn_exec_cb(of, on_instruction, NO_REGISTERS, i);
         return;
     }
+    if (i->bytes[6] >= WAITS)
+        note_waiting(i->address + 7, i->bytes[6] - WAITS);
     switch (i->bytes[6]) {
     case OPENS:
         qemu_plugin_register_vcpu_insn_exec_cb(of, on_open, NO_REGISTERS, NULL);

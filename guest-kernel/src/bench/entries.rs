@@ -13,7 +13,7 @@ use hypercall_abi::arch_x86_64::*;
 use hypercall_abi::callback::{CALLBACKF_mask_events, CALLBACKTYPE_syscall};
 use hypercall_abi::xen::*;
 
-pub(super) const BENCHES: &[Bench] = &[exceptions, user_mode];
+pub(super) const BENCHES: &[Bench] = &[exceptions, returns, user_mode];
 
 /// Bit of `trap_info::flags`: enter with events masked.
 const MASK_EVENTS: u8 = 1 << 2;
@@ -22,20 +22,29 @@ const PAGE_FAULT: u8 = 14;
 /// Instructions that each handler below executes, its `syscall` included.
 const EXCEPTION_HANDLER: u64 = 9;
 const SYSCALL_HANDLER: u64 = 8;
+/// Instructions that make a frame for `iret`, besides the one that enters.
+const FRAME: u64 = 12;
 
 const _: () = assert!(ROUNDS == 128 && UNMAPPED == 0x1000);
+const _: () = assert!(FLAT_KERNEL_CS == 0xe033 && FLAT_KERNEL_SS == 0xe02b);
+const _: () = assert!(__HYPERVISOR_iret == 23);
 
 loops! {
     nothing: opening_of_own, "mov esi, 128", "nop", "ret";
     invalid_opcode: opening, "mov esi, 128", "ud2", "ret";
     page_fault: opening, "mov esi, 128", "mov rax, [rdi]", "ret";
+    // From the kernel to the kernel, with upcalls masked before and after; the selectors are those of
+    // kernel mode.
+    iret: opening, "mov esi, 128", "mov rax, rsp\npush 0xe02b\npush rax\npush 2\npush 0xe030\n\
+        lea rax, [rip + 3f]\npush rax\npush 0\npush rcx\npush r11\npush rax\nmov eax, 23\nsyscall\n3:",
+        "ret";
     // Those run in user mode; the exception at the end is the way back.
     user_syscall: opening, "mov esi, 128", "syscall", "ud2";
     user_page_fault: opening, "mov esi, 128\nmov edi, 0x1000", "mov rax, [rdi]", "ud2";
 }
 
 /// Reports what is left of a loop's ticks without the loop and without the handler.
-fn report(f: &mut Figures, name: &str, ticks: Result<u64, i64>, handler: u64) {
+pub(super) fn report(f: &mut Figures, name: &str, ticks: Result<u64, i64>, handler: u64) {
     match ticks {
         Ok(ticks) => {
             let own = f.scale.ticks(handler * ROUNDS) + nothing(0, 0, 0);
@@ -97,7 +106,7 @@ extern "C" fn return_from_syscall() {
 }
 
 /// A row of the trap table.
-const fn gate(vector: u8, handler: u64) -> trap_info {
+pub(super) const fn gate(vector: u8, handler: u64) -> trap_info {
     trap_info {
         vector,
         flags: MASK_EVENTS,
@@ -127,6 +136,13 @@ fn exceptions(f: &mut Figures) {
         report(f, name, ticks, EXCEPTION_HANDLER);
     }
     trap::init().expect("the kernel's own handlers can be registered again");
+}
+
+fn returns(f: &mut Figures) {
+    let name = "iret";
+    f.begin(name, ROUNDS);
+    let ticks = least(|| Ok(iret(0, 0, 0)));
+    report(f, name, ticks, FRAME);
 }
 
 /// The flag that lets interrupts in.

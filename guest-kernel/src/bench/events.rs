@@ -1,21 +1,18 @@
 //! Event channels.
 
 use super::measure::{Call, ROUNDS, least, once};
+use super::upcall::{HANDLER, OTHERS, upcalls};
 use super::{Bench, Figures};
 use crate::check::page::address;
 use crate::dev::{event, shared};
 use crate::hypercall::{event_channel_op, register_callback};
-use crate::mm::SHARED_INFO_VA;
 use crate::trap;
-use core::arch::naked_asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 use hypercall_abi::Union;
 use hypercall_abi::callback::CALLBACKTYPE_event;
 use hypercall_abi::event_channel::*;
-use hypercall_abi::xen::{
-    __HYPERVISOR_event_channel_op, __HYPERVISOR_iret, DOMID_SELF, shared_info, vcpu_info,
-};
+use hypercall_abi::xen::{__HYPERVISOR_event_channel_op, DOMID_SELF, shared_info};
 
 pub(super) const BENCHES: &[Bench] = &[own_port, loopback];
 
@@ -170,47 +167,17 @@ impl Figures {
             }
             Ok(ticks)
         });
-        match ticks {
-            Ok(ticks) => self.ticks(name, ticks, ROUNDS),
-            Err(result) => self.refused(name, result),
-        }
+        self.result(name, ticks, ROUNDS);
     }
 }
 
-/// All but the bit of the port that [`take_event`] takes.
-static OTHERS: AtomicU64 = AtomicU64::new(0);
-/// Instructions of [`take_event`], its `syscall` included.
-const HANDLER: u64 = 13;
-
-/// Takes the event and returns at once.
-#[unsafe(naked)]
-extern "C" fn take_event() {
-    naked_asm!(
-        "pop rcx",
-        "pop r11",
-        "push 0",
-        "push rcx",
-        "push r11",
-        "push rax",
-        "movabs rcx, {shared}",
-        "mov byte ptr [rcx + {flag}], 0",
-        "mov qword ptr [rcx + {selector}], 0",
-        "mov r11, [rip + {others}]",
-        "lock and [rcx + {pending}], r11",
-        "mov eax, {iret}",
-        "syscall",
-        shared = const SHARED_INFO_VA,
-        flag = const shared::VCPU0 + offset_of!(vcpu_info, evtchn_upcall_pending),
-        selector = const shared::VCPU0 + offset_of!(vcpu_info, evtchn_pending_sel),
-        pending = const offset_of!(shared_info, evtchn_pending),
-        others = sym OTHERS,
-        iret = const __HYPERVISOR_iret,
-    )
+upcalls! {
+    take_event: 0, "";
 }
 
 /// An event to oneself, whose callback comes before the hypercall returns.
 fn upcall(f: &mut Figures, bit: u64, send: [u64; 5]) {
-    OTHERS.store(!bit, Ordering::Relaxed);
+    OTHERS[0].store(!bit, Ordering::Relaxed);
     register_callback(CALLBACKTYPE_event, take_event as *const () as u64, 0)
         .expect("a callback can be registered");
     let mut pair = [Call::new(__HYPERVISOR_event_channel_op, send); 2];
@@ -223,14 +190,8 @@ fn upcall(f: &mut Figures, bit: u64, send: [u64; 5]) {
         shared::set_upcall_mask(true);
         ticks
     });
-    match ticks {
-        Ok(ticks) => f.ticks(
-            "evtchn_send_upcall_and_iret",
-            ticks.saturating_sub(handler),
-            ROUNDS,
-        ),
-        Err(result) => f.refused("evtchn_send_upcall_and_iret", result),
-    }
+    let ticks = ticks.map(|ticks| ticks.saturating_sub(handler));
+    f.result("evtchn_send_upcall_and_iret", ticks, ROUNDS);
     trap::init().expect("the kernel's own handlers can be registered again");
     event::look_everywhere();
 }

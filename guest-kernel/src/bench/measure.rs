@@ -251,10 +251,8 @@ impl Figures {
     ) {
         self.begin(name, rounds * parts);
         // SAFETY: passed on to the caller.
-        match least(|| unsafe { once(&mut pair, rounds) }) {
-            Ok(ticks) => self.ticks(name, ticks, rounds * parts),
-            Err(result) => self.refused(name, result),
-        }
+        let ticks = least(|| unsafe { once(&mut pair, rounds) });
+        self.result(name, ticks, rounds * parts);
     }
 
     /// Measures a pair of calls, of which the second undoes what the first did; the figure is for
@@ -265,10 +263,8 @@ impl Figures {
     pub(super) unsafe fn pair_as_one(&mut self, name: &'static str, mut pair: Pair, pairs: u64) {
         self.begin(name, pairs);
         // SAFETY: passed on to the caller.
-        match least(|| unsafe { once(&mut pair, 2 * pairs) }) {
-            Ok(ticks) => self.ticks(name, ticks, pairs),
-            Err(result) => self.refused(name, result),
-        }
+        let ticks = least(|| unsafe { once(&mut pair, 2 * pairs) });
+        self.result(name, ticks, pairs);
     }
 
     /// Measures one call, made over and over.

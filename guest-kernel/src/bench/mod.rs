@@ -5,18 +5,24 @@
 //! QEMU with `-icount shift=0,sleep=off -rtc clock=vm`. [`measure`] takes off what the guest itself
 //! executes. With `wallclock` on the command line it is the time instead, by the hypervisor's clock,
 //! good for a ratio of two such runs and for nothing else, and with `cycles` the counter as it is, for
-//! machines that do not emulate. A bench is a function `fn(&mut Figures)`, listed in its module's `BENCHES`.
+//! machines that do not emulate. With `pair` or `across` it is what two vCPUs do with each other, of which
+//! the machine knows whether it has one processor for them or two. A bench is a function `fn(&mut Figures)`, listed in its module's `BENCHES`.
 
 mod calls;
 mod entries;
 mod events;
+mod fpu;
 mod grants;
 mod instructions;
 pub(crate) mod measure;
 mod memory;
 mod multicall;
 mod native;
+mod native_pair;
+mod pair;
 mod tables;
+mod timer;
+mod upcall;
 mod window;
 
 use crate::boot::BootInfo;
@@ -34,7 +40,9 @@ const GROUPS: &[&[Bench]] = &[
     multicall::BENCHES,
     tables::BENCHES,
     events::BENCHES,
+    timer::BENCHES,
     entries::BENCHES,
+    fpu::BENCHES,
     instructions::BENCHES,
     memory::BENCHES,
     grants::BENCHES,
@@ -82,6 +90,19 @@ impl Figures {
         self.count += 1;
     }
 
+    /// Whether figures are instructions, and what is executed while waiting can be taken off.
+    fn counts_instructions(&self) -> bool {
+        self.scale.unit == Unit::Instructions
+    }
+
+    /// Prints what was measured, or that it could not be.
+    fn result(&mut self, name: &str, ticks: Result<u64, i64>, times: u64) {
+        match ticks {
+            Ok(ticks) => self.ticks(name, ticks, times),
+            Err(result) => self.refused(name, result),
+        }
+    }
+
     /// Prints that the operation did not do what is to be measured: `BENCH <name> error=<result>`.
     fn refused(&mut self, name: &str, result: i64) {
         kprintln!("BENCH {name} error={result}");
@@ -108,9 +129,12 @@ pub(crate) fn run(boot: &BootInfo) {
         refused: 0,
         operations: Vec::new(),
     };
-    let groups = match crate::native::is_native() {
-        true => &[native::BENCHES],
-        false => GROUPS,
+    let groups: &[&[Bench]] = match (crate::native::is_native(), boot.has_word("across")) {
+        (true, false) => &[native::BENCHES],
+        (true, true) => &[native_pair::BENCHES],
+        (false, true) => &[pair::ON_TWO],
+        (false, false) if boot.has_word("pair") => &[pair::ON_ONE],
+        (false, false) => GROUPS,
     };
     for bench in groups.iter().copied().flatten() {
         bench(&mut figures);

@@ -4,8 +4,9 @@
 
 use super::measure::{ROUNDS, least};
 use super::tables::changes;
+use super::timer::{self, APART, TIMERS, timers};
 use super::window::loops;
-use super::{Bench, Figures, entries};
+use super::{Bench, Figures, entries, fpu};
 use crate::check::page::{Page, UNMAPPED};
 use crate::check::probe;
 use crate::mm::p2m;
@@ -21,8 +22,11 @@ pub(super) const BENCHES: &[Bench] = &[
     registers,
     switches,
     exceptions,
+    returns,
+    fpu_switches,
     user_mode,
     interrupts,
+    timer_interrupts,
     devices,
 ];
 
@@ -61,6 +65,8 @@ each! {
     write_cr3: opening, "mov cr3, rax";
     write_cr4: opening, "mov cr4, rax";
     read_dr7: opening, "mov rax, dr7";
+    iret: opening, "mov rax, rsp\npush 0x10\npush rax\npush 2\npush 8\nlea rax, [rip + 3f]\npush rax\n\
+        iretq\n3:";
     clts: opening, "clts";
     rdmsr: opening, "rdmsr";
     wrmsr: opening, "wrmsr";
@@ -271,6 +277,62 @@ fn open(slot: usize, entry: u64) {
     // SAFETY: the same tables, open to ring 3 or not; no process runs.
     unsafe { paging::boot_root().write(slot, entry) }.expect("the kernel owns its root");
     cpu::flush();
+}
+
+fn returns(f: &mut Figures) {
+    measure(f, "native_iret", iret, [0; 3]);
+}
+
+/// Gives the FPU, and exchanges what its registers hold.
+#[unsafe(naked)]
+extern "C" fn exchange() {
+    naked_asm!(
+        "clts",
+        "fxsave [rip + {registers}]",
+        "fxrstor [rip + {registers}]",
+        "iretq",
+        registers = sym fpu::REGISTERS,
+    )
+}
+
+fn fpu_switches(f: &mut Figures) {
+    cpu::set_vector(fpu::DEVICE_NOT_AVAILABLE, exchange as *const () as u64);
+    let denied = cpu::cr0() | fpu::TASK_SWITCHED;
+    let name = "native_fpu_switch";
+    against(f, name, fpu::by_register, entries::nothing, [denied, 0, 0]);
+    trap::init().expect("the kernel's own handlers can be registered again");
+    cpu::deny_fpu(true);
+}
+
+timers! {
+    arm_timer: opening, "mov [r10], r14d";
+}
+
+/// Ends the timer's interrupt, and says that it has come.
+#[unsafe(naked)]
+extern "C" fn take_timer() {
+    naked_asm!(
+        "mov [rip + {seen}], r12",
+        "mov dword ptr [r8], 0",
+        "iretq",
+        seen = sym timer::SEEN,
+    )
+}
+
+fn timer_interrupts(f: &mut Figures) {
+    cpu::set_vector(apic::TIMER as u8, take_timer as *const () as u64);
+    let name = "native_timer_interrupt";
+    let arguments = [1, APART, apic::count_register(), apic::end_register()];
+    f.begin(name, TIMERS);
+    let ticks = least(|| {
+        let own = timer::alone(f);
+        cpu::let_interrupts_in(true);
+        let all = timer::without_waiting(f, arm_timer, arguments);
+        cpu::let_interrupts_in(false);
+        Ok(all.saturating_sub(own) + f.scale.ticks(TIMERS))
+    });
+    f.result(name, ticks, TIMERS);
+    trap::init().expect("the kernel's own handlers can be registered again");
 }
 
 /// An interrupt to oneself.

@@ -2,7 +2,7 @@
 //! watches the machine from outside, for whom its ends are marked.
 //!
 //! The marks are no-ops of seven bytes. Before a window opens, its operation's number is told by a
-//! store whose address says it. The lab's plugin (`tests/plugin/counts.c`) knows all of this.
+//! store whose address says it. Another mark says that what follows only waits. The lab's plugin (`tests/plugin/counts.c`) knows all of this.
 
 use core::sync::atomic::AtomicU64;
 
@@ -81,6 +81,18 @@ macro_rules! closing {
     };
 }
 
+/// What is executed again and again, with a jump back to `4:`, until something has come. Its instructions
+/// are not counted from outside: their length is told by the mark in front, at most 127 bytes.
+macro_rules! waiting {
+    ($round:literal) => {
+        concat!(
+            ".byte 0x0f, 0x1f, 0x80, 0x50, 0x56, 0x4e, 0x80 + 5f - 4f\n4:\n",
+            $round,
+            "\n5:\n"
+        )
+    };
+}
+
 /// Defines loops: what begins them, which puts the number of rounds into rsi; what is done in each round;
 /// what ends them. They return the ticks that went by, and keep r9 for it.
 macro_rules! loops {
@@ -101,4 +113,4 @@ macro_rules! loops {
     )* };
 }
 
-pub(super) use {closing, loops, opening, opening_at, opening_of_own, window};
+pub(super) use {closing, loops, opening, opening_at, opening_of_own, waiting, window};

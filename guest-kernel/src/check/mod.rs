@@ -39,7 +39,7 @@ mod sched;
 mod sched_edges;
 mod shares;
 mod smp;
-mod smp_affinity;
+pub(crate) mod smp_affinity;
 mod smp_fifo;
 mod smp_roots;
 mod smp_writes;

@@ -41,6 +41,13 @@ fn place(cmd: u32, vcpu: u32, flags: u32, hard: u64, soft: u64) -> (HvResult, u6
     (result, hard, soft)
 }
 
+/// Has a vCPU stay on one processor.
+pub(crate) fn stay(vcpu: u32, processor: u32) {
+    let set = XEN_DOMCTL_setvcpuaffinity;
+    let (result, ..) = place(set, vcpu, XEN_VCPUAFFINITY_HARD, 1 << processor, 0);
+    result.expect("dom0 may say where its vCPUs run");
+}
+
 pub(super) fn affinity(r: &mut Report) {
     const HARD: u32 = XEN_VCPUAFFINITY_HARD;
     const SOFT: u32 = XEN_VCPUAFFINITY_SOFT;

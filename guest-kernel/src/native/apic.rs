@@ -17,6 +17,7 @@ const WINDOW: u64 = SHARED_INFO_VA + 0x1000;
 const END: u64 = 0xb0;
 const SPURIOUS: u64 = 0xf0;
 const COMMAND: u64 = 0x300;
+const DESTINATION: u64 = 0x310;
 const TIMER_VECTOR: u64 = 0x320;
 const INITIAL: u64 = 0x380;
 const CURRENT: u64 = 0x390;
@@ -26,7 +27,7 @@ const BY_ONE: u32 = 0xb;
 const MASKED: u32 = 1 << 16;
 
 /// The vector of the timer.
-pub(super) const TIMER: u64 = 0x40;
+pub(crate) const TIMER: u64 = 0x40;
 const SPURIOUS_VECTOR: u32 = 0xff;
 
 /// The PIT counts at this rate, in Hz; channel 2 hangs at the speaker's gate.
@@ -58,6 +59,35 @@ fn write(at: u64, value: u32) {
 pub(crate) fn self_interrupt(vector: u8) -> (u64, u32) {
     const TO_SELF: u32 = 1 << 18;
     (WINDOW + COMMAND, TO_SELF | u32::from(vector))
+}
+
+/// The identifiers of the processors.
+pub(crate) const FIRST: u8 = 0;
+pub(crate) const SECOND: u8 = 1;
+
+/// The register that sends interrupts, which from now on go to one processor, and what sends one.
+pub(crate) fn interrupt_to(processor: u8, vector: u8) -> (u64, u32) {
+    write(DESTINATION, u32::from(processor) << 24);
+    (WINDOW + COMMAND, u32::from(vector))
+}
+
+/// Has a processor forget what it did, and wait.
+pub(super) fn send_init(processor: u8) {
+    const INIT: u32 = 0x4500;
+    write(DESTINATION, u32::from(processor) << 24);
+    write(COMMAND, INIT);
+}
+
+/// Has a processor that waits begin at a page below 1 MiB.
+pub(super) fn send_start(processor: u8, page: u8) {
+    const START: u32 = 0x4600;
+    write(DESTINATION, u32::from(processor) << 24);
+    write(COMMAND, START | u32::from(page));
+}
+
+/// Has the second processor take interrupts; the registers are mapped, and each processor has its own.
+pub(super) fn init_second() {
+    write(SPURIOUS, 1 << 8 | SPURIOUS_VECTOR);
 }
 
 /// The address that ends an interrupt when 0 is written to it.

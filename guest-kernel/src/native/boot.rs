@@ -2,7 +2,7 @@
 //! pages themselves, a page that stands for shared_info, and start_info.
 
 use super::multiboot::{self, Found};
-use super::{NATIVE, cpu, serial};
+use super::{NATIVE, cpu, second, serial};
 use crate::boot::image;
 use crate::mm::paging::{ENTRIES, index, pte};
 use crate::mm::{PAGE_SIZE, VIRT_BASE};
@@ -68,6 +68,8 @@ extern "C" fn native_main(magic: u32, info: u32) -> u64 {
     write(list, (shared_info / PAGE_SIZE) as usize, NO_FRAME);
     let start = memory.take(size_of::<start_info>().div_ceil(PAGE_SIZE as usize) as u64);
     let (root, tables) = page_tables(&mut memory);
+    // While the tables of the beginning still show it.
+    second::prepare(seen);
     cpu::load_root(root);
     cpu::init();
     let mut info = start_info::new_zeroed();

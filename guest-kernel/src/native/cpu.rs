@@ -63,14 +63,9 @@ pub(super) fn init() {
     let gdt = unsafe { &native_gdt };
     gdt[TASK_INDEX].store(low, Ordering::Relaxed);
     gdt[TASK_INDEX + 1].store(task >> 32, Ordering::Relaxed);
-    let gdt = TablePointer {
-        limit: (GDT_ENTRIES * 8 - 1) as u16,
-        base: gdt.as_ptr() as u64,
-    };
-    // SAFETY: the same table at the address where it stays, with the selectors in use.
-    unsafe { asm!("lgdt [{}]", "ltr {:x}", in(reg) &raw const gdt, in(reg) TASK) };
-    // SAFETY: flat data, as before.
-    unsafe { asm!("mov ss, {:x}", in(reg) KERNEL_DATA) };
+    load_descriptors();
+    // SAFETY: the descriptor was just made.
+    unsafe { asm!("ltr {:x}", in(reg) TASK) };
     // `syscall` loads the first, and its stack's behind it; `sysret` those behind the second.
     wrmsr(
         STAR,
@@ -95,13 +90,38 @@ pub(super) fn set_vectors(may_be_called: impl Fn(u8) -> bool) {
             let level = if may_be_called(vector) { 3 } else { 0 };
             idt[usize::from(vector)] = gate(to, level);
         }
-        let pointer = TablePointer {
-            limit: (256 * size_of::<Gate>() - 1) as u16,
-            base: core::ptr::from_ref(idt) as u64,
-        };
-        // SAFETY: the table is static, and each gate leads to a stub.
-        unsafe { asm!("lidt [{}]", in(reg) &raw const pointer) };
+        VECTORS.store(core::ptr::from_ref(idt) as u64, Ordering::Release);
     });
+    load_vectors();
+}
+
+/// Where the vectors are.
+static VECTORS: AtomicU64 = AtomicU64::new(0);
+
+fn load_vectors() {
+    let pointer = TablePointer {
+        limit: (256 * size_of::<Gate>() - 1) as u16,
+        base: VECTORS.load(Ordering::Acquire),
+    };
+    // SAFETY: the table is static, and each gate leads to a stub.
+    unsafe { asm!("lidt [{}]", in(reg) &raw const pointer) };
+}
+
+/// Has the second processor use the same descriptors and vectors; it runs in ring 0 alone.
+pub(super) fn init_second() {
+    load_descriptors();
+    load_vectors();
+}
+
+fn load_descriptors() {
+    let gdt = TablePointer {
+        limit: (GDT_ENTRIES * 8 - 1) as u16,
+        base: &raw const native_gdt as u64,
+    };
+    // SAFETY: the same table at the address where it stays, with the selectors in use.
+    unsafe { asm!("lgdt [{}]", in(reg) &raw const gdt) };
+    // SAFETY: flat data, as before.
+    unsafe { asm!("mov ss, {:x}", in(reg) KERNEL_DATA) };
 }
 
 /// A gate for interrupts, which ring `level` may call.
@@ -167,11 +187,27 @@ pub(crate) fn cr4() -> u64 {
     cr4
 }
 
-/// Makes the next instruction of the FPU fault, or not.
-pub(crate) fn deny_fpu(deny: bool) {
+/// CR0.
+pub(crate) fn cr0() -> u64 {
     let cr0: u64;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, cr0", out(reg) cr0, options(nomem, nostack)) };
+    cr0
+}
+
+/// Lets interrupts in, or not.
+pub(crate) fn let_interrupts_in(let_in: bool) {
+    match let_in {
+        // SAFETY: the vectors lead to handlers that leave all as it is.
+        true => unsafe { asm!("sti", options(nostack)) },
+        // SAFETY: as above.
+        false => unsafe { asm!("cli", options(nostack)) },
+    }
+}
+
+/// Makes the next instruction of the FPU fault, or not.
+pub(crate) fn deny_fpu(deny: bool) {
+    let cr0 = cr0();
     let wanted = if deny {
         cr0 | TASK_SWITCHED
     } else {

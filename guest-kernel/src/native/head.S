@@ -112,6 +112,46 @@ native_high:
     call kernel_main
     ud2
 
+# Where another processor begins, in the page below 1 MiB that a copy of this was put into and that the
+# interrupt named: in real mode, its code segment the page. From there to long mode in one step.
+    .code16
+    .global native_second, native_second_end
+native_second:
+    cli
+    movw %cs, %ax
+    movw %ax, %ds
+    lgdtl native_second_gdtr - native_second
+    movl $CR4_PAE, %eax
+    movl %eax, %cr4
+    movl $(native_l4 - BASE), %eax
+    movl %eax, %cr3
+    movl $EFER, %ecx
+    rdmsr
+    orl $EFER_SCE_LME_NXE, %eax
+    wrmsr
+    movl $CR0_LONG, %eax
+    movl %eax, %cr0
+    ljmpl $KERNEL_CODE, $(native_second64 - BASE)
+    .balign 8
+native_second_gdtr:
+    .short native_gdt_end - native_gdt - 1
+    .long native_gdt - BASE
+native_second_end:
+
+    .code64
+native_second64:
+    xorl %eax, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    movabsq $native_second_high, %rax
+    jmpq *%rax
+native_second_high:
+    leaq native_second_stack_top(%rip), %rsp
+    xorl %ebp, %ebp
+    call native_second_main
+    ud2
+
 # What the processor pushes for an exception or interrupt is what `trap_common` expects, but for the
 # words of error and vector.
     .balign 32
@@ -169,3 +209,5 @@ native_user_rsp:   .quad 0
 native_l4: .skip 4096
 native_l3: .skip 4096
 native_l2: .skip 4096
+    .skip 16384
+native_second_stack_top:

@@ -3,7 +3,7 @@
 //!
 //! [`boot`] makes what a loader of paravirtual kernels makes, so that the kernel starts the same way;
 //! [`calls`] does what hypercalls do; [`cpu`] and [`apic`] are the processor and its timer, [`serial`]
-//! the console. Where a hypercall is one instruction here, the kernel's wrapper of it
+//! the console, [`second`] another processor. Where a hypercall is one instruction here, the kernel's wrapper of it
 //! ([`crate::hypercall`]) asks [`is_native`] and executes that.
 
 pub(crate) mod apic;
@@ -12,6 +12,7 @@ mod calls;
 pub(crate) mod cpu;
 mod multiboot;
 mod paging;
+pub(crate) mod second;
 mod serial;
 
 pub(crate) use paging::{mmuext, update_va_mapping};

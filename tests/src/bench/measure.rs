@@ -2,7 +2,7 @@
 //!
 //! Each side is booted twice under a clock that counts instructions, with the plugin and without: what
 //! the kernel finds must be the same to the instruction, and the plugin must find what the kernel
-//! does; and as often with programs on it. Once more the host's clock runs, for the ratio of times.
+//! does; and as often with programs on it, and with two vCPUs on one processor and on two. Once more the host's clock runs, for the ratio of times.
 
 use std::fs;
 use std::path::Path;
@@ -39,8 +39,69 @@ pub struct Wanted {
     pub wall: bool,
 }
 
-/// What the guest kernel is told to do: its own benches, and the programs of `/bin/mix`.
-const RUNS: [(&str, &str); 2] = [("kernel", "bench"), ("programs", "init=/bin/mix")];
+/// One boot of a side, and what the guest kernel is told to do there.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    what: &'static str,
+    args: &'static str,
+    /// Processors of the machine.
+    processors: u32,
+    /// Options of the hypervisor besides the usual.
+    options: &'static str,
+    /// Whether there is something to do on the bare machine.
+    natively: bool,
+}
+
+/// The kernel's own benches, the programs of `/bin/mix`, and two vCPUs on one processor and on two.
+const RUNS: [Run; 4] = [
+    Run {
+        what: "kernel",
+        args: "bench",
+        processors: 1,
+        options: "",
+        natively: true,
+    },
+    Run {
+        what: "programs",
+        args: "init=/bin/mix",
+        processors: 1,
+        options: "",
+        natively: true,
+    },
+    Run {
+        what: "two vCPUs",
+        args: "bench pair",
+        processors: 1,
+        options: " dom0_max_vcpus=2",
+        natively: false,
+    },
+    Run {
+        what: "two processors",
+        args: "bench across",
+        processors: 2,
+        options: " dom0_max_vcpus=2",
+        natively: true,
+    },
+];
+
+impl Run {
+    /// The same run of the kernel's own benches with other arguments.
+    const fn with(args: &'static str) -> Self {
+        Self { args, ..RUNS[0] }
+    }
+
+    /// Those that there are on a side.
+    fn on(side: Side) -> impl Iterator<Item = Self> {
+        let is_there = move |run: &Self| run.natively || side != Side::Native;
+        RUNS.into_iter().filter(is_there)
+    }
+
+    /// The name of a machine's directory.
+    fn named(&self, side: Side, end: &str) -> String {
+        format!("{side:?}-{}-{end}", self.what.replace(' ', "-"))
+    }
+}
+
 /// The same by the host's clock, where that is measured.
 const TIMED: &str = "bench wallclock";
 
@@ -58,26 +119,27 @@ pub fn run(lab: &Lab, wanted: Wanted, mut tell: impl FnMut(&str)) -> Checked<Res
     let mut results = Results::new(setup::qemu_version().unwrap_or_default(), CPU.into());
     for side in Side::ALL {
         let mut all = Costs::new();
-        for (what, args) in RUNS {
+        for run in Run::on(side) {
+            let what = run.what;
             tell(&format!(
                 "{}, {what}: from inside and outside",
                 side.title()
             ));
-            let (lines, counts) = counted(lab, side, what, args, None)?;
+            let (lines, counts) = counted(lab, side, run, None)?;
             if wanted.again {
                 tell(&format!(
                     "{}, {what}: once more, which must agree",
                     side.title()
                 ));
-                let config = config_of(lab, side, args)?;
-                let again = boot(lab, &config, &format!("{side:?}-{what}-again"))?;
+                let config = config_of(lab, side, run)?;
+                let again = boot(lab, &config, &run.named(side, "again"))?;
                 compare(side, &lines, &again)?;
             }
             all.extend(costs(side, &lines, &counts)?);
         }
         if wanted.wall && side != Side::Native {
             tell(&format!("{}: by the host's clock", side.title()));
-            let mut config = config_of(lab, side, TIMED)?;
+            let mut config = config_of(lab, side, Run::with(TIMED))?;
             config.icount = false;
             for line in boot(lab, &config, &format!("{side:?}-timed"))? {
                 if let Some(cost) = all.get_mut(&line.name) {
@@ -105,7 +167,7 @@ pub fn cycles(lab: &Lab, mut tell: impl FnMut(&str)) -> Checked<Vec<(Side, Vec<L
     let mut all = Vec::new();
     for side in Side::ALL {
         tell(&format!("{}: on the host's processor", side.title()));
-        let mut config = config_of(lab, side, CYCLES)?;
+        let mut config = config_of(lab, side, Run::with(CYCLES))?;
         (config.icount, config.kvm, config.cpu) = (false, true, HOST_CPU.into());
         let name = format!("{side:?}-cycles");
         let text = console_of(lab, &config, &name)?;
@@ -120,15 +182,16 @@ pub fn cycles(lab: &Lab, mut tell: impl FnMut(&str)) -> Checked<Vec<(Side, Vec<L
     Ok(all)
 }
 
-/// The machine of a side, whose clock counts instructions, with the kernel's arguments.
-fn config_of(lab: &Lab, side: Side, args: &str) -> Result<Config> {
-    let modules = lab.our_dom0(args, None)?;
+/// The machine of a side, whose clock counts instructions.
+fn config_of(lab: &Lab, side: Side, run: Run) -> Result<Config> {
+    let modules = lab.our_dom0(run.args, None)?;
+    let options = format!("{HYPERVISOR_OPTIONS}{}", run.options);
     let mut config = match side {
-        Side::Paravane => lab.paravane_with(HYPERVISOR_OPTIONS, modules),
-        Side::Xen => lab.xen_with(HYPERVISOR_OPTIONS, modules)?,
-        Side::Native => lab.bare_machine(args, modules),
+        Side::Paravane => lab.paravane_with(&options, modules),
+        Side::Xen => lab.xen_with(&options, modules)?,
+        Side::Native => lab.bare_machine(run.args, modules),
     };
-    config.icount = true;
+    (config.icount, config.smp) = (true, run.processors);
     config.cpu = CPU.into();
     Ok(config)
 }
@@ -137,14 +200,13 @@ fn config_of(lab: &Lab, side: Side, args: &str) -> Result<Config> {
 fn counted(
     lab: &Lab,
     side: Side,
-    what: &str,
-    args: &str,
+    run: Run,
     profile: Option<usize>,
 ) -> Checked<(Vec<Line>, Counts)> {
     let library = plugin::build(&lab.workspace)?;
-    let name = format!("{side:?}-{what}-counted");
+    let name = run.named(side, "counted");
     let out = lab.dir.join(format!("{name}.txt"));
-    let mut config = config_of(lab, side, args)?;
+    let mut config = config_of(lab, side, run)?;
     config
         .devices
         .extend(plugin::arguments(&library, &out, profile));
@@ -168,23 +230,23 @@ pub struct Profile {
 /// There is no such operation, or a machine does not come to the end.
 pub fn profiles(lab: &Lab, side: Side, names: &[&str]) -> Checked<Vec<Profile>> {
     let mut known = Vec::new();
-    for (what, args) in RUNS {
-        let config = config_of(lab, side, args)?;
-        let lines = boot(lab, &config, &format!("{side:?}-{what}-names"))?;
-        known.extend(lines.into_iter().map(|line| (what, args, line)));
+    for run in Run::on(side) {
+        let config = config_of(lab, side, run)?;
+        let lines = boot(lab, &config, &run.named(side, "names"))?;
+        known.extend(lines.into_iter().map(|line| (run, line)));
     }
     let mut profiles = Vec::new();
     for name in names {
-        let found = known.iter().find(|(_, _, line)| line.name == *name);
-        let (what, args, line) = found.ok_or_else(|| {
-            let all: Vec<_> = known.iter().map(|of| of.2.name.as_str()).collect();
+        let found = known.iter().find(|(_, line)| line.name == *name);
+        let (run, line) = found.ok_or_else(|| {
+            let all: Vec<_> = known.iter().map(|of| of.1.name.as_str()).collect();
             anyhow!(
                 "no operation is named `{name}` on {}; there are: {}",
                 side.title(),
                 all.join(", ")
             )
         })?;
-        let (_, counts) = counted(lab, side, what, args, Some(line.number))?;
+        let (_, counts) = counted(lab, side, *run, Some(line.number))?;
         let clean = counts.operations.get(&line.number).map_or(0, |w| w.clean);
         profiles.push(Profile {
             operations: clean * line.times,

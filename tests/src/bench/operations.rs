@@ -234,6 +234,14 @@ pub const GROUPS: &[Group] = &[
                     (Native, "native_clts"),
                 ],
             ),
+            operation(
+                "FPU exchanged at first use",
+                &[
+                    (Paravirtual, "fpu_switch"),
+                    (Trapped, "fpu_switch_trapped"),
+                    (Native, "native_fpu_switch"),
+                ],
+            ),
         ],
     },
     Group {
@@ -280,6 +288,25 @@ pub const GROUPS: &[Group] = &[
                     (Native, "native_timer_stopped"),
                 ],
             ),
+            operation(
+                "timer armed, come, and back",
+                &[
+                    (Paravirtual, "timer_interrupt_and_iret"),
+                    (Native, "native_timer_interrupt"),
+                ],
+            ),
+            operation(
+                "event to a vCPU that waits",
+                &[(Paravirtual, "block_and_wake")],
+            ),
+            operation(
+                "the same across processors",
+                &[(Paravirtual, "wake_across"), (Native, "native_wake_across")],
+            ),
+            operation(
+                "IPI to a vCPU that runs, and back",
+                &[(Paravirtual, "ipi_and_iret"), (Native, "native_ipi")],
+            ),
             operation("run states read", &[(Paravirtual, "get_runstate_info")]),
             operation("vCPU asked for", &[(Paravirtual, "vcpu_is_up")]),
             operation("yield", &[(Paravirtual, "yield")]),
@@ -293,6 +320,10 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Exceptions and system calls",
         operations: &[
+            operation(
+                "return alone",
+                &[(Paravirtual, "iret"), (Native, "native_iret")],
+            ),
             operation(
                 "exception of the kernel and back",
                 &[

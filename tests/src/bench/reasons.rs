@@ -128,6 +128,12 @@ pub(super) const REASONS: &[(&str, &str)] = &[
         "A bit of CR0, which the hypervisor keeps for the guest.",
     ),
     (
+        "FPU exchanged at first use",
+        "The FPU is denied when a process is switched to; its first use faults, and the handler saves \
+        and loads the registers. Paravirtual kernels are given the FPU with that fault, others ask for \
+        it, which traps.",
+    ),
+    (
         "event, pending already",
         "The shortest send: the port's bit is set already, and nobody needs to be told.",
     ),
@@ -170,6 +176,29 @@ pub(super) const REASONS: &[(&str, &str)] = &[
     ),
     ("one-shot timer stopped", "The deadline is taken out."),
     (
+        "timer armed, come, and back",
+        "The hardware's timer is set, its interrupt comes while the guest runs, the event is sent and \
+        delivered, and the handler returns. What the guest executes while it waits is not counted. \
+        Natively a store, and a handler that ends the interrupt.",
+    ),
+    (
+        "event to a vCPU that waits",
+        "Two vCPUs on one processor, of which one runs while the other waits: a send, a block, the \
+        switch to the other with all its registers, descriptors and roots, and its upcall. Natively \
+        there is one kernel on the processor, and nobody to switch to.",
+    ),
+    (
+        "the same across processors",
+        "Each vCPU on a processor of its own, which idles while its vCPU waits: an interrupt wakes the \
+        other. Instructions are those of both processors, whose emulation takes turns; natively both \
+        processors wait in `hlt`.",
+    ),
+    (
+        "IPI to a vCPU that runs, and back",
+        "A send, an interrupt to the other processor, its upcall, and the way back from the handler. \
+        Instructions are those of both processors; what both execute while they wait is not counted.",
+    ),
+    (
         "run states read",
         "How long the vCPU ran and waited, which takes the clock, written to the guest's memory.",
     ),
@@ -185,6 +214,11 @@ pub(super) const REASONS: &[(&str, &str)] = &[
         is decoded, to no effect.",
     ),
     ("interrupts on", "The same."),
+    (
+        "return alone",
+        "A frame on the guest's stack is read, checked, and returned to, which for a guest's kernel is \
+        a hypercall and costs natively, besides the frame, one instruction.",
+    ),
     (
         "exception of the kernel and back",
         "The processor enters the hypervisor, which puts a frame on the guest's stack and enters the \
@@ -280,7 +314,8 @@ pub(super) const REASONS: &[(&str, &str)] = &[
     ),
     (
         "process started and ended",
-        "Reading an ELF file, building an address space of some 20 pages, running, and taking all of it \
+        "Spawn, which is fork and exec in one, and exit, for our kernel has no fork: reading an ELF \
+        file, building an address space of some 20 pages, running, and taking all of it \
         down: page tables made, pinned and released, roots loaded.",
     ),
     (

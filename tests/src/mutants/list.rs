@@ -758,8 +758,8 @@ pub(super) const ALL: &[Mutant] = &[
         Guard,
         Unit("hypercall::tests::lists"),
         (
-            "        m.write_guest_u64(at + RESULT, 0)?;\n",
-            "        let _ = m.write_guest_u64(at + RESULT, 0);\n",
+            "        m.write_guest_u64(at + RESULT, result)?;\n",
+            "        let _ = m.write_guest_u64(at + RESULT, result);\n",
         ),
     ),
     seed(

@@ -40,10 +40,10 @@ pub(super) fn quick<M: Machine>(
         let Ok([op, a, b, c, d]) = m.read_guest_entry(at) else {
             return Ok(done);
         };
-        if !quick::entry(near, vcpu, op, [a, b, c, d]) {
+        let Some(result) = quick::entry(near, vcpu, op, [a, b, c, d]) else {
             return Ok(done);
-        }
-        m.write_guest_u64(at + RESULT, 0)?;
+        };
+        m.write_guest_u64(at + RESULT, result)?;
         at += ENTRY;
     }
     Ok(most)

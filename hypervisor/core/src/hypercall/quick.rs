@@ -2,9 +2,10 @@
 //! context that the others get. Where one of these is not done, nothing has changed but for what is
 //! noted as done, and the whole form goes on.
 
+use hypercall_abi::version::XENVER_version;
 use hypercall_abi::xen as nr;
 
-use super::multicall;
+use super::{multicall, version};
 use crate::addr::guest_range;
 use crate::domain::Domain;
 use crate::error::Errno;
@@ -178,7 +179,8 @@ fn partly(vcpu: &mut Vcpu, number: u64, (done, units): (u64, u32)) -> Outcome {
 /// Whether [`entry`] has something for hypercall `number`.
 #[inline(always)]
 fn has_entry(number: u64) -> bool {
-    const SOME: u64 = 1 << nr::__HYPERVISOR_stack_switch
+    const SOME: u64 = 1 << nr::__HYPERVISOR_xen_version
+        | 1 << nr::__HYPERVISOR_stack_switch
         | 1 << nr::__HYPERVISOR_fpu_taskswitch
         | 1 << nr::__HYPERVISOR_update_descriptor
         | 1 << nr::__HYPERVISOR_update_va_mapping
@@ -186,15 +188,15 @@ fn has_entry(number: u64) -> bool {
     number < 64 && SOME >> number & 1 != 0
 }
 
-/// An entry of a multicall in its quick form: whether it has one and is done.
+/// An entry of a multicall in its quick form: its result, if it has one and is done.
 #[inline(always)]
 pub(super) fn entry<M: Machine>(
     near: &Near<'_, M>,
     vcpu: &mut Vcpu,
     number: u64,
     args: [u64; 4],
-) -> bool {
-    match number {
+) -> Option<u64> {
+    let done = match number {
         nr::__HYPERVISOR_update_descriptor => {
             tables::quick_descriptor(near.hv.machine, vcpu, args[0], args[1])
         }
@@ -208,8 +210,12 @@ pub(super) fn entry<M: Machine>(
         }
         nr::__HYPERVISOR_mmuext_op => mmuext_op(near, vcpu, args),
         nr::__HYPERVISOR_update_va_mapping => update_va_mapping(near, vcpu, args),
+        nr::__HYPERVISOR_xen_version if args[0] as u32 == XENVER_version => {
+            return Some(version::VERSION);
+        }
         _ => false,
-    }
+    };
+    done.then_some(0)
 }
 
 #[inline(never)]

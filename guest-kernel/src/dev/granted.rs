@@ -28,12 +28,16 @@ impl Granted {
     pub(crate) fn read(&self, offset: usize, to: &mut [u8]) {
         assert!(offset + to.len() <= PAGE_SIZE as usize, "more than a page");
         let from = (self.pfn.va() as *const u8).wrapping_add(offset);
-        let (chunks, rest) = to.as_chunks_mut::<8>();
-        let tail = from.wrapping_add(chunks.len() * 8);
-        for (index, chunk) in chunks.iter_mut().enumerate() {
-            // SAFETY: inside the page, as checked, which stays this object's; volatile, because the
-            // other domain may write it; byte arrays need no alignment.
-            *chunk = unsafe { from.cast::<[u8; 8]>().wrapping_add(index).read_volatile() };
+        // Whole words where they are aligned: of an array a volatile read takes byte by byte.
+        let (words, rest) = match offset.is_multiple_of(8) {
+            true => to.as_chunks_mut::<8>(),
+            false => (&mut [][..], to),
+        };
+        let tail = from.wrapping_add(words.len() * 8);
+        for (index, word) in words.iter_mut().enumerate() {
+            // SAFETY: inside the page, as checked, which stays this object's; aligned; volatile, because
+            // the other domain may write it.
+            *word = unsafe { from.cast::<u64>().wrapping_add(index).read_volatile() }.to_ne_bytes();
         }
         for (index, byte) in rest.iter_mut().enumerate() {
             // SAFETY: as above.

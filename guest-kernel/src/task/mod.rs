@@ -242,8 +242,9 @@ fn schedule() {
         // switched from comes back here with its stack unchanged.
         unsafe { switch_stacks(save, rsp) };
         after_switch();
+    } else {
+        arm_timer();
     }
-    arm_timer();
 }
 
 /// Cleans up after a task that ended, on the stack of its successor.

@@ -4,12 +4,17 @@
  * hypervisor, loads of CR3 and other flushes, and the ways into the hypervisor by what the guest
  * executed last. What only waits is marked as well, and counted nowhere. With `profile=N` also how often each instruction of operation N was executed.
  *
- * Arguments: out=FILE, profile=N. When QEMU ends, FILE has a line for each operation:
+ * With `parties=WORD` also for whom each instruction was executed: under which root of page tables,
+ * and of which domain, whose kernel has a word at that address (in hexadecimal) by which it is told
+ * from others.
+ *
+ * Arguments: out=FILE, profile=N, parties=WORD. When QEMU ends, FILE has a line for each operation:
  *
  *   operation N windows W clean C guest G hypervisor H cr3 R cr4 R invlpg I invpcid I
  *     syscall S trap T instruction P other O
  *
- * (on one line), and `address A count N bytes HEX` for each instruction that was profiled. Sums are
+ * (on one line), and `address A count N bytes HEX` for each instruction that was profiled, or `party P
+ * operation N root R domain W` and `address A party P count N bytes HEX`. Sums are
  * over the `clean` windows, those as short as the shortest: an interrupt makes one longer. A file that
  * was begun and not finished has no line `end`.
  *
@@ -44,8 +49,15 @@ extern size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, siz
 extern size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
 extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 
+extern void qemu_plugin_register_vcpu_init_cb(
+    qemu_plugin_id_t, void (*)(qemu_plugin_id_t, unsigned));
+extern void qemu_plugin_register_vcpu_tb_exec_cb(
+    struct qemu_plugin_tb *, void (*)(unsigned, void *), int, void *);
+
+#include "parties.h"
+
 #define EXPORTED __attribute__((visibility("default")))
-enum { NO_REGISTERS = 0, WRITES = 2 };
+enum { NO_REGISTERS = 0, READS_REGISTERS = 1, WRITES = 2 };
 
 EXPORTED int qemu_plugin_version = 4;
 
@@ -57,6 +69,8 @@ struct instruction {
     /* Of the profiled operation: in its shortest windows, and in the one that is open. */
     uint64_t count;
     uint64_t count_in_window;
+    /* With `parties`: in windows, by the party that runs. */
+    uint64_t *by_party;
     enum kind kind;
     bool of_hypervisor;
     bool only_waits;
@@ -186,11 +200,24 @@ static void remember(struct instruction *i)
     executed[executed_count++] = i;
 }
 
+static void on_block_begun(unsigned cpu, void *data)
+{
+    const struct instruction *first = data;
+    (void)cpu;
+    see_who_runs(first->address);
+    if (open)
+        begin_party(operation, first->of_hypervisor);
+}
+
 static void on_instruction(unsigned cpu, void *data)
 {
     struct instruction *i = data;
     const struct instruction **before = &last[cpu % CPUS];
+    if (i->kind == CR3)
+        root_is_stale = true;
     if (open && !i->only_waits) {
+        if (domain_word)
+            count_for_party(&i->by_party);
         if (i->of_hypervisor) {
             window.hypervisor++;
             if (*before && !(*before)->of_hypervisor)
@@ -214,6 +241,8 @@ static void on_open(unsigned cpu, void *data)
     (void)cpu, (void)data;
     memset(&window, 0, sizeof window);
     open = true;
+    if (domain_word)
+        begin_party(operation, false);
 }
 
 static void add(struct sums *to, const struct sums *what)
@@ -337,8 +366,24 @@ static void on_block(qemu_plugin_id_t id, struct qemu_plugin_tb *block)
 {
     size_t count = qemu_plugin_tb_n_insns(block);
     (void)id;
+    if (domain_word && count)
+        qemu_plugin_register_vcpu_tb_exec_cb(block, on_block_begun, READS_REGISTERS,
+                                             lookup(qemu_plugin_tb_get_insn(block, 0)));
     for (size_t i = 0; i < count; i++)
         watch(qemu_plugin_tb_get_insn(block, i));
+}
+
+static void print_parties(const struct instruction *i)
+{
+    for (size_t p = 0; p < party_count; p++) {
+        if (!i->by_party[p])
+            continue;
+        fprintf(out, "address %" PRIx64 " party %zu count %" PRIu64 " bytes ", i->address, p,
+                i->by_party[p]);
+        for (int k = 0; k < i->length; k++)
+            fprintf(out, "%02x", i->bytes[k]);
+        fputc('\n', out);
+    }
 }
 
 static void on_exit_of_qemu(qemu_plugin_id_t id, void *data)
@@ -369,6 +414,13 @@ static void on_exit_of_qemu(qemu_plugin_id_t id, void *data)
                 fprintf(out, "%02x", i->bytes[k]);
             fputc('\n', out);
         }
+    for (size_t p = 0; p < party_count; p++)
+        fprintf(out, "party %zu operation %u root %" PRIx64 " domain %" PRIx64 "\n", p,
+                parties[p].operation, parties[p].root, parties[p].domain);
+    for (int b = 0; b < BUCKETS; b++)
+        for (const struct instruction *i = known[b]; i; i = i->next)
+            if (i->by_party)
+                print_parties(i);
     fputs("end\n", out);
     fclose(out);
 }
@@ -381,11 +433,15 @@ EXPORTED int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int coun
             out = fopen(arguments[i] + 4, "w");
         else if (!strncmp(arguments[i], "profile=", 8))
             profiled = strtol(arguments[i] + 8, NULL, 10);
+        else if (!strncmp(arguments[i], "parties=", 8))
+            domain_word = strtoull(arguments[i] + 8, NULL, 16);
         else
             return -1;
     }
     if (!out)
         return -1;
+    if (domain_word)
+        qemu_plugin_register_vcpu_init_cb(id, on_cpu);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_block);
     qemu_plugin_register_atexit_cb(id, on_exit_of_qemu, NULL);
     return 0;

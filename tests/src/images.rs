@@ -228,6 +228,22 @@ impl Images {
         archive.finish()
     }
 
+    /// What processes run, by name, with symbols.
+    #[must_use]
+    pub fn programs_with_symbols(&self) -> Vec<(String, PathBuf)> {
+        let services = self.services.keys().map(String::as_str);
+        let programs = self.programs.keys().map(String::as_str);
+        let names = services.chain(programs).chain([NETWORK, TOOLSTACK]);
+        let original = |stripped: &Path| {
+            let target = stripped.parent().and_then(Path::parent);
+            target.map(|target| target.join(TARGET).join("release"))
+        };
+        let dir = original(&self.network).unwrap_or_default();
+        names
+            .map(|name| (name.to_owned(), dir.join(name)))
+            .collect()
+    }
+
     /// The guests' configuration files, sorted by name.
     fn configurations(&self) -> Result<BTreeMap<String, Vec<u8>>> {
         let dir = self.root.join("dom0-tools/etc");

@@ -1,6 +1,6 @@
 //! Exceptions and system calls: into the guest's handler, and back by the `iret` hypercall.
 
-use super::measure::{ROUNDS, least};
+use super::measure::{ROUNDS, alone, least};
 use super::window::loops;
 use super::{Bench, Figures};
 use crate::check::page::{Page, UNMAPPED, extended};
@@ -47,7 +47,7 @@ loops! {
 pub(super) fn report(f: &mut Figures, name: &str, ticks: Result<u64, i64>, handler: u64) {
     match ticks {
         Ok(ticks) => {
-            let own = f.scale.ticks(handler * ROUNDS) + nothing(0, 0, 0);
+            let own = f.scale.ticks(handler * ROUNDS) + alone(|| nothing(0, 0, 0));
             f.ticks(name, ticks.saturating_sub(own), ROUNDS);
         }
         Err(result) => f.refused(name, result),

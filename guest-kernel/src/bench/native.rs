@@ -2,7 +2,7 @@
 //! instruction that a hypervisor stands in for, and for what interrupts the kernel or a process the
 //! shortest handler that there can be.
 
-use super::measure::{ROUNDS, least};
+use super::measure::{ROUNDS, alone, least};
 use super::tables::changes;
 use super::timer::{self, APART, TIMERS, timers};
 use super::window::loops;
@@ -102,7 +102,7 @@ fn measure(f: &mut Figures, name: &'static str, each: Loop, [a, b, c]: [u64; 3])
 
 fn against(f: &mut Figures, name: &'static str, each: Loop, own: Loop, [a, b, c]: [u64; 3]) {
     f.begin(name, ROUNDS);
-    let ticks = least(|| Ok(each(a, b, c).saturating_sub(own(a, b, c))));
+    let ticks = least(|| Ok(each(a, b, c).saturating_sub(alone(|| own(a, b, c)))));
     f.whole(name, ticks);
 }
 
@@ -260,9 +260,10 @@ fn user_mode(f: &mut Figures) {
         let context = entries::context(each, stack.va() + 2048, selectors, 0);
         f.begin(name, ROUNDS);
         let ticks = least(|| match probe::iret(&context) {
-            Some(hit) if hit.frame.vector == u64::from(INVALID_OPCODE) => {
-                Ok(hit.frame.rax.saturating_sub(entries::nothing(0, 0, 0)))
-            }
+            Some(hit) if hit.frame.vector == u64::from(INVALID_OPCODE) => Ok(hit
+                .frame
+                .rax
+                .saturating_sub(alone(|| entries::nothing(0, 0, 0)))),
             _ => Err(0),
         });
         f.whole(name, ticks);
@@ -325,7 +326,7 @@ fn timer_interrupts(f: &mut Figures) {
     let arguments = [1, APART, apic::count_register(), apic::end_register()];
     f.begin(name, TIMERS);
     let ticks = least(|| {
-        let own = timer::alone(f);
+        let own = alone(|| timer::loop_alone(f));
         cpu::let_interrupts_in(true);
         let all = timer::without_waiting(f, arm_timer, arguments);
         cpu::let_interrupts_in(false);
@@ -343,7 +344,7 @@ fn interrupts(f: &mut Figures) {
     let name = "native_interrupt_self";
     f.begin(name, ROUNDS);
     let ticks = least(|| {
-        let own = entries::nothing(0, 0, 0);
+        let own = alone(|| entries::nothing(0, 0, 0));
         let all = interrupt_self(register, command.into(), apic::end_register());
         Ok(all.saturating_sub(own))
     });

@@ -1,6 +1,6 @@
 //! Two processors without a hypervisor: an interrupt to one that runs, and to one that sleeps.
 
-use super::measure::least;
+use super::measure::{alone, least};
 use super::pair::{HEARD, OF_WAITING, ROUNDS, WAITED};
 use super::window::{closing, opening, opening_of_own, waiting, window};
 use super::{Bench, Figures};
@@ -163,7 +163,7 @@ fn wake_across(f: &mut Figures) {
     let (register, command) = apic::interrupt_to(apic::SECOND, OWN);
     f.begin(name, 2 * ROUNDS);
     let ticks = least(|| {
-        let own = both_alone(0, 0, 0);
+        let own = alone(|| both_alone(0, 0, 0));
         let all = together(answer, command.into(), || {
             apic::interrupt_to(apic::SECOND, OWN);
             ping(register, command.into(), apic::end_register())
@@ -181,7 +181,7 @@ fn interrupts(f: &mut Figures) {
     f.begin(name, ROUNDS);
     let ticks = least(|| {
         HEARD.store(0, Ordering::Relaxed);
-        let own = interrupt_alone();
+        let own = alone(|| interrupt_alone());
         let all = together(hear, 0, || {
             let (register, command) = apic::interrupt_to(apic::SECOND, OWN);
             interrupt(register, command.into())

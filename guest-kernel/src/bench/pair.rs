@@ -6,7 +6,7 @@
 //! that idles; `ipi_and_iret` is an event to a vCPU that runs, from the send to the way back from the handler.
 //! Instructions are those of both processors, whose emulation takes turns.
 
-use super::measure::least;
+use super::measure::{alone, least};
 use super::upcall::{self, OTHERS, upcalls};
 use super::window::{closing, opening, opening_of_own, waiting, window};
 use super::{Bench, Figures};
@@ -271,7 +271,7 @@ fn back_and_forth(f: &mut Figures, name: &'static str) {
     f.begin(name, 2 * ROUNDS);
     take_events(take_pong);
     let ticks = least(|| {
-        let own = both_alone(to_0);
+        let own = alone(|| both_alone(to_0));
         let all = together(answer, to_0, || ping(to_1))?;
         Ok(all.saturating_sub(own + handlers))
     });
@@ -291,7 +291,7 @@ fn interrupts(f: &mut Figures) {
     f.begin(name, ROUNDS);
     let ticks = least(|| {
         HEARD.store(0, Ordering::Relaxed);
-        let own = interrupt_alone(to_1);
+        let own = alone(|| interrupt_alone(to_1));
         let all = together(hear, 0, || interrupt(to_1))?;
         let waited: u64 = WAITED.iter().map(|of| of.load(Ordering::Relaxed)).sum();
         let own = own + f.scale.ticks(handlers + waited * OF_WAITING);

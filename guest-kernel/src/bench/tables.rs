@@ -1,6 +1,6 @@
 //! Page tables: entries by both calls, pins, roots.
 
-use super::measure::{Call, Pair, ROUNDS, least};
+use super::measure::{Call, Pair, ROUNDS, alone, least};
 use super::window::{closing, opening, opening_of_own, window};
 use super::{Bench, Figures};
 use crate::check::page::{Page, address};
@@ -158,7 +158,7 @@ fn in_turns(
 ) {
     f.begin(name, ROUNDS);
     let ticks = least(|| {
-        let own = not_storing(address, first, second);
+        let own = alone(|| not_storing(address, first, second));
         Ok(each(address, first, second).saturating_sub(own))
     });
     match ticks {

@@ -89,9 +89,9 @@ fn numbers(results: &Results, operation: Operation) -> String {
 
 fn counted(results: &Results, side: Side, way: Way, name: &str) -> Option<f64> {
     let cost = results.cost(side, name)?;
-    Some(match way {
-        Way::Native | Way::Program => cost.instructions(),
-        _ => cost.hypervisor,
+    Some(match way.counts_all() {
+        true => cost.instructions(),
+        false => cost.hypervisor,
     })
 }
 

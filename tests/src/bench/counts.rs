@@ -64,6 +64,10 @@ impl Counts {
 
     fn line(&mut self, line: &str) -> Option<()> {
         let words: Vec<&str> = line.split(' ').collect();
+        // What is told of parties is read elsewhere.
+        if let ["party", ..] | ["address", _, "party", ..] = words[..] {
+            return Some(());
+        }
         if let ["address", address, "count", count, "bytes", _] = words[..] {
             let address = u64::from_str_radix(address, 16).ok()?;
             *self.addresses.entry(address).or_default() += count.parse::<u64>().ok()?;

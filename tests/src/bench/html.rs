@@ -8,7 +8,8 @@ use super::operations::{GROUPS, Operation, SCALING, Way};
 use super::plot;
 use super::profile::Share;
 use super::results::{Results, Side};
-use super::table;
+use super::scenes;
+use super::table::{self, short};
 
 /// An operation of which it is shown where its instructions go.
 pub type Profiled = (String, Vec<Share>);
@@ -28,7 +29,7 @@ td:first-child,th:first-child,td:nth-child(2){text-align:left}\
 pre{font-size:13px;overflow-x:auto;background:#f7f7f7;padding:1em}";
 
 /// The bars of an operation: on which side, in which way.
-const SERIES: [(Side, Way); 10] = [
+const SERIES: [(Side, Way); 12] = [
     (Side::Paravane, Way::Paravirtual),
     (Side::Paravane, Way::Batched),
     (Side::Paravane, Way::Trapped),
@@ -39,6 +40,8 @@ const SERIES: [(Side, Way); 10] = [
     (Side::Native, Way::Program),
     (Side::Paravane, Way::Program),
     (Side::Xen, Way::Program),
+    (Side::Paravane, Way::EndToEnd),
+    (Side::Xen, Way::EndToEnd),
 ];
 
 /// Writes the report.
@@ -82,6 +85,7 @@ pub fn report(results: &Results, only: &[String], profiles: &[Profiled]) -> Resu
     }
     scaling(&mut html, results)?;
     profiled(&mut html, profiles)?;
+    parties(&mut html, results, only)?;
     numbers(&mut html, results, only);
     html.push_str("</html>\n");
     Ok(html)
@@ -173,11 +177,29 @@ fn profiled(html: &mut String, profiles: &[Profiled]) -> Result<()> {
     Ok(())
 }
 
-/// The last two parts of a function's path.
-fn short(name: &str) -> &str {
-    let end = name.find('<').filter(|&at| at > 0).unwrap_or(name.len());
-    let mut before = name[..end].rmatch_indices("::").skip(1);
-    before.next().map_or(name, |(at, _)| &name[at + 2..])
+/// Who executes what is counted from end to end.
+fn parties(html: &mut String, results: &Results, only: &[String]) -> Result<()> {
+    let mut rows = Vec::new();
+    for name in scenes::names() {
+        let title = scenes::title(name);
+        let wanted = table::is_wanted(only, name, title);
+        let sides = results.parts.iter().filter(|_| wanted);
+        rows.extend(sides.filter_map(|(side, of)| {
+            let parts = of.get(name)?.iter();
+            let parts = parts.map(|part| (part.party.clone(), part.instructions));
+            Some((format!("{title}, {}", side.title()), parts.collect()))
+        }));
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    html.push_str("<h2>Who executes it</h2>");
+    let caption = format!(
+        "All instructions of an operation from a guest's process to a service in dom0 and back, by who \
+        executes them: the hypervisor, each domain's kernel, and processes. {HONEST}"
+    );
+    figure(html, &plot::stacked(&rows)?, &caption);
+    Ok(())
 }
 
 /// All figures as a table.

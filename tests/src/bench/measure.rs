@@ -12,10 +12,11 @@ use anyhow::{Context, Result, anyhow};
 
 use super::counts::{Counts, LOOPS, Windows};
 use super::lines::{self, Line, Unit};
-use super::plugin;
+use super::plugin::{self, Besides};
 use super::results::{Cost, Costs, Exits, Results, Side};
+use super::scenes;
 use crate::lab::{HYPERVISOR_OPTIONS, Lab};
-use crate::qemu::Config;
+use crate::qemu::{Config, Machine};
 use crate::require;
 use crate::setup;
 use crate::verdict::{Checked, Trouble};
@@ -125,7 +126,7 @@ pub fn run(lab: &Lab, wanted: Wanted, mut tell: impl FnMut(&str)) -> Checked<Res
                 "{}, {what}: from inside and outside",
                 side.title()
             ));
-            let (lines, counts) = counted(lab, side, run, None)?;
+            let (lines, counts) = counted(lab, side, run, Besides::Nothing)?;
             if wanted.again {
                 tell(&format!(
                     "{}, {what}: once more, which must agree",
@@ -144,6 +145,21 @@ pub fn run(lab: &Lab, wanted: Wanted, mut tell: impl FnMut(&str)) -> Checked<Res
             for line in boot(lab, &config, &format!("{side:?}-timed"))? {
                 if let Some(cost) = all.get_mut(&line.name) {
                     cost.wall = Some(line.tenths as f64 / 10.0);
+                }
+            }
+        }
+        if side != Side::Native {
+            let ends = scenes::run(lab, side, &mut tell)?;
+            if wanted.again {
+                tell(&format!("{}: once more, which must agree", side.title()));
+                let again = scenes::run(lab, side, |_| ())?;
+                scenes::compare(side, &ends, &again)?;
+            }
+            let parts = results.parts.entry(side).or_default();
+            for (name, (cost, of)) in ends {
+                parts.insert(name.clone(), of);
+                if scenes::is_steady(&name) {
+                    all.insert(name, cost);
                 }
             }
         }
@@ -197,19 +213,14 @@ fn config_of(lab: &Lab, side: Side, run: Run) -> Result<Config> {
 }
 
 /// One run with the plugin; with the instructions of an operation, if asked for by its number.
-fn counted(
-    lab: &Lab,
-    side: Side,
-    run: Run,
-    profile: Option<usize>,
-) -> Checked<(Vec<Line>, Counts)> {
+fn counted(lab: &Lab, side: Side, run: Run, besides: Besides) -> Checked<(Vec<Line>, Counts)> {
     let library = plugin::build(&lab.workspace)?;
     let name = run.named(side, "counted");
     let out = lab.dir.join(format!("{name}.txt"));
     let mut config = config_of(lab, side, run)?;
     config
         .devices
-        .extend(plugin::arguments(&library, &out, profile));
+        .extend(plugin::arguments(&library, &out, besides));
     let lines = boot(lab, &config, &name)?;
     let text = fs::read_to_string(&out).with_context(|| format!("no {}", out.display()))?;
     Ok((lines, Counts::read(&text)?))
@@ -246,7 +257,7 @@ pub fn profiles(lab: &Lab, side: Side, names: &[&str]) -> Checked<Vec<Profile>> 
                 all.join(", ")
             )
         })?;
-        let (_, counts) = counted(lab, side, *run, Some(line.number))?;
+        let (_, counts) = counted(lab, side, *run, Besides::Profile(line.number))?;
         let clean = counts.operations.get(&line.number).map_or(0, |w| w.clean);
         profiles.push(Profile {
             operations: clean * line.times,
@@ -267,6 +278,12 @@ fn console_of(lab: &Lab, config: &Config, name: &str) -> Checked<String> {
     let mut machine = lab.start(config, name)?;
     machine.expect_line(lines::DONE)?;
     let text = machine.console.text();
+    end(&mut machine)?;
+    Ok(text)
+}
+
+/// Waits for the end of a machine whose dom0 has ended.
+pub(super) fn end(machine: &mut Machine) -> Checked<()> {
     // Xen halts, and does not end: QEMU is asked to.
     if !machine.ends_within(TO_END)
         && let Ok(mut monitor) = machine.monitor()
@@ -274,8 +291,7 @@ fn console_of(lab: &Lab, config: &Config, name: &str) -> Checked<String> {
         // Fails only where it has ended meanwhile.
         let _ = monitor.execute("quit", &serde_json::json!({}));
     }
-    machine.expect_end()?;
-    Ok(text)
+    machine.expect_end().map(drop)
 }
 
 /// Two runs must find the same.
@@ -332,17 +348,24 @@ fn costs(side: Side, lines: &[Line], counts: &Counts) -> Checked<Costs> {
 /// What one operation of the windows costs; the loop around it is not the operation's, but for the
 /// no-op that stands where the instruction is that enters, or natively the first of the operation's.
 fn cost(side: Side, line: &Line, windows: &Windows, own: Option<&Windows>) -> Cost {
-    let each = |sum: u64| hundredths(sum, windows.clean * line.times);
-    let entries = windows.syscall + windows.trap + windows.instruction + windows.other;
+    let mut cost = cost_of(windows, line.times);
+    let exits = &cost.exits;
     let first = match (own, side) {
         (None, _) => 0.0,
         (_, Side::Native) => 1.0,
-        _ => each(entries).min(1.0),
+        _ => (exits.syscall + exits.trap + exits.instruction + exits.other).min(1.0),
     };
     let own = own.map_or(0.0, |own| hundredths(own.guest, own.clean * line.times));
+    cost.guest = (cost.guest - own).max(0.0) + first;
+    cost
+}
+
+/// What all that is in windows costs, of which each has it `times`.
+pub(super) fn cost_of(windows: &Windows, times: u64) -> Cost {
+    let each = |sum: u64| hundredths(sum, windows.clean * times);
     Cost {
         hypervisor: each(windows.hypervisor),
-        guest: (each(windows.guest) - own).max(0.0) + first,
+        guest: each(windows.guest),
         cr3: each(windows.cr3),
         flushes: each(windows.cr4 + windows.invlpg + windows.invpcid),
         exits: Exits {

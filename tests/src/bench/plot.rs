@@ -10,7 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Colours of the series: one side's are blue, the other's from red to yellow, each side's from dark to
 /// light, and grey is the bare machine, so that they are told apart with any eyes, and in grey.
-const COLOURS: [RGBColor; 10] = [
+const COLOURS: [RGBColor; 12] = [
     RGBColor(8, 69, 148),
     RGBColor(66, 146, 198),
     RGBColor(158, 202, 225),
@@ -20,6 +20,9 @@ const COLOURS: [RGBColor; 10] = [
     RGBColor(90, 90, 90),
     // Programs: the bare machine, and either side.
     RGBColor(90, 90, 90),
+    RGBColor(8, 69, 148),
+    RGBColor(153, 52, 4),
+    // From end to end: either side.
     RGBColor(8, 69, 148),
     RGBColor(153, 52, 4),
 ];

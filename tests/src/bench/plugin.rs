@@ -29,14 +29,27 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     Ok(library)
 }
 
-/// QEMU's arguments for the plugin, which writes to `out`; with the instructions of one operation,
-/// if asked for.
+/// What the plugin counts besides the sums of operations.
+#[derive(Clone, Copy, Debug)]
+pub enum Besides {
+    /// Nothing.
+    Nothing,
+    /// The instructions of the operation with this number.
+    Profile(usize),
+    /// All instructions in windows by party; the kernels of domains are told apart by the word at this
+    /// virtual address.
+    Parties(u64),
+}
+
+/// QEMU's arguments for the plugin, which writes to `out`.
 #[must_use]
-pub fn arguments(library: &Path, out: &Path, profile: Option<usize>) -> Vec<String> {
+pub fn arguments(library: &Path, out: &Path, besides: Besides) -> Vec<String> {
     let escape = |path: &Path| path.display().to_string().replace(',', ",,");
     let mut value = format!("{},out={}", escape(library), escape(out));
-    if let Some(number) = profile {
-        value += &format!(",profile={number}");
+    match besides {
+        Besides::Nothing => {}
+        Besides::Profile(number) => value += &format!(",profile={number}"),
+        Besides::Parties(word) => value += &format!(",parties={word:x}"),
     }
     vec!["-plugin".into(), value]
 }

@@ -11,22 +11,27 @@ use super::symbols::Symbols;
 use crate::images::Images;
 
 /// Addresses of the hypervisor, on both sides: what the ABI sets aside for it.
-const HYPERVISOR: std::ops::Range<u64> = 0xffff_8000_0000_0000..0xffff_8800_0000_0000;
+pub(super) const HYPERVISOR: std::ops::Range<u64> = 0xffff_8000_0000_0000..0xffff_8800_0000_0000;
 /// What is shown of one function, or of one stretch of addresses, at the least.
 const LEAST: f64 = 0.005;
 
 /// Instructions per operation of one function, or of one stretch of addresses.
 pub type Share = (String, f64);
 
+/// The functions of a side's hypervisor, as far as they are known.
+pub(super) fn hypervisor_symbols(images: &Images, side: Side) -> Result<Symbols> {
+    match side {
+        Side::Paravane => Symbols::read(&images.hypervisor_symbols),
+        Side::Xen | Side::Native => Ok(Symbols::default()),
+    }
+}
+
 /// The shares, the largest first.
 ///
 /// # Errors
 /// A binary's symbols cannot be read.
 pub fn shares(images: &Images, side: Side, of: &Profile) -> Result<Vec<Share>> {
-    let symbols = match side {
-        Side::Paravane => Symbols::read(&images.hypervisor_symbols)?,
-        Side::Xen | Side::Native => Symbols::default(),
-    };
+    let symbols = hypervisor_symbols(images, side)?;
     let guest = Symbols::read(&images.guest_kernel_symbols)?;
     let mut sums = BTreeMap::<String, u64>::new();
     for (&address, &count) in &of.counts.addresses {

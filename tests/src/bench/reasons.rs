@@ -339,4 +339,20 @@ pub(super) const REASONS: &[(&str, &str)] = &[
         "load of all of these",
         "Readers, a sender and a receiver, with computation on what they read: what a user would notice.",
     ),
+    (
+        "4 KiB read of a served file",
+        "A process of a guest reads a block of its disk, which dom0's blkback serves from a file in dom0's \
+        memory: a request through a ring, an event, a process that is woken, a copy into the guest's page, \
+        and an event back.",
+    ),
+    (
+        "ping and its answer",
+        "From one guest through dom0's netback to another, and back: two frames, each given by one guest \
+        and copied to the other, and two stacks of TCP/IP that run in processes.",
+    ),
+    (
+        "full frame of TCP",
+        "The same for data in one direction, with what acknowledges it; checksums are computed by the \
+        stacks, in which most of it goes.",
+    ),
 ];

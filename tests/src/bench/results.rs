@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::parties::Part;
+
 /// Changes when files of before can not be read any more.
 const FORMAT: u32 = 1;
 
@@ -89,6 +91,9 @@ pub struct Results {
     pub cpu: String,
     /// Each side's costs.
     pub sides: BTreeMap<Side, Costs>,
+    /// What is counted from end to end, by who executes it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub parts: BTreeMap<Side, BTreeMap<String, Vec<Part>>>,
 }
 
 impl Results {
@@ -100,6 +105,7 @@ impl Results {
             qemu,
             cpu,
             sides: BTreeMap::new(),
+            parts: BTreeMap::new(),
         }
     }
 

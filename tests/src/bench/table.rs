@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::lines::Line;
 use super::operations::{self, GROUPS, Operation, Way};
 use super::results::{Cost, Results, Side};
+use super::scenes;
 
 /// Which measurements are shown: those whose names, or whose operations' titles, contain one of the
 /// words; all if there are none.
@@ -47,7 +48,49 @@ pub fn text(results: &Results, only: &[String]) -> String {
             }
         }
     }
-    text + &means(results)
+    text + &parts(results, only) + &means(results)
+}
+
+/// Who executes what is counted from end to end, and in which functions most of it.
+fn parts(results: &Results, only: &[String]) -> String {
+    /// Functions of each party that are told.
+    const TOLD: usize = 3;
+    let mut text = String::new();
+    for name in scenes::names() {
+        let title = scenes::title(name);
+        if !is_wanted(only, name, title) {
+            continue;
+        }
+        for (side, parts) in &results.parts {
+            let Some(parts) = parts.get(name) else {
+                continue;
+            };
+            let sum: f64 = parts.iter().map(|part| part.instructions).sum();
+            let _ = writeln!(text, "{title}, {}: {sum:.0} instructions", side.title());
+            for part in parts {
+                let functions = part.functions.iter().take(TOLD);
+                let functions: Vec<_> = functions
+                    .map(|(function, count)| format!("{} {count:.0}", short(function)))
+                    .collect();
+                let _ = writeln!(
+                    text,
+                    "  {:>10.1} {:>3.0} %  {:20} {}",
+                    part.instructions,
+                    part.instructions / sum * 100.0,
+                    part.party,
+                    functions.join(", ")
+                );
+            }
+        }
+    }
+    text
+}
+
+/// The last two parts of a function's path.
+pub(super) fn short(name: &str) -> &str {
+    let end = name.find('<').filter(|&at| at > 0).unwrap_or(name.len());
+    let mut before = name[..end].rmatch_indices("::").skip(1);
+    before.next().map_or(name, |(at, _)| &name[at + 2..])
 }
 
 /// One line; nothing where nothing was measured. Of programs and of the bare machine all instructions
@@ -56,9 +99,9 @@ fn line(text: &mut String, results: &Results, operation: Operation, way: Way, na
     let Some(ours) = results.cost(Side::Paravane, name) else {
         return;
     };
-    let counted = |cost: &Cost| match way {
-        Way::Program => cost.instructions(),
-        _ => cost.hypervisor,
+    let counted = |cost: &Cost| match way.counts_all() {
+        true => cost.instructions(),
+        false => cost.hypervisor,
     };
     let theirs = results.cost(Side::Xen, name);
     let native = match way {

@@ -74,7 +74,9 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
             ),
         }
     }
-    let ceilings = ceilings::read(&lab.workspace)?;
+    let mut ceilings = ceilings::read(&lab.workspace)?;
+    // The others take more machines than this one: `cost_lab` has them all.
+    ceilings.retain(|name, _| ours.iter().any(|line| line.name == *name));
     let measured = |name: &str| {
         let line = ours.iter().find(|line| line.name == name)?;
         Some(line.tenths.div_ceil(10))

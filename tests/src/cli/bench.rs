@@ -9,7 +9,7 @@ use super::{DEADLINE_SECONDS, lab};
 use crate::bench::compare::compare;
 use crate::bench::measure::{self, Wanted};
 use crate::bench::results::{Results, Side};
-use crate::bench::{ceilings, chapter, html, profile, table};
+use crate::bench::{ceilings, chapter, html, operations, profile, table};
 use crate::lab::Lab;
 use crate::setup::{self, Scope};
 use crate::verdict::{Checked, Trouble};
@@ -118,10 +118,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let report = report.unwrap_or_else(|| lab.dir.join("report.html"));
     std::fs::write(&report, html::report(&results, &options.only, &profiles)?)?;
     println!("report: {}", report.display());
-    let exceeded = ceilings::exceeded(&ceilings, |name| {
-        let cost = results.cost(Side::Paravane, name)?;
-        Some((cost.hypervisor - 1.0).ceil().max(0.0) as u64)
-    });
+    let exceeded = ceilings::exceeded(&ceilings, |name| operations::for_ceiling(&results, name));
     for text in &exceeded {
         println!("ceiling: {text}");
     }

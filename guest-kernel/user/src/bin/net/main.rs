@@ -9,7 +9,9 @@
 //! - `serve=PORT`: serves whoever connects, one after the other, until it is killed, or as many as
 //!   `clients=N` says.
 //!
-//! What is asked for is done in the order of this list. Without any of it, pings are answered.
+//! What is asked for is done in the order of this list. Without any of it, pings are answered. With
+//! `window=N` the lab counts what pings cost, behind a few that are not counted, and in window N + 1
+//! what fetching does.
 #![no_std]
 #![no_main]
 
@@ -21,7 +23,7 @@ mod stack;
 mod transfer;
 
 use core::net::SocketAddrV4;
-use guest_user::{println, start};
+use guest_user::{println, start, window};
 use stack::Stack;
 
 guest_user::entry!(main);
@@ -33,7 +35,19 @@ fn number<T: core::str::FromStr>(name: &str, default: T) -> T {
         .unwrap_or(default)
 }
 
-fn run() -> Result<(), &'static str> {
+type Done = Result<(), &'static str>;
+
+/// Does something, in a window if the lab counts.
+fn counted(behind_first: usize, what: impl FnOnce() -> Done) -> Done {
+    let Some(first) = start::option("window").and_then(|n| n.parse::<usize>().ok()) else {
+        return what();
+    };
+    let mut done = Ok(());
+    window::measure(first + behind_first, || done = what());
+    done
+}
+
+fn run() -> Done {
     let mut stack = Stack::open()?;
     match start::option("ip") {
         Some("dhcp") => stack.ask_for_address()?,
@@ -49,11 +63,17 @@ fn run() -> Result<(), &'static str> {
         let whom = whom.parse().map_err(|_| "`ping` is no address")?;
         let pause = start::option("pause").and_then(|ms| ms.parse().ok());
         let pause = pause.map(|ms: u64| ms * 1_000_000);
-        ping::ping(&mut stack, whom, number("count", 5), pause)?;
+        if start::option("window").is_some() {
+            ping::ping(&mut stack, whom, 2, None)?;
+        }
+        counted(0, || {
+            ping::ping(&mut stack, whom, number("count", 5), pause)
+        })?;
     }
     if let Some(whom) = start::option("fetch") {
         let whom: SocketAddrV4 = whom.parse().map_err(|_| "`fetch` is no address:port")?;
-        transfer::fetch(&mut stack, whom, number("bytes", 1 << 20))?;
+        let bytes = number("bytes", 1 << 20);
+        counted(1, || transfer::fetch(&mut stack, whom, bytes))?;
     }
     if start::option("flood").is_some() {
         let taken = stack.flood(number("flood", 0))?;

@@ -94,10 +94,12 @@ fn interrupts(f: &mut Figures) {
         // The time of waiting cannot be taken off.
         return;
     }
-    let (name, port) = ("timer_interrupt_and_iret", event::timer_port());
-    if port >= 64 {
-        return f.refused(name, i64::from(port));
-    }
+    let name = "timer_interrupt_and_iret";
+    let port = match event::timer_port() {
+        Ok(port) if port < 64 => port,
+        Ok(port) => return f.refused(name, i64::from(port)),
+        Err(errno) => return f.refused(name, -errno.0),
+    };
     OTHERS[0].store(!(1 << port), Ordering::Relaxed);
     register_callback(CALLBACKTYPE_event, take_timer as *const () as u64, 0)
         .expect("a callback can be registered");

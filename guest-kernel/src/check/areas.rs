@@ -67,7 +67,7 @@ fn deadlines(r: &mut Report) {
 }
 
 fn poll_deadlines(r: &mut Report) {
-    let mut port = event::timer_port();
+    let mut port = event::timer_port().expect("the timer can be bound");
     for (key, timeout) in [
         ("past", 1),
         ("negative", NEGATIVE),

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 use hypercall_abi::event_channel::*;
-use hypercall_abi::xen::{DOMID_SELF, shared_info, vcpu_info};
+use hypercall_abi::xen::{DOMID_SELF, VIRQ_TIMER, shared_info, vcpu_info};
 
 const PORTS: usize = EVTCHN_2L_NR_CHANNELS;
 const WORDS: usize = PORTS / 64;
@@ -104,11 +104,11 @@ pub(crate) fn unhandle(port: u32) {
     });
 }
 
-/// The port of vCPU 0's timer.
-pub(crate) fn timer_port() -> u32 {
+/// The port of vCPU 0's timer, which is bound anew if a reset has closed it.
+pub(crate) fn timer_port() -> HvResult<u32> {
     let is_timer = |of: &&(u32, Handler)| of.1 == Handler::Timer;
     let port = PORTS_STATE.with(|p| p.handlers.iter().flatten().find(is_timer).map(|of| of.0));
-    port.expect("the timer is bound before anything else")
+    port.map_or_else(|| bind_virq(VIRQ_TIMER, Handler::Timer), Ok)
 }
 
 /// Binds a virtual interrupt of vCPU 0.

@@ -15,7 +15,6 @@ use alloc::vec::Vec;
 
 use hypercall_abi::io::blkif::*;
 
-use crate::hyper::Access;
 use crate::service::Line;
 use crate::store::{Channel, Client, Store};
 use crate::xenbus::{BackRing, Driver, Failure, Machine, Place};
@@ -115,22 +114,12 @@ impl<C: Channel, M: DiskMachine> Driver<C> for Blkback<M> {
         place: &Place,
         device: &mut Device<M>,
     ) -> Result<(), Failure> {
-        let claim = |store: &mut Client<C>, name: &str| {
-            let value = store.read_number(&format!("{}/{name}", place.frontend))?;
-            let value = value.and_then(|value| u32::try_from(value).ok());
-            value.ok_or_else(|| Failure::Device(format!("its `{name}` is no number")))
-        };
-        let gref = claim(store, "ring-ref")?;
-        let port = claim(store, "event-channel")?;
         let protocol = store.read_if_there(&format!("{}/protocol", place.frontend))?;
         if let Some(other) = protocol.filter(|protocol| protocol != PROTOCOL) {
             return Err(Failure::Device(format!("it speaks `{other}`")));
         }
-        let domain = place.key.domain;
-        let page = self.machine.map_grants(domain, &[gref], Access::Write);
-        let page = page.map_err(|error| Failure::Device(format!("its ring: {error}")))?;
-        let line = self.machine.bind(domain, port);
-        let line = line.map_err(|errno| Failure::Device(format!("its port: {errno}")))?;
+        let page = place.map(store, &mut self.machine, "ring-ref")?;
+        let line = place.bind(store, &mut self.machine)?;
         let info = if device.geometry.writable {
             0
         } else {
@@ -146,7 +135,7 @@ impl<C: Channel, M: DiskMachine> Driver<C> for Blkback<M> {
             store.write_text(&format!("{}/{name}", place.backend), value)?;
         }
         device.connection = Some(Connection {
-            domain,
+            domain: place.key.domain,
             ring: BackRing::new(page, size_of::<blkif_request>()),
             line,
         });

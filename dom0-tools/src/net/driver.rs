@@ -10,7 +10,6 @@ use super::frame::{ETHERNET_HEADER, Mac};
 use super::interface::{Interface, Options, Rate};
 use super::switch::{Switch, Wire};
 use crate::config::Vif;
-use crate::hyper::Access;
 use crate::service::Line;
 use crate::store::{Channel, Client, Store};
 use crate::xenbus::{Driver, Failure, Key, Machine, Place};
@@ -133,14 +132,7 @@ impl<C: Channel, M: Machine, W: Wire> Driver<C> for Netback<M, W> {
         place: &Place,
         device: &mut Device,
     ) -> Result<(), Failure> {
-        let at = |name: &str| format!("{}/{name}", place.frontend);
-        let mut claim = |name: &str| {
-            let value = number(store, &at(name))?;
-            value.ok_or_else(|| Failure::Device(format!("its `{name}` is no number")))
-        };
-        let (tx, rx) = (claim("tx-ring-ref")?, claim("rx-ring-ref")?);
-        let port = claim("event-channel")?;
-        let mut says = |name: &str| Ok::<_, Failure>(number(store, &at(name))?.unwrap_or(0) != 0);
+        let mut says = |name: &str| Ok::<_, Failure>(place.number(store, name)?.unwrap_or(0) != 0);
         if !says("request-rx-copy")? {
             let why = "it wants pages instead of copies, which it does not get";
             return Err(Failure::Device(why.into()));
@@ -154,15 +146,10 @@ impl<C: Channel, M: Machine, W: Wire> Driver<C> for Netback<M, W> {
         if let Some(mtu) = device.mtu {
             options.frame_max = ETHERNET_HEADER + mtu;
         }
-        let domain = place.key.domain;
-        let mut ring = |gref: u32| {
-            let page = self.machine.map_grants(domain, &[gref], Access::Write);
-            page.map_err(|error| Failure::Device(format!("its ring {gref}: {error}")))
-        };
-        let (tx, rx) = (ring(tx)?, ring(rx)?);
-        let line = self.machine.bind(domain, port);
-        let line = line.map_err(|errno| Failure::Device(format!("its port: {errno}")))?;
-        let interface = Interface::new(domain, tx, rx, line, options);
+        let tx = place.map(store, &mut self.machine, "tx-ring-ref")?;
+        let rx = place.map(store, &mut self.machine, "rx-ring-ref")?;
+        let line = place.bind(store, &mut self.machine)?;
+        let interface = Interface::new(place.key.domain, tx, rx, line, options);
         let port = self.switch.attach(interface, &device.bridge, device.mac);
         self.keys.insert(port, place.key);
         device.port = Some(port);

@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 
 use hypercall_abi::io::pciif::XEN_PCI_MAGIC;
 
-use crate::hyper::{Access, Hyper};
+use crate::hyper::Hyper;
 use crate::service::Line;
 use crate::store::{Channel, Client, Store};
 use crate::xenbus::{Driver, Failure, Machine, Place};
@@ -192,22 +192,12 @@ impl<C: Channel, M: PciMachine> Driver<C> for Pciback<M> {
         place: &Place,
         device: &mut Device<M>,
     ) -> Result<(), Failure> {
-        let claim = |store: &mut Client<C>, name: &str| {
-            let value = store.read_number(&format!("{}/{name}", place.frontend))?;
-            let value = value.and_then(|value| u32::try_from(value).ok());
-            value.ok_or_else(|| Failure::Device(format!("its `{name}` is no number")))
-        };
-        let gref = claim(store, "pci-op-ref")?;
-        let port = claim(store, "event-channel")?;
         let magic = store.read_if_there(&format!("{}/magic", place.frontend))?;
         if magic.as_deref() != Some(XEN_PCI_MAGIC) {
             return Err(Failure::Device("it speaks another protocol".into()));
         }
-        let domain = place.key.domain;
-        let page = self.machine.map_grants(domain, &[gref], Access::Write);
-        let page = page.map_err(|error| Failure::Device(format!("its page: {error}")))?;
-        let line = self.machine.bind(domain, port);
-        let line = line.map_err(|errno| Failure::Device(format!("its port: {errno}")))?;
+        let page = place.map(store, &mut self.machine, "pci-op-ref")?;
+        let line = place.bind(store, &mut self.machine)?;
         device.connection = Some(Connection { page, line });
         Ok(())
     }

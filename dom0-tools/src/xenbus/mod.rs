@@ -20,6 +20,7 @@
     reason = "states have the names of the public header"
 )]
 
+mod front;
 mod ring;
 
 use alloc::collections::{BTreeMap, BTreeSet};

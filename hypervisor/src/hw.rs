@@ -683,9 +683,11 @@ impl Machine for Hw {
         }
         own.map_gdt(&a.gdt);
         own.unmap_ldt();
-        for (page, frame) in a.ldt_pages.iter().enumerate() {
-            if let Some(frame) = *frame {
-                own.map_ldt_page(page as u64, frame);
+        if a.ldt_entries != 0 {
+            for (page, frame) in a.ldt_pages.iter().enumerate() {
+                if let Some(frame) = *frame {
+                    own.map_ldt_page(page as u64, frame);
+                }
             }
         }
         if own.replace_ldt_entries(a.ldt_entries) {

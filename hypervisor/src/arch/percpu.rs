@@ -197,6 +197,8 @@ pub(crate) struct PerCpu {
     ldt_entries: Cell<u32>,
     /// LDT pages that are mapped, a bit each.
     ldt_mapped: Cell<u16>,
+    /// How many of the first pages of its GDT may be a guest's.
+    gdt_mapped: Cell<u64>,
     /// What was last loaded into the debug registers.
     pub(crate) debugreg: [Cell<u64>; 8],
     /// What TSC_AUX holds, 0 where there is none.
@@ -298,6 +300,8 @@ impl PerCpu {
             zero_page: parts.zero_page,
             ldt_entries: Cell::new(0),
             ldt_mapped: Cell::new(0),
+            // Nothing is known of them yet.
+            gdt_mapped: Cell::new(window::GDT_OWN - window::GDT),
             debugreg: [
                 dr(0),
                 dr(0),
@@ -474,7 +478,9 @@ impl PerCpu {
     /// Maps `frames` as the guest's GDT pages; the others read as zero.
     #[inline(never)]
     pub(crate) fn map_gdt(&self, frames: &[Mfn]) {
-        for page in 0..window::GDT_OWN - window::GDT {
+        let count = frames.len() as u64;
+        let before = self.gdt_mapped.replace(count);
+        for page in 0..count.max(before).min(window::GDT_OWN - window::GDT) {
             let value = match frames.get(page as usize) {
                 Some(mfn) => mfn.addr() | DESCRIPTOR_PAGE,
                 None => self.zero_page | Rights::Read.bits(),
@@ -485,11 +491,10 @@ impl PerCpu {
 
     /// Forgets the LDT's pages.
     pub(crate) fn unmap_ldt(&self) {
-        let mapped = self.ldt_mapped.take();
-        for page in 0..window::LDT_PAGES {
-            if mapped & 1 << page != 0 {
-                self.set_window_page(window::LDT + page, 0);
-            }
+        let mut mapped = self.ldt_mapped.take();
+        while mapped != 0 {
+            self.set_window_page(window::LDT + u64::from(mapped.trailing_zeros()), 0);
+            mapped &= mapped - 1;
         }
     }
 

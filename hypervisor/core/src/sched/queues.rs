@@ -54,6 +54,21 @@ impl<const W: usize> Default for PerCpu<W> {
     }
 }
 
+/// A CPU that somebody began to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concern {
+    /// Which one.
+    pub cpu: CpuId,
+    /// When it has to decide again because of that; `None` for at once.
+    pub later: Option<Nanos>,
+}
+
+impl Concern {
+    fn now(cpu: CpuId) -> Self {
+        Self { cpu, later: None }
+    }
+}
+
 /// What a CPU does after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -186,14 +201,14 @@ impl<const W: usize> Queues<W> {
         }
     }
 
-    /// A vCPU that is not queued waits from now on. A CPU that it concerns is to be interrupted.
+    /// A vCPU that is not queued waits from now on. A CPU that it concerns is to be told.
     pub fn enqueue<P: Policy<W>>(
         &self,
         policy: &P,
         account: &mut Account<W>,
         who: Who,
         now: Nanos,
-    ) -> Option<CpuId> {
+    ) -> Option<Concern> {
         let unit = account.unit?;
         let to = policy.place(self, account);
         let mut queue = self.queue(to);
@@ -204,17 +219,23 @@ impl<const W: usize> Queues<W> {
         self.publish(to, &queue);
         if to == self.homeless() {
             drop(queue);
-            return policy.server(self, account);
+            return policy.server(self, account).map(Concern::now);
         }
         account.cpu = to;
-        let concerned =
-            queue.is_idle() || policy.until(self, &queue, now).saturating_add(SLACK) < queue.until;
+        let concern = if queue.is_idle() {
+            Some(Concern::now(to))
+        } else {
+            let until = policy.until(self, &queue, now);
+            (until.saturating_add(SLACK) < queue.until).then(|| {
+                queue.until = until;
+                let later = (until > now.saturating_add(SLACK)).then_some(until);
+                Concern { cpu: to, later }
+            })
+        };
         drop(queue);
         // The next one to look for an idle CPU finds another. One that stays idle says so again.
         self.idle.remove(to);
-        concerned
-            .then_some(to)
-            .or_else(|| policy.server(self, account))
+        concern.or_else(|| policy.server(self, account).map(Concern::now))
     }
 
     /// A vCPU that is queued no longer waits.

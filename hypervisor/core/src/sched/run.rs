@@ -5,6 +5,8 @@ use core::sync::atomic::Ordering;
 use super::account::Account;
 use super::heap::Who;
 use super::policy::Policy;
+use super::queues::Concern;
+use super::timer::arm_by;
 use super::{VcpuSched, share};
 use crate::domain::{Domain, DomainState, Phase, VcpuShared};
 use crate::error::{Errno, Result};
@@ -71,9 +73,14 @@ pub fn settle<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, state: &mut DomainSt
             slot: dom.slot,
             index,
         };
-        let concerned = hv.sched.queues.enqueue(&hv.sched.policy, account, who, now);
-        if let Some(cpu) = concerned {
-            poke(hv, cpu);
+        match hv.sched.queues.enqueue(&hv.sched.policy, account, who, now) {
+            // What runs here runs on until then.
+            Some(Concern {
+                cpu,
+                later: Some(at),
+            }) if cpu == hv.machine.cpu() => arm_by(hv, at),
+            Some(Concern { cpu, .. }) => poke(hv, cpu),
+            None => {}
         }
     }
 }

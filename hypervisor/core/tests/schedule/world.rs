@@ -268,6 +268,7 @@ impl World {
                 index: 0,
             };
             let concerned = self.queues.enqueue(&self.policy, account, who, self.now);
+            let concerned = concerned.map(|concern| concern.cpu);
             self.poked.extend(concerned);
         }
     }

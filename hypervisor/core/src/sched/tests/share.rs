@@ -1,5 +1,7 @@
 //! Who gets the CPU, and when.
 
+use core::sync::atomic::Ordering;
+
 use hypercall_abi::sched::*;
 use hypercall_abi::vcpu::*;
 use proptest::prelude::*;
@@ -183,6 +185,35 @@ fn a_woken_vcpu_runs_at_once() {
         bench.run_until(next);
     }
     assert!(used(&bench, hog) > 30 * used(&bench, sleeper) / 2);
+}
+
+/// Before what runs may be interrupted, there is nothing to decide: it is not, until the timer comes.
+#[test]
+fn a_wake_that_may_not_interrupt_yet_arms_the_timer() {
+    let mut bench = Bench::new(1);
+    let sleeper = bench.domain(1, 1);
+    bench.start();
+    let block = |cx: &mut Cx<'_, _>| super::super::ops::sched_op(cx, SCHEDOP_block.into(), 0);
+    bench.call(0, block).unwrap();
+    bench.domain(2, 1);
+    let _ = bench.leave(0);
+    assert_eq!(bench.runs(0), Some((2, 0)));
+    let began = bench.hv.machine.now();
+    bench.hv.machine.advance(MS / 10);
+    wake(bench.hv, sleeper, 0);
+    let cpu = bench.hv.sched.cpu(0);
+    assert!(!cpu.resched.load(Ordering::Relaxed));
+    let due = cpu.armed.load(Ordering::Relaxed);
+    assert!(due.abs_diff(began + MS) < 10, "{due}");
+    bench.run_until(due + 1);
+    assert_eq!(bench.runs(0), Some((1, 0)));
+    // Where it may, it is at once.
+    bench.call(0, block).unwrap();
+    let later = bench.hv.machine.now() + 5 * MS;
+    bench.run_until(later);
+    assert_eq!(bench.runs(0), Some((2, 0)));
+    wake(bench.hv, sleeper, 0);
+    assert!(bench.hv.sched.cpu(0).resched.load(Ordering::Relaxed));
 }
 
 #[test]

@@ -28,7 +28,7 @@ const COLOURS: [RGBColor; 12] = [
 ];
 
 /// Colours of parts, light enough for black text (after Okabe and Ito).
-const PARTS: [RGBColor; 7] = [
+const PARTS: [RGBColor; 10] = [
     RGBColor(114, 176, 214),
     RGBColor(240, 196, 100),
     RGBColor(110, 200, 170),
@@ -36,6 +36,9 @@ const PARTS: [RGBColor; 7] = [
     RGBColor(222, 170, 202),
     RGBColor(240, 228, 120),
     RGBColor(190, 190, 190),
+    RGBColor(160, 160, 226),
+    RGBColor(178, 206, 120),
+    RGBColor(206, 140, 140),
 ];
 
 /// What all plots are as wide as, in pixels.
@@ -218,20 +221,45 @@ pub(super) fn stacked(rows: &[(String, Vec<(String, f64)>)]) -> Result<String> {
             &mut chart,
             "percent of the operation's instructions; behind each bar their number",
         )?;
+        let names = common_names(rows);
         for (number, row) in rows.iter().enumerate() {
             let top = f64::from(inner - number as u32 * EACH) - 6.0;
-            parts(area, &mut chart, row, (top, top - f64::from(EACH) + 10.0))?;
+            let heights = (top, top - f64::from(EACH) + 10.0);
+            parts(area, &mut chart, row, (heights, &names))?;
         }
         Ok(())
     })
 }
 
-/// One bar of parts, between two heights.
+/// The names of all parts, if they are so few that each can have a colour of its own.
+fn common_names(rows: &[(String, Vec<(String, f64)>)]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in rows.iter().flat_map(|(_, parts)| parts) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    if names.len() > PARTS.len() {
+        names.clear();
+    }
+    names
+}
+
+/// As much of a name as there is room for, in letters; none where that would say nothing.
+fn shortened(name: &str, room: usize) -> String {
+    match name.chars().count() {
+        count if count <= room => name.into(),
+        _ if room < 4 => String::new(),
+        _ => name.chars().take(room - 1).chain(['…']).collect(),
+    }
+}
+
+/// One bar of parts, between two heights; a part that is among `names` has the same colour in every bar.
 fn parts(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
     chart: &mut Bars<'_, '_, RangedCoordf64>,
     (name, parts): &(String, Vec<(String, f64)>),
-    (top, bottom): (f64, f64),
+    ((top, bottom), names): ((f64, f64), &[&str]),
 ) -> Result<()> {
     /// Pixels that a letter takes, about.
     const LETTER: i32 = 6;
@@ -241,17 +269,16 @@ fn parts(
     let mut from = 0.0;
     for (number, (part, count)) in parts.iter().enumerate() {
         let to = from + count / sum * 100.0;
-        let colour = PARTS[number % PARTS.len()];
+        let place = names.iter().position(|name| name == part);
+        let colour = PARTS[place.unwrap_or(number) % PARTS.len()];
         let bar = Rectangle::new([(from, top), (to, bottom)], colour.filled());
         chart.draw_series([bar]).map_err(failed)?;
         let (left, y) = chart.backend_coord(&(from, middle));
         let (right, _) = chart.backend_coord(&(to, middle));
         let room = usize::try_from((right - left - LETTER) / LETTER).unwrap_or(0);
-        if room > 2 {
-            let shown: String = part.chars().take(room).collect();
-            let at = (left + 3, y - LETTER);
-            area.draw_text(&shown, &small, at).map_err(failed)?;
-        }
+        let at = (left + 3, y - LETTER);
+        area.draw_text(&shortened(part, room), &small, at)
+            .map_err(failed)?;
         from = to;
     }
     let (right, y) = chart.backend_coord(&(100.0, middle));
@@ -291,5 +318,33 @@ mod tests {
                 .unwrap()
                 .contains("entry")
         );
+    }
+
+    /// Who has a part in several bars is found by colour, also where there is no room for a name.
+    #[test]
+    fn a_part_has_one_colour_in_all_bars() {
+        let part = |name: &str, count| (name.to_owned(), count);
+        let rows = [
+            (
+                "ping".to_owned(),
+                vec![part("kernel", 900.0), part("hypervisor", 9.0)],
+            ),
+            (
+                "read".to_owned(),
+                vec![part("hypervisor", 700.0), part("kernel", 300.0)],
+            ),
+        ];
+        assert_eq!(common_names(&rows), ["kernel", "hypervisor"]);
+        let svg = stacked(&rows).unwrap();
+        for colour in [PARTS[0], PARTS[1]] {
+            let RGBColor(r, g, b) = colour;
+            let fill = format!("#{r:02X}{g:02X}{b:02X}");
+            assert_eq!(svg.matches(&fill).count(), 2, "{fill}");
+        }
+        assert_eq!(svg.matches("hypervisor").count(), 1);
+        let many = (0..=PARTS.len()).map(|n| part(&n.to_string(), 1.0));
+        assert!(common_names(&[("all".to_owned(), many.collect())]).is_empty());
+        let shown = [10, 5, 3].map(|room| shortened("hypervisor", room));
+        assert_eq!(shown, ["hypervisor", "hype…", ""]);
     }
 }

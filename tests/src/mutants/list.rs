@@ -965,9 +965,16 @@ pub(super) const ALL: &[Mutant] = &[
         Bounded,
         Unit("sched::"),
         (
-            "        concerned\n            .then_some(to)",
-            "        (concerned && to == CpuId::MAX)\n            .then_some(to)",
+            "        concern.or_else(",
+            "        concern.filter(|concern| concern.cpu == CpuId::MAX).or_else(",
         ),
+    ),
+    seed(
+        "a vCPU that was woken waits for whatever the timer is armed for",
+        "sched/run.rs",
+        Bounded,
+        Unit("sched::"),
+        ("=> arm_by(hv, at),", "=> arm_by(hv, Nanos::MAX),"),
     ),
     seed(
         "who yields runs on",

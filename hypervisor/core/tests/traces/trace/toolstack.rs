@@ -179,6 +179,15 @@ fn tables(own: &[u64]) -> impl Iterator<Item = (u64, usize, u64)> + '_ {
 /// That of the command.
 pub fn judge(model: &mut Model, world: &World, me: usize, call: &Call) -> Result<(), Errno> {
     if me != 0 {
+        // As on real Xen, a domain that is not there is told.
+        if let Call::MaxMem(domid, _)
+        | Call::MaxVcpus(domid, _)
+        | Call::SetContext(domid, ..)
+        | Call::Unpause(domid)
+        | Call::Destroy(domid) = call
+        {
+            model.find(*domid)?;
+        }
         return Err(Errno::EPERM);
     }
     match call {

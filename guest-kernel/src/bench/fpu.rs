@@ -32,9 +32,10 @@ pub(super) static REGISTERS: Registers = Registers([const { AtomicU64::new(0) };
 const _: () = assert!(ROUNDS == 128 && __HYPERVISOR_fpu_taskswitch == 5);
 
 loops! {
-    by_hypercall: opening, "mov esi, 128", "mov edi, 1\nmov eax, 5\nsyscall\nfnop", "ret";
+    // The first use is one that KVM's emulation knows, too.
+    by_hypercall: opening, "mov esi, 128", "mov edi, 1\nmov eax, 5\nsyscall\nfnstcw [rsp - 8]", "ret";
     // Natively as well.
-    by_register: opening, "mov esi, 128", "mov cr0, rdi\nfnop", "ret";
+    by_register: opening, "mov esi, 128", "mov cr0, rdi\nfnstcw [rsp - 8]", "ret";
 }
 
 /// Loads the registers of the process that runs. The hypervisor gave the FPU when it faulted.

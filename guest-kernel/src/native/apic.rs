@@ -55,10 +55,15 @@ fn write(at: u64, value: u32) {
     unsafe { register(at).write_volatile(value) };
 }
 
-/// The register that sends interrupts, and what sends one to oneself.
-pub(crate) fn self_interrupt(vector: u8) -> (u64, u32) {
+/// The address of the register that sends interrupts.
+pub(crate) fn command_register() -> u64 {
+    WINDOW + COMMAND
+}
+
+/// What sends one to oneself, written there.
+pub(crate) const fn to_self(vector: u8) -> u32 {
     const TO_SELF: u32 = 1 << 18;
-    (WINDOW + COMMAND, TO_SELF | u32::from(vector))
+    TO_SELF | vector as u32
 }
 
 /// The identifiers of the processors.
@@ -68,7 +73,7 @@ pub(crate) const SECOND: u8 = 1;
 /// The register that sends interrupts, which from now on go to one processor, and what sends one.
 pub(crate) fn interrupt_to(processor: u8, vector: u8) -> (u64, u32) {
     write(DESTINATION, u32::from(processor) << 24);
-    (WINDOW + COMMAND, u32::from(vector))
+    (command_register(), u32::from(vector))
 }
 
 /// Has a processor forget what it did, and wait.

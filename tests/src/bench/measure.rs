@@ -5,7 +5,6 @@
 //! does; and as often with programs on it, and with two vCPUs on one processor and on two. Once more the host's clock runs, for the ratio of times.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -42,7 +41,7 @@ pub struct Wanted {
 
 /// One boot of a side, and what the guest kernel is told to do there.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+pub(super) struct Run {
     what: &'static str,
     args: &'static str,
     /// Processors of the machine.
@@ -87,7 +86,7 @@ const RUNS: [Run; 4] = [
 
 impl Run {
     /// The same run of the kernel's own benches with other arguments.
-    const fn with(args: &'static str) -> Self {
+    pub(super) const fn with(args: &'static str) -> Self {
         Self { args, ..RUNS[0] }
     }
 
@@ -105,12 +104,6 @@ impl Run {
 
 /// The same by the host's clock, where that is measured.
 const TIMED: &str = "bench wallclock";
-
-/// The same on the host's processor, and the device that gives it.
-const CYCLES: &str = "bench cycles";
-const KVM: &str = "/dev/kvm";
-/// A KVM inside another machine may have no word of what the processor is immune to.
-const HOST_CPU: &str = "host,-arch-capabilities";
 
 /// Measures all sides.
 ///
@@ -168,38 +161,8 @@ pub fn run(lab: &Lab, wanted: Wanted, mut tell: impl FnMut(&str)) -> Checked<Res
     Ok(results)
 }
 
-/// Cycles of each operation on the host's own processor, by side; the kernel's benches only, since
-/// nobody counts from outside.
-///
-/// # Errors
-/// There is no KVM here, or a machine does not come to the end.
-pub fn cycles(lab: &Lab, mut tell: impl FnMut(&str)) -> Checked<Vec<(Side, Vec<Line>)>> {
-    let device = Path::new(KVM);
-    if !device.exists() {
-        return Err(Trouble::Error(anyhow!(
-            "there is no {KVM}: cycles are counted where KVM runs, and nowhere else"
-        )));
-    }
-    let mut all = Vec::new();
-    for side in Side::ALL {
-        tell(&format!("{}: on the host's processor", side.title()));
-        let mut config = config_of(lab, side, Run::with(CYCLES))?;
-        (config.icount, config.kvm, config.cpu) = (false, true, HOST_CPU.into());
-        let name = format!("{side:?}-cycles");
-        let text = console_of(lab, &config, &name)?;
-        // A processor that is faster than its interrupts coalesces some.
-        let (lines, refused) = lines::read_some(&text)
-            .map_err(|error| Trouble::Failure(format!("{name}: {error:#}")))?;
-        refused
-            .iter()
-            .for_each(|line| tell(&format!("not measured: {line}")));
-        all.push((side, lines));
-    }
-    Ok(all)
-}
-
 /// The machine of a side, whose clock counts instructions.
-fn config_of(lab: &Lab, side: Side, run: Run) -> Result<Config> {
+pub(super) fn config_of(lab: &Lab, side: Side, run: Run) -> Result<Config> {
     let modules = lab.our_dom0(run.args, None)?;
     let options = format!("{HYPERVISOR_OPTIONS}{}", run.options);
     let mut config = match side {

@@ -3,7 +3,7 @@
 //!
 //! [`measure`] boots and counts, [`results`] is what it finds and how that is kept in a file,
 //! [`operations`] says what belongs together, and [`table`], [`html`] and [`compare`] show it.
-//! [`ceilings`] is what a change may not exceed, and [`chapter`] explains. Emulation counts
+//! [`cycles`] is the same on the host's own processor, where KVM runs. [`ceilings`] is what a change may not exceed, and [`chapter`] explains. Emulation counts
 //! instructions, not nanoseconds.
 #![doc = include_str!("../../costs.md")]
 
@@ -11,6 +11,7 @@ pub mod ceilings;
 pub mod chapter;
 pub mod compare;
 pub mod counts;
+pub mod cycles;
 pub mod html;
 pub mod lines;
 pub mod measure;

@@ -1,8 +1,9 @@
 //! The results as a table on the terminal.
 
 use std::fmt::Write as _;
+use std::slice;
 
-use super::lines::Line;
+use super::cycles::Outcome;
 use super::operations::{self, GROUPS, Operation, Way};
 use super::results::{Cost, Results, Side};
 use super::scenes;
@@ -132,9 +133,9 @@ fn line(text: &mut String, results: &Results, operation: Operation, way: Way, na
     );
 }
 
-/// Cycles of each operation, on the sides that have it.
+/// Cycles of each operation, on the sides that have it; what could not be measured, and why.
 #[must_use]
-pub fn cycles(sides: &[(Side, Vec<Line>)], only: &[String]) -> String {
+pub fn cycles(sides: &[(Side, Outcome)], only: &[String]) -> String {
     let mut text = format!("{:48}", "cycles of guest and hypervisor, each");
     for (side, _) in sides {
         let _ = write!(text, "{:>14}", side.title());
@@ -146,12 +147,24 @@ pub fn cycles(sides: &[(Side, Vec<Line>)], only: &[String]) -> String {
                 continue;
             }
             let _ = write!(text, "{:36}{:12}", operation.title, way.title());
-            for (_, lines) in sides {
-                let line = lines.iter().find(|line| line.name == name);
+            for (_, outcome) in sides {
+                let line = match outcome {
+                    Outcome::Measured { lines, .. } => lines.iter().find(|line| line.name == name),
+                    Outcome::Stopped(_) => None,
+                };
                 let shown = line.map_or("-".into(), |line| (line.tenths / 10).to_string());
                 let _ = write!(text, "{shown:>14}");
             }
             text.push('\n');
+        }
+    }
+    for (side, outcome) in sides {
+        let reasons = match outcome {
+            Outcome::Measured { refused, .. } => refused.as_slice(),
+            Outcome::Stopped(reason) => slice::from_ref(reason),
+        };
+        for reason in reasons {
+            let _ = writeln!(text, "not measured: {}: {reason}", side.title());
         }
     }
     text
@@ -199,24 +212,37 @@ pub fn means(results: &Results) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lines::{Line, Unit};
     use super::super::results::samples;
     use super::*;
 
     #[test]
     fn cycles_stand_beside_each_other() {
-        let line = |tenths| {
-            vec![Line {
+        let measured = |tenths| Outcome::Measured {
+            lines: vec![Line {
                 name: "yield".into(),
-                unit: super::super::lines::Unit::Cycles,
+                unit: Unit::Cycles,
                 tenths,
                 number: 0,
                 times: 1,
-            }]
+            }],
+            refused: vec!["null_hypercall error=-38".into()],
         };
-        let sides = [(Side::Paravane, line(1000)), (Side::Xen, line(9000))];
+        let stopped = Outcome::Stopped("it ends here".into());
+        let sides = [
+            (Side::Native, stopped),
+            (Side::Paravane, measured(1000)),
+            (Side::Xen, measured(9000)),
+        ];
         let text = cycles(&sides, &["yield".into()]);
-        assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.contains("100           900"), "{text}");
+        assert!(text.contains("-           100           900"), "{text}");
+        for reason in [
+            "bare machine: it ends here",
+            "Xen 4.17: null_hypercall error=-38",
+        ] {
+            let shown = format!("not measured: {reason}\n");
+            assert!(text.contains(&shown), "{text}");
+        }
     }
 
     #[test]

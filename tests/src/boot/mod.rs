@@ -16,6 +16,7 @@ mod grub_iso;
 mod guests;
 mod isolation;
 mod killed_guest;
+mod kvm;
 mod linux_disk;
 mod linux_dom0;
 mod linux_domu;
@@ -99,6 +100,7 @@ pub const ALL: &[BootTest] = &[
     longest_path::TEST,
     numbers::TEST,
     cost_lab::TEST,
+    kvm::TEST,
     native::TEST,
     sensitive::TEST,
     prompt::TEST,

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 
 use super::{DEADLINE_SECONDS, lab};
 use crate::bench::compare::compare;
+use crate::bench::cycles::{self, Outcome};
 use crate::bench::measure::{self, Wanted};
 use crate::bench::results::{Results, Side};
 use crate::bench::{ceilings, chapter, html, operations, profile, table};
@@ -83,13 +84,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     setup::ensure_ready(workspace, Scope::Test)?;
     let lab = lab(workspace, "bench", options.deadline)?;
     if options.kvm {
-        return match measure::cycles(&lab, |text| println!("{text} ...")) {
-            Ok(sides) => {
-                print!("\n{}", table::cycles(&sides, &options.only));
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(trouble) => failed(trouble),
-        };
+        return cycles_of(&lab, &options.only);
     }
     let wanted = Wanted {
         again: !options.quick,
@@ -123,6 +118,22 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         println!("ceiling: {text}");
     }
     Ok(code(exceeded.is_empty()))
+}
+
+/// Cycles on the host's processor; a side that KVM stops is the lab's failure.
+fn cycles_of(lab: &Lab, only: &[String]) -> Result<ExitCode> {
+    let sides = match cycles::measure(lab, |text| println!("{text} ...")) {
+        Ok(sides) => sides,
+        Err(trouble) => return failed(trouble),
+    };
+    print!("\n{}", table::cycles(&sides, only));
+    let stopped = |(_, outcome): &_| matches!(outcome, Outcome::Stopped(_));
+    match sides.iter().any(stopped) {
+        true => failed(Trouble::Error(anyhow!(
+            "this host's KVM cannot run every side"
+        ))),
+        false => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// Where the instructions of some operations go on our side.

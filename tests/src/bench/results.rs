@@ -52,7 +52,8 @@ pub struct Cost {
     pub flushes: f64,
     /// Entries into the hypervisor, by what caused them.
     pub exits: Exits,
-    /// Wall time in nanoseconds, where it was measured: good for ratios of one run only.
+    /// Wall time, where it was measured: nanoseconds, and of programs ticks of the host's counter. Good
+    /// for ratios of one run only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wall: Option<f64>,
 }
@@ -113,6 +114,13 @@ impl Results {
     #[must_use]
     pub fn cost(&self, side: Side, name: &str) -> Option<&Cost> {
         self.sides.get(&side)?.get(name)
+    }
+
+    /// Whether there is wall time among them.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        let mut costs = self.sides.values().flat_map(Costs::values);
+        costs.any(|cost| cost.wall.is_some())
     }
 
     /// Reads a file.

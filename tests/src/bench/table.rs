@@ -16,18 +16,23 @@ pub fn is_wanted(only: &[String], name: &str, title: &str) -> bool {
     only.is_empty() || only.iter().any(contains)
 }
 
+/// What the columns of time are.
+const TIME: &str = "t/native, t/Xen: wall time of guest and hypervisor by that on the bare machine and on Xen, in \
+    this run: time of an emulator, of which only the ratio means something, and that roughly\n";
+
 /// A line for each operation and way, and the means below.
 #[must_use]
 pub fn text(results: &Results, only: &[String]) -> String {
     let mut text = format!(
-        "{:36} {:11} {:>9} {:>10} {:>10} {:>6} {:>6} {:>9} {:>9}  {}\n",
+        "{:36} {:11} {:>9} {:>10} {:>10} {:>6} {:>9} {:>6} {:>9} {:>9}  {}\n",
         "instructions of the hypervisor, each",
         "",
         "native",
         "Paravane",
         "Xen 4.17",
         "ratio",
-        "time",
+        "t/native",
+        "t/Xen",
         "CR3 loads",
         "flushes",
         "entries by (Paravane)"
@@ -48,6 +53,9 @@ pub fn text(results: &Results, only: &[String]) -> String {
                 line(&mut text, results, *operation, way, name);
             }
         }
+    }
+    if results.is_timed() {
+        text.push_str(TIME);
     }
     text + &parts(results, only) + &means(results)
 }
@@ -114,19 +122,23 @@ fn line(text: &mut String, results: &Results, operation: Operation, way: Way, na
         let other = other.filter(|&other| other > 0.0);
         other.map_or("-".into(), |other| format!("{:.2}", one / other))
     };
-    let time = ours.wall.map_or("-".into(), |wall| {
-        ratio(wall, theirs.and_then(|cost| cost.wall))
-    });
+    let time = |other: Option<&Cost>| {
+        // Less than a nanosecond is lost in the loop around.
+        let other = other.and_then(|cost| cost.wall).filter(|&wall| wall >= 1.0);
+        ours.wall.map_or("-".into(), |wall| ratio(wall, other))
+    };
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "  {:34} {:11} {:>9} {:>10} {:>10} {:>6} {time:>6} {:>9.2} {:>9.2}  {}",
+        "  {:34} {:11} {:>9} {:>10} {:>10} {:>6} {:>9} {:>6} {:>9.2} {:>9.2}  {}",
         operation.title,
         way.title(),
         shown(native.map(Cost::instructions)),
         shown(Some(counted(ours))),
         shown(theirs.map(counted)),
         ratio(counted(ours), theirs.map(counted)),
+        time(native),
+        time(theirs),
         ours.cr3,
         ours.flushes,
         exits(ours)

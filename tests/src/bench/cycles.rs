@@ -15,7 +15,7 @@ use super::lines::{self, Line};
 use super::measure::{Run, config_of, end};
 use super::results::Side;
 use crate::lab::Lab;
-use crate::qemu::Machine;
+use crate::qemu::{Config, Machine};
 use crate::verdict::{Checked, Trouble};
 
 /// What the kernel is told.
@@ -78,8 +78,22 @@ pub fn measure(lab: &Lab, mut tell: impl FnMut(&str)) -> Checked<Vec<(Side, Outc
 fn of_side(lab: &Lab, side: Side) -> Checked<Outcome> {
     let mut config = config_of(lab, side, Run::with(ARGS))?;
     (config.icount, config.kvm, config.cpu) = (false, true, CPU.into());
-    let name = format!("{side:?}-cycles");
-    let mut machine = lab.start(&config, &name)?;
+    outcome(lab, &config, &format!("{side:?}-cycles"))
+}
+
+/// The same on an emulated processor, of which the figures mean nothing: what there is to try of this
+/// where no KVM runs a side.
+///
+/// # Errors
+/// The machine does not come to the end.
+pub fn emulated(lab: &Lab, side: Side) -> Checked<Outcome> {
+    let mut config = config_of(lab, side, Run::with(ARGS))?;
+    config.icount = false;
+    outcome(lab, &config, &format!("{side:?}-emulated"))
+}
+
+fn outcome(lab: &Lab, config: &Config, name: &str) -> Checked<Outcome> {
+    let mut machine = lab.start(config, name)?;
     if let Some(reason) = stopped(&mut machine, lab.deadline)? {
         return Ok(Outcome::Stopped(reason));
     }

@@ -1,6 +1,7 @@
 //! Windows in which instructions are counted from outside, as the kernel's benches have them
 //! (`bench/window.rs` there says how they are marked), around what a program does.
 
+use crate::println;
 use core::arch::asm;
 use core::sync::atomic::AtomicU64;
 
@@ -40,4 +41,10 @@ pub fn measure(number: usize, f: impl FnOnce()) -> u64 {
     }
     let at = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
     at(low_after, high_after) - at(low, high)
+}
+
+/// The same, and prints how long it took: `NAME: window NUMBER took TICKS ticks`.
+pub fn tell(name: &str, number: usize, f: impl FnOnce()) {
+    let ticks = measure(number, f);
+    println!("{name}: window {number} took {ticks} ticks");
 }

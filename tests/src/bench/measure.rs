@@ -135,10 +135,6 @@ pub fn run(lab: &Lab, wanted: Wanted, mut tell: impl FnMut(&str)) -> Checked<Res
             }
             all.extend(costs(side, &lines, &counts)?);
         }
-        if wanted.wall {
-            tell(&format!("{}: by the host's clock", side.title()));
-            time(lab, side, &mut all)?;
-        }
         if side != Side::Native {
             let ends = scenes::run(lab, side, &mut tell)?;
             if wanted.again {
@@ -153,6 +149,10 @@ pub fn run(lab: &Lab, wanted: Wanted, mut tell: impl FnMut(&str)) -> Checked<Res
                     all.insert(name, cost);
                 }
             }
+        }
+        if wanted.wall {
+            tell(&format!("{}: by the host's clock", side.title()));
+            time(lab, side, &mut all)?;
         }
         results.sides.insert(side, all);
     }
@@ -169,6 +169,14 @@ fn time(lab: &Lab, side: Side, costs: &mut Costs) -> Checked<()> {
             if let Some(cost) = costs.get_mut(&line.name) {
                 cost.wall = Some(line.tenths as f64 / 10.0);
             }
+        }
+    }
+    if side == Side::Native {
+        return Ok(());
+    }
+    for (name, ticks) in scenes::time(lab, side)? {
+        if let Some(cost) = costs.get_mut(name) {
+            cost.wall = Some(ticks);
         }
     }
     Ok(())

@@ -52,8 +52,8 @@ pub struct Cost {
     pub flushes: f64,
     /// Entries into the hypervisor, by what caused them.
     pub exits: Exits,
-    /// Wall time, where it was measured: nanoseconds, and of programs ticks of the host's counter. Good
-    /// for ratios of one run only.
+    /// Wall time, where it was measured: nanoseconds; of programs, and from end to end, ticks of the
+    /// host's counter. Good for ratios of one run only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wall: Option<f64>,
 }

@@ -16,6 +16,7 @@ use super::plugin;
 use super::results::{Cost, Side};
 use crate::images::Store;
 use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
+use crate::qemu::Config;
 use crate::require;
 use crate::verdict::Checked;
 
@@ -54,7 +55,7 @@ const SCENES: [Scene; 2] = [
             ),
         ],
         script: "xl create server\nexpect server 100 serving at port 80\n\
-                 xl create client\nexpect client 100 are right\npoweroff\n",
+                 xl create client\nexpect client 100 window 1 took\npoweroff\n",
         operations: &[("ping", 50), ("tcp_frame", FETCHED.div_ceil(PAYLOAD))],
     },
     Scene {
@@ -143,8 +144,35 @@ pub(super) fn compare(side: Side, one: &Ends, other: &Ends) -> Checked<()> {
     Ok(())
 }
 
-/// What the plugin told of a scene.
-fn played(lab: &Lab, side: Side, scene: &Scene) -> Checked<String> {
+/// The time that each operation takes by the host's clock, in ticks of its counter.
+pub(super) fn time(lab: &Lab, side: Side) -> Checked<Vec<(&'static str, f64)>> {
+    let mut times = Vec::new();
+    for scene in &SCENES {
+        let config = config_of(lab, side, scene)?;
+        let mut machine = lab.start(&config, &format!("{side:?}-{}-timed", scene.name))?;
+        machine.expect_line(OVER)?;
+        measure::end(&mut machine)?;
+        let console = machine.console.text();
+        for (number, &(name, count)) in scene.operations.iter().enumerate() {
+            let ticks = took(&console, number);
+            let ticks = ticks.with_context(|| format!("nobody told how long {name} took"))?;
+            times.push((name, ticks as f64 / count as f64));
+        }
+    }
+    Ok(times)
+}
+
+/// The ticks that a guest's process told of a window.
+fn took(console: &str, number: usize) -> Option<u64> {
+    let (_, rest) = console.split_once(&format!(": window {number} took "))?;
+    rest.split_once(" ticks")?.0.parse().ok()
+}
+
+/// What dom0's shell shows at its end.
+const OVER: &str = "+ poweroff";
+
+/// The machine of a scene.
+fn config_of(lab: &Lab, side: Side, scene: &Scene) -> Checked<Config> {
     let file = |(name, of): &(&str, &str)| {
         let text = format!(
             "name = '{name}'\nkernel = '/boot/guest-kernel'\n{of}on_poweroff = 'preserve'\n"
@@ -159,8 +187,14 @@ fn played(lab: &Lab, side: Side, scene: &Scene) -> Checked<String> {
         Side::Xen => lab.xen_with(HYPERVISOR_OPTIONS, modules)?,
         _ => lab.paravane_with(HYPERVISOR_OPTIONS, modules),
     };
-    config.icount = true;
     config.devices.extend(DISK.map(String::from));
+    Ok(config)
+}
+
+/// What the plugin told of a scene.
+fn played(lab: &Lab, side: Side, scene: &Scene) -> Checked<String> {
+    let mut config = config_of(lab, side, scene)?;
+    config.icount = true;
     let name = format!("{side:?}-{}-ends", scene.name);
     let out = lab.dir.join(format!("{name}.txt"));
     let library = plugin::build(&lab.workspace)?;
@@ -168,7 +202,7 @@ fn played(lab: &Lab, side: Side, scene: &Scene) -> Checked<String> {
     let arguments = plugin::arguments(&library, &out, plugin::Besides::Parties(word));
     config.devices.extend(arguments);
     let mut machine = lab.start(&config, &name)?;
-    machine.expect_line("kernel: power off")?;
+    machine.expect_line(OVER)?;
     measure::end(&mut machine)?;
     let text = fs::read_to_string(&out).with_context(|| format!("no {}", out.display()))?;
     Ok(text)
@@ -177,6 +211,16 @@ fn played(lab: &Lab, side: Side, scene: &Scene) -> Checked<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_took_how_long_is_read_from_the_console() {
+        let console =
+            "[client] net: window 0 took 61234 ticks\n[client] net: window 1 took 7 ticks\n";
+        assert_eq!(took(console, 0), Some(61234));
+        assert_eq!(took(console, 1), Some(7));
+        assert_eq!(took(console, 2), None);
+        assert_eq!(took("net: window 2 took long", 2), None);
+    }
 
     #[test]
     fn each_has_a_title_of_its_own() {

@@ -156,7 +156,7 @@ fn counted(blocks: u64) -> Done {
         let disk = open(path)?;
         told("pread", sys::pread(disk, &mut block, 0))?;
         let mut read = Ok(());
-        window::measure(number, || {
+        window::tell("disker", number, || {
             let mut each = (0..blocks).map(|at| sys::pread(disk, &mut block, at * BLOCK));
             read = each.try_for_each(|one| one.map(drop));
         });

@@ -43,7 +43,7 @@ fn counted(behind_first: usize, what: impl FnOnce() -> Done) -> Done {
         return what();
     };
     let mut done = Ok(());
-    window::measure(first + behind_first, || done = what());
+    window::tell("net", first + behind_first, || done = what());
     done
 }
 

@@ -51,9 +51,13 @@ const ALL: [Measured; 6] = [
 ];
 
 fn measure_all() -> i32 {
-    let repeat = match start::option("repeat").map_or(Ok(1), str::parse::<u32>) {
-        Ok(repeat @ 1..=1000) => repeat,
-        _ => return failed("repeat", "not a number from 1 to 1000"),
+    let repeat: u32 = match start::option("repeat").map(str::parse) {
+        None => 1,
+        Some(Ok(repeat @ 1..=1000)) => repeat,
+        Some(_) => {
+            println!("mix: `repeat` is not a number from 1 to 1000");
+            return 1;
+        }
     };
     // Once before, so that what is kept for reuse is there.
     for (name, _, run) in ALL {

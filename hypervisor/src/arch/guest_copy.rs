@@ -80,6 +80,25 @@ unsafe extern "C" {
     fn copy_faultable(dst: *mut u8, src: *const u8, len: u64) -> u64;
 }
 
+/// One or more instructions that load or store guest memory, between `stac` and `clac` where the
+/// processor has SMAP; whether none of them faulted. Behind one that does the others are left out.
+macro_rules! access {
+    ([$($instruction:expr),+], $($operand:tt)*) => {{
+        let failed: u32;
+        asm!(
+            "xor {f:e}, {f:e}",
+            "770: .byte 0x0f, 0x1f, 0x00",
+            $(concat!("771: ", $instruction),
+            ".pushsection .ex_table, \"a\"", ".long 771b - ., 772f - .", ".popsection",)+
+            "773: .byte 0x0f, 0x1f, 0x00",
+            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "jmp 773b", ".popsection",
+            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
+            f = out(reg) failed, $($operand)*, options(nostack)
+        );
+        failed == 0
+    }};
+}
+
 /// Whole words of at most this many bytes are copied in line.
 const SHORT: usize = 128;
 
@@ -89,22 +108,15 @@ const SHORT: usize = 128;
 /// The other side is valid for that; the guest's side is outside the hypervisor's range.
 #[inline(always)]
 unsafe fn copy_words(dst: u64, src: u64, words: usize) -> Result<(), (u64, u64)> {
-    let (failed, to, from): (u32, u64, u64);
-    // SAFETY: the caller's; a fault goes on at 772, with both addresses at the word that faulted.
-    unsafe {
-        asm!(
-            "xor {f:e}, {f:e}",
-            "770: .byte 0x0f, 0x1f, 0x00",
-            "771: rep movsq",
-            "773: .byte 0x0f, 0x1f, 0x00",
-            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "jmp 773b", ".popsection",
-            ".pushsection .ex_table, \"a\"", ".long 771b - ., 772b - .", ".popsection",
-            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
-            f = out(reg) failed, inout("rdi") dst => to, inout("rsi") src => from,
-            inout("rcx") words => _, options(nostack)
-        );
-    }
-    if failed == 0 { Ok(()) } else { Err((to, from)) }
+    let (to, from): (u64, u64);
+    // SAFETY: the caller's; after a fault both addresses are at the word that faulted.
+    let done = unsafe {
+        access!(
+            ["rep movsq"],
+            inout("rdi") dst => to, inout("rsi") src => from, inout("rcx") words => _
+        )
+    };
+    if done { Ok(()) } else { Err((to, from)) }
 }
 
 /// Copies from guest memory at `va` into `buf`.
@@ -168,24 +180,13 @@ fn result(va: u64, len: usize, left: u64) -> Result<(), CopyFault> {
 /// As for [`copy_from`].
 #[inline(always)]
 unsafe fn read_u32(va: u64) -> Result<u32, CopyFault> {
-    let (value, failed): (u32, u32);
-    // SAFETY: loads outside the hypervisor's range; a fault goes on at 772.
-    unsafe {
-        asm!(
-            "xor {f:e}, {f:e}",
-            "770: .byte 0x0f, 0x1f, 0x00",
-            "771: mov {v:e}, [{at}]",
-            "773: .byte 0x0f, 0x1f, 0x00",
-            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "xor {v:e}, {v:e}", "jmp 773b", ".popsection",
-            ".pushsection .ex_table, \"a\"", ".long 771b - ., 772b - .", ".popsection",
-            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
-            at = in(reg) va, v = out(reg) value, f = out(reg) failed, options(nostack)
-        );
-    }
-    if failed == 0 {
+    let value: u32;
+    // SAFETY: loads outside the hypervisor's range; a fault is told.
+    let done = unsafe { access!(["mov {v:e}, [{at}]"], at = in(reg) va, v = out(reg) value) };
+    if done {
         Ok(value)
     } else {
-        Err(first_fault(va, 8))
+        Err(first_fault(va, 4))
     }
 }
 
@@ -216,21 +217,10 @@ pub(crate) unsafe fn read_u32_or(va: u64, otherwise: u32) -> u64 {
 /// As for [`copy_from`].
 #[inline]
 pub(crate) unsafe fn read_u64(va: u64) -> Result<u64, CopyFault> {
-    let (value, failed): (u64, u32);
-    // SAFETY: loads outside the hypervisor's range; a fault goes on at 772.
-    unsafe {
-        asm!(
-            "xor {f:e}, {f:e}",
-            "770: .byte 0x0f, 0x1f, 0x00",
-            "771: mov {v}, [{at}]",
-            "773: .byte 0x0f, 0x1f, 0x00",
-            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "xor {v:e}, {v:e}", "jmp 773b", ".popsection",
-            ".pushsection .ex_table, \"a\"", ".long 771b - ., 772b - .", ".popsection",
-            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
-            at = in(reg) va, v = out(reg) value, f = out(reg) failed, options(nostack)
-        );
-    }
-    if failed == 0 {
+    let value: u64;
+    // SAFETY: loads outside the hypervisor's range; a fault is told.
+    let done = unsafe { access!(["mov {v}, [{at}]"], at = in(reg) va, v = out(reg) value) };
+    if done {
         Ok(value)
     } else {
         Err(first_fault(va, 8))
@@ -243,117 +233,16 @@ pub(crate) unsafe fn read_u64(va: u64) -> Result<u64, CopyFault> {
 /// As for [`copy_from`].
 #[inline]
 pub(crate) unsafe fn write_u64(va: u64, value: u64) -> Result<(), CopyFault> {
-    let failed: u32;
-    // SAFETY: stores outside the hypervisor's range; a fault goes on at 772.
-    unsafe {
-        asm!(
-            "xor {f:e}, {f:e}",
-            "770: .byte 0x0f, 0x1f, 0x00",
-            "771: mov [{at}], {v}",
-            "773: .byte 0x0f, 0x1f, 0x00",
-            ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "jmp 773b", ".popsection",
-            ".pushsection .ex_table, \"a\"", ".long 771b - ., 772b - .", ".popsection",
-            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
-            at = in(reg) va, v = in(reg) value, f = out(reg) failed, options(nostack)
-        );
-    }
-    if failed == 0 {
+    // SAFETY: stores outside the hypervisor's range; a fault is told.
+    let done = unsafe { access!(["mov [{at}], {v}"], at = in(reg) va, v = in(reg) value) };
+    if done {
         Ok(())
     } else {
         Err(first_fault(va, 8))
     }
 }
 
-/// Stores two words.
-///
-/// # Safety
-/// As for [`copy_from`].
-#[inline(always)]
-pub(crate) unsafe fn write_two(va: u64, words: [u64; 2]) -> Result<(), CopyFault> {
-    let [w0, w1] = words;
-    // SAFETY: stores outside the hypervisor's range; a fault goes on at 772, then behind.
-    unsafe {
-        asm!(
-            "770: .byte 0x0f, 0x1f, 0x00",
-            "781: mov [{at} + 0], {w0}",
-            "791: mov [{at} + 8], {w1}",
-            "773: .byte 0x0f, 0x1f, 0x00",
-            ".pushsection .fixup, \"ax\"", "772: .byte 0x0f, 0x1f, 0x00", "jmp {fault}", ".popsection",
-            ".pushsection .ex_table, \"a\"", ".long 781b - ., 772b - .", ".long 791b - ., 772b - .", ".popsection",
-            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 772b - ., 0x00ca010f",
-            ".long 773b - ., 0x00ca010f", ".popsection",
-            at = in(reg) va, w0 = in(reg) w0, w1 = in(reg) w1,
-            fault = label { return Err(first_fault(va, 16)) }, options(nostack)
-        );
-    }
-    Ok(())
-}
-
-/// Stores the seven words of a handler's frame.
-///
-/// # Safety
-/// As for [`copy_from`].
-#[inline(always)]
-pub(crate) unsafe fn write_frame(va: u64, words: [u64; 7]) -> Result<(), CopyFault> {
-    let [w0, w1, w2, w3, w4, w5, w6] = words;
-    // SAFETY: stores outside the hypervisor's range; a fault goes on at 772, then behind.
-    unsafe {
-        asm!(
-            "770: .byte 0x0f, 0x1f, 0x00",
-            "781: mov [{at} + 0], {w0}",
-            "791: mov [{at} + 8], {w1}",
-            "801: mov [{at} + 16], {w2}",
-            "811: mov [{at} + 24], {w3}",
-            "821: mov [{at} + 32], {w4}",
-            "831: mov [{at} + 40], {w5}",
-            "841: mov [{at} + 48], {w6}",
-            "773: .byte 0x0f, 0x1f, 0x00",
-            ".pushsection .fixup, \"ax\"", "772: .byte 0x0f, 0x1f, 0x00", "jmp {fault}", ".popsection",
-            ".pushsection .ex_table, \"a\"",
-            ".long 781b - ., 772b - .", ".long 791b - ., 772b - .", ".long 801b - ., 772b - .", ".long 811b - ., 772b - .", ".long 821b - ., 772b - .", ".long 831b - ., 772b - .", ".long 841b - ., 772b - .",
-            ".popsection",
-            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 772b - ., 0x00ca010f",
-            ".long 773b - ., 0x00ca010f", ".popsection",
-            at = in(reg) va, w0 = in(reg) w0, w1 = in(reg) w1, w2 = in(reg) w2, w3 = in(reg) w3, w4 = in(reg) w4, w5 = in(reg) w5, w6 = in(reg) w6,
-            fault = label { return Err(first_fault(va, 56)) }, options(nostack)
-        );
-    }
-    Ok(())
-}
-
-/// Stores the eight words of a handler's frame with an error code.
-///
-/// # Safety
-/// As for [`copy_from`].
-#[inline(always)]
-pub(crate) unsafe fn write_error_frame(va: u64, words: [u64; 8]) -> Result<(), CopyFault> {
-    let [w0, w1, w2, w3, w4, w5, w6, w7] = words;
-    // SAFETY: stores outside the hypervisor's range; a fault goes on at 772, then behind.
-    unsafe {
-        asm!(
-            "770: .byte 0x0f, 0x1f, 0x00",
-            "781: mov [{at} + 0], {w0}",
-            "791: mov [{at} + 8], {w1}",
-            "801: mov [{at} + 16], {w2}",
-            "811: mov [{at} + 24], {w3}",
-            "821: mov [{at} + 32], {w4}",
-            "831: mov [{at} + 40], {w5}",
-            "841: mov [{at} + 48], {w6}",
-            "851: mov [{at} + 56], {w7}",
-            "773: .byte 0x0f, 0x1f, 0x00",
-            ".pushsection .fixup, \"ax\"", "772: .byte 0x0f, 0x1f, 0x00", "jmp {fault}", ".popsection",
-            ".pushsection .ex_table, \"a\"",
-            ".long 781b - ., 772b - .", ".long 791b - ., 772b - .", ".long 801b - ., 772b - .", ".long 811b - ., 772b - .", ".long 821b - ., 772b - .", ".long 831b - ., 772b - .", ".long 841b - ., 772b - .", ".long 851b - ., 772b - .",
-            ".popsection",
-            ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 772b - ., 0x00ca010f",
-            ".long 773b - ., 0x00ca010f", ".popsection",
-            at = in(reg) va, w0 = in(reg) w0, w1 = in(reg) w1, w2 = in(reg) w2, w3 = in(reg) w3, w4 = in(reg) w4, w5 = in(reg) w5, w6 = in(reg) w6, w7 = in(reg) w7,
-            fault = label { return Err(first_fault(va, 64)) }, options(nostack)
-        );
-    }
-    Ok(())
-}
-
+/// Defines loads of several words, each with its offset.
 macro_rules! read_words {
     ($($(#[$doc:meta])* $name:ident: $count:literal, $($word:ident $offset:literal),+;)*) => { $(
         $(#[$doc])*
@@ -363,22 +252,14 @@ macro_rules! read_words {
         #[inline(always)]
         pub(crate) unsafe fn $name(va: u64) -> Result<[u64; $count], CopyFault> {
             $(let $word: u64;)+
-            let failed: u32;
-            // SAFETY: loads outside the hypervisor's range; a fault goes on at 772.
-            unsafe {
-                asm!(
-                    "xor {f:e}, {f:e}",
-                    "770: .byte 0x0f, 0x1f, 0x00",
-                    $(concat!("771: mov {", stringify!($word), "}, [{at} + ", $offset, "]"),
-                    ".pushsection .ex_table, \"a\"", ".long 771b - ., 772f - .", ".popsection",)+
-                    "773: .byte 0x0f, 0x1f, 0x00",
-                    ".pushsection .fixup, \"ax\"", "772: mov {f:e}, 1", "jmp 773b", ".popsection",
-                    ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 773b - ., 0x00ca010f", ".popsection",
-                    at = in(reg) va, f = out(reg) failed, $($word = out(reg) $word,)+
-                    options(nostack)
-                );
-            }
-            if failed == 0 {
+            // SAFETY: loads outside the hypervisor's range; a fault is told.
+            let done = unsafe {
+                access!(
+                    [$(concat!("mov {", stringify!($word), "}, [{at} + ", $offset, "]")),+],
+                    at = in(reg) va, $($word = out(reg) $word),+
+                )
+            };
+            if done {
                 Ok([$($word),+])
             } else {
                 Err(first_fault(va, $count * 8))
@@ -399,6 +280,45 @@ read_words! {
     read_entry: 6, w0 0, w1 16, w2 24, w3 32, w4 40, w5 56;
     /// Loads the nine words of a frame for `iret`, each once.
     read_frame: 9, w0 0, w1 8, w2 16, w3 24, w4 32, w5 40, w6 48, w7 56, w8 64;
+}
+
+/// Defines stores of several words, each with its offset. They leave by a jump if one faults, and
+/// need no register to tell it.
+macro_rules! write_words {
+    ($($(#[$doc:meta])* $name:ident: $count:literal, $($word:ident $offset:literal),+;)*) => { $(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As for [`copy_from`].
+        #[inline(always)]
+        pub(crate) unsafe fn $name(va: u64, words: [u64; $count]) -> Result<(), CopyFault> {
+            let [$($word),+] = words;
+            // SAFETY: stores outside the hypervisor's range; a fault goes on at 772, then behind.
+            unsafe {
+                asm!(
+                    "770: .byte 0x0f, 0x1f, 0x00",
+                    $(concat!("771: mov [{at} + ", $offset, "], {", stringify!($word), "}"),
+                    ".pushsection .ex_table, \"a\"", ".long 771b - ., 772f - .", ".popsection",)+
+                    "773: .byte 0x0f, 0x1f, 0x00",
+                    ".pushsection .fixup, \"ax\"", "772: .byte 0x0f, 0x1f, 0x00", "jmp {fault}", ".popsection",
+                    ".pushsection .smap_sites, \"a\"", ".long 770b - ., 0x00cb010f", ".long 772b - ., 0x00ca010f",
+                    ".long 773b - ., 0x00ca010f", ".popsection",
+                    at = in(reg) va, $($word = in(reg) $word,)+
+                    fault = label { return Err(first_fault(va, $count * 8)) }, options(nostack)
+                );
+            }
+            Ok(())
+        }
+    )* };
+}
+
+write_words! {
+    /// Stores two words.
+    write_two: 2, w0 0, w1 8;
+    /// Stores the seven words of a handler's frame.
+    write_frame: 7, w0 0, w1 8, w2 16, w3 24, w4 32, w5 40, w6 48;
+    /// Stores the eight words of a handler's frame with an error code.
+    write_error_frame: 8, w0 0, w1 8, w2 16, w3 24, w4 32, w5 40, w6 48, w7 56;
 }
 
 /// The first byte of the `len` bytes at `va` that faulted: the page that CR2 names.

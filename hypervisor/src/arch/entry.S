@@ -338,11 +338,11 @@ debug_entry:
     jmp save_and_handle
 1:  DEBUG_IN_RING0
 
-# NMI: counted; and how other CPUs make this one flush its TLB, halt, or show its registers, whatever it does. GS may be
-# anyone's, the stack lies in the CPU's window. A request that comes while this runs brings another
-# NMI behind the `iretq`.
-.balign 16
-nmi_entry:
+# NMI: counted; and how other CPUs make this one flush its TLB, halt, or show its registers, whatever
+# it does. GS may be anyone's, the stack lies in the CPU's window. A request that comes while this runs
+# brings another NMI behind the `iretq`. `flush` has the window in rax, and rcx to use; what was saved
+# is taken back by `restore`.
+.macro NMI flush, restore, fatal
     pushq %rax
     pushq %rcx
     pushq %rdx
@@ -356,12 +356,9 @@ nmi_entry:
     movq {FLUSHES}(%rax), %rdx      # those asked for so far; then the flush, then the answer
     cmpq {FLUSHED}(%rax), %rdx
     je 1f
-    movq %cr3, %rcx
-    movq %rcx, %cr3
+    \flush
     movq %rdx, {FLUSHED}(%rax)
-1:  popq %rdx
-    popq %rcx
-    popq %rax
+1:  \restore %rdx, %rcx, %rax
     iretq
 2:  movq $1, {STOPPED}(%rax)
 3:  hlt
@@ -371,7 +368,23 @@ nmi_entry:
     popq %rax
     pushq $0
     movl $2, 4(%rsp)
-    jmp fatal
+    jmp \fatal
+.endm
+
+.macro FLUSH_TLB
+    movq %cr3, %rcx
+    movq %rcx, %cr3
+.endm
+
+.macro POP registers:vararg
+    .irp register, \registers
+    popq \register
+    .endr
+.endm
+
+.balign 16
+nmi_entry:
+    NMI FLUSH_TLB, POP, fatal
 
 # Interrupts are taken from the `hlt` on; `from_hypervisor` notes them.
 .balign 16

@@ -147,22 +147,7 @@ isolated_debug:
 
 # NMI; see `nmi_entry`. It may come under either root. With the TLB it flushes what the full root has of
 # the guest's.
-.balign 16
-.global isolated_nmi
-isolated_nmi:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
-    movq %rsp, %rax
-    andq $-{WINDOW_SIZE}, %rax
-    incq {NMIS}(%rax)
-    cmpq $0, {STOP}(%rax)
-    jne 2f
-    cmpq $0, {SHOW}(%rax)
-    jne 4f
-    movq {FLUSHES}(%rax), %rdx
-    cmpq {FLUSHED}(%rax), %rdx
-    je 1f
+.macro FLUSH_BOTH_ROOTS
     movq %cr3, %rcx
     pushq %rcx
     movq {FULL_ROOT}(%rax), %rcx
@@ -170,18 +155,11 @@ isolated_nmi:
     callq isolated_refresh
     popq %rcx
     movq %rcx, %cr3
-    movq %rdx, {FLUSHED}(%rax)
-1:  POP_AND_WIPE %rdx, %rcx, %rax
-    iretq
-2:  movq $1, {STOPPED}(%rax)
-3:  hlt
-    jmp 3b
-4:  popq %rdx
-    popq %rcx
-    popq %rax
-    pushq $0
-    movl $2, 4(%rsp)
-    jmp isolated_fatal
+.endm
+.balign 16
+.global isolated_nmi
+isolated_nmi:
+    NMI FLUSH_BOTH_ROOTS, POP_AND_WIPE, isolated_fatal
 
 # #DF and #MC: the end.
 .balign 16

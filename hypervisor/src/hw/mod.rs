@@ -1,22 +1,25 @@
 //! The machine as the core sees it.
 
-use core::arch::asm;
+mod end;
+mod frames;
+mod vcpu;
+
 use core::sync::atomic::AtomicU64;
 
-use hypervisor_core::addr::{ENTRIES, Mfn};
+use hypervisor_core::addr::Mfn;
 use hypervisor_core::platform::{
     CopyFault, CpuId, CpuMask, Machine, Nanos, Refused, Route, Segment, Shutdown, TscScale,
 };
 use hypervisor_core::pv::entry::ValidEntry;
 use hypervisor_core::trap::registers::CR4_OF_HARDWARE;
-use hypervisor_core::vcpu::{InfoArea, Mode, Regs, Vcpu};
+use hypervisor_core::vcpu::{InfoArea, Regs, Vcpu};
 
 use crate::arch::cpu::{self, cr0, msr};
 use crate::arch::percpu::{self, PerCpu};
 use crate::arch::{descriptors, fpu, guest_copy, ioapic, ipi, isolated};
-use crate::layout::{DIRECT_MAP, PAGE};
-use crate::logging::Panic;
-use crate::{console, dump, heap, logging, own, power, stretches, time, watchdog};
+use crate::{console, dump, heap, logging, own, time, watchdog};
+
+pub(crate) use frames::read_table;
 
 /// Where messages that interrupt go, but for the APIC they are for.
 const MESSAGE_ADDRESS: u32 = 0xfee0_0000;
@@ -27,300 +30,126 @@ pub(crate) struct Hw;
 /// The one machine there is.
 pub(crate) static HW: Hw = Hw;
 
-/// Where a byte of a frame is seen. The hypervisor's own frames are not mapped there: an access to
-/// one is a page fault in ring 0, whoever asked for it.
-#[inline(always)]
-fn frame_at<T>(mfn: Mfn, offset: usize) -> *mut T {
-    debug_assert!(offset + size_of::<T>() <= PAGE as usize);
-    let inside = offset as u64 & (PAGE - 1) & !(size_of::<T>() as u64 - 1);
-    (DIRECT_MAP + (mfn.addr() | inside)) as *mut T
-}
-
-#[inline(always)]
-fn load<T: Copy>(mfn: Mfn, offset: usize) -> T {
-    let at = frame_at::<T>(mfn, offset);
-    // SAFETY: in the direct map, aligned; frames of the hypervisor are not there. Volatile: guests
-    // write to it as they like.
-    unsafe { at.read_volatile() }
-}
-
-#[inline(always)]
-fn store<T: Copy>(mfn: Mfn, offset: usize, value: T) {
-    let at = frame_at::<T>(mfn, offset);
-    // SAFETY: as in `load`; no Rust object lies in a frame that is not the hypervisor's.
-    unsafe { at.write_volatile(value) };
-}
-
-/// A bit of a frame, counted from the start of machine memory.
-#[inline(always)]
-const fn machine_bit(mfn: Mfn, bit: usize) -> u64 {
-    mfn.addr() << 3 | (bit as u64 & (8 * PAGE - 1))
-}
-
 /// The address with bits 63 to 48 like bit 47: a no-op for what the core has checked.
 #[inline(always)]
 const fn made_canonical(va: u64) -> u64 {
     ((va as i64) << 16 >> 16) as u64
 }
 
-/// Whether none of the eight entries from `index` (a multiple of 8 below 512) on is present.
-#[inline(always)]
-fn eight_absent(table: Mfn, index: usize) -> bool {
-    debug_assert!(index.is_multiple_of(8) && index < ENTRIES);
-    // No mask: callers go through a table's groups in a loop with constant bounds.
-    let first = frame_at::<u64>(table, 0).wrapping_add(index);
-    let any: u64;
-    // SAFETY: eight aligned words of one frame of the direct map, for `index` is as said, and no
-    // guest decides on it; a plain load of each.
-    unsafe {
-        asm!(
-            "mov {any}, [{at}]", "or {any}, [{at} + 8]", "or {any}, [{at} + 16]", "or {any}, [{at} + 24]",
-            "or {any}, [{at} + 32]", "or {any}, [{at} + 40]", "or {any}, [{at} + 48]", "or {any}, [{at} + 56]",
-            at = in(reg) first, any = out(reg) any, options(nostack, readonly)
-        );
-    }
-    any & 1 == 0
-}
-
-/// Compare and exchange of an aligned word; `Err` gives what was found.
-#[inline(always)]
-fn exchange(mfn: Mfn, offset: usize, old: u64, new: u64) -> Result<(), u64> {
-    let at = frame_at::<u64>(mfn, offset);
-    let found: u64;
-    // SAFETY: as in `store`.
-    unsafe {
-        asm!("lock cmpxchg [{at}], {new}", at = in(reg) at, new = in(reg) new, inout("rax") old => found, options(nostack))
-    };
-    if found == old { Ok(()) } else { Err(found) }
-}
-
-/// The same for a word of 32 bits.
-#[inline(always)]
-fn exchange_u32(mfn: Mfn, offset: usize, old: u32, new: u32) -> Result<(), u32> {
-    let at = frame_at::<u32>(mfn, offset);
-    let found: u32;
-    // SAFETY: as in `store`.
-    unsafe {
-        asm!("lock cmpxchg dword ptr [{at}], {new:e}", at = in(reg) at, new = in(reg) new, inout("eax") old => found, options(nostack))
-    };
-    if found == old { Ok(()) } else { Err(found) }
-}
-
-/// Replaces an aligned word by what `change` makes of it; returns the old value.
-#[inline(always)]
-fn modify(mfn: Mfn, offset: usize, change: impl Fn(u64) -> u64) -> u64 {
-    let mut old = load(mfn, offset);
-    while let Err(found) = exchange(mfn, offset, old, change(old)) {
-        old = found;
-    }
-    old
-}
-
-/// Entry `index` of the table at a machine address, the hypervisor's own tables included.
-pub(crate) fn read_table(table: u64, index: u64) -> Option<u64> {
-    let at = own::address_of(table)? + (index & 511) * 8;
-    // SAFETY: a load of hypervisor or guest memory has no effect; holes between pieces of memory
-    // fault, which is met.
-    unsafe { guest_copy::read_u64(at) }.ok()
-}
-
-/// Stops the other CPUs. What they held stays locked, and so the log no longer waits.
-fn alone() {
-    if logging::begin_panic() == Panic::Elsewhere {
-        ipi::stop_here();
-    }
-    ipi::stop_others();
-}
-
-impl Hw {
-    fn load_segments(vcpu: &Vcpu) {
-        let a = &vcpu.arch;
-        for (now, wanted, segment) in [
-            (guest_copy::ds(), a.ds, Segment::Ds),
-            (guest_copy::es(), a.es, Segment::Es),
-            (guest_copy::fs(), a.fs, Segment::Fs),
-            (guest_copy::gs(), a.gs, Segment::Gs),
-        ] {
-            if now | wanted != 0 {
-                // A selector that its descriptor table no longer bears out becomes null.
-                let _ = HW.load_selector(segment, wanted);
-            }
-        }
-        HW.set_fs_base(a.fs_base);
-        HW.set_gs_base(match vcpu.mode {
-            Mode::Kernel => a.gs_base_kernel,
-            Mode::User => a.gs_base_user,
-        });
-    }
-
-    fn load_debug_registers(own: &PerCpu, wanted: &[u64; 8]) {
-        for index in [0, 1, 2, 3, 6, 7] {
-            if own.debugreg[index].replace(wanted[index]) != wanted[index] {
-                cpu::write_dr(index, wanted[index]);
-            }
-        }
-    }
-}
-
 impl Machine for Hw {
     #[inline]
     fn read_entry(&self, table: Mfn, index: usize) -> u64 {
-        load(table, (index & 511) * 8)
+        frames::load(table, (index & 511) * 8)
     }
 
     #[inline]
     fn absent_from(&self, table: Mfn, index: usize) -> usize {
-        let mut to = index.min(ENTRIES);
-        while to < ENTRIES && eight_absent(table, to) {
-            to += 8;
-        }
-        to
+        frames::absent_from(table, index)
     }
 
     #[inline]
     fn absent_before(&self, table: Mfn, end: usize) -> usize {
-        let mut groups = end.min(ENTRIES) / 8;
-        while groups > 0 && eight_absent(table, (groups - 1) * 8) {
-            groups -= 1;
-        }
-        groups * 8
+        frames::absent_before(table, end)
     }
 
     #[inline]
     fn write_entry(&self, table: Mfn, index: usize, entry: ValidEntry) {
-        store(table, (index & 511) * 8, entry.raw());
+        frames::store(table, (index & 511) * 8, entry.raw());
     }
 
     #[inline]
     fn swap_entry(&self, table: Mfn, index: usize, old: u64, new: ValidEntry) -> Result<(), u64> {
-        exchange(table, (index & 511) * 8, old, new.raw())
+        frames::exchange(table, (index & 511) * 8, old, new.raw())
     }
 
     fn install_hypervisor_slots(&self, table: Mfn) {
         for slot in 256..272 {
             if let Some(entry) = read_table(own::shown_root(), slot) {
-                store(table, slot as usize * 8, entry);
+                frames::store(table, slot as usize * 8, entry);
             }
         }
     }
 
     fn zero_frame(&self, mfn: Mfn) {
-        let at = frame_at::<u64>(mfn, 0);
-        // SAFETY: one frame of the direct map; no Rust object lies in it.
-        unsafe {
-            asm!("rep stosq", inout("rdi") at => _, inout("rcx") 512_u64 => _, in("rax") 0_u64, options(nostack, preserves_flags))
-        };
+        frames::zero(mfn);
     }
 
     #[inline(always)]
     fn copy_part(&self, dst: (Mfn, usize), src: (Mfn, usize), len: usize) {
-        assert!(dst.1.max(src.1) <= PAGE as usize && len <= PAGE as usize - dst.1.max(src.1));
-        let to = frame_at::<u8>(dst.0, 0).wrapping_add(dst.1);
-        let from = frame_at::<u8>(src.0, 0).wrapping_add(src.1);
-        // SAFETY: inside two frames of the direct map, where no Rust object lies.
-        unsafe { guest_copy::copy_bytes(to, from, len) };
+        frames::copy_part(dst, src, len);
     }
 
     fn read_frame(&self, mfn: Mfn, offset: usize, buf: &mut [u8]) {
-        assert!(offset <= PAGE as usize && buf.len() <= PAGE as usize - offset);
-        let from = frame_at::<u8>(mfn, 0).wrapping_add(offset);
-        // SAFETY: inside one frame of the direct map, into a live buffer; guests may write to the
-        // frame meanwhile, which the bytewise copy in assembly allows.
-        unsafe { guest_copy::copy_bytes(buf.as_mut_ptr(), from, buf.len()) };
+        frames::read(mfn, offset, buf);
     }
 
     fn write_frame(&self, mfn: Mfn, offset: usize, bytes: &[u8]) {
-        assert!(offset <= PAGE as usize && bytes.len() <= PAGE as usize - offset);
-        let to = frame_at::<u8>(mfn, 0).wrapping_add(offset);
-        // SAFETY: inside one frame of the direct map, where no Rust object lies.
-        unsafe { guest_copy::copy_bytes(to, bytes.as_ptr(), bytes.len()) };
+        frames::write(mfn, offset, bytes);
     }
 
     #[inline]
     fn load_u8(&self, mfn: Mfn, offset: usize) -> u8 {
-        load(mfn, offset)
+        frames::load(mfn, offset)
     }
 
     #[inline]
     fn store_u8(&self, mfn: Mfn, offset: usize, value: u8) {
-        store(mfn, offset, value);
+        frames::store(mfn, offset, value);
     }
 
     #[inline]
     fn load_u32(&self, mfn: Mfn, offset: usize) -> u32 {
-        load(mfn, offset)
+        frames::load(mfn, offset)
     }
 
     #[inline]
     fn store_u32(&self, mfn: Mfn, offset: usize, value: u32) {
-        store(mfn, offset, value);
+        frames::store(mfn, offset, value);
     }
 
     #[inline]
     fn load_u64(&self, mfn: Mfn, offset: usize) -> u64 {
-        load(mfn, offset)
+        frames::load(mfn, offset)
     }
 
     #[inline]
     fn store_u64(&self, mfn: Mfn, offset: usize, value: u64) {
-        store(mfn, offset, value);
+        frames::store(mfn, offset, value);
     }
 
     #[inline]
     fn fetch_or_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64 {
-        modify(mfn, offset, |old| old | bits)
+        frames::modify(mfn, offset, |old| old | bits)
     }
 
     #[inline]
     fn fetch_and_u64(&self, mfn: Mfn, offset: usize, bits: u64) -> u64 {
-        modify(mfn, offset, |old| old & bits)
+        frames::modify(mfn, offset, |old| old & bits)
     }
 
     #[inline(always)]
     fn clear_u32(&self, mfn: Mfn, offset: usize, bits: u32) {
-        let at = frame_at::<u32>(mfn, offset);
-        // SAFETY: as in `store`.
-        unsafe {
-            asm!("lock and dword ptr [{at}], {keep:e}", at = in(reg) at, keep = in(reg) !bits, options(nostack))
-        };
+        frames::clear_u32(mfn, offset, bits);
     }
 
     #[inline]
     fn exchange_u32(&self, mfn: Mfn, offset: usize, old: u32, new: u32) -> Result<(), u32> {
-        exchange_u32(mfn, offset, old, new)
+        frames::exchange_u32(mfn, offset, old, new)
     }
 
     #[inline(always)]
     fn set_bit(&self, mfn: Mfn, bit: usize) -> bool {
-        let bit = machine_bit(mfn, bit);
-        // SAFETY: as in `store`: a bit of the direct map, counted from its start.
-        unsafe {
-            asm!("lock bts qword ptr [{map}], {bit}", "jc {was_set}",
-                map = in(reg) DIRECT_MAP, bit = in(reg) bit, was_set = label { return true }, options(nostack))
-        };
-        false
+        frames::set_bit(mfn, bit)
     }
 
     #[inline(always)]
     fn has_bit(&self, mfn: Mfn, bit: usize) -> bool {
-        let bit = machine_bit(mfn, bit);
-        // SAFETY: as in `load`: a bit of the direct map, counted from its start.
-        unsafe {
-            asm!("bt qword ptr [{map}], {bit}", "jc {is_set}",
-                map = in(reg) DIRECT_MAP, bit = in(reg) bit, is_set = label { return true }, options(nostack, readonly))
-        };
-        false
+        frames::has_bit(mfn, bit)
     }
 
     #[inline(always)]
     fn clear_bit(&self, mfn: Mfn, bit: usize) -> bool {
-        let bit = machine_bit(mfn, bit);
-        // SAFETY: as in `set_bit`.
-        unsafe {
-            asm!("lock btr qword ptr [{map}], {bit}", "jc {was_set}",
-                map = in(reg) DIRECT_MAP, bit = in(reg) bit, was_set = label { return true }, options(nostack))
-        };
-        false
+        frames::clear_bit(mfn, bit)
     }
 
     #[inline(always)]
@@ -621,7 +450,7 @@ impl Machine for Hw {
     }
 
     fn note_info(&self, info: Option<InfoArea>) {
-        let at = info.map(|area| frame_at::<u64>(area.mfn, usize::from(area.offset)) as u64);
+        let at = info.map(|area| frames::at::<u64>(area.mfn, usize::from(area.offset)) as u64);
         PerCpu::current().set_info(at);
     }
 
@@ -653,71 +482,15 @@ impl Machine for Hw {
     }
 
     fn save_vcpu(&self, vcpu: &mut Vcpu) {
-        fpu::save(&mut vcpu.fpu);
-        let a = &mut vcpu.arch;
-        a.ds = guest_copy::ds();
-        a.es = guest_copy::es();
-        a.fs = guest_copy::fs();
-        a.gs = guest_copy::gs();
-        a.fs_base = self.fs_base();
-        match vcpu.mode {
-            Mode::Kernel => a.gs_base_kernel = self.gs_base(),
-            Mode::User => a.gs_base_user = self.gs_base(),
-        }
-        // Only the processor itself changes this one.
-        a.debugreg[6] = cpu::read_dr(6);
-        PerCpu::current().debugreg[6].set(a.debugreg[6]);
+        vcpu::save(vcpu);
     }
 
     fn load_vcpu(&self, vcpu: &Vcpu) {
-        let own = PerCpu::current();
-        let a = &vcpu.arch;
-        let root = match vcpu.mode {
-            Mode::Kernel => a.kernel_root,
-            Mode::User => a.user_root,
-        };
-        match root.get() {
-            Some(root) => self.load_root(root),
-            // The root of what ran before may be freed now.
-            None => own.leave_guest_space(),
-        }
-        own.map_gdt(&a.gdt);
-        own.unmap_ldt();
-        if a.ldt_entries != 0 {
-            for (page, frame) in a.ldt_pages.iter().enumerate() {
-                if let Some(frame) = *frame {
-                    own.map_ldt_page(page as u64, frame);
-                }
-            }
-        }
-        if own.replace_ldt_entries(a.ldt_entries) {
-            descriptors::load_ldt(own, a.ldt_entries);
-        }
-        Self::load_segments(vcpu);
-        fpu::load(&vcpu.fpu);
-        fpu::set_components(a.xcr0);
-        self.set_task_switched(a.task_switched);
-        self.set_guest_cr4(a.cr4);
-        self.set_tsc_aux(a.tsc_aux);
-        Self::load_debug_registers(own, &a.debugreg);
-        self.note_info(vcpu.info);
-        own.set_ports(
-            vcpu.ports
-                .map(|(root, first)| [frame_at(root, 0), frame_at(first, 0)]),
-        );
-        own.set_channel(vcpu.channel());
-        own.set_running(vcpu);
+        vcpu::load(vcpu);
     }
 
     fn unload_vcpu(&self) {
-        let own = PerCpu::current();
-        own.leave_guest_space();
-        own.map_gdt(&[]);
-        own.unmap_ldt();
-        own.set_ports(None);
-        if own.replace_ldt_entries(0) {
-            descriptors::load_ldt(own, 0);
-        }
+        vcpu::unload();
     }
 
     fn nmis(&self) -> u64 {
@@ -776,25 +549,7 @@ impl Machine for Hw {
     }
 
     fn shutdown(&self, how: Shutdown) -> ! {
-        stretches::print();
-        match how {
-            Shutdown::Poweroff => {
-                info!("Powering off");
-                alone();
-                power::switch_off();
-                error!("This machine cannot be switched off by software: halted");
-            }
-            Shutdown::Reboot => {
-                info!("Restarting");
-                alone();
-                power::restart();
-            }
-            Shutdown::Halt => {
-                info!("Halted");
-                alone();
-            }
-        }
-        cpu::halt_forever()
+        end::shutdown(how)
     }
 
     fn dump(&self, regs: &Regs, va: Option<u64>) {

@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod check;
 mod disks;
 mod door;
 mod grants;
@@ -23,7 +24,7 @@ pub use mapping::ForeignFrames;
 pub use news::{News, wait_for_news};
 pub use nic::Nic;
 pub use poll::{FOREVER, Poller};
-pub use service::over_store;
+pub use service::{STORE, over_store};
 pub use stream::{Listener, Stream};
 
 /// Prints a line of a service's log.

@@ -5,8 +5,9 @@ use guest_user::println;
 
 use crate::{Listener, Stream};
 
-/// Where the store is, and how long it is looked for, in nanoseconds.
-const STORE: &str = "xenstore";
+/// Where the store listens.
+pub const STORE: &str = "xenstore";
+/// How long it is looked for, in nanoseconds.
 const PATIENCE: u64 = 1_000_000_000;
 
 /// Runs a service that listens at its name, so that who starts it knows that it serves, until there is

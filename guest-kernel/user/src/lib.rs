@@ -20,10 +20,12 @@
 //! kernel and into host tests (`cargo test -p guest-user --lib`), which use [`abi`] and [`work`] only.
 #![no_std]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 pub mod abi;
+pub mod check;
 pub mod dom0;
 pub mod heap;
 pub mod io;

@@ -8,53 +8,40 @@ extern crate alloc;
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use dom0_ring3::Stream;
-use dom0_tools::service::Transport;
+use dom0_ring3::check::{PATIENCE, client, events, overtaken, silent};
 use dom0_tools::store::{Client, Store, StoreError};
+use guest_user::check::{Done, same, status, told};
 use guest_user::{println, start, sys};
 use hypercall_abi::errno::{XEN_EACCES, XEN_EEXIST, XEN_ENOENT};
 
 guest_user::entry!(main);
 
-/// Nothing is waited for longer, in nanoseconds; and so long is waited before another try.
-const PATIENCE: u64 = 60_000_000_000;
+/// What it says begins with this.
+const NAME: &str = "driver";
+/// So long is waited before another try, in nanoseconds.
 const PAUSE: u64 = 100_000_000;
-/// Where the kernel serves the store.
-const STORE: &str = "xenstore";
 /// A node of this domain's own, which its kernel does not look at.
 const NODE: &str = "data/driver";
 
-type Done<T = ()> = Result<T, String>;
-
 fn main() -> i32 {
     if start::args().any(|word| word == "hold") {
-        return report(hold());
+        return status(NAME, hold());
     }
     if start::args().any(|word| word == "check") {
-        let status = report(check());
-        if status != 0 {
-            return status;
+        match status(NAME, check()) {
+            0 => {}
+            failed => return failed,
         }
         println!("driver: processes have the store as they should");
     }
     if start::args().any(|word| word == "pci") && !has_devices() {
-        return report(Err("there are no PCI devices".to_string()));
+        return status(NAME, Err("there are no PCI devices".into()));
     }
     match start::option("serve") {
         Some(name) => serve(&format!("/bin/{name}")),
         None => 0,
-    }
-}
-
-fn report(done: Done) -> i32 {
-    match done {
-        Ok(()) => 0,
-        Err(why) => {
-            println!("driver: {why}");
-            1
-        }
     }
 }
 
@@ -81,18 +68,6 @@ fn serve(path: &str) -> i32 {
     }
 }
 
-fn told<T, E: ToString>(what: &str, result: Result<T, E>) -> Done<T> {
-    result.map_err(|error| format!("{what}: {}", error.to_string()))
-}
-
-fn same<T: core::fmt::Debug + PartialEq>(what: &str, got: T, want: T) -> Done {
-    if got == want {
-        Ok(())
-    } else {
-        Err(format!("{what} is {got:?}, not {want:?}"))
-    }
-}
-
 fn refused<T>(what: &str, result: Result<T, StoreError>, with: i64) -> Done {
     match result {
         Err(error) if error.errno().is_some_and(|errno| errno.0 == with) => Ok(()),
@@ -101,21 +76,7 @@ fn refused<T>(what: &str, result: Result<T, StoreError>, with: i64) -> Done {
     }
 }
 
-fn client() -> Done<Client<Stream>> {
-    let stream = Stream::connect_within(STORE, PATIENCE);
-    Ok(Client::new(told("connecting", stream)?))
-}
-
-/// The paths of so many events.
-fn events(client: &mut Client<Stream>, count: usize) -> Done<Vec<String>> {
-    let mut paths = Vec::new();
-    while paths.len() < count {
-        let event = told("an event", client.wait_event(Some(PATIENCE)))?;
-        paths.push(event.ok_or("no event came")?.path);
-    }
-    Ok(paths)
-}
-
+/// The store as processes have it.
 fn check() -> Done {
     let (mut one, mut two) = (client()?, client()?);
     let domain = told("domid", one.read_number("domid"))?;
@@ -133,7 +94,7 @@ fn check() -> Done {
         )?;
     }
     refused("watching twice", one.watch(NODE, "0"), XEN_EEXIST)?;
-    transaction(&mut one, &mut two)?;
+    overtaken(&mut one, &mut two, NODE, &[10, 20])?;
     let thrice = [NODE; 3].map(String::from).to_vec();
     same("its events", events(&mut one, 3)?, thrice.clone())?;
     same("its own events", events(&mut two, 3)?, thrice)?;
@@ -147,29 +108,8 @@ fn check() -> Done {
     refused("what is dom0's", one.introduce(1, 1, 1), XEN_EACCES)?;
     refused("what is not there", one.read("data/none"), XEN_ENOENT)?;
     killed(&mut one)?;
-    silent(&mut two)?;
+    silent(&mut two, NODE)?;
     told("removing", one.remove(NODE))
-}
-
-/// One that is overtaken by another client is done over.
-fn transaction(one: &mut Client<Stream>, two: &mut Client<Stream>) -> Done {
-    let mut tries = 0;
-    let done: Result<(), StoreError> = one.transaction(|store| {
-        tries += 1;
-        let value = store.read_number(NODE)?.unwrap_or(0);
-        if tries == 1 {
-            two.write(NODE, b"10")?;
-            two.write(NODE, b"20")?;
-        }
-        store.write_text(NODE, value + 1)
-    });
-    told("a transaction", done)?;
-    same("tries", tries, 2)?;
-    same(
-        "the sum",
-        told("reading", two.read_text(NODE))?.as_str(),
-        "21",
-    )
 }
 
 /// Has watches and an open transaction, says so, and waits to be killed.
@@ -206,20 +146,4 @@ fn killed(client: &mut Client<Stream>) -> Done {
     }
     let value = told("reading", client.read_text(NODE))?;
     same("what they began to write", value.as_str(), "21")
-}
-
-/// A client that asks and asks, and never reads, stops only itself.
-fn silent(client: &mut Client<Stream>) -> Done {
-    let mut silent = told("connecting", Stream::connect(STORE))?;
-    // XS_DIRECTORY of the root, as bytes.
-    let request = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, b'/', 0];
-    let (mut sent, mut full) = (0, 0);
-    while full < 50 {
-        match told("asking", silent.write(&request[sent % request.len()..]))? {
-            0 => full += 1,
-            count => sent += count,
-        }
-        told("writing", client.write(NODE, b""))?;
-    }
-    Ok(())
 }

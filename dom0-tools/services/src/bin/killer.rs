@@ -12,13 +12,14 @@
 extern crate alloc;
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use dom0_ring3::{Door, Stream};
+use dom0_ring3::{Door, STORE, Stream};
 use dom0_tools::hyper::DomctlExt;
 use dom0_tools::store::{Client, Store, StoreError};
 use guest_user::abi::*;
+use guest_user::check::{Done, status, told};
 use guest_user::dom0::{free_pages, next_domain, ports_used};
 use guest_user::{println, start, sys};
 
@@ -44,22 +45,7 @@ const LOGS_MAX: u64 = 32 * 4;
 const CHANGES_MAX: u64 = 64 + 2 * 16;
 
 fn main() -> i32 {
-    match all() {
-        Ok(told) => {
-            println!("killer: {told}");
-            0
-        }
-        Err(why) => {
-            println!("killer: {why}");
-            1
-        }
-    }
-}
-
-type Done<T = ()> = Result<T, String>;
-
-fn told<T, E: ToString>(what: &str, result: Result<T, E>) -> Done<T> {
-    result.map_err(|error| format!("{what}: {}", error.to_string()))
+    status("killer", all().map(|told| println!("killer: {told}")))
 }
 
 /// What must come back.
@@ -86,7 +72,7 @@ fn figures() -> Done<Figures> {
 
 /// All nodes of the store but the root.
 fn nodes() -> Done<Vec<String>> {
-    let mut store = Client::new(told("the store", Stream::connect("xenstore"))?);
+    let mut store = Client::new(told("the store", Stream::connect(STORE))?);
     told("listing", store.all_nodes())
 }
 
@@ -122,7 +108,7 @@ struct Met {
 
 /// Kills xenstored while a transaction of this program is open.
 fn kill_store() -> Done<String> {
-    let stream = told("the store", Stream::connect("xenstore"))?;
+    let stream = told("the store", Stream::connect(STORE))?;
     let process = told("the store", sys::peer(stream.descriptor()))?;
     let mut client = Client::new(stream);
     let done: Result<(), StoreError> = client.transaction(|store| {

@@ -10,12 +10,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
-use dom0_ring3::{Door, ForeignFrames, Stream};
+use dom0_ring3::check::{PATIENCE, client, events, overtaken, silent};
+use dom0_ring3::{Door, ForeignFrames, STORE, Stream};
 use dom0_tools::hyper::{
     Access, CreateDomain, DomctlExt, Errno, EventExt, HyperExt, Mapping, MemoryExt,
 };
 use dom0_tools::service::{Closed, Transport};
-use dom0_tools::store::{Channel, Client, Permissions, Rights, Store, StoreError};
+use dom0_tools::store::{Channel, Client, Permissions, Rights, Store};
+use guest_user::check::{Done, same, status, told};
 use guest_user::{println, sys};
 use hypercall_abi::errno::{XEN_EACCES, XEN_EAGAIN};
 use hypercall_abi::io::console::xencons_interface;
@@ -25,39 +27,14 @@ use hypercall_abi::io::xs_wire::{
 
 guest_user::entry!(main);
 
-/// Nothing is waited for longer, in nanoseconds.
-const PATIENCE: u64 = 60_000_000_000;
 /// Between two looks.
 const PAUSE: u64 = 5_000_000;
-/// Where the services listen.
-const STORE: &str = "xenstore";
+/// Where xenconsoled listens.
 const CONSOLE: &str = "console";
 
-type Done<T = ()> = Result<T, String>;
-
 fn main() -> i32 {
-    match check() {
-        Ok(()) => {
-            println!("storecheck: the services do as they should");
-            0
-        }
-        Err(why) => {
-            println!("storecheck: {why}");
-            1
-        }
-    }
-}
-
-fn told<T, E: ToString>(what: &str, result: Result<T, E>) -> Done<T> {
-    result.map_err(|error| format!("{what}: {}", error.to_string()))
-}
-
-fn same<T: core::fmt::Debug + PartialEq>(what: &str, got: T, want: T) -> Done {
-    if got == want {
-        Ok(())
-    } else {
-        Err(format!("{what} is {got:?}, not {want:?}"))
-    }
+    let done = check().map(|()| println!("storecheck: the services do as they should"));
+    status("storecheck", done)
 }
 
 /// Looks until there is something, or patience ends.
@@ -80,7 +57,8 @@ fn check() -> Done {
         provide(CONSOLE, "/bin/xenconsoled")?,
     ];
     nodes()?;
-    silent()?;
+    silent(&mut client()?, "/check/beside")?;
+    told("removing", client()?.remove("/check"))?;
     let mut guest = Guest::new()?;
     guest.talk()?;
     guest.speak()?;
@@ -104,10 +82,6 @@ fn provide(name: &str, path: &str) -> Done<Option<u64>> {
     Ok(Some(pid))
 }
 
-fn client() -> Done<Client<Stream>> {
-    Ok(Client::new(told("connecting", Stream::connect(STORE))?))
-}
-
 fn nodes() -> Done {
     let (mut one, mut two) = (client()?, client()?);
     told("writing", one.write("/check/a", b"1"))?;
@@ -117,30 +91,10 @@ fn nodes() -> Done {
         b"1".to_vec(),
     )?;
     told("watching", two.watch("/check", "token"))?;
-    let mut tries = 0;
-    let done: Result<(), StoreError> = one.transaction(|store| {
-        tries += 1;
-        let value = store.read_number("/check/a")?.unwrap_or(0);
-        if tries == 1 {
-            two.write("/check/a", b"10")?;
-        }
-        store.write_text("/check/a", value + 1)
-    });
-    told("a transaction", done)?;
-    same("tries", tries, 2)?;
-    same(
-        "the sum",
-        told("reading", one.read_text("/check/a"))?.as_str(),
-        "11",
-    )?;
-    let mut paths = Vec::new();
-    while paths.len() < 3 {
-        let event = told("an event", two.wait_event(Some(PATIENCE)))?;
-        paths.push(event.ok_or("no event came")?.path);
-    }
+    overtaken(&mut one, &mut two, "/check/a", &[10])?;
     same(
         "events",
-        paths,
+        events(&mut two, 3)?,
         ["/check", "/check/a", "/check/a"]
             .map(String::from)
             .to_vec(),
@@ -151,23 +105,6 @@ fn nodes() -> Done {
         told("control", one.control(&["check"]))?.as_str(),
         "OK",
     )
-}
-
-/// A client that asks and asks, and never reads, stops only itself.
-fn silent() -> Done {
-    let mut silent = told("connecting", Stream::connect(STORE))?;
-    // XS_DIRECTORY of the root, as bytes.
-    let request = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, b'/', 0];
-    let mut client = client()?;
-    let (mut sent, mut full) = (0, 0);
-    while full < 50 {
-        match told("asking", silent.write(&request[sent % request.len()..]))? {
-            0 => full += 1,
-            count => sent += count,
-        }
-        told("writing", client.write("/check/beside", b""))?;
-    }
-    told("removing", client.remove("/check"))
 }
 
 /// A domain that never runs, with its two pages.

@@ -6,8 +6,8 @@
 extern crate alloc;
 
 use alloc::format;
-use alloc::string::String;
 use guest_user::abi::*;
+use guest_user::check::{Done, same, status, told};
 use guest_user::{println, start, sys, work};
 
 guest_user::entry!(main);
@@ -24,27 +24,7 @@ fn main() -> i32 {
         Some(role) => client(role, start::option("name").unwrap_or("")),
         None => server(),
     };
-    match done {
-        Ok(()) => 0,
-        Err(why) => {
-            println!("channels {}: {why}", sys::getpid());
-            1
-        }
-    }
-}
-
-type Done<T = ()> = Result<T, String>;
-
-fn check<T: core::fmt::Debug + PartialEq>(what: &str, got: T, want: T) -> Done {
-    if got == want {
-        Ok(())
-    } else {
-        Err(format!("{what} gave {got:?}, not {want:?}"))
-    }
-}
-
-fn told<T>(what: &str, result: sys::SysResult<T>) -> Done<T> {
-    result.map_err(|e| format!("{what}: {e}"))
+    status("channels", done)
 }
 
 fn watch(fd: u64, wanted: u32) -> Poll {
@@ -82,13 +62,13 @@ fn server() -> Done {
     }
     waiting(&name, listener)?;
     told("close", sys::close(listener))?;
-    check(
+    same(
         "close of what is closed",
         sys::close(listener),
         Err(Errno::EBADF),
     )?;
     let after = told("info", sys::info(INFO_CHANNELS))?;
-    check("the number of channels in the end", after, before)?;
+    same("the number of channels in the end", after, before)?;
     println!("channels {}: all as it should be", sys::getpid());
     Ok(())
 }
@@ -96,98 +76,98 @@ fn server() -> Done {
 fn refused_without_listener(name: &str) -> Done {
     let long = [b'x'; CHANNEL_NAME_MAX as usize + 1];
     let long = core::str::from_utf8(&long).unwrap_or("");
-    check("connect to nobody", sys::connect(name), Err(Errno::ENOENT))?;
-    check("listen without a name", sys::listen(""), Err(Errno::EINVAL))?;
-    check(
+    same("connect to nobody", sys::connect(name), Err(Errno::ENOENT))?;
+    same("listen without a name", sys::listen(""), Err(Errno::EINVAL))?;
+    same(
         "listen with a long name",
         sys::listen(long),
         Err(Errno::E2BIG),
     )?;
     for fd in [0, 1, 3, 99, u64::MAX] {
-        check(
+        same(
             "accept of no descriptor",
             sys::accept(fd),
             Err(Errno::EBADF),
         )?;
-        check("peer of no descriptor", sys::peer(fd), Err(Errno::EBADF))?;
+        same("peer of no descriptor", sys::peer(fd), Err(Errno::EBADF))?;
     }
-    check(
+    same(
         "read of no descriptor",
         sys::read(77, &mut [0]),
         Err(Errno::EBADF),
     )?;
-    check(
+    same(
         "write to no descriptor",
         sys::write(77, b"x"),
         Err(Errno::EBADF),
     )?;
     let mut entry = [watch(77, POLL_READABLE)];
-    check(
+    same(
         "poll of no descriptor",
         sys::poll(&mut entry, 0),
         Err(Errno::EBADF),
     )?;
     entry[0].kind = 3;
-    check(
+    same(
         "poll of no kind",
         sys::poll(&mut entry, 0),
         Err(Errno::EINVAL),
     )?;
     let napped = sys::clock();
-    check("poll of nothing", sys::poll(&mut [], 2_000_000), Ok(0))?;
-    check("a short poll", sys::clock() - napped >= 2_000_000, true)?;
-    check("life of nobody", sys::alive(u64::MAX), false)?;
-    check("own life", sys::alive(sys::getpid()), true)
+    same("poll of nothing", sys::poll(&mut [], 2_000_000), Ok(0))?;
+    same("a short poll", sys::clock() - napped >= 2_000_000, true)?;
+    same("life of nobody", sys::alive(u64::MAX), false)?;
+    same("own life", sys::alive(sys::getpid()), true)
 }
 
 fn refused_of_listener(name: &str, listener: u64) -> Done {
-    check("listen again", sys::listen(name), Err(Errno::EEXIST))?;
-    check(
+    same("listen again", sys::listen(name), Err(Errno::EEXIST))?;
+    same(
         "accept of nothing",
         sys::accept(listener),
         Err(Errno::EAGAIN),
     )?;
-    check(
+    same(
         "read of a listener",
         sys::read(listener, &mut [0]),
         Err(Errno::EINVAL),
     )?;
-    check(
+    same(
         "write to a listener",
         sys::write(listener, b"x"),
         Err(Errno::EINVAL),
     )?;
-    check(
+    same(
         "peer of a listener",
         sys::peer(listener),
         Err(Errno::EINVAL),
     )?;
     let mut entry = [watch(listener, POLL_READABLE)];
-    check("poll of a quiet listener", sys::poll(&mut entry, 0), Ok(0))
+    same("poll of a quiet listener", sys::poll(&mut entry, 0), Ok(0))
 }
 
 /// Starts a client and takes its stream.
 fn serve(name: &str, listener: u64, role: &str) -> Done<(u64, u64)> {
     let args = format!("role={role}\0name={name}");
     let pid = told("spawn", sys::spawn("/bin/channels", args.as_bytes()))?;
-    check(
+    same(
         "a client that connects",
         wait_for(listener, POLL_READABLE)?,
         POLL_READABLE,
     )?;
     let stream = told("accept", sys::accept(listener))?;
-    check("peer", sys::peer(stream), Ok(pid))?;
+    same("peer", sys::peer(stream), Ok(pid))?;
     Ok((pid, stream))
 }
 
 /// Waits for a client, whose end is closed by then.
 fn reap(pid: u64, stream: u64, status: i64) -> Done {
-    check("a client's status", sys::wait(pid), Ok(status))?;
-    check("a client's life", sys::alive(pid), false)?;
+    same("a client's status", sys::wait(pid), Ok(status))?;
+    same("a client's life", sys::alive(pid), false)?;
     let ready = wait_for(stream, 0)?;
-    check("a client that is gone", ready, POLL_HUNG_UP)?;
-    check("peer of a client that is gone", sys::peer(stream), Ok(pid))?;
-    check(
+    same("a client that is gone", ready, POLL_HUNG_UP)?;
+    same("peer of a client that is gone", sys::peer(stream), Ok(pid))?;
+    same(
         "write to a client that is gone",
         sys::write(stream, b"x"),
         Err(Errno::EPIPE),
@@ -214,7 +194,7 @@ fn echo(name: &str, listener: u64) -> Done {
         }
         all += n as u64;
     }
-    check("bytes that came", all, ECHOED)?;
+    same("bytes that came", all, ECHOED)?;
     reap(pid, stream, 0)
 }
 
@@ -222,7 +202,7 @@ fn echo(name: &str, listener: u64) -> Done {
 /// its end.
 fn flood(name: &str, listener: u64) -> Done {
     let (pid, stream) = serve(name, listener, "flood")?;
-    check("a client's status", sys::wait(pid), Ok(0))?;
+    same("a client's status", sys::wait(pid), Ok(0))?;
     let mut buf = [0; 1000];
     let mut all = 0;
     loop {
@@ -231,7 +211,7 @@ fn flood(name: &str, listener: u64) -> Done {
             n => all += n,
         }
     }
-    check("bytes of a flood", all, ROOM)?;
+    same("bytes of a flood", all, ROOM)?;
     told("close", sys::close(stream))
 }
 
@@ -239,9 +219,9 @@ fn flood(name: &str, listener: u64) -> Done {
 fn end(name: &str, listener: u64, how: &str, status: i64) -> Done {
     let (pid, stream) = serve(name, listener, how)?;
     wait_for(stream, POLL_READABLE)?;
-    check("a client's word", sys::read(stream, &mut [0; 8]), Ok(2))?;
+    same("a client's word", sys::read(stream, &mut [0; 8]), Ok(2))?;
     if how == "killed" {
-        check(
+        same(
             "read of a silent client",
             sys::read(stream, &mut [0; 8]),
             Err(Errno::EAGAIN),
@@ -257,22 +237,22 @@ fn waiting(name: &str, listener: u64) -> Done {
     let other = told("listen", sys::listen(&second))?;
     let streams: alloc::vec::Vec<u64> =
         core::iter::from_fn(|| sys::connect(&second).ok()).collect();
-    check(
+    same(
         "connect to a busy listener",
         sys::connect(&second),
         Err(Errno::EAGAIN),
     )?;
     told("close", sys::close(other))?;
     for stream in streams {
-        check(
+        same(
             "a stream never accepted",
             wait_for(stream, 0)?,
             POLL_HUNG_UP,
         )?;
-        check("read of it", sys::read(stream, &mut [0]), Ok(0))?;
+        same("read of it", sys::read(stream, &mut [0]), Ok(0))?;
         told("close", sys::close(stream))?;
     }
-    check(
+    same(
         "accept of nothing",
         sys::accept(listener),
         Err(Errno::EAGAIN),
@@ -318,7 +298,7 @@ fn echo_client(stream: u64) -> Done {
         if ready & POLL_READABLE != 0 {
             let n = told("read", sys::read(stream, &mut buf))?;
             for (i, &got) in (received..).zip(&buf[..n]) {
-                check("a byte that came back", got, byte(i))?;
+                same("a byte that came back", got, byte(i))?;
             }
             received += n as u64;
         }
@@ -335,5 +315,5 @@ fn flood_client(stream: u64) -> Done {
             Err(e) => return Err(format!("write: {e}")),
         }
     }
-    check("bytes that a stream took", all, ROOM)
+    same("bytes that a stream took", all, ROOM)
 }

@@ -12,6 +12,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use guest_user::abi::*;
+use guest_user::check::{Done, refused, status, told};
 use guest_user::{println, start, sys, window, work};
 
 guest_user::entry!(main);
@@ -24,29 +25,9 @@ const PIECE: usize = 40 << 10;
 /// Bytes of xvdb that are used.
 const SPACE: usize = 20 * PIECE;
 
-type Done<T = ()> = Result<T, String>;
-
 fn main() -> i32 {
     let blocks = start::option("blocks").and_then(|n| n.parse().ok());
-    match blocks.map_or_else(all, counted) {
-        Ok(()) => 0,
-        Err(why) => {
-            println!("disker: {why}");
-            1
-        }
-    }
-}
-
-fn told<T>(what: &str, result: sys::SysResult<T>) -> Done<T> {
-    result.map_err(|e| format!("{what}: {e}"))
-}
-
-fn refused<T>(what: &str, result: sys::SysResult<T>, with: Errno) -> Done {
-    match result {
-        Err(e) if e == with => Ok(()),
-        Err(e) => Err(format!("{what}: {e:?}, not {with:?}")),
-        Ok(_) => Err(format!("{what} was not refused")),
-    }
+    status("disker", blocks.map_or_else(all, counted))
 }
 
 /// Opens what may not be there yet.

@@ -7,8 +7,8 @@
 extern crate alloc;
 
 use alloc::format;
-use alloc::string::String;
 use guest_user::abi::*;
+use guest_user::check::{Done, refused, status, told};
 use guest_user::dom0::{event, is_used, next_domain, ports_used};
 use guest_user::{println, start, sys};
 use hypercall_abi::event_channel::*;
@@ -30,27 +30,7 @@ fn main() -> i32 {
         (Some(domain), Some(how)) => hold(domain, name, how),
         (Some(domain), None) => all(domain, name),
     };
-    match done {
-        Ok(()) => 0,
-        Err(why) => {
-            println!("holder {}: {why}", sys::getpid());
-            1
-        }
-    }
-}
-
-type Done<T = ()> = Result<T, String>;
-
-fn told<T>(what: &str, result: sys::SysResult<T>) -> Done<T> {
-    result.map_err(|e| format!("{what}: {e}"))
-}
-
-fn refused<T>(what: &str, result: sys::SysResult<T>) -> Done {
-    match result {
-        Err(Errno::EPERM) => Ok(()),
-        Err(e) => Err(format!("{what}: {e}")),
-        Ok(_) => Err(format!("{what} was not refused")),
-    }
+    status("holder", done)
 }
 
 fn shared_page(domain: u16) -> Done<u64> {
@@ -254,15 +234,13 @@ fn own_ports_together() -> Done {
 
 /// A port of another process is out of reach.
 fn others(port: u32) -> Done {
-    refused(
-        "another's close",
-        event(EVTCHNOP_close, evtchn_close { port }),
-    )?;
-    refused(
-        "another's unmask",
-        event(EVTCHNOP_unmask, evtchn_unmask { port }),
-    )?;
-    refused("another's wait", sys::evtchn_wait(port, 0))?;
+    let close = event(EVTCHNOP_close, evtchn_close { port });
+    refused("another's close", close, Errno::EPERM)?;
+    let unmask = event(EVTCHNOP_unmask, evtchn_unmask { port });
+    refused("another's unmask", unmask, Errno::EPERM)?;
+    let wait = sys::evtchn_wait(port, 0);
+    refused("another's wait", wait, Errno::EPERM)?;
     let mut entry = [readable(POLL_PORT, port)];
-    refused("another's poll", sys::poll(&mut entry, 0))
+    let poll = sys::poll(&mut entry, 0);
+    refused("another's poll", poll, Errno::EPERM)
 }

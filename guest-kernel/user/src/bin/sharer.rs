@@ -6,8 +6,8 @@
 extern crate alloc;
 
 use alloc::format;
-use alloc::string::String;
 use guest_user::abi::*;
+use guest_user::check::{Done, refused, status, told};
 use guest_user::{println, start, sys};
 use hypercall_abi::grant_table::*;
 use hypercall_abi::xen::DOMID_SELF;
@@ -22,32 +22,12 @@ const PAGE: usize = 4096;
 /// A reference that nobody was given.
 const NO_REF: u32 = 7;
 
-type Done<T = ()> = Result<T, String>;
-
 fn main() -> i32 {
     let done = match (start::option("ref"), start::option("how")) {
         (Some(gref), Some(how)) => hold(gref, how),
         _ => all(),
     };
-    match done {
-        Ok(()) => 0,
-        Err(why) => {
-            println!("sharer {}: {why}", sys::getpid());
-            1
-        }
-    }
-}
-
-fn told<T>(what: &str, result: sys::SysResult<T>) -> Done<T> {
-    result.map_err(|e| format!("{what}: {e}"))
-}
-
-fn refused<T>(what: &str, result: sys::SysResult<T>, with: Errno) -> Done {
-    match result {
-        Err(e) if e == with => Ok(()),
-        Err(e) => Err(format!("{what}: {e:?}, not {with:?}")),
-        Ok(_) => Err(format!("{what} was not refused")),
-    }
+    status("sharer", done)
 }
 
 fn expect(what: &str, holds: bool) -> Done {

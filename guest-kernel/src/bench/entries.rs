@@ -54,55 +54,38 @@ pub(super) fn report(f: &mut Figures, name: &str, ticks: Result<u64, i64>, handl
     }
 }
 
-/// Skips the `ud2` that brought it here.
-#[unsafe(naked)]
-extern "C" fn skip_invalid_opcode() {
-    naked_asm!(
-        "pop rcx",
-        "pop r11",
-        "add qword ptr [rsp], 2",
-        "push 0",
-        "push rcx",
-        "push r11",
-        "push rax",
-        "mov eax, {iret}",
-        "syscall",
-        iret = const __HYPERVISOR_iret,
-    )
+/// Defines handlers: what each does between taking rcx and r11 from its frame and the `iret` hypercall,
+/// whose flags it leaves in front of the rest of the frame.
+macro_rules! handlers {
+    ($($(#[$doc:meta])* $name:ident($($operand:tt)*): $($what:literal),+;)*) => { $(
+        $(#[$doc])*
+        #[unsafe(naked)]
+        extern "C" fn $name() {
+            core::arch::naked_asm!(
+                "pop rcx",
+                "pop r11",
+                $($what,)+
+                "push rcx",
+                "push r11",
+                "push rax",
+                "mov eax, {iret}",
+                "syscall",
+                $($operand)*
+                iret = const hypercall_abi::xen::__HYPERVISOR_iret,
+            )
+        }
+    )* };
 }
 
-/// Skips the `mov` that brought it here; its error code becomes the flags of `iret`.
-#[unsafe(naked)]
-extern "C" fn skip_page_fault() {
-    naked_asm!(
-        "pop rcx",
-        "pop r11",
-        "add qword ptr [rsp + 8], 3",
-        "mov qword ptr [rsp], 0",
-        "push rcx",
-        "push r11",
-        "push rax",
-        "mov eax, {iret}",
-        "syscall",
-        iret = const __HYPERVISOR_iret,
-    )
-}
+pub(super) use handlers;
 
-/// Returns from a system call at once.
-#[unsafe(naked)]
-extern "C" fn return_from_syscall() {
-    naked_asm!(
-        "pop rcx",
-        "pop r11",
-        "push {flags}",
-        "push rcx",
-        "push r11",
-        "push rax",
-        "mov eax, {iret}",
-        "syscall",
-        flags = const VGCF_in_syscall,
-        iret = const __HYPERVISOR_iret,
-    )
+handlers! {
+    /// Skips the `ud2` that brought it here.
+    skip_invalid_opcode(): "add qword ptr [rsp], 2", "push 0";
+    /// Skips the `mov` that brought it here; its error code becomes the flags of `iret`.
+    skip_page_fault(): "add qword ptr [rsp + 8], 3", "mov qword ptr [rsp], 0";
+    /// Returns from a system call at once.
+    return_from_syscall(flags = const VGCF_in_syscall,): "push {flags}";
 }
 
 /// A row of the trap table.

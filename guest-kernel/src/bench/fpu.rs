@@ -1,7 +1,7 @@
 //! A process that is switched to uses the FPU: it was denied at the switch, the first use faults, and
 //! the handler exchanges what the registers hold.
 
-use super::entries::{gate, report};
+use super::entries::{gate, handlers, report};
 use super::measure::{ROUNDS, least};
 use super::window::loops;
 use super::{Bench, Figures};
@@ -10,7 +10,7 @@ use crate::native::cpu;
 use crate::trap;
 use core::arch::naked_asm;
 use core::sync::atomic::AtomicU64;
-use hypercall_abi::xen::{__HYPERVISOR_fpu_taskswitch, __HYPERVISOR_iret};
+use hypercall_abi::xen::__HYPERVISOR_fpu_taskswitch;
 
 pub(super) const BENCHES: &[Bench] = &[switches];
 
@@ -38,43 +38,13 @@ loops! {
     by_register: opening, "mov esi, 128", "mov cr0, rdi\nfnstcw [rsp - 8]", "ret";
 }
 
-/// Loads the registers of the process that runs. The hypervisor gave the FPU when it faulted.
-#[unsafe(naked)]
-extern "C" fn exchange() {
-    naked_asm!(
-        "pop rcx",
-        "pop r11",
-        "fxsave [rip + {registers}]",
-        "fxrstor [rip + {registers}]",
-        "push 0",
-        "push rcx",
-        "push r11",
-        "push rax",
-        "mov eax, {iret}",
-        "syscall",
-        registers = sym REGISTERS,
-        iret = const __HYPERVISOR_iret,
-    )
-}
-
-/// The same by a kernel that has not heard of the hypervisor's help.
-#[unsafe(naked)]
-extern "C" fn exchange_trapped() {
-    naked_asm!(
-        "pop rcx",
-        "pop r11",
-        "clts",
-        "fxsave [rip + {registers}]",
-        "fxrstor [rip + {registers}]",
-        "push 0",
-        "push rcx",
-        "push r11",
-        "push rax",
-        "mov eax, {iret}",
-        "syscall",
-        registers = sym REGISTERS,
-        iret = const __HYPERVISOR_iret,
-    )
+handlers! {
+    /// Loads the registers of the process that runs. The hypervisor gave the FPU when it faulted.
+    exchange(registers = sym REGISTERS,):
+        "fxsave [rip + {registers}]", "fxrstor [rip + {registers}]", "push 0";
+    /// The same by a kernel that has not heard of the hypervisor's help.
+    exchange_trapped(registers = sym REGISTERS,):
+        "clts", "fxsave [rip + {registers}]", "fxrstor [rip + {registers}]", "push 0";
 }
 
 fn switches(f: &mut Figures) {

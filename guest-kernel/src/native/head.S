@@ -57,6 +57,21 @@ native_hypercall:
     popq %r9
     ret
 
+# To 64-bit code by the tables at native_l4, from 32-bit code or real mode; the GDT is loaded.
+    .macro TO_LONG_MODE to
+    movl $CR4_PAE, %eax
+    movl %eax, %cr4
+    movl $(native_l4 - BASE), %eax
+    movl %eax, %cr3
+    movl $EFER, %ecx
+    rdmsr
+    orl $EFER_SCE_LME_NXE, %eax
+    wrmsr
+    movl $CR0_LONG, %eax
+    movl %eax, %cr0
+    ljmpl $KERNEL_CODE, $(\to - BASE)
+    .endm
+
     .code32
 native_start32:
     cli
@@ -78,18 +93,8 @@ native_start32:
     movl $(native_l3 - BASE + 3), native_l4 - BASE
     movl $(native_l3 - BASE + 3), native_l4 - BASE + 511 * 8
 
-    movl $CR4_PAE, %eax
-    movl %eax, %cr4
-    movl $(native_l4 - BASE), %eax
-    movl %eax, %cr3
-    movl $EFER, %ecx
-    rdmsr
-    orl $EFER_SCE_LME_NXE, %eax
-    wrmsr
-    movl $CR0_LONG, %eax
-    movl %eax, %cr0
     lgdtl native_gdtr - BASE
-    ljmpl $KERNEL_CODE, $(native_start64 - BASE)
+    TO_LONG_MODE native_start64
 
     .code64
 native_start64:
@@ -121,17 +126,7 @@ native_second:
     movw %cs, %ax
     movw %ax, %ds
     lgdtl native_second_gdtr - native_second
-    movl $CR4_PAE, %eax
-    movl %eax, %cr4
-    movl $(native_l4 - BASE), %eax
-    movl %eax, %cr3
-    movl $EFER, %ecx
-    rdmsr
-    orl $EFER_SCE_LME_NXE, %eax
-    wrmsr
-    movl $CR0_LONG, %eax
-    movl %eax, %cr0
-    ljmpl $KERNEL_CODE, $(native_second64 - BASE)
+    TO_LONG_MODE native_second64
     .balign 8
 native_second_gdtr:
     .short native_gdt_end - native_gdt - 1

@@ -65,11 +65,22 @@ pub(super) fn set_affinity<M: Machine>(
     }
     let soft = read(XEN_VCPUAFFINITY_SOFT, &request.cpumap_soft)?;
     let (hard, soft) = change_affinity(cx, dom, request.vcpu, hard, soft)?;
-    if flags & XEN_VCPUAFFINITY_HARD != 0 {
-        bitmap::write(m, &request.cpumap_hard, hard & online)?;
+    write_affinity(cx, request, hard, hard & soft)
+}
+
+/// Tells those of the two sets that the caller asks for, as far as there are such CPUs.
+fn write_affinity<M: Machine>(
+    cx: &Cx<'_, M>,
+    request: &xen_domctl_vcpuaffinity,
+    hard: u64,
+    soft: u64,
+) -> Result<Answer> {
+    let online = cx.hv.sched.all();
+    if request.flags & XEN_VCPUAFFINITY_HARD != 0 {
+        bitmap::write(cx.m(), &request.cpumap_hard, hard & online)?;
     }
-    if flags & XEN_VCPUAFFINITY_SOFT != 0 {
-        bitmap::write(m, &request.cpumap_soft, hard & soft & online)?;
+    if request.flags & XEN_VCPUAFFINITY_SOFT != 0 {
+        bitmap::write(cx.m(), &request.cpumap_soft, soft & online)?;
     }
     Ok(Answer::Written)
 }
@@ -116,19 +127,11 @@ pub(super) fn get_affinity<M: Machine>(
     dom: &Domain,
     request: &xen_domctl_vcpuaffinity,
 ) -> Result<Answer> {
-    let flags = request.flags;
-    if flags & ANY_FLAG == 0 {
+    if request.flags & ANY_FLAG == 0 {
         return Err(Errno::EINVAL);
     }
-    let (m, online) = (cx.m(), cx.hv.sched.all());
     let (hard, soft) = change_affinity(cx, dom, request.vcpu, None, None)?;
-    if flags & XEN_VCPUAFFINITY_HARD != 0 {
-        bitmap::write(m, &request.cpumap_hard, hard & online)?;
-    }
-    if flags & XEN_VCPUAFFINITY_SOFT != 0 {
-        bitmap::write(m, &request.cpumap_soft, soft & online)?;
-    }
-    Ok(Answer::Written)
+    write_affinity(cx, request, hard, soft)
 }
 
 /// `XEN_DOMCTL_setnodeaffinity`: there is one node, and it must be in the set.

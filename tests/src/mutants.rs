@@ -5,7 +5,7 @@
 //! that no longer applies fails too; a test of this crate says so before that.
 
 mod back_ends;
-mod list;
+mod hypervisor;
 mod tools;
 
 use std::collections::BTreeSet;
@@ -100,12 +100,30 @@ pub struct Mutant {
     pub to: &'static str,
 }
 
+const fn seed(
+    name: &'static str,
+    file: &'static str,
+    breaks: Invariant,
+    killed_by: Tests,
+    (from, to): (&'static str, &'static str),
+) -> Mutant {
+    Mutant {
+        name,
+        file,
+        breaks,
+        killed_by,
+        from,
+        to,
+    }
+}
+
 /// A mistake may make a test run for ever; that is noticed as well.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// All seeds.
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    list::ALL.iter().chain(tools::ALL).chain(back_ends::ALL)
+    let tools = [tools::ALL, back_ends::ALL];
+    hypervisor::ALL.into_iter().chain(tools).flatten()
 }
 
 impl Mutant {

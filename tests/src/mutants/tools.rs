@@ -9,16 +9,9 @@ pub(super) const fn seed(
     file: &'static str,
     breaks: Invariant,
     test: &'static str,
-    (from, to): (&'static str, &'static str),
+    texts: (&'static str, &'static str),
 ) -> Mutant {
-    Mutant {
-        name,
-        file,
-        breaks,
-        killed_by: Tests::Tools(test),
-        from,
-        to,
-    }
+    super::seed(name, file, breaks, Tests::Tools(test), texts)
 }
 
 /// All seeds of the toolstack.

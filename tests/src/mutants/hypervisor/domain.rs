@@ -1,0 +1,179 @@
+//! The seeds in domains, their memory and devices, and in the calls themselves.
+
+use crate::mutants::Invariant::{Bounded, Guard, OneOwner, References, Sum};
+use crate::mutants::Tests::{Faults, Traces, Unit};
+use crate::mutants::{Mutant, seed};
+
+pub(super) const ALL: &[Mutant] = &[
+    seed(
+        "a denied device is mapped",
+        "domain/rights.rs",
+        Guard,
+        Faults("refusals"),
+        ("rights.frames.take(first.0, last)?;", "let _ = last;"),
+    ),
+    seed(
+        "dom0 gives frames that it has not",
+        "control/domctl/domain.rs",
+        Guard,
+        Faults("refusals"),
+        (
+            "if !cx.dom.may_give(|rights| rights.frames.has(first, last)) {",
+            "if false {",
+        ),
+    ),
+    seed(
+        "two domains have a line bound",
+        "pirq/irqs.rs",
+        Guard,
+        Unit("pirq"),
+        (
+            "line.own || line.user.is_some_and(|user| user.place != place)",
+            "line.own",
+        ),
+    ),
+    seed(
+        "a vector that is another's now is heard",
+        "pirq/interrupt.rs",
+        Guard,
+        Unit("pirq"),
+        (
+            "if pirq.port == 0 || pirq.vector != vector {",
+            "if pirq.port == 0 {",
+        ),
+    ),
+    seed(
+        "who dies keeps the vectors of its interrupts",
+        "pirq/mod.rs",
+        Guard,
+        Unit("pirq"),
+        (
+            "if !state.pirqs.get(number).is_some_and(mapped) {",
+            "if true {",
+        ),
+    ),
+    seed(
+        "frames that the guest cannot be told of stay",
+        "domain/reservation.rs",
+        Sum,
+        Faults("refusals"),
+        (
+            "        cx.hv.give_up_frames(dom, &list[told..], &mut cx.budget);\n",
+            "        let _ = &list;\n",
+        ),
+    ),
+    seed(
+        "a domain has more than it may",
+        "domain/mod.rs",
+        Bounded,
+        Faults("refusals"),
+        (
+            "now.checked_add(pages).filter(|&n| n <= max)",
+            "now.checked_add(pages).filter(|&n| n <= max || true)",
+        ),
+    ),
+    seed(
+        "frames in use are exchanged",
+        "domain/exchange.rs",
+        References,
+        Faults("refusals"),
+        ("|| w.refs() != 1 {", "{"),
+    ),
+    seed(
+        "a failed exchange keeps what it got",
+        "domain/exchange.rs",
+        Sum,
+        Faults("refusals"),
+        ("self.stage = Stage::Undo(e);", "return Err(e);"),
+    ),
+    seed(
+        "a destroyed domain's pins stay",
+        "domain/lifecycle.rs",
+        Sum,
+        Faults("every_operation"),
+        (
+            "            root::unpin_if_pinned(hv, dom, mfn, &mut walk.1);\n            continue;",
+            "            walk.0 = mfn.0 + 1;\n            continue;",
+        ),
+    ),
+    seed(
+        "a destroyed domain's descriptors stay",
+        "domain/lifecycle.rs",
+        References,
+        Faults("every_operation"),
+        (
+            "        put_pages(hv, &mut vcpu.arch.gdt);",
+            "        vcpu.arch.gdt.clear();",
+        ),
+    ),
+    seed(
+        "a list goes on where results cannot be written",
+        "hypercall/multicall.rs",
+        Guard,
+        Unit("hypercall::tests::lists"),
+        (
+            "        m.write_guest_u64(at + RESULT, result)?;\n",
+            "        let _ = m.write_guest_u64(at + RESULT, result);\n",
+        ),
+    ),
+    seed(
+        "roots that end in a list are left over",
+        "hypercall/quick.rs",
+        References,
+        Unit("hypercall::tests::lists"),
+        (
+            "    if done == count && vcpu.walk.is_idle() {",
+            "    if done == count {",
+        ),
+    ),
+    seed(
+        "force does not end what a vCPU said of its place",
+        "control/domctl/vcpu.rs",
+        Bounded,
+        Unit("control::"),
+        (
+            "        s.account.affinity = before.into();\n",
+            "        let _ = before;\n",
+        ),
+    ),
+    seed(
+        "an interrupted multicall begins anew",
+        "hypercall/multicall.rs",
+        Bounded,
+        Traces("traces_agree"),
+        (
+            "        cx.suspend_at(next);\n",
+            "        cx.suspend_at(next & 0);\n",
+        ),
+    ),
+    seed(
+        "the entry in which a multicall was interrupted is left out",
+        "hypercall/multicall.rs",
+        Bounded,
+        Traces("traces_agree"),
+        (
+            "        cx.suspend_at(next);\n",
+            "        cx.suspend_at(next + 1);\n",
+        ),
+    ),
+    seed(
+        "an exchange goes on with one that was given up",
+        "domain/unfinished.rs",
+        OneOwner,
+        Traces("found"),
+        (
+            "    if goes_on && unfinished.call ==",
+            "    if unfinished.call ==",
+        ),
+    ),
+    seed(
+        "a call goes on where another was interrupted",
+        "hypercall/mod.rs",
+        Guard,
+        Traces("traces_agree"),
+        (
+            "            Some(c) if c.call == call => Some(c.done),",
+            "            Some(c) if c.call.0 == call.0 => Some(c.done),",
+        ),
+    ),
+];

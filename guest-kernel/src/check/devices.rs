@@ -31,12 +31,24 @@ pub(super) fn in8(port: u16) -> u8 {
     value
 }
 
-fn out32(port: u16, value: u32) {
-    // SAFETY: PCI configuration of the device under test.
+pub(super) fn out16(port: u16, value: u16) {
+    // SAFETY: as in `out8`.
+    unsafe { asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack)) };
+}
+
+pub(super) fn in16(port: u16) -> u16 {
+    let value: u16;
+    // SAFETY: as in `out8`.
+    unsafe { asm!("in ax, dx", in("dx") port, out("ax") value, options(nomem, nostack)) };
+    value
+}
+
+pub(super) fn out32(port: u16, value: u32) {
+    // SAFETY: PCI configuration of the device under test, or the clock's.
     unsafe { asm!("out dx, eax", in("dx") port, in("eax") value, options(nomem, nostack)) };
 }
 
-fn in32(port: u16) -> u32 {
+pub(super) fn in32(port: u16) -> u32 {
     let value: u32;
     // SAFETY: as in `out32`.
     unsafe { asm!("in eax, dx", in("dx") port, out("eax") value, options(nomem, nostack)) };

@@ -16,6 +16,7 @@ mod areas;
 mod assigned;
 mod basics;
 mod claims;
+mod clock_ports;
 mod control;
 mod descriptors;
 mod devices;
@@ -64,6 +65,7 @@ const GROUPS: &[&[Check]] = &[
     mmuext::CHECKS,
     exceptions::CHECKS,
     instructions::CHECKS,
+    clock_ports::CHECKS,
     state::CHECKS,
     user::CHECKS,
     multicall::CHECKS,
@@ -139,7 +141,12 @@ pub(crate) fn run_assigned() {
 /// Runs the checks of several vCPUs.
 pub(crate) fn run_smp() {
     run_groups(
-        &[shares::CHECKS_OF_SEVERAL, smp::CHECKS, smp_fifo::CHECKS],
+        &[
+            shares::CHECKS_OF_SEVERAL,
+            smp::CHECKS,
+            clock_ports::CHECKS_OF_SEVERAL,
+            smp_fifo::CHECKS,
+        ],
         "",
     );
 }

@@ -64,11 +64,18 @@ core::arch::global_asm!(
     "xor eax, eax",
     "in al, dx",
     "ret",
+    "puppet_in16:",
+    "xor eax, eax",
+    "in ax, dx",
+    "ret",
     "puppet_in32:",
     "in eax, dx",
     "ret",
     "puppet_out8:",
     "out dx, al",
+    "ret",
+    "puppet_out16:",
+    "out dx, ax",
     "ret",
     "puppet_out32:",
     "out dx, eax",
@@ -95,8 +102,10 @@ unsafe extern "C" {
     static puppet_pf: u8;
     static puppet_hypercall: u8;
     static puppet_in8: u8;
+    static puppet_in16: u8;
     static puppet_in32: u8;
     static puppet_out8: u8;
+    static puppet_out16: u8;
     static puppet_out32: u8;
     static puppet_load: u8;
     static puppet_store: u8;
@@ -340,22 +349,36 @@ impl Puppet {
     }
 
     pub(crate) fn in8(&self, port: u16) -> Done {
-        self.order(place(&raw const puppet_in8), [0, 0, 0, port.into(), 0, 0])
+        self.read_port(&raw const puppet_in8, port)
+    }
+
+    pub(crate) fn in16(&self, port: u16) -> Done {
+        self.read_port(&raw const puppet_in16, port)
     }
 
     pub(crate) fn in32(&self, port: u16) -> Done {
-        let done = self.order(place(&raw const puppet_in32), [0, 0, 0, port.into(), 0, 0]);
-        done.map(|value| value & 0xffff_ffff)
+        self.read_port(&raw const puppet_in32, port)
     }
 
     pub(crate) fn out8(&self, port: u16, value: u8) -> Done {
-        let registers = [value.into(), 0, 0, port.into(), 0, 0];
-        self.order(place(&raw const puppet_out8), registers)
+        self.write_port(&raw const puppet_out8, port, value.into())
+    }
+
+    pub(crate) fn out16(&self, port: u16, value: u16) -> Done {
+        self.write_port(&raw const puppet_out16, port, value.into())
     }
 
     pub(crate) fn out32(&self, port: u16, value: u32) -> Done {
-        let registers = [value.into(), 0, 0, port.into(), 0, 0];
-        self.order(place(&raw const puppet_out32), registers)
+        self.write_port(&raw const puppet_out32, port, value)
+    }
+
+    fn read_port(&self, service: *const u8, port: u16) -> Done {
+        let done = self.order(place(service), [0, 0, 0, port.into(), 0, 0]);
+        done.map(|value| value & 0xffff_ffff)
+    }
+
+    fn write_port(&self, service: *const u8, port: u16, value: u32) -> Done {
+        self.order(place(service), [value.into(), 0, 0, port.into(), 0, 0])
     }
 
     pub(crate) fn load(&self, at: u64) -> Done {

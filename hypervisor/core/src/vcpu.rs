@@ -242,8 +242,6 @@ pub struct Arch {
     pub io_bitmap: u64,
     /// Ports that the bitmap covers, from 0 on; 0 when there is none.
     pub io_bitmap_ports: u32,
-    /// PCI configuration address, as last written to port 0xcf8.
-    pub pci_address: u32,
     /// vm_assist bits in force (VMASST_TYPE_*), a copy of the domain's for quick reading.
     pub vm_assist: u64,
 }
@@ -443,7 +441,6 @@ impl Vcpu {
                 iopl: 0,
                 io_bitmap: 0,
                 io_bitmap_ports: 0,
-                pci_address: 0,
                 vm_assist: 0,
             },
             info: None,

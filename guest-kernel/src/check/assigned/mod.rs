@@ -2,6 +2,7 @@
 //! lets it use, what it makes of them, and that it loses them. The device is QEMU's `edu`, the domain
 //! a [`Puppet`].
 
+mod clock;
 mod death;
 mod frames;
 mod interrupts;
@@ -24,11 +25,13 @@ use zerocopy::FromZeros;
 pub(super) const CHECKS: &[Check] = &[
     ("assigned_permissions", permissions::permissions),
     ("assigned_ports", ports::ports),
+    ("assigned_clock", clock::clock),
     ("assigned_frames", frames::frames),
     ("assigned_line", line::line),
     ("assigned_message", message::message),
     ("assigned_death", death::death),
     ("assigned_from_dom0", permissions::from_dom0),
+    ("assigned_clock_given", clock::given_away),
 ];
 
 /// What an instruction of the puppet's came to.

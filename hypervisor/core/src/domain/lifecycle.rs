@@ -104,6 +104,8 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
     dom.vm_assist.store(0, Ordering::Relaxed);
     dom.pauses.store(1, Ordering::Relaxed);
     dom.shutdown.store(0, Ordering::Relaxed);
+    dom.pci_address.store(0, Ordering::Relaxed);
+    dom.clock_index.store(0, Ordering::Relaxed);
     dom.init_rights(&hv.config)?;
     let count = params.max_vcpus as usize;
     let shared = hv.alloc_shared_page(dom)?;

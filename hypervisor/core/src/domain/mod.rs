@@ -66,6 +66,10 @@ pub struct Domain {
     devices: AtomicBool,
     /// Whether its ports are what dom0 has from the beginning.
     has_dom0s_ports: AtomicBool,
+    /// PCI configuration address, as last written to port 0xcf8.
+    pub(crate) pci_address: AtomicU32,
+    /// Number of a register of the clock, as last written to port 0x70.
+    pub(crate) clock_index: AtomicU8,
     /// Frames the domain owns and counts.
     pub tot_pages: AtomicU32,
     /// Frames that bear its mark, counted or not: shared pages, and pages given up that others
@@ -146,6 +150,8 @@ impl Domain {
             rights: Mutex::new(rights::Rights::default()),
             devices: AtomicBool::new(false),
             has_dom0s_ports: AtomicBool::new(false),
+            pci_address: AtomicU32::new(0),
+            clock_index: AtomicU8::new(0),
             tot_pages: AtomicU32::new(0),
             owned: AtomicU32::new(0),
             max_pages: AtomicU32::new(0),

@@ -317,7 +317,7 @@ fn input<M: Machine>(
     if !port::may_use(hv, vcpu, number, size) {
         return Outcome::Gp;
     }
-    let value = u64::from(port::read(hv, dom, vcpu, number, size));
+    let value = u64::from(port::read(hv, dom, number, size));
     let rax = &mut vcpu.regs.rax;
     *rax = match size {
         1 => *rax & !0xff | value & 0xff,
@@ -339,7 +339,7 @@ fn output<M: Machine>(
         return Outcome::Gp;
     }
     let value = vcpu.regs.rax as u32;
-    port::write(hv, dom, vcpu, number, size, value);
+    port::write(hv, dom, number, size, value);
     Outcome::Done
 }
 
@@ -401,7 +401,7 @@ fn input_element<M: Machine>(
     m.copy_from_guest(va, bytes)
         .and_then(|()| m.copy_to_guest(va, bytes))
         .map_err(|fault| Outcome::Page(fault.0, true))?;
-    let value = port::read(hv, dom, vcpu, number, size).to_le_bytes();
+    let value = port::read(hv, dom, number, size).to_le_bytes();
     bytes.copy_from_slice(value.get(..usize::from(size)).unwrap_or_default());
     m.copy_to_guest(va, bytes)
         .map_err(|fault| Outcome::Page(fault.0, true))?;
@@ -435,7 +435,7 @@ fn output_element<M: Machine>(
     let bytes = value.get_mut(..usize::from(size)).unwrap_or_default();
     m.copy_from_guest(va, bytes)
         .map_err(|fault| Outcome::Page(fault.0, false))?;
-    port::write(hv, dom, vcpu, number, size, u32::from_le_bytes(value));
+    port::write(hv, dom, number, size, u32::from_le_bytes(value));
     vcpu.regs.rsi = stepped(&vcpu.regs, vcpu.regs.rsi, size, insn);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 pub mod bounce;
 pub mod calls;
+mod clock;
 pub(crate) mod code;
 mod cpuid;
 pub(crate) mod decode;

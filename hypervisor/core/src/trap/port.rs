@@ -1,6 +1,8 @@
 //! I/O ports: who may use them, and what answers.
 
-use super::bounce;
+use core::sync::atomic::Ordering;
+
+use super::{bounce, clock};
 use crate::domain::Domain;
 use crate::guest::copy_in_bytes;
 use crate::hypervisor::Hypervisor;
@@ -65,9 +67,6 @@ const fn owned(port: u16) -> bool {
     )
 }
 
-/// The clock's register and what is in it: two accesses that belong together, dom0's.
-const CLOCK: core::ops::RangeInclusive<u16> = 0x70..=0x71;
-
 /// Whether a port is one of the four of the timer that the hypervisor may use, which are aligned.
 #[inline(always)]
 fn is_timer<M: Machine>(hv: &Hypervisor<M>, port: u16) -> bool {
@@ -77,7 +76,8 @@ fn is_timer<M: Machine>(hv: &Hypervisor<M>, port: u16) -> bool {
 /// Whether an access is the usual one: dom0's, of a byte, to a port that is nothing special.
 #[inline(always)]
 fn is_usual<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, size: u8) -> bool {
-    let special = owned(port) || is_timer(hv, port) || port & !3 == PCI_DATA;
+    let special =
+        owned(port) || clock::PORTS.contains(&port) || is_timer(hv, port) || port & !3 == PCI_DATA;
     size == 1 && dom.has_dom0s_ports() && !special
 }
 
@@ -96,17 +96,24 @@ fn lacks(dom: &Domain, port: u16) -> bool {
         let timers = matches!(port, 0x42 | SYSTEM_CONTROL);
         return !timers && !dom.may_use_port(port);
     }
-    CLOCK.contains(&port) || !dom.may_use_port(port)
+    !dom.may_use_port(port)
 }
 
-/// Whether any of the `size` ports from `port` on are not the domain's.
-fn touches_kept<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, size: u8) -> bool {
-    (0..u16::from(size)).any(|i| port.checked_add(i).is_none_or(|at| kept(hv, dom, at)))
+/// Whether the domain has the clock's ports, of which one is of no use without the other.
+fn has_clock<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) -> bool {
+    !clock::PORTS.into_iter().any(|port| kept(hv, dom, port))
 }
 
-/// Whether an access reaches beyond the last port; nothing answers it then.
-const fn goes_beyond(port: u16, size: u8) -> bool {
-    port > u16::MAX - (size as u16 - 1)
+/// Whether nothing answers an access: none of the domain's ports is meant, or it reaches beyond the last.
+fn is_void(dom: &Domain, port: u16, size: u8) -> bool {
+    let beyond = port > u16::MAX - (u16::from(size) - 1);
+    beyond || !dom.has_devices() && !clock::touched(port, size)
+}
+
+/// Whether the machine takes an access as it is: all its ports are the domain's, and nothing special.
+fn is_whole<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, size: u8) -> bool {
+    let mut ports = (0..u16::from(size)).map(|i| port.wrapping_add(i));
+    !clock::touched(port, size) && !ports.any(|at| kept(hv, dom, at))
 }
 
 /// All ones, as wide as the access: what answers where nothing is.
@@ -118,53 +125,48 @@ const fn nothing(size: u8) -> u32 {
     }
 }
 
-/// Whether an access lies in the PCI data port, with configuration accesses on.
-fn is_pci_data(vcpu: &Vcpu, port: u16, size: u8) -> bool {
-    vcpu.arch.pci_address & PCI_ENABLE != 0
-        && port & !3 == PCI_DATA
-        && (port & 3) + u16::from(size) <= 4
+/// Whether an access lies in the PCI data port.
+const fn is_pci_data(port: u16, size: u8) -> bool {
+    port & !3 == PCI_DATA && (port & 3) + size as u16 <= 4
+}
+
+/// The address that the domain's accesses to the PCI data port are for, if they are for one.
+fn pci_address(dom: &Domain) -> Option<u32> {
+    let address = dom.pci_address.load(Ordering::Relaxed);
+    (dom.is_privileged() && address & PCI_ENABLE != 0).then_some(address)
 }
 
 /// What `size` bytes from `port` on read as.
-pub(crate) fn read<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    vcpu: &Vcpu,
-    port: u16,
-    size: u8,
-) -> u32 {
+pub(crate) fn read<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, size: u8) -> u32 {
     if is_usual(hv, dom, port, size) {
         return hv.machine.port_in(port, size);
     }
-    read_odd(hv, dom, vcpu, (port, size))
+    read_odd(hv, dom, port, size)
 }
 
 #[inline(never)]
-fn read_odd<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    vcpu: &Vcpu,
-    (port, size): (u16, u8),
-) -> u32 {
+fn read_odd<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, size: u8) -> u32 {
     if port == PCI_ADDRESS && size == 4 {
-        return vcpu.arch.pci_address;
+        return dom.pci_address.load(Ordering::Relaxed);
     }
-    if !dom.has_devices() || goes_beyond(port, size) {
+    if is_void(dom, port, size) {
         return nothing(size);
     }
     let m = hv.machine;
-    if port & !3 == PCI_DATA && (port & 3) + u16::from(size) <= 4 {
-        if !dom.is_privileged() || !is_pci_data(vcpu, port, size) {
-            return nothing(size);
-        }
-        return pci::read_port(m, vcpu.arch.pci_address, port, size);
+    if is_pci_data(port, size) {
+        return match pci_address(dom) {
+            Some(address) => pci::read_port(m, address, port, size),
+            None => nothing(size),
+        };
     }
-    if !touches_kept(hv, dom, port, size) {
+    if is_whole(hv, dom, port, size) {
         return m.port_in(port, size);
     }
     (0..size).fold(0, |value, i| {
         let at = port.wrapping_add(u16::from(i));
-        let byte = if kept(hv, dom, at) {
+        let byte = if clock::PORTS.contains(&at) {
+            clock::read(m, dom, at, has_clock(hv, dom))
+        } else if kept(hv, dom, at) {
             0xff
         } else {
             m.port_in(at, 1) & 0xff
@@ -174,46 +176,32 @@ fn read_odd<M: Machine>(
 }
 
 /// Writes `size` bytes from `port` on, as far as the domain may.
-pub(crate) fn write<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    vcpu: &mut Vcpu,
-    port: u16,
-    size: u8,
-    value: u32,
-) {
+pub(crate) fn write<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, size: u8, value: u32) {
     if port != SYSTEM_CONTROL && is_usual(hv, dom, port, size) {
         hv.machine.port_out(port, size, value & 0xff);
         return;
     }
-    write_odd(hv, dom, vcpu, (port, size), value);
+    write_odd(hv, dom, (port, size), value);
 }
 
 #[inline(never)]
-fn write_odd<M: Machine>(
-    hv: &Hypervisor<M>,
-    dom: &Domain,
-    vcpu: &mut Vcpu,
-    (port, size): (u16, u8),
-    value: u32,
-) {
+fn write_odd<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, (port, size): (u16, u8), value: u32) {
     if port == PCI_ADDRESS && size == 4 {
-        vcpu.arch.pci_address = value;
+        dom.pci_address.store(value, Ordering::Relaxed);
         return;
     }
-    if !dom.has_devices() || goes_beyond(port, size) {
+    if is_void(dom, port, size) {
         return;
     }
     let m = hv.machine;
-    if port & !3 == PCI_DATA && (port & 3) + u16::from(size) <= 4 {
-        if dom.is_privileged() && is_pci_data(vcpu, port, size) {
-            pci::write_port(m, vcpu.arch.pci_address, port, size, value);
+    if is_pci_data(port, size) {
+        if let Some(address) = pci_address(dom) {
+            pci::write_port(m, address, port, size, value);
         }
         return;
     }
-    let special = |at: u16| at == SYSTEM_CONTROL || kept(hv, dom, at);
-    let plain = (0..u16::from(size)).all(|i| port.checked_add(i).is_some_and(|at| !special(at)));
-    if plain {
+    let controls = (0..size).any(|i| port.wrapping_add(i.into()) == SYSTEM_CONTROL);
+    if !controls && is_whole(hv, dom, port, size) {
         m.port_out(port, size, value);
         return;
     }
@@ -226,6 +214,9 @@ fn write_odd<M: Machine>(
 fn write_byte<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, value: u32) {
     let m = hv.machine;
     match port {
+        _ if clock::PORTS.contains(&port) => {
+            clock::write(m, dom, (port, value), has_clock(hv, dom));
+        }
         PIT_CONTROL | SYSTEM_CONTROL if !dom.is_privileged() => {}
         PIT_CONTROL if value & PIT_COUNTER == PIT_COUNTER_2 => m.port_out(port, 1, value),
         SYSTEM_CONTROL => {

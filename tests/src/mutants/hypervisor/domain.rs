@@ -176,4 +176,31 @@ pub(super) const ALL: &[Mutant] = &[
             "            Some(c) if c.call.0 == call.0 => Some(c.done),",
         ),
     ),
+    seed(
+        "the clock's index port holds NMIs back",
+        "trap/clock.rs",
+        Guard,
+        Unit("clock"),
+        ("const NUMBER: u8 = 0x7f;", "const NUMBER: u8 = 0xff;"),
+    ),
+    seed(
+        "one of the clock's ports is enough for its registers",
+        "trap/port.rs",
+        Guard,
+        Unit("clock"),
+        (
+            "!clock::PORTS.into_iter().any(|port| kept(hv, dom, port))",
+            "!clock::PORTS.into_iter().all(|port| kept(hv, dom, port))",
+        ),
+    ),
+    seed(
+        "a wide access reaches the clock as it is",
+        "trap/port.rs",
+        Guard,
+        Unit("clock"),
+        (
+            "!clock::touched(port, size) && !ports.any(|at| kept(hv, dom, at))",
+            "!ports.any(|at| kept(hv, dom, at))",
+        ),
+    ),
 ];

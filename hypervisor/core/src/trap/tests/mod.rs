@@ -3,6 +3,7 @@
 mod decoding;
 mod entries;
 mod identity;
+mod ports;
 mod privileged;
 mod state_calls;
 mod ways_in;

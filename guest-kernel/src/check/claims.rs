@@ -32,7 +32,7 @@ pub(super) fn destroy(domain: u16) -> HvResult {
     domctl(XEN_DOMCTL_destroydomain, domain, 0_u64).map(|_| 0)
 }
 
-fn info(domain: u16) -> HvResult<xen_domctl_getdomaininfo> {
+pub(super) fn info(domain: u16) -> HvResult<xen_domctl_getdomaininfo> {
     let info = xen_domctl_getdomaininfo::new_zeroed();
     Ok(domctl(XEN_DOMCTL_getdomaininfo, domain, info)?.u.get())
 }
@@ -45,7 +45,7 @@ fn machine() -> (u64, u64) {
 }
 
 /// The free pages, once those of domains that have been destroyed are: real Xen frees them later.
-fn settled() -> u64 {
+pub(super) fn settled() -> u64 {
     /// How often in a row the number must be the same.
     const OFTEN: u32 = 50;
     const MILLISECOND: u64 = 1_000_000;

@@ -23,6 +23,7 @@ mod devices;
 mod events;
 mod exceptions;
 mod fifo;
+mod foreign;
 mod grants;
 pub(crate) mod instructions;
 mod log_ring;
@@ -77,6 +78,7 @@ const GROUPS: &[&[Check]] = &[
     memory::CHECKS,
     memory_ops::CHECKS,
     claims::CHECKS,
+    foreign::CHECKS,
     descriptors::CHECKS,
     control::CHECKS,
     log_ring::CHECKS,

@@ -211,6 +211,15 @@ pub(crate) fn update(ptr: u64, val: u64, domid: u16) -> HvResult {
     result.map(|()| 0).map_err(|(_, errno)| errno)
 }
 
+/// The same where the table is `table`'s, and the page is `pages`'s.
+pub(crate) fn update_foreign(ptr: u64, val: u64, (table, pages): (u16, u16)) -> HvResult {
+    let mut request = mmu_update { ptr, val };
+    let foreign = (u64::from(table) + 1) << 16 | u64::from(pages);
+    let args = [address(&mut request), 1, 0, foreign, 0];
+    // SAFETY: as in `update`; of others' tables an entry that nothing needs.
+    unsafe { call(__HYPERVISOR_mmu_update, args) }
+}
+
 /// One extended operation.
 pub(crate) fn extended(cmd: u32, arg1: u64, arg2: u64) -> HvResult {
     let op = mmuext_op {

@@ -340,7 +340,12 @@ impl Puppet {
 
     /// The machine address of entry `i` of its lowest table, of which the first three are used.
     pub(crate) fn slot(&self, i: usize) -> u64 {
-        (self.frames[TABLES] << 12) + i as u64 * 8
+        (self.table() << 12) + i as u64 * 8
+    }
+
+    /// Its lowest table.
+    pub(crate) fn table(&self) -> u64 {
+        self.frames[TABLES]
     }
 
     /// A page of its own that nothing needs.

@@ -81,17 +81,8 @@ pub(super) fn frames(r: &mut Report) {
             window.restore();
         }
         for (name, entry) in [("for_it", device), ("for_it_uncached", own | UNCACHED)] {
-            for (owner, pages) in [
-                ("it", u32::from(id)),
-                ("self", DOMID_SELF.into()),
-                ("io", DOMID_IO.into()),
-            ] {
-                // dom0 may map what it likes into others' tables, which is not asked here.
-                if entry != device && owner == "self" {
-                    continue;
-                }
-                let foreign = (u32::from(id) + 1) << 16 | pages;
-                let result = update_foreign(puppet.window_slot(), entry, foreign);
+            for (owner, pages) in [("it", id), ("self", DOMID_SELF), ("io", DOMID_IO)] {
+                let result = update_foreign(puppet.window_slot(), entry, (id, pages));
                 r.line(format_args!("{key}_{name}_{owner}={}", Shown(result)));
                 let _ = puppet.map(0);
             }
@@ -152,12 +143,4 @@ pub(super) fn frames(r: &mut Report) {
 /// `key_name`.
 fn format(key: &str, name: &str) -> alloc::string::String {
     alloc::format!("{key}_{name}")
-}
-
-/// One `mmu_update` with the whole last argument.
-fn update_foreign(ptr: u64, val: u64, foreign: u32) -> HvResult {
-    let mut request = mmu_update { ptr, val };
-    let args = [address(&mut request), 1, 0, foreign.into(), 0];
-    // SAFETY: an entry of the puppet's that nothing needs.
-    unsafe { call(__HYPERVISOR_mmu_update, args) }
 }

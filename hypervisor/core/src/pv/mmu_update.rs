@@ -67,7 +67,7 @@ fn named_parties<'a, M: Machine>(cx: &Cx<'a, M>, foreign: u32) -> Result<Parties
     };
     // Any domain may name devices' frames here.
     let (pages, devices) = match foreign as u16 {
-        DOMID_IO => (Owner::IO, cx.dom),
+        DOMID_IO => (Owner::IO, Some(cx.dom)),
         other => mapped_owner(cx, other)?,
     };
     Ok(Parties {
@@ -78,10 +78,11 @@ fn named_parties<'a, M: Machine>(cx: &Cx<'a, M>, foreign: u32) -> Result<Parties
 }
 
 /// The same for the pages that entries map, with the domain whose right to device frames counts.
-fn mapped_owner<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<(Owner, &'a Domain)> {
+/// What is the hypervisor's own is no device's.
+fn mapped_owner<'a, M: Machine>(cx: &Cx<'a, M>, domid: u16) -> Result<(Owner, Option<&'a Domain>)> {
     Ok(match page_owner(cx, domid)? {
-        Some(dom) => (Owner::from(dom), dom),
-        None => (Owner::IO, cx.dom),
+        Some(dom) => (Owner::from(dom), Some(dom)),
+        None => (Owner::IO, Some(cx.dom).filter(|_| domid == DOMID_IO)),
     })
 }
 
@@ -366,7 +367,7 @@ fn other<M: Machine>(
 ) -> (bool, Result<(), Stop>) {
     cx.budget.take(UNITS_OF_OTHERS);
     if request.ptr & 7 == MMU_MACHPHYS_UPDATE {
-        let result = machphys(cx.hv, parties, request);
+        let result = machphys(cx, parties, request);
         return (result.is_ok(), result.map_err(Stop::from));
     }
     let Some(ad) = update_of(request) else {
@@ -384,14 +385,20 @@ fn other<M: Machine>(
     (true, walk::finish(cx.hv, parties.table, walk, budget))
 }
 
-fn machphys<M: Machine>(hv: &Hypervisor<M>, parties: Parties<'_>, request: &Request) -> Result<()> {
+/// Sets the number by which a page's owner knows it. Whoever names a domain's tables may not: it is not
+/// about tables.
+fn machphys<M: Machine>(cx: &Cx<'_, M>, parties: Parties<'_>, request: &Request) -> Result<()> {
+    if !core::ptr::eq(parties.table, cx.dom) {
+        return Err(Errno::EPERM);
+    }
     let mfn = Mfn::containing(request.ptr);
-    // Device frames are no other domain's.
-    let devices = parties.pages == Owner::IO && !parties.devices.is_privileged();
-    if devices || hv.frames.owner(mfn) != parties.pages {
+    // Device frames are no other domain's, and have a number only amid memory.
+    let denied = parties.pages == Owner::IO && !parties.devices.is_some_and(Domain::is_privileged);
+    let beyond = mfn.0 >= cx.hv.frames.len();
+    if denied || beyond || cx.hv.frames.owner(mfn) != parties.pages {
         return Err(Errno::EINVAL);
     }
-    hv.set_m2p(mfn, request.val);
+    cx.hv.set_m2p(mfn, request.val);
     Ok(())
 }
 

@@ -196,7 +196,7 @@ impl World {
                 let parties = Parties {
                     table: self.doms[0],
                     pages: self.doms[1].into(),
-                    devices: self.doms[1],
+                    devices: Some(self.doms[1]),
                 };
                 let target = self.pages[1][target];
                 let raw = target.addr() | PRESENT | if writable { RW } else { 0 };

@@ -22,8 +22,8 @@ pub struct Parties<'a> {
     /// Owner of the pages that level-1 entries map; [`Owner::IO`] when only device frames are meant.
     pub pages: Owner,
     /// The domain that has to have the right to a device's frame, besides the table's owner: that of
-    /// the pages, or the caller when only device frames are meant.
-    pub devices: &'a Domain,
+    /// the pages, or the caller when only device frames are meant; `None` if nobody has it.
+    pub devices: Option<&'a Domain>,
 }
 
 impl<'a> Parties<'a> {
@@ -33,7 +33,7 @@ impl<'a> Parties<'a> {
         Self {
             table: dom,
             pages: Owner::domain(dom.slot),
-            devices: dom,
+            devices: Some(dom),
         }
     }
 }
@@ -42,8 +42,19 @@ impl Parties<'_> {
     /// Whether a device's frame may be mapped.
     #[cold]
     fn may_map(&self, mfn: Mfn) -> bool {
-        let same = core::ptr::eq(self.devices, self.table);
-        self.devices.may_map(mfn) && (same || self.table.may_map(mfn))
+        let Some(devices) = self.devices else {
+            return false;
+        };
+        let same = core::ptr::eq(devices, self.table);
+        devices.may_map(mfn) && (same || self.table.may_map(mfn))
+    }
+
+    /// Whether any domain's pages may be mapped: those that the control domain has by its power over
+    /// all, which it hands on to another's table by naming itself.
+    fn mean_all_pages(&self) -> bool {
+        self.devices.is_some_and(|dom| {
+            dom.is_privileged() && self.pages == Owner::from(dom) && !core::ptr::eq(dom, self.table)
+        })
     }
 }
 
@@ -87,10 +98,15 @@ impl<M: Machine> Hypervisor<M> {
         if uncached && !parties.table.has_devices() {
             return Err(Errno::EINVAL);
         }
+        // Whoever owns it by now: the word that is changed says it again.
+        let owner = match self.frames.owner(mfn) {
+            any if any.slot().is_some() && parties.mean_all_pages() => any,
+            _ => parties.pages,
+        };
         let taken = if writable {
-            self.page_get_writable(parties.pages, mfn)
+            self.page_get_writable(owner, mfn)
         } else {
-            self.page_get(parties.pages, mfn)
+            self.page_get(owner, mfn)
         };
         match taken {
             Ok(()) => Ok(raw),

@@ -145,6 +145,26 @@ fn others_frames_and_the_hypervisors_are_out_of_reach() {
 }
 
 #[test]
+fn devices_frames_amid_memory_are_numbered_by_dom0() {
+    let w = &mut World::new();
+    let (device, beyond) = (Mfn(1), w.hv.frames.len());
+    w.hv.frames.mark_io(device, 1);
+    let number = |mfn: u64| mfn << 12 | 1;
+    let (io, xen) = (u64::from(DOMID_IO), u64::from(DOMID_XEN));
+    for domain in [SELF, io] {
+        refused(w, Guest, EINVAL, |w| {
+            mmu(w, &[(number(device.0), 5)], domain)
+        });
+    }
+    refused(w, Dom0, EINVAL, |w| mmu(w, &[(number(device.0), 5)], xen));
+    refused(w, Dom0, EINVAL, |w| mmu(w, &[(number(beyond), 5)], io));
+    let own = w.guest.pages[0].0;
+    refused(w, Dom0, EPERM, |w| mmu(w, &[(number(own), 5)], 2 << 16 | 1));
+    assert_eq!(call(w, Dom0, |w| mmu(w, &[(number(device.0), 5)], io)), 0);
+    assert_eq!(w.hv.m2p[1].load(Ordering::Relaxed), 5);
+}
+
+#[test]
 fn tables_are_not_written_as_pages() {
     let w = &mut World::new();
     let [table, ..] = w.guest.tables.map(|mfn| mfn.0);

@@ -385,7 +385,7 @@ impl World {
             }
         }
         // Those of the hypervisor itself, and those in which it keeps domains' ports.
-        marked += owned_by(self.hv, Owner::HYPERVISOR);
+        marked += owned_by(self.hv, Owner::HYPERVISOR) + owned_by(self.hv, Owner::IO);
         if marked != FRAMES as u64 {
             return Err(format!("{marked} frames are free or somebody's"));
         }

@@ -3,7 +3,7 @@
 use crate::mutants::Invariant::{
     Guard, HypervisorUnreachable, OneOwner, References, TypeCount, WritableOrTable,
 };
-use crate::mutants::Tests::{Faults, Unit};
+use crate::mutants::Tests::{Faults, Traces, Unit};
 use crate::mutants::{Mutant, seed};
 
 pub(super) const ALL: &[Mutant] = &[
@@ -94,8 +94,45 @@ pub(super) const ALL: &[Mutant] = &[
         Guard,
         Faults("refusals"),
         (
-            "self.devices.may_map(mfn) && (same || self.table.may_map(mfn))",
-            "self.devices.may_map(mfn) || same || self.table.may_map(mfn)",
+            "devices.may_map(mfn) && (same || self.table.may_map(mfn))",
+            "devices.may_map(mfn) || same || self.table.may_map(mfn)",
+        ),
+    ),
+    seed(
+        "the control domain maps anyone's pages as its own",
+        "pv/update.rs",
+        Guard,
+        Unit("decision"),
+        (
+            "&& self.pages == Owner::from(dom) && !core::ptr::eq(dom, self.table)",
+            "&& self.pages == Owner::from(dom)",
+        ),
+    ),
+    seed(
+        "whoever names devices' frames names all",
+        "pv/update.rs",
+        Guard,
+        Unit("decision"),
+        ("&& self.pages == Owner::from(dom) && !core", "&& !core"),
+    ),
+    seed(
+        "the control domain hands on none but its own pages",
+        "pv/update.rs",
+        Guard,
+        Traces("traces_agree"),
+        (
+            "any.slot().is_some() && parties.mean_all_pages()",
+            "any.slot().is_some() && parties.mean_all_pages() && false",
+        ),
+    ),
+    seed(
+        "a page is numbered beside another's table",
+        "pv/mmu_update.rs",
+        Guard,
+        Traces("traces_agree"),
+        (
+            "if !core::ptr::eq(parties.table, cx.dom) {\n        return Err(Errno::EPERM);",
+            "if false {\n        return Err(Errno::EPERM);",
         ),
     ),
     // ---- walks ----------------------------------------------------------------------------------
@@ -166,8 +203,8 @@ pub(super) const ALL: &[Mutant] = &[
         OneOwner,
         Faults("refusals"),
         (
-            "if devices || hv.frames.owner(mfn) != parties.pages {",
-            "if devices {",
+            "if denied || beyond || cx.hv.frames.owner(mfn) != parties.pages {",
+            "if denied || beyond {",
         ),
     ),
     seed(
@@ -176,8 +213,8 @@ pub(super) const ALL: &[Mutant] = &[
         OneOwner,
         Faults("refusals"),
         (
-            "if devices || hv.frames.owner(mfn) != parties.pages {",
-            "if hv.frames.owner(mfn) != parties.pages {",
+            "if denied || beyond || cx.hv.frames.owner(mfn) != parties.pages {",
+            "if beyond || cx.hv.frames.owner(mfn) != parties.pages {",
         ),
     ),
     seed(

@@ -78,26 +78,40 @@ enum Who {
     ControlForGuest,
     /// The control domain maps device memory by name.
     ControlForDevices,
+    /// The control domain maps what it may into the guest's table.
+    ControlIntoGuests,
+    /// The control domain maps device memory by name into the guest's table.
+    DevicesIntoGuests,
 }
 
 impl Who {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 6] = [
         Self::Guest,
         Self::Control,
         Self::ControlForGuest,
         Self::ControlForDevices,
+        Self::ControlIntoGuests,
+        Self::DevicesIntoGuests,
     ];
 
     fn table_owner(self) -> usize {
-        usize::from(self == Self::Guest)
+        match self {
+            Self::Guest | Self::ControlIntoGuests | Self::DevicesIntoGuests => 1,
+            Self::Control | Self::ControlForGuest | Self::ControlForDevices => 0,
+        }
     }
 
     fn page_owner(self) -> Option<usize> {
         match self {
             Self::Guest | Self::ControlForGuest => Some(1),
-            Self::Control => Some(0),
-            Self::ControlForDevices => None,
+            Self::Control | Self::ControlIntoGuests => Some(0),
+            Self::ControlForDevices | Self::DevicesIntoGuests => None,
         }
+    }
+
+    /// Whether pages of domain `d` are among those that are meant.
+    fn means(self, d: usize) -> bool {
+        self == Self::ControlIntoGuests || self.page_owner() == Some(d)
     }
 }
 
@@ -152,7 +166,7 @@ fn oracle(who: Who, level: u8, raw: u64, target: Target) -> Verdict {
     let error = |errno: Errno| Err(Stop::Err(errno));
     if level == 1 {
         let cacheable = ![3, 4, 7].into_iter().any(|n| bit(raw, n));
-        if who == Who::Guest && !cacheable {
+        if who.table_owner() == 1 && !cacheable {
             return error(Errno::EINVAL);
         }
         let (refs, types) = (1, u32::from(bit(raw, 1)));
@@ -161,11 +175,13 @@ fn oracle(who: Who, level: u8, raw: u64, target: Target) -> Verdict {
             refs,
             types,
         };
-        let owned = matches!(target.whose, Whose::Domain(d) if Some(d) == who.page_owner());
+        let owned = matches!(target.whose, Whose::Domain(d) if who.means(d));
         return match (target.whose, target.state) {
             (Whose::BeyondWidth, _) if target.mfn.0 == 0xff_ffff_ffff => error(Errno::EINVAL),
             (Whose::BeyondWidth, _) => error(Errno::EPERM),
-            (Whose::Device(_) | Whose::DeniedDevice, _) if who.page_owner() == Some(1) => {
+            (Whose::Device(_) | Whose::DeniedDevice, _)
+                if who.page_owner() == Some(1) || who.table_owner() == 1 =>
+            {
                 error(Errno::EPERM)
             }
             (Whose::DeniedDevice, _) => error(Errno::EPERM),
@@ -316,7 +332,7 @@ impl Fixture {
             pages: who
                 .page_owner()
                 .map_or(Owner::IO, |d| Owner::domain(self.doms[d].slot)),
-            devices: self.doms[who.page_owner().unwrap_or(0)],
+            devices: Some(self.doms[who.page_owner().unwrap_or(0)]),
         }
     }
 
@@ -396,7 +412,7 @@ impl Fixture {
         if level == 1 {
             self.attempt_fast(who, index, raw, target, shall)?;
         }
-        let others = matches!(who, Who::ControlForGuest | Who::ControlForDevices);
+        let others = !matches!(who, Who::Guest | Who::Control);
         let waits = matches!(target.state, State::Walked(_));
         if others || waits && level > 1 {
             return Ok(());

@@ -424,7 +424,11 @@ impl<'a> Chooser<'a> {
             _ => (u32::from(self.model.doms[self.d].domid) + 1, self.d),
         };
         let pages = if a[1] & 0x40 == 0 { domid } else { 0x7ff0 };
-        let owner = if pages == domid { other } else { self.d };
+        let owner = if pages == domid || a[1] & 0x20 != 0 {
+            other
+        } else {
+            self.d
+        };
         let list = (0..count).map(|n| self.request(table.1, owner, step.more(n + 1)));
         Call::Mmu(list.collect(), table.0 << 16 | u32::from(pages), true)
     }

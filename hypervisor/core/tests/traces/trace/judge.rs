@@ -208,6 +208,7 @@ fn hypercall(
                 }
                 result = match ptr & 7 {
                     0 | 2 | 3 => model.update(parties, ptr & !7, val, ptr & 7 == 2),
+                    1 if !parties.is_own() => Err(Errno::EPERM),
                     1 if parties.pages.is_none() && parties.caller != 0 => Err(Errno::EINVAL),
                     1 => machphys(model, parties.pages, ptr >> 12, val),
                     _ => Err(Errno::ENOSYS),
@@ -278,7 +279,8 @@ fn machphys(model: &mut Model, pages: Option<usize>, mfn: u64, pfn: u64) -> Resu
             .frames
             .get(f)
             .is_some_and(|frame| frame.owner == Owner::Domain(d)),
-        None => f >= FRAMES,
+        // No device is amid memory here.
+        None => false,
     };
     if !fits {
         return Err(Errno::EINVAL);

@@ -167,6 +167,8 @@ pub struct Parties {
     table: usize,
     /// `None` for devices'.
     pub pages: Option<usize>,
+    /// Whether they are meant to be the hypervisor's, which are no devices'.
+    hypervisors: bool,
     /// Who asks.
     pub caller: usize,
 }
@@ -174,7 +176,12 @@ pub struct Parties {
 impl Parties {
     /// Whether both have devices of which frames are mapped: domain 0 alone has any.
     fn has_devices(self) -> bool {
-        self.table == 0 && self.pages.unwrap_or(self.caller) == 0
+        self.table == 0 && self.pages.unwrap_or(self.caller) == 0 && !self.hypervisors
+    }
+
+    /// Whether it is about the asking domain's own tables.
+    pub fn is_own(self) -> bool {
+        self.table == self.caller
     }
 }
 
@@ -481,6 +488,7 @@ impl Model {
             return Ok(Parties {
                 table: me,
                 pages: Some(me),
+                hypervisors: false,
                 caller: me,
             });
         }
@@ -492,6 +500,7 @@ impl Model {
         Ok(Parties {
             table,
             pages: self.pages(me, foreign as u16)?,
+            hypervisors: foreign as u16 == DOMID_XEN,
             caller: me,
         })
     }
@@ -525,7 +534,12 @@ impl Model {
         if other_cache && parties.table != 0 {
             return Err(Errno::EINVAL);
         }
-        if let Some(d) = parties.pages {
+        if let Some(named) = parties.pages {
+            let d = match self.frames.get(mfn as usize).map(|frame| frame.owner) {
+                // The control domain hands on what it has by its power over all.
+                Some(Owner::Domain(d)) if named == 0 && parties.table != 0 => d,
+                _ => named,
+            };
             if entry & RW != 0 && self.may_write(d, mfn) {
                 self.counts.add(mfn, Use::Writable);
                 return Ok(entry);
@@ -593,6 +607,7 @@ impl Model {
         let own = Parties {
             table: d,
             pages: Some(d),
+            hypervisors: false,
             caller: d,
         };
         let entries: Vec<_> = self.mem[f].present().collect();

@@ -349,8 +349,8 @@ fn own(r: &mut Report) {
     step(r, "none", claim(0, 0));
 }
 
-/// A domain that is dying, because a page of it is mapped. That real Xen takes another claim for it is
-/// not tried: that never ends.
+/// A domain that is dying, because a page of it is mapped: no memory comes to it. That real Xen takes
+/// another claim for it is not tried: that never ends.
 fn dying(r: &mut Report) {
     let domain = match create(64) {
         Ok(domain) => domain,
@@ -366,6 +366,10 @@ fn dying(r: &mut Report) {
     r.outcome("destroy", destroy(domain));
     step(r, "dead", Ok(0), domain);
     step(r, "none", claim(domain, 0), domain);
+    let result = change(XENMEM_populate_physmap, domain, &mut [0]);
+    step(r, "comes", result, domain);
+    let result = change(XENMEM_increase_reservation, domain, &mut [0]);
+    step(r, "increases", result, domain);
     drop(page);
     r.line(format_args!("released={}", machine().1));
 }

@@ -10,6 +10,7 @@ mod line;
 mod message;
 mod permissions;
 mod ports;
+mod shared;
 
 use super::devices::{self, Edu, SECOND, configuration};
 use super::page::*;
@@ -28,6 +29,10 @@ pub(super) const CHECKS: &[Check] = &[
     ("assigned_clock", clock::clock),
     ("assigned_frames", frames::frames),
     ("assigned_line", line::line),
+    ("assigned_share_binding", shared::binding),
+    ("assigned_share_heard", shared::heard),
+    ("assigned_share_joined", shared::joined),
+    ("assigned_share_left", shared::left),
     ("assigned_message", message::message),
     ("assigned_death", death::death),
     ("assigned_from_dom0", permissions::from_dom0),

@@ -201,7 +201,8 @@ fn set_memory_map<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
     Ok(0)
 }
 
-/// Sets frames aside for a domain. One that is being destroyed is refused here; real Xen takes its
+/// Sets frames aside for a domain. One that is being destroyed is refused here: as on real Xen no
+/// memory comes to it any more, so that a claim could but keep frames from others. Real Xen takes the
 /// claim and never ends it, and the frames are lost.
 fn claim_pages<M: Machine>(cx: &Cx<'_, M>, arg: u64) -> HypercallResult {
     if !cx.dom.is_privileged() {

@@ -337,9 +337,10 @@ fn bind_pirq<M: Machine>(cx: &mut Cx<'_, M>, arg: u64) -> Result<()> {
     {
         let (hv, dom) = (cx.hv, cx.dom);
         let mut state = dom.lock();
-        pirq::bindable(hv, dom, &state, op.pirq)?;
+        let pirq = (op.pirq, op.flags & BIND_PIRQ__WILL_SHARE != 0);
+        pirq::bindable(hv, dom, &state, pirq)?;
         op.port = free_port(hv, dom, &mut state)?;
-        pirq::bind(hv, dom, &mut state, op.pirq, op.port)?;
+        pirq::bind(hv, dom, &mut state, pirq, op.port)?;
         let binding = Binding::Pirq(op.pirq);
         state.events.bind(hv.machine, op.port, binding, 0);
     }

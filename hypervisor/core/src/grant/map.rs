@@ -74,6 +74,10 @@ fn map_one<M: Machine>(cx: &mut Cx<'_, M>, op: &gnttab_map_grant_ref) -> Result<
     let granter = hv.domains.find(op.dom).map_err(|_| GNTST_bad_domain)?;
     let references = (flags & (GNTMAP_host_map | GNTMAP_device_map)).count_ones();
     let state = granter.lock();
+    // Of a domain that is being destroyed real Xen maps once more what is mapped already, for its table
+    // lasts until nothing of it is held. Here the table goes with the domain, and the record of a
+    // mapping does not do instead: it does not say whether the entry grants writing, and it is found by
+    // its handle alone, so that all that the mapper has would have to be searched.
     if granter.phase() != Phase::Alive {
         return Err(GNTST_bad_page);
     }

@@ -1,6 +1,7 @@
 //! A device's interrupt comes in.
 
-use super::{Pirqs, Source, storm};
+use super::irqs::{Heard, Place};
+use super::{Pirqs, Source, sharing, storm};
 use crate::domain::{Domain, DomainState};
 use crate::evtchn::pending;
 use crate::hypervisor::Hypervisor;
@@ -19,17 +20,51 @@ pub(crate) fn interrupt<M: Machine>(hv: &Hypervisor<M>, vector: u8) {
     };
     // The vector may have become another's before the lock was taken.
     if pirq.port == 0 || pirq.vector != vector {
+        if !matches!(pirq.source, Source::Message(_)) {
+            hv.irqs.lock().stray(hv.machine);
+        }
         return;
     }
-    let level = matches!(pirq.source, Source::Line(gsi) if hv.irqs.lock().is_level(gsi));
-    if let Some(pirq) = state.pirqs.get_mut(number) {
-        pirq.masked = level;
-    }
-    if !level {
-        storm::count(hv, dom, &mut state, number);
-    }
+    let heard = match pirq.source {
+        Source::Line(gsi) => hv.irqs.lock().came(gsi, place),
+        _ => Heard::default(),
+    };
+    note(hv, (dom, number), &mut state, &heard);
     follow(hv, dom, &mut state, number);
     pending::set(hv, dom, &mut state, pirq.port);
+    drop(state);
+    for &other in &heard.others {
+        share(hv, pirq.source, other, &heard);
+    }
+}
+
+/// An interrupt came to a PIRQ of `dom`.
+fn note<M: Machine>(
+    hv: &Hypervisor<M>,
+    (dom, number): (&Domain, u32),
+    state: &mut DomainState,
+    heard: &Heard,
+) {
+    if let Some(pirq) = state.pirqs.get_mut(number) {
+        (pirq.masked, pirq.until) = (heard.level, 0);
+    }
+    if !heard.level {
+        storm::count(hv, dom, state, number);
+    } else if !heard.others.is_empty() {
+        sharing::wait(hv, dom, &mut state.pirqs, number);
+    }
+}
+
+/// Another one that has the line bound hears of it, unless it has just closed its port.
+#[cold]
+fn share<M: Machine>(hv: &Hypervisor<M>, line: Source, place: Place, heard: &Heard) {
+    let dom = hv.domains.slot(place.slot);
+    let mut state = dom.lock();
+    let pirq = state.pirqs.get(place.pirq);
+    if let Some(pirq) = pirq.filter(|pirq| pirq.port != 0 && pirq.source == line) {
+        note(hv, (dom, place.pirq), &mut state, heard);
+        pending::set(hv, dom, &mut state, pirq.port);
+    }
 }
 
 /// Has the next interrupt come to the CPU that runs the vCPU which the port notifies.

@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use arrayvec::ArrayVec;
+
 use super::{FIRST_VECTOR, VECTORS};
 use crate::domain::rights::TIMER_LINE;
 use crate::error::{Errno, Result};
@@ -20,24 +22,50 @@ pub(super) struct Place {
     pub(super) pirq: u32,
 }
 
-/// Who hears a line.
+/// Most domains that may share a line, as on real Xen.
+const MOST_SHARERS: usize = 32;
+
+/// The PIRQ through which a domain hears a line.
 #[derive(Clone, Copy, Debug)]
 struct User {
     place: Place,
     vector: u8,
     cpu: CpuId,
+    /// Whether it lets others hear it too.
+    shares: bool,
+    /// Whether it has not ended the last interrupt yet. The line is masked as long as anyone has not.
+    owes: bool,
+}
+
+/// Who is to hear of an interrupt.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// Whether each of them is to end it.
+    pub(super) level: bool,
+    /// All but the one whose vector it was.
+    pub(super) others: ArrayVec<Place, { MOST_SHARERS - 1 }>,
 }
 
 /// One line of the I/O APICs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Line {
     wiring: Wiring,
     /// Whether the wiring is settled.
     set_up: bool,
     /// The hypervisor's own.
     own: bool,
-    /// The PIRQ through which it is bound to a port.
-    user: Option<User>,
+    /// Who has it bound to a port. It is routed as the first of them has it.
+    users: Vec<User>,
+}
+
+impl Line {
+    fn is_owed(&self) -> bool {
+        self.users.iter().any(|user| user.owes)
+    }
+
+    fn user(&mut self, place: Place) -> Option<&mut User> {
+        self.users.iter_mut().find(|user| user.place == place)
+    }
 }
 
 /// All of them.
@@ -69,7 +97,7 @@ impl Irqs {
                 wiring,
                 set_up: own || gsi == TIMER_LINE,
                 own,
-                user: None,
+                users: Vec::new(),
             }
         }));
         Ok(Self {
@@ -89,10 +117,11 @@ impl Irqs {
         line.is_some_and(|line| line.wiring.level)
     }
 
-    /// Whether nobody may bind a line: it is the hypervisor's, or another PIRQ's.
-    pub(super) fn is_busy(&self, gsi: u32, place: Place) -> bool {
+    /// Whether a line is not to be bound: it is the hypervisor's, or another PIRQ's and not shared.
+    pub(super) fn is_busy(&self, gsi: u32, place: Place, shares: bool) -> bool {
+        let alone = |user: &User| user.place != place && !(shares && user.shares);
         let line = self.lines.get(gsi as usize);
-        line.is_none_or(|line| line.own || line.user.is_some_and(|user| user.place != place))
+        line.is_none_or(|line| line.own || line.users.iter().any(alone))
     }
 
     /// Says how a line is wired.
@@ -109,10 +138,10 @@ impl Irqs {
         Ok(())
     }
 
-    /// Routes a line, if it is bound, and lets its interrupts through.
+    /// Routes a line, if it is bound, and lets its interrupts through unless one is not ended yet.
     fn connect<M: Machine>(&mut self, m: &M, gsi: u32) {
         if let Some(line) = self.line(gsi)
-            && let Some(user) = line.user
+            && let Some(user) = line.users.first()
         {
             let route = Route {
                 vector: user.vector,
@@ -120,35 +149,100 @@ impl Irqs {
                 cpu: user.cpu,
             };
             m.route_line(gsi, route);
+            m.mask_line(gsi, line.is_owed());
+        }
+    }
+
+    /// Binds a line that is not busy. For those who have it already what came is ended.
+    ///
+    /// # Errors
+    /// `EBUSY` when as many share it as may; `ENOMEM`.
+    pub(super) fn begin<M: Machine>(
+        &mut self,
+        m: &M,
+        gsi: u32,
+        (place, vector): (Place, u8),
+        shares: bool,
+    ) -> Result<()> {
+        let line = self.line(gsi).ok_or(Errno::EINVAL)?;
+        if line.users.len() >= MOST_SHARERS {
+            return Err(Errno::EBUSY);
+        }
+        line.users.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        line.users.push(User {
+            place,
+            vector,
+            cpu: m.cpu(),
+            shares,
+            owes: false,
+        });
+        if line.users.len() == 1 {
+            self.connect(m, gsi);
+        } else if line.is_owed() {
+            // Who had it alone was not waited for, and may never end it. If the device is not quiet, it
+            // comes once more, to all.
+            line.users.iter_mut().for_each(|user| user.owes = false);
+            m.mask_line(gsi, false);
+        }
+        Ok(())
+    }
+
+    /// A line is not heard any more through `place`. Others wait no longer for what it owes.
+    pub(super) fn end<M: Machine>(&mut self, m: &M, gsi: u32, place: Place) {
+        let Some(line) = self.line(gsi) else { return };
+        let Some(at) = line.users.iter().position(|user| user.place == place) else {
+            return;
+        };
+        let gone = line.users.remove(at);
+        if line.users.is_empty() {
+            m.mask_line(gsi, true);
+        } else if at == 0 {
+            self.connect(m, gsi);
+        } else if gone.owes && !line.is_owed() {
             m.mask_line(gsi, false);
         }
     }
 
-    /// Binds a line that is not busy.
-    pub(super) fn begin<M: Machine>(&mut self, m: &M, gsi: u32, place: Place, vector: u8) {
+    /// A line's interrupt came by the vector of `place`: who is to hear of it.
+    pub(super) fn came(&mut self, gsi: u32, place: Place) -> Heard {
+        let mut heard = Heard::default();
         if let Some(line) = self.line(gsi) {
-            line.user = Some(User {
-                place,
-                vector,
-                cpu: m.cpu(),
-            });
+            heard.level = line.wiring.level;
+            for user in &mut line.users {
+                user.owes = heard.level;
+                if user.place != place {
+                    let _ = heard.others.try_push(user.place);
+                }
+            }
         }
-        self.connect(m, gsi);
+        heard
     }
 
-    /// Nobody hears a line any more that was bound through `place`.
-    pub(super) fn end<M: Machine>(&mut self, m: &M, gsi: u32, place: Place) {
+    /// A line's interrupt is ended by one who was to.
+    pub(super) fn answer<M: Machine>(&mut self, m: &M, gsi: u32, place: Place) {
         if let Some(line) = self.line(gsi)
-            && line.user.is_some_and(|user| user.place == place)
+            && let Some(user) = line.user(place)
+            && core::mem::take(&mut user.owes)
+            && !line.is_owed()
         {
-            line.user = None;
-            m.mask_line(gsi, true);
+            m.mask_line(gsi, false);
+        }
+    }
+
+    /// An interrupt came by a vector that is nobody's any more. Its line may have been given another
+    /// vector, and then been masked as it was taken.
+    #[cold]
+    pub(super) fn stray<M: Machine>(&self, m: &M) {
+        for (gsi, line) in (0..).zip(&self.lines) {
+            if line.wiring.level && !line.users.is_empty() && !line.is_owed() {
+                m.mask_line(gsi, false);
+            }
         }
     }
 
     /// Sends a line's interrupts to another CPU.
     pub(super) fn aim<M: Machine>(&mut self, m: &M, gsi: u32, cpu: CpuId) {
-        if let Some(user) = self.line(gsi).and_then(|line| line.user.as_mut()) {
+        if let Some(user) = self.line(gsi).and_then(|line| line.users.first_mut()) {
             user.cpu = cpu;
             m.aim_line(gsi, cpu);
         }

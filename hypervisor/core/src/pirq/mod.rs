@@ -4,16 +4,19 @@
 //! A domain's PIRQs are under its lock; what the machine has one of is in [`Irqs`]. A PIRQ is mapped, by
 //! dom0, to a line of the I/O APICs (a GSI) or to a message of a PCI function; it gets a vector, the
 //! same on all CPUs, and keeps it until it is unmapped. Several domains may have a line mapped, and one
-//! bound. While no port is bound to it, a line is masked, and a message is let pass unheard.
+//! bound, or several that share it. While no port is bound to it, a line is masked, and a message is let
+//! pass unheard.
 //!
 //! A level-triggered line is masked by the machine as it is taken and stays so until the guest says
-//! that its device is quiet ([`end`]); so no line can keep a CPU in here. Edges and messages are not:
+//! that its device is quiet ([`end`]), each guest that shares it, or is late ([`sharing`]); so no line can
+//! keep a CPU in here. Edges and messages are not:
 //! each is one event, or part of one that is pending; and there are so many of them at most ([`storm`]).
 
 mod interrupt;
 mod irqs;
 mod message;
 pub(crate) mod ops;
+mod sharing;
 pub(crate) mod storm;
 
 #[cfg(test)]
@@ -28,7 +31,7 @@ use crate::error::{Errno, Result};
 use crate::evtchn::Port;
 use crate::hypercall::Budget;
 use crate::hypervisor::{Config, Hypervisor};
-use crate::platform::{CpuId, Machine};
+use crate::platform::{CpuId, Machine, Nanos};
 use crate::sched::Unit;
 use irqs::Place;
 use message::Message;
@@ -86,6 +89,8 @@ struct Pirq {
     cpu: CpuId,
     /// Whether it was taken and the guest has not said that it is done.
     masked: bool,
+    /// Until when others that share the line wait for that; 0 if nobody does.
+    until: Nanos,
     /// How often it came, where nobody has to say so.
     rate: storm::Rate,
 }
@@ -263,12 +268,13 @@ impl Domain {
 ///
 /// # Errors
 /// `EINVAL` for a number that is none, `EPERM` for one that is not mapped or not allowed, `EEXIST` for
-/// one that is bound, `EBUSY` for the hypervisor's own line and one that is bound elsewhere.
+/// one that is bound, `EBUSY` for the hypervisor's own line and one that is bound elsewhere, if not both
+/// share it.
 pub(crate) fn bindable<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     state: &DomainState,
-    number: u32,
+    (number, shares): (u32, bool),
 ) -> Result<()> {
     let pirqs = &state.pirqs;
     if number >= pirqs.count {
@@ -278,7 +284,9 @@ pub(crate) fn bindable<M: Machine>(
     match pirq.source {
         Source::Line(gsi) if !dom.may_have_line(gsi) => Err(Errno::EPERM),
         Source::Line(_) | Source::Message(_) if pirq.port != 0 => Err(Errno::EEXIST),
-        Source::Line(gsi) if hv.irqs.lock().is_busy(gsi, dom.pirq(number)) => Err(Errno::EBUSY),
+        Source::Line(gsi) if (hv.irqs.lock()).is_busy(gsi, dom.pirq(number), shares) => {
+            Err(Errno::EBUSY)
+        }
         Source::Line(_) | Source::Message(_) => Ok(()),
         _ => Err(Errno::EPERM),
     }
@@ -293,7 +301,7 @@ pub(crate) fn bind<M: Machine>(
     hv: &Hypervisor<M>,
     dom: &Domain,
     state: &mut DomainState,
-    number: u32,
+    (number, shares): (u32, bool),
     port: Port,
 ) -> Result<()> {
     let (m, place) = (hv.machine, dom.pirq(number));
@@ -301,21 +309,20 @@ pub(crate) fn bind<M: Machine>(
     storm::prepare(hv, pirqs)?;
     let source = pirqs.get(number).ok_or(Errno::EINVAL)?.source;
     let mut irqs = hv.irqs.lock();
-    if matches!(source, Source::Line(gsi) if irqs.is_busy(gsi, place)) {
+    if matches!(source, Source::Line(gsi) if irqs.is_busy(gsi, place, shares)) {
         return Err(Errno::EBUSY);
     }
     let vector = pirqs.vector_of(&mut irqs, place)?;
+    if let Source::Line(gsi) = source {
+        irqs.begin(m, gsi, (place, vector), shares)?;
+    }
     let pirq = pirqs.get_mut(number).ok_or(Errno::EINVAL)?;
     (pirq.port, pirq.masked, pirq.cpu) = (port, false, m.cpu());
     let level = matches!(source, Source::Line(gsi) if irqs.is_level(gsi));
     pirqs.set_needs_eoi(m, number, level);
-    match source {
-        Source::Line(gsi) => irqs.begin(m, gsi, place, vector),
-        Source::Message(message) => {
-            message.program(m, vector, m.cpu());
-            message.mask(m, false);
-        }
-        _ => {}
+    if let Source::Message(message) = source {
+        message.program(m, vector, m.cpu());
+        message.mask(m, false);
     }
     Ok(())
 }
@@ -362,7 +369,7 @@ fn end<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, number: u32) -> Result<()> 
     if core::mem::take(&mut pirq.masked)
         && let Source::Line(gsi) = source
     {
-        hv.machine.mask_line(gsi, false);
+        hv.irqs.lock().answer(hv.machine, gsi, dom.pirq(number));
     }
     if port != 0 && matches!(state.pirqs.eoi_page, Some((_, true))) {
         crate::evtchn::pending::unmask(hv, dom, &mut state, port);

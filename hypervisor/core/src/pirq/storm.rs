@@ -3,7 +3,7 @@
 //! sent at the end. Level-triggered lines need none of this: they stay masked until the guest has seen
 //! to them.
 
-use super::{Pirqs, Source, silence};
+use super::{Pirqs, Source, sharing, silence};
 use crate::domain::{Domain, DomainState};
 use crate::error::Result;
 use crate::evtchn::pending;
@@ -74,6 +74,11 @@ pub(super) fn count<M: Machine>(
     if !core::mem::replace(&mut pirqs.stormed, true) {
         log::warn!("PIRQ {number} is held back: more than irq_ratelimit allows");
     }
+    arm(hv, dom, pirqs, end);
+}
+
+/// Has [`let_through`] look at `end`; if it is to look already, then, which is within [`WINDOW`].
+pub(super) fn arm<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, pirqs: &mut Pirqs, end: Nanos) {
     if let Some((unit, None)) = pirqs.held {
         pirqs.held = Some((unit, Some(hv.machine.cpu())));
         timer::call_held(hv, dom, unit, end);
@@ -106,7 +111,8 @@ fn let_go<M: Machine>(hv: &Hypervisor<M>, source: Source) {
     }
 }
 
-/// The time is over for some that are held back: they come through, and one event with each.
+/// The time is over for some that are held back: they come through, and one event with each. It is for
+/// some that others wait for, too.
 #[cold]
 pub(crate) fn let_through<M: Machine>(
     hv: &Hypervisor<M>,
@@ -124,6 +130,9 @@ pub(crate) fn let_through<M: Machine>(
         let Some(pirq) = state.pirqs.get_mut(number) else {
             break;
         };
+        if let Some(until) = sharing::see_to(hv, dom, (number, pirq), now) {
+            next = next.min(until);
+        }
         if !pirq.rate.held {
             continue;
         }

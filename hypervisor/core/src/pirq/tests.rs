@@ -18,6 +18,7 @@ use crate::platform::{Route, Wiring};
 use crate::testkit::{self, FakeMachine, Happened};
 use crate::vcpu::{Vcpu, VcpuId};
 
+mod sharing;
 mod storms;
 
 const ARG: u64 = 0x1000_0000;
@@ -132,8 +133,12 @@ impl Dom0 {
     }
 
     fn bind(&mut self, pirq: u32) -> Result<Port, Stop> {
+        self.bind_as(pirq, 0)
+    }
+
+    fn bind_as(&mut self, pirq: u32, flags: u32) -> Result<Port, Stop> {
         let mut op = evtchn_bind_pirq::new_zeroed();
-        op.pirq = pirq;
+        (op.pirq, op.flags) = (pirq, flags);
         Ok(self.call(true, EVTCHNOP_bind_pirq, op)?.port)
     }
 
@@ -489,8 +494,17 @@ impl DomU {
     }
 
     fn bind(&mut self, hv: &'static Hypervisor<FakeMachine>, pirq: u32) -> Result<Port, Stop> {
+        self.bind_as(hv, pirq, 0)
+    }
+
+    fn bind_as(
+        &mut self,
+        hv: &'static Hypervisor<FakeMachine>,
+        pirq: u32,
+        flags: u32,
+    ) -> Result<Port, Stop> {
         let mut op = evtchn_bind_pirq::new_zeroed();
-        op.pirq = pirq;
+        (op.pirq, op.flags) = (pirq, flags);
         hv.machine.copy_to_guest(ARG, op.as_bytes()).unwrap();
         let mut cx = testkit::context(hv, self.dom, &mut self.vcpu);
         event_channel_op(&mut cx, EVTCHNOP_bind_pirq.into(), ARG)?;

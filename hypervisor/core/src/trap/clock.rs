@@ -25,11 +25,13 @@ const NUMBER: u8 = 0x7f;
 static PAIR: Mutex<()> = Mutex::new(());
 
 /// Whether any of the `size` ports from `port` on is one of them.
+#[inline(never)]
 pub(super) fn touched(port: u16, size: u8) -> bool {
     (0..u16::from(size)).any(|i| PORTS.contains(&port.wrapping_add(i)))
 }
 
 /// What a byte at `port`, one of [`PORTS`], reads as; of the register if the domain has `right` to it.
+#[cold]
 pub(super) fn read<M: Machine>(m: &M, dom: &Domain, port: u16, right: bool) -> u32 {
     let number = dom.clock_index.load(Ordering::Relaxed);
     if port == INDEX {
@@ -44,6 +46,7 @@ pub(super) fn read<M: Machine>(m: &M, dom: &Domain, port: u16, right: bool) -> u
 }
 
 /// Writes a byte there, likewise.
+#[cold]
 pub(super) fn write<M: Machine>(m: &M, dom: &Domain, (port, value): (u16, u32), right: bool) {
     if port == INDEX {
         dom.clock_index.store(value as u8, Ordering::Relaxed);

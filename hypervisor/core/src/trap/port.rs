@@ -100,6 +100,8 @@ fn lacks(dom: &Domain, port: u16) -> bool {
 }
 
 /// Whether the domain has the clock's ports, of which one is of no use without the other.
+#[cold]
+#[inline(never)]
 fn has_clock<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) -> bool {
     !clock::PORTS.into_iter().any(|port| kept(hv, dom, port))
 }
@@ -111,6 +113,7 @@ fn is_void(dom: &Domain, port: u16, size: u8) -> bool {
 }
 
 /// Whether the machine takes an access as it is: all its ports are the domain's, and nothing special.
+#[inline(never)]
 fn is_whole<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, port: u16, size: u8) -> bool {
     let mut ports = (0..u16::from(size)).map(|i| port.wrapping_add(i));
     !clock::touched(port, size) && !ports.any(|at| kept(hv, dom, at))

@@ -28,9 +28,50 @@ pub(super) const ALL: &[Mutant] = &[
         Guard,
         Unit("pirq"),
         (
-            "line.own || line.user.is_some_and(|user| user.place != place)",
-            "line.own",
+            "user.place != place && !(shares && user.shares)",
+            "user.place != place && false",
         ),
+    ),
+    seed(
+        "a line is shared by who does not say so",
+        "pirq/irqs.rs",
+        Guard,
+        Unit("pirq"),
+        ("!(shares && user.shares)", "!shares"),
+    ),
+    seed(
+        "one ends a shared interrupt for all",
+        "pirq/irqs.rs",
+        Guard,
+        Unit("pirq"),
+        (
+            "&& core::mem::take(&mut user.owes)\n            && !line.is_owed()",
+            "&& core::mem::take(&mut user.owes)",
+        ),
+    ),
+    seed(
+        "who goes leaves what it owes on a shared line",
+        "pirq/irqs.rs",
+        Bounded,
+        Unit("pirq"),
+        (
+            "gone.owes && !line.is_owed()",
+            "gone.owes && line.is_owed()",
+        ),
+    ),
+    seed(
+        "who never ended an interrupt alone keeps the line from who comes",
+        "pirq/irqs.rs",
+        Bounded,
+        Unit("pirq"),
+        ("} else if line.is_owed() {", "} else if false {"),
+    ),
+    seed(
+        "who never ends an interrupt keeps the line from the others",
+        "pirq/interrupt.rs",
+        Bounded,
+        Unit("pirq"),
+        ("!heard.others.is_empty()", "heard.others.len() > 2"),
     ),
     seed(
         "a vector that is another's now is heard",

@@ -5,7 +5,7 @@ use crate::entry::{Irq, Resume};
 use crate::platform::Nanos;
 use crate::sched::Cpu;
 
-const MILLISECOND: Nanos = 1_000_000;
+pub(super) const MILLISECOND: Nanos = 1_000_000;
 /// Where the function's message has its control word and its mask bits.
 const CONTROL: u8 = 0x50;
 const MASK_BITS: u8 = 0x60;
@@ -15,7 +15,7 @@ const MASKABLE: u32 = 1 << 24;
 
 impl Dom0 {
     /// The time is `now`, and the timer fires if it is armed for that.
-    fn at(&self, now: Nanos) {
+    pub(super) fn at(&self, now: Nanos) {
         self.hv.machine.set_now(now);
         let mut cpu = Cpu::new(0);
         let resume = self.hv.on_interrupt(&mut cpu, Irq::Timer);

@@ -3,6 +3,10 @@
 //! A request is copied once from the ring and its segments are checked as a whole before anything is
 //! done. Bytes travel through a buffer of the backend, by grant copies: what a front end does to its
 //! pages meanwhile changes nothing but these bytes.
+//!
+//! Requests are done and answered one after another, each before the next of its ring: so what a backend
+//! that is killed leaves unanswered is what it has not done, but for one at most, which is done again by
+//! the next.
 
 mod disk;
 mod request;
@@ -24,6 +28,10 @@ pub use request::{Action, Geometry, INDIRECT_MAX, Request, Segment};
 
 /// Bytes of the largest request.
 pub const BUFFER: usize = INDIRECT_MAX * crate::hyper::PAGE_SIZE;
+/// Bytes of an entry of the ring.
+const REQUEST: usize = size_of::<blkif_request>();
+/// The node that says how large a disk is.
+const SECTORS: &str = "sectors";
 /// The protocol that both sides speak: what structures look like on x86-64.
 const PROTOCOL: &str = "x86_64-abi";
 
@@ -60,6 +68,13 @@ struct Connection<M: DiskMachine> {
     line: M::Line,
 }
 
+impl<M: DiskMachine> Connection<M> {
+    fn new(place: &Place, ring: BackRing<M::Mapping>, line: M::Line) -> Self {
+        let domain = place.key.domain;
+        Connection { domain, ring, line }
+    }
+}
+
 impl<M: DiskMachine> Device<M> {
     /// The port by which the front end tells of requests, while it is connected.
     pub fn port(&self) -> Option<u32> {
@@ -81,6 +96,21 @@ impl<M: DiskMachine> Blkback<M> {
             machine,
             buffer: vec![0; BUFFER],
         }
+    }
+}
+
+impl<M: DiskMachine> Blkback<M> {
+    /// Maps the ring of a front end that speaks as this back end does.
+    fn map<C: Channel>(
+        &mut self,
+        store: &mut Client<C>,
+        place: &Place,
+    ) -> Result<M::Mapping, Failure> {
+        let protocol = store.read_if_there(&format!("{}/protocol", place.frontend))?;
+        if let Some(other) = protocol.filter(|protocol| protocol != PROTOCOL) {
+            return Err(Failure::Device(format!("it speaks `{other}`")));
+        }
+        place.map(store, &mut self.machine, "ring-ref")
     }
 }
 
@@ -114,11 +144,7 @@ impl<C: Channel, M: DiskMachine> Driver<C> for Blkback<M> {
         place: &Place,
         device: &mut Device<M>,
     ) -> Result<(), Failure> {
-        let protocol = store.read_if_there(&format!("{}/protocol", place.frontend))?;
-        if let Some(other) = protocol.filter(|protocol| protocol != PROTOCOL) {
-            return Err(Failure::Device(format!("it speaks `{other}`")));
-        }
-        let page = place.map(store, &mut self.machine, "ring-ref")?;
+        let ring = BackRing::new(self.map(store, place)?, REQUEST);
         let line = place.bind(store, &mut self.machine)?;
         let info = if device.geometry.writable {
             0
@@ -126,7 +152,7 @@ impl<C: Channel, M: DiskMachine> Driver<C> for Blkback<M> {
             VDISK_READONLY
         };
         let nodes = [
-            ("sectors", device.geometry.sectors.to_string()),
+            (SECTORS, device.geometry.sectors.to_string()),
             ("info", info.to_string()),
             ("sector-size", SECTOR.to_string()),
             ("physical-sector-size", SECTOR.to_string()),
@@ -134,11 +160,27 @@ impl<C: Channel, M: DiskMachine> Driver<C> for Blkback<M> {
         for (name, value) in nodes {
             store.write_text(&format!("{}/{name}", place.backend), value)?;
         }
-        device.connection = Some(Connection {
-            domain: place.key.domain,
-            ring: BackRing::new(page, size_of::<blkif_request>()),
-            line,
-        });
+        device.connection = Some(Connection::new(place, ring, line));
+        Ok(())
+    }
+
+    fn resume(
+        &mut self,
+        store: &mut Client<C>,
+        place: &Place,
+        device: &mut Device<M>,
+    ) -> Result<(), Failure> {
+        let known = store.read_number(&format!("{}/{SECTORS}", place.backend))?;
+        if known != Some(device.geometry.sectors) {
+            return Err(Failure::Device("the disk has another size now".into()));
+        }
+        let page = self.map(store, place)?;
+        let ring = BackRing::resume(page, REQUEST, size_of::<blkif_response>());
+        let ring = ring.map_err(|broken| Failure::Device(broken.to_string()))?;
+        let mut line = place.bind(store, &mut self.machine)?;
+        // It may not have been told of the last answers.
+        line.notify();
+        device.connection = Some(Connection::new(place, ring, line));
         Ok(())
     }
 

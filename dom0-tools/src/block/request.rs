@@ -67,7 +67,7 @@ pub enum Action {
 pub struct Request {
     /// Comes back in the response.
     pub id: u64,
-    /// Comes back in the response.
+    /// Goes into the response.
     pub operation: u8,
     /// What is to be done.
     pub action: Action,
@@ -85,10 +85,16 @@ impl Request {
             BLKIF_OP_INDIRECT => indirect(entry, disk),
             _ => Some(Action::Refuse(BLKIF_RSP_EOPNOTSUPP)),
         };
-        // All forms have these two at the same place.
+        // Front ends look for the operation that they meant: of one whose segments are elsewhere, the
+        // one inside, which stands where others have the number of theirs.
+        let operation = match request.operation {
+            BLKIF_OP_INDIRECT => request.nr_segments,
+            operation => operation,
+        };
+        // All forms have the id at the same place.
         Request {
             id: request.id,
-            operation: request.operation,
+            operation,
             action: action.unwrap_or(Action::Refuse(BLKIF_RSP_ERROR)),
         }
     }

@@ -81,7 +81,7 @@ impl<M: DiskMachine> Blkback<M> {
         while served < most && connection.ring.take(&mut entry)? {
             let request = Request::read(&entry, device.geometry);
             let status = self.act(device, connection.domain, &request.action);
-            connection.ring.put(request.response(status).as_bytes());
+            connection.ring.answer(request.response(status).as_bytes());
             served += 1;
         }
         if served > 0 && connection.ring.publish() {

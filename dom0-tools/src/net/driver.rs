@@ -162,12 +162,12 @@ impl<C: Channel, M: Machine, W: Wire> Driver<C> for Netback<M, W> {
         store: &mut Client<C>,
         place: &Place,
         device: &mut Device,
-    ) -> Result<bool, Failure> {
+    ) -> Result<(), Failure> {
         self.connect(store, place, device)?;
         if let Some(port) = device.port {
             self.switch.doubt(port);
         }
-        Ok(true)
+        Ok(())
     }
 
     fn disconnect(&mut self, device: &mut Device) {

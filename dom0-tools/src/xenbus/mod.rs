@@ -123,17 +123,18 @@ pub trait Driver<C: Channel> {
     ) -> Result<(), Failure>;
 
     /// Goes on with a connection of an earlier backend, whose rings are as it left them: where an
-    /// answer was written and not yet shown, it lies over its request. False: that cannot be.
+    /// answer was written and not yet shown, it lies over its request; and the front end may not have
+    /// been told of the last ones.
     ///
     /// # Errors
-    /// See [`Failure`].
+    /// See [`Failure`]: what cannot be gone on with begins anew.
     fn resume(
         &mut self,
         _: &mut Client<C>,
         _: &Place,
         _: &mut Self::Device,
-    ) -> Result<bool, Failure> {
-        Ok(false)
+    ) -> Result<(), Failure> {
+        Err(Failure::Device("what it does is not known".into()))
     }
 
     /// Gives back what belongs to the front end.
@@ -323,14 +324,23 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
         };
         let mut device = self.driver.open(&mut self.store, &entry.place)?;
         match (self.driver).resume(&mut self.store, &entry.place, &mut device) {
-            Ok(true) => {
+            Ok(()) => {
                 entry.device = Some(device);
                 (entry.state, entry.stale) = (XenbusStateConnected, false);
                 Ok(true)
             }
-            Ok(false) | Err(Failure::Device(_)) => Ok(false),
+            Err(Failure::Device(why)) => {
+                self.log(key, &format!("begins anew: {why}"));
+                Ok(false)
+            }
             Err(gone) => Err(gone),
         }
+    }
+
+    fn log(&mut self, key: Key, what: &str) {
+        let Key { domain, device } = key;
+        let whose = format!("{} {device} of domain {domain}", D::KIND);
+        self.driver.log(&format!("{whose} {what}"));
     }
 
     /// Opens what a device serves, and waits for its front end.
@@ -431,12 +441,7 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
     /// # Errors
     /// There is no store any more.
     pub fn close(&mut self, key: Key, why: &str) -> Result<()> {
-        self.driver.log(&format!(
-            "{} {} of domain {} is closed: {why}",
-            D::KIND,
-            key.device,
-            key.domain
-        ));
+        self.log(key, &format!("is closed: {why}"));
         self.disconnect(key);
         let Some(entry) = self.devices.get(&key) else {
             return Ok(());

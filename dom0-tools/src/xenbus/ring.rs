@@ -2,16 +2,29 @@
 //!
 //! The front end writes the page whenever it likes: each request is copied once, and indices that
 //! cannot be are the end of the connection.
+//!
+//! An answer lies over the request of its place. So that a service that is killed leaves no place that is
+//! neither, an answer is first noted in bytes of the header that the ABI leaves unused, with the index by
+//! which it is shown; the next service does what is noted ([`BackRing::resume`]). What a front end writes
+//! there, it answers itself.
 
-use hypercall_abi::io::ring::{ring_notify_needed, ring_size};
+use core::mem::offset_of;
+use core::sync::atomic::{Ordering, compiler_fence, fence};
+
+use hypercall_abi::io::ring::{ring_notify_needed, ring_size, sring_header};
 
 use crate::hyper::{Mapping, PAGE_SIZE};
 
-const REQ_PROD: usize = 0;
-const REQ_EVENT: usize = 4;
-const RSP_PROD: usize = 8;
-const RSP_EVENT: usize = 12;
-const ENTRIES: usize = 64;
+const REQ_PROD: usize = offset_of!(sring_header, req_prod);
+const REQ_EVENT: usize = offset_of!(sring_header, req_event);
+const RSP_PROD: usize = offset_of!(sring_header, rsp_prod);
+const RSP_EVENT: usize = offset_of!(sring_header, rsp_event);
+/// The index that shows the answer which is noted behind it.
+const NOTED: usize = offset_of!(sring_header, __pad);
+const NOTE: usize = NOTED + size_of::<u32>();
+const ENTRIES: usize = size_of::<sring_header>();
+/// Bytes of the largest answer that can be noted.
+const NOTE_MAX: usize = ENTRIES - NOTE;
 
 /// The front end's index makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,11 +40,20 @@ pub struct BackRing<M> {
     taken: u32,
     /// Responses put; those published are in the page.
     put: u32,
+    /// Those that were there when it was last asked whether the front end wants to be told.
+    told: u32,
 }
 
 impl<M: Mapping> BackRing<M> {
     /// A ring with entries of `entry` bytes that goes on where the page says that responses are.
     pub fn new(page: M, entry: usize) -> Self {
+        let mut ring = Self::over(page, entry);
+        // Nothing is noted, whatever the front end has left there.
+        ring.page.store_u32(NOTED, ring.put);
+        ring
+    }
+
+    fn over(page: M, entry: usize) -> Self {
         let put = page.load_u32(RSP_PROD);
         BackRing {
             page,
@@ -39,7 +61,28 @@ impl<M: Mapping> BackRing<M> {
             size: ring_size(entry, PAGE_SIZE) as u32,
             taken: put,
             put,
+            told: put,
         }
+    }
+
+    /// A ring of which an earlier service has answered each request by [`BackRing::answer`], with
+    /// `response` bytes; what that one has noted and not shown is shown.
+    ///
+    /// # Errors
+    /// See [`BackRing::waiting`]; or an answer is noted to no request.
+    pub fn resume(page: M, entry: usize, response: usize) -> Result<Self, Broken> {
+        let mut ring = Self::over(page, entry);
+        if ring.page.load_u32(NOTED) == ring.put.wrapping_add(1) {
+            let mut noted = [0; NOTE_MAX];
+            let noted = &mut noted[..response];
+            ring.page.read(NOTE, noted);
+            if !ring.take(&mut [])? {
+                return Err(Broken);
+            }
+            ring.put(noted);
+            ring.show();
+        }
+        Ok(ring)
     }
 
     /// How many requests are there that were not taken.
@@ -85,14 +128,34 @@ impl<M: Mapping> BackRing<M> {
         self.put = self.put.wrapping_add(1);
     }
 
+    /// Answers the oldest request that is not answered, and shows that: wherever this is cut short, the
+    /// next service finds the request as it was, or the answer. [`BackRing::publish`] says whether the
+    /// front end wants to be told.
+    ///
+    /// # Panics
+    /// If all requests that were taken are answered, or the response is longer than what can be noted.
+    pub fn answer(&mut self, response: &[u8]) {
+        assert!(response.len() <= NOTE_MAX, "an answer that is too long");
+        self.page.write(NOTE, response);
+        self.page.store_u32(NOTED, self.put.wrapping_add(1));
+        // Who is killed has done what comes before: the processor does these in order as well.
+        compiler_fence(Ordering::SeqCst);
+        self.put(response);
+        self.show();
+    }
+
+    fn show(&mut self) {
+        self.page.store_u32(RSP_PROD, self.put);
+    }
+
     /// Shows the responses; whether the front end wants to be told.
     pub fn publish(&mut self) -> bool {
-        let old = self.page.load_u32(RSP_PROD);
+        let old = core::mem::replace(&mut self.told, self.put);
         if old == self.put {
             return false;
         }
-        self.page.store_u32(RSP_PROD, self.put);
-        core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+        self.show();
+        fence(Ordering::SeqCst);
         ring_notify_needed(old, self.put, self.page.load_u32(RSP_EVENT))
     }
 
@@ -111,7 +174,7 @@ impl<M: Mapping> BackRing<M> {
     pub fn want(&mut self, wanted: u32) -> Result<bool, Broken> {
         let event = self.taken.wrapping_add(wanted);
         self.page.store_u32(REQ_EVENT, event);
-        core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         Ok(self.waiting()? >= wanted)
     }
 }

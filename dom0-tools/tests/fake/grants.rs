@@ -12,7 +12,7 @@ use dom0_tools::xenbus::Machine;
 use hypercall_abi::errno::XEN_EINVAL;
 use hypercall_abi::grant_table::*;
 
-use super::store::Page;
+use super::store::{Page, step};
 
 /// A page that a domain grants.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct Books {
     pub disks: BTreeMap<String, Rc<RefCell<Vec<u8>>>>,
     pub broken_disk: bool,
     pub flushes: usize,
+    /// The first sectors of all writes to disks.
+    pub writes: Vec<u64>,
     pub log: Vec<String>,
 }
 
@@ -68,7 +70,10 @@ impl Mapping for Mapped {
         self.page.read(offset, to);
     }
     fn write(&mut self, offset: usize, from: &[u8]) {
-        self.page.write(offset, from);
+        // A step each, as where they are words of memory.
+        for (at, word) in (offset..).step_by(8).zip(from.chunks(8)) {
+            self.page.write(at, word);
+        }
     }
     fn load_u32(&self, offset: usize) -> u32 {
         self.page.load_u32(offset)
@@ -97,6 +102,7 @@ pub struct Wire {
 
 impl Line for Wire {
     fn notify(&mut self) {
+        step();
         self.books.borrow_mut().ports.get_mut(&self.key).unwrap().0 += 1;
     }
     fn port(&self) -> u32 {
@@ -199,8 +205,11 @@ impl Disk for Memory {
     }
     fn write(&mut self, sector: u64, from: &[u8]) -> Result<(), DiskError> {
         self.works()?;
+        step();
         let at = sector as usize * SECTOR;
         self.bytes.borrow_mut()[at..at + from.len()].copy_from_slice(from);
+        self.books.borrow_mut().writes.push(sector);
+        step();
         Ok(())
     }
     fn flush(&mut self) -> Result<(), DiskError> {

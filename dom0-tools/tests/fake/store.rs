@@ -76,12 +76,12 @@ impl Transport for End {
 }
 
 thread_local! {
-    /// After how many more of its steps a store is to end that runs now.
+    /// After how many more of its steps a service is to end that runs now.
     pub static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// A step that others see: it may be the last.
-fn step() {
+pub fn step() {
     match LEFT.get() {
         Some(0) => std::panic::resume_unwind(Box::new("its end")),
         Some(left) => LEFT.set(Some(left - 1)),

@@ -184,6 +184,15 @@ fn act(bytes: &mut impl Iterator<Item = u8>, step: u8, world: &mut World, ring: 
             part.fill_with(&mut next);
             page.write(0, &part);
         }
+        // The back end is started again, and may find an answer noted.
+        6 if step & 8 != 0 => {
+            if step & 16 != 0 {
+                ring.store_u32(20, ring.load_u32(8).wrapping_add(1));
+            }
+            let driver = Blkback::new(world.machine.clone());
+            let bus = Bus::new(world.store.client(), driver);
+            world.bus = bus.expect("the store is there");
+        }
         // A grant that is taken back.
         6 => {
             let gref = DATA + u32::from(next()) % GRANTS;

@@ -120,7 +120,7 @@ const _: () = assert!(size_of::<blkif_request_indirect>() == 64);
 pub struct blkif_response {
     /// That of the request.
     pub id: u64,
-    /// That of the request.
+    /// That of the request; of an indirect one, its `indirect_op`.
     pub operation: u8,
     /// Padding.
     pub _pad0: u8,

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
 use super::balloon::{command, end_with, free_pages};
 use super::grub_disk::{GREETING, disk};
@@ -38,8 +39,11 @@ on_poweroff = 'preserve'
 pub(super) const SIZE: usize = 1 << 20;
 /// How often blkback is ended while the guest writes.
 const ENDS: usize = 5;
+/// At which of these the disk is larger than before, and its name. The first: the one before is done.
+const GROWS: usize = 0;
+const ZEROS: &str = "zeros";
 /// Ends the process that serves disks.
-const END: &str = "run /bin/end name=blkback";
+pub(super) const END: &str = "run /bin/end name=blkback";
 
 /// What lying front ends are called (`guest-kernel/src/rogue/disks.rs`).
 const ROGUES: [&str; 4] = [
@@ -122,7 +126,7 @@ fn beside_a_full_ring(machine: &mut Machine) -> Checked<()> {
 /// A machine with the disk to be read, and one of zeros, whose file is named.
 fn with_disks(lab: &Lab, mut config: Config, image: &Path) -> Result<(Config, PathBuf)> {
     let zeros = lab.write("zeros.img", &vec![0; SIZE])?;
-    add_drives(&mut config, &[("image", image), ("zeros", &zeros)]);
+    add_drives(&mut config, &[("image", image), (ZEROS, &zeros)]);
     Ok((config, zeros))
 }
 
@@ -169,8 +173,15 @@ fn restarts(machine: &mut Machine) -> Checked<String> {
     for i in 0..ENDS {
         machine.type_line(&format!("expect disker 100 round {}", 1 + 3 * i))?;
         machine.expect(PROMPT)?;
+        if i == GROWS {
+            let larger = json!({ "device": ZEROS, "size": 2 * SIZE });
+            machine.monitor()?.execute("block_resize", &larger)?;
+        }
         machine.type_line(END)?;
         machine.expect_all(&["is ended", "it is started again"])?;
+        if i == GROWS {
+            machine.expect("begins anew: the disk has another size now")?;
+        }
     }
     machine.type_line("expect disker 100 all as it should be")?;
     machine.expect(PROMPT)?;

@@ -99,7 +99,8 @@ fn disk_half(lab: &Lab, content: &[u8]) -> Result<std::path::PathBuf> {
     lab.write("content", content)
 }
 
-fn sum_of(file: &Path) -> Result<String> {
+/// The SHA-256 of a file, as `sha256sum` writes it.
+pub(super) fn sum_of(file: &Path) -> Result<String> {
     let output = Command::new("sha256sum").arg(file).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let sum = text.split_whitespace().next();

@@ -4,12 +4,12 @@
 //! killed and started again, that front end, which knows nothing of such things, goes on.
 
 use std::fs;
-use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::BootTest;
 use super::balloon::command;
+use super::linux_disk::sum_of;
 use super::network::config;
 use super::processes::start;
 use crate::images::Store;
@@ -53,10 +53,7 @@ const BYTES: usize = 1 << 20;
 /// The SHA-256 of what our server sends, as `sha256sum` writes it.
 fn expected(lab: &Lab) -> Result<String> {
     let file = lab.write("content", &super::network_outside::content(BYTES))?;
-    let output = Command::new("sha256sum").arg(file).output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let sum = text.split_whitespace().next().map(str::to_owned);
-    sum.context("sha256sum says nothing")
+    sum_of(&file)
 }
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {

@@ -35,6 +35,16 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
+        "an indirect request is answered by its form",
+        "block/request.rs",
+        Guard,
+        "--test=blkback",
+        (
+            "BLKIF_OP_INDIRECT => request.nr_segments,",
+            "BLKIF_OP_INDIRECT => BLKIF_OP_INDIRECT,",
+        ),
+    ),
+    seed(
         "a segment goes beyond its page",
         "block/request.rs",
         Guard,
@@ -70,6 +80,44 @@ pub(super) const ALL: &[Mutant] = &[
             "if served > 0 && connection.ring.publish() {",
             "if served > 0 && connection.ring.publish() && false {",
         ),
+    ),
+    seed(
+        "an answer lies over a request that is done again",
+        "xenbus/ring.rs",
+        Guard,
+        "--test=blkback",
+        ("self.page.store_u32(NOTED, self.put.wrapping_add(1));", ""),
+    ),
+    seed(
+        "an answer that an earlier service has noted is not given",
+        "xenbus/ring.rs",
+        Guard,
+        "--test=blkback",
+        (
+            "if ring.page.load_u32(NOTED) == ring.put.wrapping_add(1) {",
+            "if false {",
+        ),
+    ),
+    seed(
+        "what was in a ring at first is taken for an answer",
+        "xenbus/ring.rs",
+        Guard,
+        "--test=blkback",
+        ("ring.page.store_u32(NOTED, ring.put);", ""),
+    ),
+    seed(
+        "nobody is told of the last answers of an earlier service",
+        "block/mod.rs",
+        Guard,
+        "--test=blkback",
+        ("\n        line.notify();", "\n        let _ = &mut line;"),
+    ),
+    seed(
+        "a disk that has another size is gone on with",
+        "block/mod.rs",
+        Guard,
+        "--test=blkback",
+        ("if known != Some(device.geometry.sectors) {", "if false {"),
     ),
     // ---- network ------------------------------------------------------------------------------------
     seed(

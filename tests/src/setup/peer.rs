@@ -85,7 +85,8 @@ impl Peer {
         self.find(workspace).is_ok()
             && (self != Self::Linux
                 || Self::linux_modules(workspace).is_ok()
-                    && Self::linux_netfront(workspace).is_ok())
+                    && Self::linux_netfront(workspace).is_ok()
+                    && Self::linux_blkfront(workspace).is_ok())
     }
 
     /// Linux's drivers of a virtio disk, in the order in which they are loaded.
@@ -110,6 +111,14 @@ impl Peer {
     /// As [`Self::find`].
     pub fn linux_netfront(workspace: &Workspace) -> Result<Vec<PathBuf>> {
         Self::linux_drivers(workspace, &["net/xen-netfront.ko"])
+    }
+
+    /// Linux's front end of a disk.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn linux_blkfront(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+        Self::linux_drivers(workspace, &["block/xen-blkfront.ko"])
     }
 
     fn linux_drivers(workspace: &Workspace, files: &[&str]) -> Result<Vec<PathBuf>> {
@@ -207,7 +216,7 @@ fn version_of(deb: &Path) -> Result<String> {
 fn unpack(deb: &Path, tree: &Path, peer: Peer) -> Result<()> {
     if peer == Peer::Linux {
         let script = "set -o pipefail; mkdir -p \"$2\"; dpkg-deb --fsys-tarfile \"$1\" | \
-            tar -x -C \"$2\" --wildcards ./boot '*/virtio*.ko' '*/xen-netfront.ko'";
+            tar -x -C \"$2\" --wildcards ./boot '*/virtio*.ko' '*/xen-netfront.ko' '*/xen-blkfront.ko'";
         return run(Command::new("bash")
             .args(["-c", script, "unpack"])
             .arg(deb)

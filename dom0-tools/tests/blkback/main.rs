@@ -1,183 +1,19 @@
 //! blkback between the store and front ends: states of both sides, requests, and front ends that lie.
 
+#[path = "../fake/mod.rs"]
 mod fake;
+mod lab;
+mod restarts;
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use dom0_tools::block::{Blkback, INDIRECT_MAX};
+use dom0_tools::block::INDIRECT_MAX;
 use dom0_tools::hyper::Mapping;
-use dom0_tools::store::{Client, Permissions, Store};
-use dom0_tools::xenbus::Bus;
+use dom0_tools::store::Store;
 use hypercall_abi::io::blkif::*;
 use hypercall_abi::io::xenbus::*;
 use proptest::prelude::*;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromZeros, IntoBytes};
 
-use fake::grants::Fake;
-use fake::store::{End, Page, Shared, Waiting};
-
-const SECTORS: usize = 64;
-const RING: u32 = 8;
-const PORT: u32 = 5;
-
-/// A store, a backend, and what both see of the machine.
-struct Lab {
-    store: Shared,
-    control: Client<Waiting<End>>,
-    machine: Fake,
-    bus: Bus<Waiting<End>, Blkback<Fake>>,
-}
-
-fn content() -> Vec<u8> {
-    (0..SECTORS * 512)
-        .map(|i| (i / 512 * 7 + i) as u8)
-        .collect()
-}
-
-fn back(domain: u16) -> String {
-    format!("/local/domain/0/backend/vbd/{domain}/51712")
-}
-
-fn front(domain: u16) -> String {
-    format!("/local/domain/{domain}/device/vbd/51712")
-}
-
-impl Lab {
-    fn new() -> Self {
-        let store = Shared::new(&[1, 2]);
-        let mut control = store.client();
-        control.write_text("/local/domain/0/domid", 0).unwrap();
-        let machine = Fake::default();
-        let disks = &mut machine.0.borrow_mut().disks;
-        disks.insert("disk".into(), Rc::new(RefCell::new(content())));
-        let bus = Bus::new(store.client(), Blkback::new(machine.clone())).unwrap();
-        let machine = machine.clone();
-        Lab {
-            store,
-            control,
-            machine,
-            bus,
-        }
-    }
-
-    fn plug(&mut self, domain: u16, mode: &str) {
-        let (back, front) = (back(domain), front(domain));
-        for (path, value) in [
-            (format!("{back}/params"), "disk"),
-            (format!("{back}/mode"), mode),
-            (format!("{back}/frontend-id"), &domain.to_string()),
-            (format!("{back}/online"), "1"),
-            (format!("{back}/state"), "1"),
-            (format!("{front}/state"), "1"),
-            (format!("{back}/frontend"), &front),
-        ] {
-            self.control.write_text(&path, value).unwrap();
-        }
-        let guests = Permissions::owned_by(domain.into());
-        self.control.set_permissions(&front, &guests).unwrap();
-        self.turn();
-    }
-
-    fn turn(&mut self) {
-        // Until what the backend itself writes has come back to it.
-        for _ in 0..4 {
-            self.store.run();
-            self.bus.turn().unwrap();
-        }
-    }
-
-    fn state(&mut self, of: &str) -> u64 {
-        self.control
-            .read_number(&format!("{of}/state"))
-            .unwrap()
-            .unwrap_or(0)
-    }
-
-    fn says(&mut self, domain: u16, state: XenbusState) {
-        self.control
-            .write_text(&format!("{}/state", front(domain)), state)
-            .unwrap();
-        self.turn();
-    }
-
-    /// A front end as it should be, until it is connected.
-    fn connect(&mut self, domain: u16) -> Front {
-        let mut ring = self.machine.grant(domain, RING, true);
-        // It wants to be told of the first response.
-        ring.store_u32(12, 1);
-        self.machine
-            .0
-            .borrow_mut()
-            .ports
-            .insert((domain, PORT), (0, false));
-        for (name, value) in [("ring-ref", RING), ("event-channel", PORT)] {
-            self.control
-                .write_text(&format!("{}/{name}", front(domain)), value)
-                .unwrap();
-        }
-        let protocol = format!("{}/protocol", front(domain));
-        self.control.write(&protocol, b"x86_64-abi").unwrap();
-        self.says(domain, XenbusStateInitialised);
-        Front { ring, produced: 0 }
-    }
-
-    /// Serves everybody in turn until nobody has anything; who was at fault is closed.
-    fn serve(&mut self) {
-        while self.bus.serve(4).unwrap() {}
-        self.turn();
-    }
-
-    fn mapped(&self) -> usize {
-        self.machine.0.borrow().mapped.values().sum()
-    }
-}
-
-struct Front {
-    ring: Page,
-    produced: u32,
-}
-
-fn segment(gref: u32, first_sect: u8, last_sect: u8) -> blkif_request_segment {
-    blkif_request_segment {
-        gref,
-        first_sect,
-        last_sect,
-        _pad0: [0; 2],
-    }
-}
-
-fn request(operation: u8, sector: u64, segments: &[blkif_request_segment]) -> blkif_request {
-    let mut request = blkif_request::new_zeroed();
-    (request.operation, request.sector_number) = (operation, sector);
-    request.nr_segments = segments.len() as u8;
-    request.id = 0x1234_5678_9abc_def0;
-    request.seg[..segments.len()].copy_from_slice(segments);
-    request
-}
-
-impl Front {
-    fn send(&mut self, entry: &[u8]) {
-        let place = 64 + self.produced as usize % 32 * 112;
-        self.ring.write(place, entry);
-        self.produced += 1;
-        self.ring.store_u32(0, self.produced);
-    }
-
-    /// Sends a request and has it served; the answer's status.
-    fn ask(&mut self, lab: &mut Lab, entry: &[u8]) -> i16 {
-        let place = 64 + self.produced as usize % 32 * 112;
-        self.send(entry);
-        lab.serve();
-        assert_eq!(self.ring.load_u32(8), self.produced, "it is answered");
-        let mut bytes = [0; 16];
-        self.ring.read(place, &mut bytes);
-        let response = blkif_response::read_from_bytes(&bytes).unwrap();
-        assert_eq!(response.id.to_le_bytes(), entry[8..16]);
-        assert_eq!(response.operation, entry[0]);
-        response.status
-    }
-}
+use lab::*;
 
 #[test]
 fn a_device_is_connected_served_and_unplugged() {
@@ -398,23 +234,6 @@ fn nobody_keeps_others_waiting() {
         .collect();
     assert_eq!(more, [true, false]);
     assert_eq!([front1.ring.load_u32(8), front2.ring.load_u32(8)], [4, 1]);
-}
-
-#[test]
-fn a_backend_that_was_restarted_waits_for_its_front_ends_to_begin_anew() {
-    let mut lab = Lab::new();
-    lab.plug(1, "w");
-    lab.connect(1);
-    assert_eq!(lab.state(&back(1)), 4);
-    let machine = lab.machine.clone();
-    lab.bus = Bus::new(lab.store.client(), Blkback::new(machine)).unwrap();
-    assert_eq!(lab.mapped(), 0);
-    lab.says(1, XenbusStateConnected);
-    assert_eq!((lab.state(&back(1)), lab.mapped()), (2, 0));
-    lab.says(1, XenbusStateInitialising);
-    let mut front1 = lab.connect(1);
-    let flush = request(BLKIF_OP_FLUSH_DISKCACHE, 0, &[]);
-    assert_eq!(front1.ask(&mut lab, flush.as_bytes()), BLKIF_RSP_OKAY);
 }
 
 #[test]

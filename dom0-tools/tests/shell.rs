@@ -523,6 +523,28 @@ fn scripts_nest_and_exit() {
 }
 
 #[test]
+fn services_that_end_are_started_again_and_leave_nothing() {
+    let mut shell = shell();
+    // The third of them, each time.
+    for process in [103, 106] {
+        shell.system().world.end(process);
+    }
+    let script = "xl list\nxl list\nxl list\n";
+    let files = &mut shell.system().files;
+    files.insert("/etc/script".into(), script.into());
+    let start = Start {
+        create: vec![],
+        script: Some("/etc/script"),
+    };
+    assert_eq!(shell.run(&start), 0);
+    let system = shell.system();
+    let started = |path: &str| system.started.iter().filter(|of| *of == path).count();
+    assert_eq!(started("/bin/blkback"), 3);
+    assert_eq!(started("/bin/xenstored"), 1);
+    assert_eq!(system.forgotten, [103, 106]);
+}
+
+#[test]
 fn the_prompt_edits_shows_guests_and_leaves() {
     let mut shell = shell();
     shell

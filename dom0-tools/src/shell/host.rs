@@ -25,6 +25,8 @@ pub trait Host: Hyper + 'static {
     /// # Errors
     /// The reason why it could not be started, in words.
     fn start_program(&mut self, path: &str) -> Result<u64, String>;
+    /// Forgets a program that was started so and has ended: until then it has its place among processes.
+    fn forget_program(&mut self, process: u64);
     /// Writes to the terminal.
     fn write(&mut self, bytes: &[u8]);
     /// Waits up to `timeout` ns for unedited, unechoed input and returns how many bytes came.

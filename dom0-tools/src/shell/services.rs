@@ -101,6 +101,7 @@ impl<S: Host> Shell<S> {
             self.print(&format!(
                 "{path} (process {process}) has ended: it is started again\n"
             ));
+            self.system.forget_program(process);
             match name {
                 STORE => self.domains = None,
                 _ => self.comings_due = true,

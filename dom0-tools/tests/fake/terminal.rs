@@ -24,6 +24,8 @@ pub struct Terminal {
     pub pci_written: Vec<(u32, u32)>,
     /// Programs beside this one; their process numbers begin with 101.
     pub started: Vec<String>,
+    /// Those of them that were forgotten.
+    pub forgotten: Vec<u64>,
 }
 
 impl Terminal {
@@ -61,6 +63,7 @@ impl Terminal {
             powered_off: false,
             ran: Vec::new(),
             started: Vec::new(),
+            forgotten: Vec::new(),
             pci: BTreeMap::new(),
             pci_written: Vec::new(),
         }
@@ -80,6 +83,7 @@ impl Terminal {
             powered_off: false,
             ran: Vec::new(),
             started: Vec::new(),
+            forgotten: Vec::new(),
             pci: BTreeMap::new(),
             pci_written: Vec::new(),
         }
@@ -131,6 +135,11 @@ impl Host for Terminal {
     fn start_program(&mut self, path: &str) -> Result<u64, String> {
         self.started.push(path.to_string());
         Ok(100 + self.started.len() as u64)
+    }
+
+    fn forget_program(&mut self, process: u64) {
+        assert!(!self.world.is_alive(process), "{process} has not ended");
+        self.forgotten.push(process);
     }
 
     fn write(&mut self, bytes: &[u8]) {

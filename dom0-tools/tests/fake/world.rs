@@ -149,6 +149,11 @@ impl World {
         }
     }
 
+    /// A process ends.
+    pub fn end(&self, process: u64) {
+        self.0.dead.borrow_mut().push(process);
+    }
+
     pub fn is_alive(&self, process: u64) -> bool {
         !self.0.dead.borrow().contains(&process)
     }

@@ -17,8 +17,8 @@ mod poll;
 mod service;
 mod stream;
 pub mod virtio;
+mod virtio_disk;
 
-pub use disks::AnyDisk;
 pub use door::Door;
 pub use mapping::ForeignFrames;
 pub use news::{News, wait_for_news};

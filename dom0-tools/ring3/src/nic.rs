@@ -40,7 +40,7 @@ impl Nic {
         let found = virtio::find(DeviceType::Network, 0).ok()?;
         let mut nic = Nic {
             device: VirtIONetRaw::new(found.transport).ok()?,
-            interrupt: Interrupt::bind(found.line)?,
+            interrupt: found.interrupt?,
             _claim: found.claim,
             receiving: [const { None }; QUEUE],
             sending: [const { None }; QUEUE],

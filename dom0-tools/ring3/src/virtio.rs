@@ -16,6 +16,7 @@ use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess, DeviceFu
 use virtio_drivers::transport::pci::{PciTransport, virtio_device_type};
 use virtio_drivers::{BufferDirection, Hal, PhysAddr};
 
+use crate::interrupt::Interrupt;
 use crate::pci::Claim;
 
 /// PCI configuration space, by the kernel.
@@ -57,8 +58,8 @@ const LINE: u8 = 0x3c;
 pub struct Found {
     /// The way to its registers.
     pub transport: PciTransport,
-    /// The number of its interrupt line.
-    pub line: u8,
+    /// Its interrupt line. `None`: another process has that line, and the device does not use it.
+    pub(crate) interrupt: Option<Interrupt>,
     /// It is this process's while this is there.
     pub claim: Claim,
 }
@@ -73,17 +74,16 @@ pub fn find(kind: DeviceType, index: usize) -> Result<Found, String> {
     let found = root.enumerate_bus(0).filter(of_kind).nth(index);
     let (function, _) = found.ok_or("there is no such device")?;
     let claim = Claim::new(address_of(function))?;
-    let (_, command) = root.get_status_command(function);
-    root.set_command(
-        function,
-        command | Command::MEMORY_SPACE | Command::BUS_MASTER,
-    );
-    let line = Ports.read_word(function, LINE) as u8;
+    let interrupt = Interrupt::bind(Ports.read_word(function, LINE) as u8);
+    let (_, mut command) = root.get_status_command(function);
+    command |= Command::MEMORY_SPACE | Command::BUS_MASTER;
+    command.set(Command::INTERRUPT_DISABLE, interrupt.is_none());
+    root.set_command(function, command);
     let transport = PciTransport::new::<Memory, _>(&mut root, function);
     let transport = transport.map_err(|_| "it does not speak as virtio 1.0 devices do")?;
     Ok(Found {
         transport,
-        line,
+        interrupt,
         claim,
     })
 }

@@ -1,5 +1,7 @@
 //! What is served: a row of sectors.
 
+use alloc::boxed::Box;
+
 /// Bytes of a sector, in which everything counts.
 pub const SECTOR: usize = 512;
 
@@ -27,4 +29,41 @@ pub trait Disk {
     /// # Errors
     /// The disk's failure.
     fn flush(&mut self) -> Result<(), DiskError>;
+    /// Bytes of what can be given up at once, where sectors can be given up.
+    fn discard_granularity(&self) -> Option<u32> {
+        None
+    }
+    /// Gives sectors up: what is read there is anything, until they are written again.
+    ///
+    /// # Errors
+    /// The disk's failure, or that it cannot do that.
+    fn discard(&mut self, _sector: u64, _count: u64) -> Result<(), DiskError> {
+        Err(DiskError)
+    }
+}
+
+impl<D: Disk + ?Sized> Disk for Box<D> {
+    fn sectors(&self) -> u64 {
+        (**self).sectors()
+    }
+
+    fn read(&mut self, sector: u64, to: &mut [u8]) -> Result<(), DiskError> {
+        (**self).read(sector, to)
+    }
+
+    fn write(&mut self, sector: u64, from: &[u8]) -> Result<(), DiskError> {
+        (**self).write(sector, from)
+    }
+
+    fn flush(&mut self) -> Result<(), DiskError> {
+        (**self).flush()
+    }
+
+    fn discard_granularity(&self) -> Option<u32> {
+        (**self).discard_granularity()
+    }
+
+    fn discard(&mut self, sector: u64, count: u64) -> Result<(), DiskError> {
+        (**self).discard(sector, count)
+    }
 }

@@ -125,10 +125,19 @@ impl<C: Channel, M: DiskMachine> Driver<C> for Blkback<M> {
             writable: store.read_text(&at("mode"))? == "w",
         };
         let disk = self.machine.open(&wanted).map_err(Failure::Device)?;
+        let may = wanted.writable && store.read_number(&at("discard-enable"))? != Some(0);
+        let granularity = disk.discard_granularity().filter(|_| may);
         let geometry = Geometry {
             sectors: disk.sectors(),
             writable: wanted.writable,
+            discards: granularity.is_some(),
         };
+        // What one before has said, may not hold any more.
+        store.write_text(&at("feature-discard"), u8::from(granularity.is_some()))?;
+        if let Some(granularity) = granularity {
+            store.write_text(&at("discard-granularity"), granularity)?;
+            store.write_text(&at("discard-alignment"), 0)?;
+        }
         store.write_text(&at("feature-flush-cache"), 1)?;
         store.write_text(&at("feature-max-indirect-segments"), INDIRECT_MAX)?;
         Ok(Device {

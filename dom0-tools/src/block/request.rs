@@ -20,6 +20,8 @@ pub struct Geometry {
     pub sectors: u64,
     /// Whether they may be written.
     pub writable: bool,
+    /// Whether they may be given up.
+    pub discards: bool,
 }
 
 /// A part of a granted page.
@@ -58,6 +60,13 @@ pub enum Action {
     },
     /// All that was written is to stay written.
     Flush,
+    /// Sectors are given up, which the disk has.
+    Discard {
+        /// The first sector.
+        sector: u64,
+        /// How many.
+        count: u64,
+    },
     /// Nothing: the request is answered with this `BLKIF_RSP_*`.
     Refuse(i16),
 }
@@ -83,6 +92,7 @@ impl Request {
             // One that carries data asks for more than is offered.
             BLKIF_OP_FLUSH_DISKCACHE => None,
             BLKIF_OP_INDIRECT => indirect(entry, disk),
+            BLKIF_OP_DISCARD if disk.discards => discard(entry, disk),
             _ => Some(Action::Refuse(BLKIF_RSP_EOPNOTSUPP)),
         };
         // Front ends look for the operation that they meant: of one whose segments are elsewhere, the
@@ -148,6 +158,14 @@ fn direct(request: &blkif_request, disk: Geometry) -> Option<Action> {
         sector,
         segments: check(list, sector, disk)?,
     })
+}
+
+/// That the sectors be beyond recovery is not offered, so that whoever asks for it asks for nothing.
+fn discard(entry: &[u8], disk: Geometry) -> Option<Action> {
+    let (request, _) = blkif_request_discard::read_from_prefix(entry).ok()?;
+    let (sector, count) = (request.sector_number, request.nr_sectors);
+    let end = sector.checked_add(count)?;
+    (count > 0 && end <= disk.sectors).then_some(Action::Discard { sector, count })
 }
 
 fn indirect(entry: &[u8], disk: Geometry) -> Option<Action> {

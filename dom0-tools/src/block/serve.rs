@@ -94,6 +94,7 @@ impl<M: DiskMachine> Blkback<M> {
         let done = match action {
             Action::Refuse(status) => return *status,
             Action::Flush => device.disk.flush().is_ok(),
+            Action::Discard { sector, count } => device.disk.discard(*sector, *count).is_ok(),
             Action::Transfer {
                 write,
                 sector,

@@ -44,7 +44,10 @@ impl PlacedDisk {
             ("type", "phy".to_string()),
             ("mode", if disk.writable { "w" } else { "r" }.to_string()),
             ("device-type", device_type.to_string()),
-            ("discard-enable", yes_no(disk.discard.unwrap_or(false))),
+            (
+                "discard-enable",
+                yes_no(disk.discard.unwrap_or(disk.writable))
+            ),
         ];
         (front, back)
     }

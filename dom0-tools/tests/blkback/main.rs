@@ -1,5 +1,6 @@
 //! blkback between the store and front ends: states of both sides, requests, and front ends that lie.
 
+mod discards;
 #[path = "../fake/mod.rs"]
 mod fake;
 mod lab;

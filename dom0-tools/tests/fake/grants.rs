@@ -31,6 +31,8 @@ pub struct Books {
     pub ports: BTreeMap<(u16, u32), (usize, bool)>,
     pub disks: BTreeMap<String, Rc<RefCell<Vec<u8>>>>,
     pub broken_disk: bool,
+    /// Bytes of what disks give up at once, if they do.
+    pub granularity: Option<u32>,
     pub flushes: usize,
     /// The first sectors of all writes to disks.
     pub writes: Vec<u64>,
@@ -215,6 +217,15 @@ impl Disk for Memory {
     fn flush(&mut self) -> Result<(), DiskError> {
         self.works()?;
         self.books.borrow_mut().flushes += 1;
+        Ok(())
+    }
+    fn discard_granularity(&self) -> Option<u32> {
+        self.books.borrow().granularity
+    }
+    fn discard(&mut self, sector: u64, count: u64) -> Result<(), DiskError> {
+        self.works()?;
+        let (at, len) = (sector as usize * SECTOR, count as usize * SECTOR);
+        self.bytes.borrow_mut()[at..at + len].fill(0);
         Ok(())
     }
 }

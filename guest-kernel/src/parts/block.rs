@@ -5,7 +5,7 @@
 
 use crate::front_ring::{Broken, FrontRing, Words};
 use hypercall_abi::io::blkif::*;
-use zerocopy::{FromBytes, FromZeros};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// Bytes of a sector.
 pub const SECTOR: usize = 512;
@@ -29,9 +29,11 @@ pub enum Operation {
     Write,
     /// That what was written stays written.
     Flush,
+    /// That sectors may be forgotten.
+    Discard,
 }
 
-/// A request: which sectors are to be moved to or from the first bytes of the slot's buffers.
+/// A request: which sectors are to be forgotten, or moved to or from the first bytes of the slot's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What is to be done.
@@ -39,7 +41,7 @@ pub struct Request {
     /// The first sector.
     pub sector: u64,
     /// How many; none for a flush.
-    pub count: usize,
+    pub count: u64,
 }
 
 impl Request {
@@ -49,10 +51,11 @@ impl Request {
             Operation::Read => BLKIF_OP_READ,
             Operation::Write => BLKIF_OP_WRITE,
             Operation::Flush => BLKIF_OP_FLUSH_DISKCACHE,
+            Operation::Discard => return self.discard(id),
         };
         (entry.id, entry.sector_number) = (id, self.sector);
-        const PER_BUFFER: usize = BUFFER / SECTOR;
-        let mut left = self.count.min(BUFFERS * PER_BUFFER);
+        const PER_BUFFER: u64 = (BUFFER / SECTOR) as u64;
+        let mut left = self.count.min(BUFFERS as u64 * PER_BUFFER);
         for (segment, gref) in entry.seg.iter_mut().zip(grants) {
             if left == 0 {
                 break;
@@ -63,6 +66,15 @@ impl Request {
             left -= now;
         }
         entry
+    }
+
+    fn discard(&self, id: u64) -> blkif_request {
+        let mut discard = blkif_request_discard::new_zeroed();
+        (discard.operation, discard.id) = (BLKIF_OP_DISCARD, id);
+        (discard.sector_number, discard.nr_sectors) = (self.sector, self.count);
+        let mut entry = [0; size_of::<blkif_request>()];
+        entry[..size_of::<blkif_request_discard>()].copy_from_slice(discard.as_bytes());
+        zerocopy::transmute!(entry)
     }
 }
 
@@ -105,8 +117,8 @@ impl<W: Words> Ring<W> {
             return Ok(None);
         }
         let words: [u32; WORDS] = self.ring.take();
-        let bytes = zerocopy::IntoBytes::as_bytes(&words);
-        let (response, _) = blkif_response::read_from_prefix(bytes).map_err(|_| Broken)?;
+        let (response, _) =
+            blkif_response::read_from_prefix(words.as_bytes()).map_err(|_| Broken)?;
         let slot = (response.id & 0xff) as usize;
         let asked = self.asked.get_mut(slot).ok_or(Broken)?;
         if asked.take_if(|id| *id == response.id).is_none() {
@@ -123,7 +135,6 @@ mod tests {
     use std::rc::Rc;
     use std::vec;
     use std::vec::Vec;
-    use zerocopy::IntoBytes;
 
     #[derive(Clone)]
     struct Page(Rc<RefCell<Vec<u32>>>);
@@ -186,6 +197,18 @@ mod tests {
             (entry.operation, entry.nr_segments),
             (BLKIF_OP_FLUSH_DISKCACHE, 0)
         );
+        let discard = Request {
+            operation: Operation::Discard,
+            sector: 7,
+            count: 1 << 40,
+        };
+        ring.ask(3, &discard, &GRANTS);
+        let entry = request(&page, 2);
+        let (discard, rest) = blkif_request_discard::read_from_prefix(entry.as_bytes()).unwrap();
+        assert_eq!((discard.operation, discard.flag), (BLKIF_OP_DISCARD, 0));
+        assert_eq!((discard.id, discard.nr_sectors), (2 << 8 | 3, 1 << 40));
+        assert_eq!(discard.sector_number, 7);
+        assert!(rest.iter().all(|byte| *byte == 0), "no page is named");
     }
 
     #[test]

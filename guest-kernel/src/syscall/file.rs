@@ -206,6 +206,14 @@ pub(super) fn flush(fd: u64) -> Result<u64, Errno> {
     }
 }
 
+/// Serves `SYS_DISCARD`.
+pub(super) fn discard(fd: u64, offset: u64, len: u64) -> Result<u64, Errno> {
+    match get(fd)? {
+        Open::Disk(disk) => block::discard(disk, offset, len).map(|()| 0),
+        _ => Err(Errno::EBADF),
+    }
+}
+
 pub(super) fn close(fd: u64) -> Result<u64, Errno> {
     let (open, slot) = (get(fd)?, slot(fd)?);
     task::with_files(|files| files[slot] = None);

@@ -68,6 +68,7 @@ fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
         SYS_PREAD => file::pread(a0, a1, a2, a3),
         SYS_PWRITE => file::pwrite(a0, a1, a2, a3),
         SYS_FLUSH => file::flush(a0),
+        SYS_DISCARD => file::discard(a0, a1, a2),
         SYS_CLOSE => file::close(a0),
         SYS_MAP_ANON => with_space(|space| space.map_anon(a0)),
         SYS_UNMAP => with_space(|space| space.unmap(a0, a1)).map(|()| 0),

@@ -125,6 +125,10 @@ pub const SYS_GRANT_OFFER: u64 = 46;
 pub const SYS_PWRITE: u64 = 47;
 /// `flush(fd)`: returns when what was written to a disk stays written.
 pub const SYS_FLUSH: u64 = 48;
+/// `discard(fd, offset, len)`: what is in whole sectors of a disk may be forgotten; until they are written
+/// again, anything may be read there. `-EACCES` if it is to be read only, `-EOPNOTSUPP` if whoever serves
+/// it does not offer that.
+pub const SYS_DISCARD: u64 = 49;
 
 /// The most grants of one call.
 pub const GRANTS_MAX: u64 = 512;

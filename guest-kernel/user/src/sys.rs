@@ -120,6 +120,11 @@ pub fn flush(fd: u64) -> SysResult<()> {
     call(SYS_FLUSH, fd, 0, 0, 0).map(drop)
 }
 
+/// Lets the contents of whole sectors of a disk be forgotten.
+pub fn discard(fd: u64, offset: u64, len: u64) -> SysResult<()> {
+    call(SYS_DISCARD, fd, offset, len, 0).map(drop)
+}
+
 /// Closes a file descriptor.
 pub fn close(fd: u64) -> SysResult<()> {
     call(SYS_CLOSE, fd, 0, 0, 0).map(drop)

@@ -4,7 +4,7 @@
 //! what is typed through `xl console`, takes a vCPU down and gives memory back as xl asks, powers off
 //! as `xl shutdown` asks, and leaves no page. Meanwhile it writes and reads a disk with the
 //! `xen-blkfront` of its package, which knows of no back end that begins anew: blkback is killed and
-//! started again amid that, what was written is read, and what was read last is in the disk's file.
+//! started again amid that, what was written is read, and what was read last is in the disk's file, but for what was discarded.
 
 use std::fs;
 
@@ -60,12 +60,15 @@ const INIT: &str = "#!/bin/busybox sh\n\
     echo LINUX-DISK-ROUND $n\n\
     n=$((n + 1))\n\
     done\n\
+    /bin/busybox blkdiscard -o 917504 -l 131072 /dev/xvda || echo LINUX-DISK-KEPT\n\
     echo \"LINUX-DISK-SUM $(/bin/busybox dd if=/dev/xvda bs=128k iflag=direct 2>/dev/null |\n\
     /bin/busybox sha256sum)\"\n\
     }\n\
     disk &\n\
     while read line; do [ \"$line\" = stop ] && echo > /stop; echo \"LINUX-READ $line\"; done\n";
 
+/// Where Linux discards the rest of the disk at the end.
+const FORGOTTEN: usize = 917_504;
 /// How often blkback is killed.
 const ENDS: usize = 5;
 
@@ -118,6 +121,11 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     machine.expect(PROMPT)?;
     let wanted = sum_of(&disk)?;
     require!(sum.contains(&wanted), "Linux read {sum}, not {wanted}");
+    let forgotten = &fs::read(&disk)?[FORGOTTEN..];
+    require!(
+        forgotten.iter().all(|byte| *byte == 0),
+        "what Linux has discarded is on the disk"
+    );
     for (line, answer) in [
         ("xl vcpu-set linux 1", "linux has 1 vCPUs now"),
         // It has no udev.

@@ -45,6 +45,30 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
+        "what is beyond the disk's end is given up",
+        "block/request.rs",
+        Guard,
+        "--test=blkback",
+        ("(count > 0 && end <= disk.sectors)", "(count > 0)"),
+    ),
+    seed(
+        "what is not offered is given up",
+        "block/request.rs",
+        Guard,
+        "--test=blkback",
+        (
+            "BLKIF_OP_DISCARD if disk.discards =>",
+            "BLKIF_OP_DISCARD =>",
+        ),
+    ),
+    seed(
+        "what may only be read is given up",
+        "block/mod.rs",
+        Guard,
+        "--test=blkback",
+        ("let may = wanted.writable && store", "let may = store"),
+    ),
+    seed(
         "a segment goes beyond its page",
         "block/request.rs",
         Guard,

@@ -59,6 +59,8 @@ struct Link {
 pub(crate) struct Geometry {
     pub(crate) sectors: u64,
     pub(crate) writable: bool,
+    /// Its sectors can be given up.
+    pub(crate) discards: bool,
 }
 
 struct Disk {
@@ -343,13 +345,13 @@ fn request(
 }
 
 /// Checks that a transfer is one of whole sectors that the disk has; the first of them.
-fn first_sector(number: u32, offset: u64, len: usize, write: bool) -> Result<u64, Errno> {
+fn first_sector(number: u32, offset: u64, len: u64, write: bool) -> Result<u64, Errno> {
     let disk = geometry(number)?;
     if write && !disk.writable {
         return Err(Errno::EACCES);
     }
-    let whole = offset.is_multiple_of(SECTOR as u64) && len.is_multiple_of(SECTOR);
-    let end = offset.checked_add(len as u64).filter(|_| whole);
+    let whole = offset.is_multiple_of(SECTOR as u64) && len.is_multiple_of(SECTOR as u64);
+    let end = offset.checked_add(len).filter(|_| whole);
     let inside = end.is_some_and(|end| end / SECTOR as u64 <= disk.sectors);
     if inside {
         Ok(offset / SECTOR as u64)
@@ -364,12 +366,12 @@ fn first_sector(number: u32, offset: u64, len: usize, write: bool) -> Result<u64
 /// `EINVAL`: they are not whole, or not all there. `EIO`: the back end says so. `ENODEV`: the disk
 /// is gone.
 pub(crate) fn read(number: u32, offset: u64, to: &mut [u8]) -> Result<(), Errno> {
-    let first = first_sector(number, offset, to.len(), false)?;
+    let first = first_sector(number, offset, to.len() as u64, false)?;
     for (i, part) in (0..).zip(to.chunks_mut(REQUEST_MAX)) {
         let read = Request {
             operation: Operation::Read,
             sector: first + i * (REQUEST_MAX / SECTOR) as u64,
-            count: part.len() / SECTOR,
+            count: (part.len() / SECTOR) as u64,
         };
         request(
             number,
@@ -389,12 +391,12 @@ pub(crate) fn read(number: u32, offset: u64, to: &mut [u8]) -> Result<(), Errno>
 /// # Errors
 /// As [`read`]. `EACCES`: the disk is not to be written.
 pub(crate) fn write(number: u32, offset: u64, from: &[u8]) -> Result<(), Errno> {
-    let first = first_sector(number, offset, from.len(), true)?;
+    let first = first_sector(number, offset, from.len() as u64, true)?;
     for (i, part) in (0..).zip(from.chunks(REQUEST_MAX)) {
         let write = Request {
             operation: Operation::Write,
             sector: first + i * (REQUEST_MAX / SECTOR) as u64,
-            count: part.len() / SECTOR,
+            count: (part.len() / SECTOR) as u64,
         };
         let before = |buffers: &[Granted; BUFFERS]| {
             let buffers = part.chunks(BUFFER).zip(buffers);
@@ -416,4 +418,24 @@ pub(crate) fn flush(number: u32) -> Result<(), Errno> {
         count: 0,
     };
     request(number, flush, |_| {}, |_| {})
+}
+
+/// Lets the contents of whole sectors be forgotten.
+///
+/// # Errors
+/// As [`write`]. `EOPNOTSUPP`: the back end does not offer that.
+pub(crate) fn discard(number: u32, offset: u64, len: u64) -> Result<(), Errno> {
+    let sector = first_sector(number, offset, len, true)?;
+    if !geometry(number)?.discards {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let discard = Request {
+        operation: Operation::Discard,
+        sector,
+        count: len / SECTOR as u64,
+    };
+    request(number, discard, |_| {}, |_| {})
 }

@@ -131,8 +131,12 @@ impl Server {
             klog!("disk {number}: its back end does not say how large it is");
             return Ok(());
         };
-        let writable = info & VDISK_READONLY == 0;
-        block::set_geometry(number, block::Geometry { sectors, writable });
+        let geometry = block::Geometry {
+            sectors,
+            writable: info & VDISK_READONLY == 0,
+            discards: self.read(&format!("{backend}/feature-discard"))?.trim() == "1",
+        };
+        block::set_geometry(number, geometry);
         Ok(())
     }
 

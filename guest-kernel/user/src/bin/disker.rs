@@ -1,6 +1,7 @@
 //! The first process of a guest with disks: reads a file of xvda, which is to be read only, and writes
 //! and verifies xvdb, round after round, with a nap of `nap=MS` after each. With `rounds=N` it ends after
-//! so many; with `plug` it then waits for xvdc to come and to go. With `blocks=N` it does nothing of that,
+//! so many; with `plug` it then waits for xvdc to come and to go. With `discard=yes` it lets xvdb forget
+//! parts of itself before that, and with `discard=no` it may not. With `blocks=N` it does nothing of that,
 //! but reads so many blocks of 4 KiB of xvda, and then of xvdb, while the lab counts, in windows 0 and 1.
 #![no_std]
 #![no_main]
@@ -46,6 +47,7 @@ fn read_only() -> Done {
     let size = told("fsize", sys::fsize(disk))?;
     let mut sector = [0; 512];
     refused("writing", sys::pwrite(disk, &sector, 0), Errno::EACCES)?;
+    refused("discarding", sys::discard(disk, 0, 512), Errno::EACCES)?;
     refused(
         "half a sector",
         sys::pread(disk, &mut sector[..256], 0),
@@ -129,6 +131,42 @@ fn round(disk: u64, round: u64) -> Done {
     Ok(())
 }
 
+/// Has the disk forget parts of itself after a round: the others are as they were, and what is forgotten
+/// can be written again, but for the last, which stays so.
+fn discards(disk: u64, round: u64) -> Done {
+    let size = told("fsize", sys::fsize(disk))?;
+    for (what, offset, len) in [
+        ("nothing", 0, 0),
+        ("half a sector", 0, 256),
+        ("between sectors", 100, 512),
+        ("the end", size, 512),
+        ("beyond the end", size - 512, 1024),
+        ("far beyond", !511, 512),
+        ("more than all", 512, !511),
+    ] {
+        refused(what, sys::discard(disk, offset, len), Errno::EINVAL)?;
+    }
+    let (last, piece) = (SPACE / PIECE - 1, PIECE as u64);
+    told("discard", sys::discard(disk, piece, 2 * piece))?;
+    let end = last as u64 * piece;
+    told("discard", sys::discard(disk, end, size - end))?;
+    let mut found = vec![0; PIECE];
+    for at in (0..last).filter(|at| ![1, 2].contains(at)) {
+        told("pread", sys::pread(disk, &mut found, (at * PIECE) as u64))?;
+        if found != pattern(round, at) {
+            return Err(format!("piece {at} was not to be forgotten"));
+        }
+    }
+    told("pwrite", sys::pwrite(disk, &pattern(round, 1), piece))?;
+    told("pread", sys::pread(disk, &mut found, piece))?;
+    if found != pattern(round, 1) {
+        return Err("what was forgotten is not what was written again".into());
+    }
+    told("flush", sys::flush(disk))?;
+    println!("disker: what was to be forgotten is, and nothing else");
+    Ok(())
+}
+
 /// Reads the first blocks of both disks, one by one; what was read once before is not counted.
 fn counted(blocks: u64) -> Done {
     const BLOCK: u64 = 4096;
@@ -178,6 +216,11 @@ fn all() -> Done {
         if let Some(ms) = number("nap") {
             sys::sleep(ms * 1_000_000);
         }
+    }
+    match start::option("discard") {
+        Some("yes") => discards(disk, rounds - 1)?,
+        Some(_) => refused("discarding", sys::discard(disk, 0, 512), Errno::EOPNOTSUPP)?,
+        None => {}
     }
     if start::args().any(|word| word == "plug") {
         plugged()?;

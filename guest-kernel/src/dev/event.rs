@@ -39,11 +39,30 @@ struct Ports {
     handlers: [Option<(u32, Handler)>; HANDLERS],
     /// Events of ports that the kernel has no handler for: kept for `evtchn_wait`.
     latched: [u64; WORDS],
+    /// Which of these words are not 0.
+    latched_words: u64,
+}
+const _: () = assert!(WORDS <= 64);
+
+impl Ports {
+    fn latch(&mut self, port: u32) {
+        self.latched[port as usize / 64] |= 1 << (port % 64);
+        self.latched_words |= 1 << (port / 64);
+    }
+
+    fn unlatch(&mut self, port: u32) {
+        let word = &mut self.latched[port as usize / 64];
+        *word &= !(1 << (port % 64));
+        if *word == 0 {
+            self.latched_words &= !(1 << (port / 64));
+        }
+    }
 }
 
 static PORTS_STATE: Global<Ports> = Global::new(Ports {
     handlers: [None; HANDLERS],
     latched: [0; WORDS],
+    latched_words: 0,
 });
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 /// Ports that other vCPUs than 0 listen to, as the words of a bitmap.
@@ -146,30 +165,26 @@ pub(crate) fn is_latched(port: u32) -> bool {
     word.is_some_and(|word| word & 1 << (port % 64) != 0)
 }
 
-/// The ports on which events wait to be taken.
-fn latched_ports() -> impl Iterator<Item = u32> {
-    let latched = PORTS_STATE.with(|p| p.latched);
-    (0..).zip(latched).flat_map(|(i, mut word)| {
-        core::iter::from_fn(move || {
-            let bit = (word != 0).then(|| word.trailing_zeros())?;
-            word &= word - 1;
-            Some(i * 64 + bit)
-        })
-    })
-}
-
 /// Takes the events of at most `most` ports for which `is` holds; the ports.
 pub(crate) fn take_all_latched(is: impl Fn(u32) -> bool, most: usize) -> Vec<u32> {
-    let ports: Vec<u32> = latched_ports()
-        .filter(|port| is(*port))
-        .take(most)
-        .collect();
-    ports.iter().for_each(|port| unlatch(*port));
+    let mut ports = Vec::new();
+    PORTS_STATE.with(|p| {
+        let mut words = p.latched_words;
+        while words != 0 {
+            let i = words.trailing_zeros();
+            words &= words - 1;
+            let mut word = p.latched[i as usize];
+            while word != 0 && ports.len() < most {
+                let port = i * 64 + word.trailing_zeros();
+                word &= word - 1;
+                if is(port) {
+                    p.unlatch(port);
+                    ports.push(port);
+                }
+            }
+        }
+    });
     ports
-}
-
-fn unlatch(port: u32) {
-    PORTS_STATE.with(|p| p.latched[port as usize / 64] &= !(1 << (port % 64)));
 }
 
 /// Takes a latched event of a port that a process bound.
@@ -178,7 +193,7 @@ pub(crate) fn take_latched(port: u32) -> HvResult<bool> {
     deliver();
     let latched = is_latched(port);
     if latched {
-        unlatch(port);
+        PORTS_STATE.with(|p| p.unlatch(port));
     }
     Ok(latched)
 }
@@ -194,7 +209,7 @@ pub(crate) fn forget(port: u32) {
     if (port as usize) < PORTS {
         let (mask, bit) = mask_word(port);
         mask.fetch_or(bit, Ordering::SeqCst);
-        unlatch(port);
+        PORTS_STATE.with(|p| p.unlatch(port));
     }
 }
 
@@ -206,11 +221,12 @@ fn count() {
 fn dispatch(port: u32) {
     count();
     let handler = PORTS_STATE.with(|p| {
-        let found = p.handlers.iter().flatten().find(|&&(own, _)| own == port);
+        let mut known = p.handlers.iter().flatten();
+        let found = known.find_map(|&(own, handler)| (own == port).then_some(handler));
         if found.is_none() && (port as usize) < PORTS {
-            p.latched[port as usize / 64] |= 1 << (port % 64);
+            p.latch(port);
         }
-        found.map(|&(_, handler)| handler)
+        found
     });
     match handler {
         Some(Handler::Timer) => crate::task::timer_fired(),

@@ -94,6 +94,9 @@ struct Tasks {
     table: BTreeMap<u64, Box<Task>>,
     queue: VecDeque<u64>,
     next: u64,
+    /// No blocked task's deadline is before this one. It may be that of a task that was woken since:
+    /// then the timer fires for nobody, and finds the next.
+    first_deadline: u64,
     cpu: Cpu,
 }
 
@@ -101,6 +104,7 @@ static TASKS: Global<Tasks> = Global::new(Tasks {
     table: BTreeMap::new(),
     queue: VecDeque::new(),
     next: 1,
+    first_deadline: time::NEVER,
     cpu: Cpu {
         current: IDLE,
         idle_rsp: 0,
@@ -148,6 +152,28 @@ impl Tasks {
         });
     }
 
+    /// Makes a task ready if it is blocked for what `which` chooses.
+    fn wake_one(&mut self, pid: u64, which: impl Fn(Wait) -> bool) {
+        if let Some(task) = self.table.get_mut(&pid)
+            && let State::Blocked { wait, .. } = task.state
+            && which(wait)
+        {
+            task.state = State::Ready;
+            task.timed_out = false;
+            self.queue.push_back(pid);
+        }
+    }
+
+    /// Wakes those whose deadline has passed, and finds the next one.
+    fn wake_late(&mut self, now: u64) {
+        self.wake(|_, deadline| deadline <= now, true);
+        let deadlines = self.table.values().filter_map(|task| match task.state {
+            State::Blocked { deadline, .. } => Some(deadline),
+            _ => None,
+        });
+        self.first_deadline = deadlines.fold(time::NEVER, u64::min);
+    }
+
     /// When the timer must fire: at the first deadline, or at the end of the slice of a process
     /// that keeps others waiting.
     fn deadline(&self) -> u64 {
@@ -157,11 +183,7 @@ impl Tasks {
         } else {
             time::NEVER
         };
-        let deadlines = self.table.values().filter_map(|task| match task.state {
-            State::Blocked { deadline, .. } => Some(deadline),
-            _ => None,
-        });
-        deadlines.fold(slice, u64::min)
+        slice.min(self.first_deadline)
     }
 }
 
@@ -173,7 +195,7 @@ fn arm_timer() {
 pub(crate) fn timer_fired() {
     time::fired();
     let now = time::system_time();
-    TASKS.with(|t| t.wake(|_, deadline| deadline <= now, true));
+    TASKS.with(|t| t.wake_late(now));
 }
 
 /// Wakes every task that waits for `wait`.
@@ -181,29 +203,25 @@ pub(crate) fn wake(wait: Wait) {
     TASKS.with(|t| t.wake(|w, _| w == wait, false));
 }
 
-/// Wakes every task that waits for an event on `port`, or polls; and whose the port is, if it waits
-/// for news.
+/// Wakes whose the port is, if it waits for its event, polls or waits for news; of a port that is
+/// nobody's, every task that waits for its event or polls.
 pub(crate) fn wake_port(port: u32) {
-    TASKS.with(|t| t.wake(|w, _| w == Wait::Port(port) || w == Wait::Poll, false));
-    if let Some(pid) = syscall::owner_of(port) {
-        wake_for_news(pid);
+    let is_for = |wait| wait == Wait::Port(port) || wait == Wait::Poll;
+    match syscall::owner_of(port) {
+        Some(pid) => {
+            TASKS.with(|t| t.wake_one(pid, |wait| is_for(wait) || is_news(wait)));
+        }
+        None => TASKS.with(|t| t.wake(|wait, _| is_for(wait), false)),
     }
 }
 
 /// Wakes a task that waits for news, or as the store's for whatever concerns it.
 pub(crate) fn wake_for_news(pid: u64) {
-    TASKS.with(|t| {
-        if let Some(task) = t.table.get_mut(&pid)
-            && let State::Blocked {
-                wait: Wait::News | Wait::Store,
-                ..
-            } = task.state
-        {
-            task.state = State::Ready;
-            task.timed_out = false;
-            t.queue.push_back(pid);
-        }
-    });
+    TASKS.with(|t| t.wake_one(pid, is_news));
+}
+
+fn is_news(wait: Wait) -> bool {
+    matches!(wait, Wait::News | Wait::Store)
 }
 
 /// Switches to the next ready task, or to the idle loop.
@@ -292,6 +310,7 @@ pub(crate) fn block(wait: Wait, deadline: u64) -> Result<bool, Errno> {
         }
         task.timed_out = false;
         task.state = State::Blocked { wait, deadline };
+        t.first_deadline = t.first_deadline.min(deadline);
         Ok(())
     })?;
     schedule();

@@ -24,7 +24,7 @@ pub use mapping::ForeignFrames;
 pub use news::{News, wait_for_news};
 pub use nic::Nic;
 pub use poll::{FOREVER, Poller};
-pub use service::{STORE, over_store};
+pub use service::{STORE, attend, over_store};
 pub use stream::{Listener, Stream};
 
 /// Prints a line of a service's log.

@@ -75,13 +75,6 @@ impl<M: DiskMachine> Connection<M> {
     }
 }
 
-impl<M: DiskMachine> Device<M> {
-    /// The port by which the front end tells of requests, while it is connected.
-    pub fn port(&self) -> Option<u32> {
-        Some(self.connection.as_ref()?.line.port())
-    }
-}
-
 /// All disks that this domain serves.
 pub struct Blkback<M> {
     machine: M,

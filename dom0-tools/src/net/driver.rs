@@ -10,7 +10,6 @@ use super::frame::{ETHERNET_HEADER, Mac};
 use super::interface::{Interface, Options, Rate};
 use super::switch::{Switch, Wire};
 use crate::config::Vif;
-use crate::service::Line;
 use crate::store::{Channel, Client, Store};
 use crate::xenbus::{Driver, Failure, Key, Machine, Place};
 
@@ -62,11 +61,6 @@ impl<M: Machine, W: Wire> Netback<M, W> {
             Some((key, broken.fault.to_string()))
         });
         (turn.due, broken.collect())
-    }
-
-    /// The ports by which front ends tell of what they have done.
-    pub fn ports(&self) -> impl Iterator<Item = u32> {
-        self.switch.lines().map(Line::port)
     }
 
     /// The wire to the outside.

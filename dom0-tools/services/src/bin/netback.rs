@@ -3,11 +3,7 @@
 #![no_std]
 #![no_main]
 
-extern crate alloc;
-
-use alloc::vec::Vec;
-
-use dom0_ring3::{Door, FOREVER, Listener, Nic, Poller, Stream, over_store};
+use dom0_ring3::{Door, FOREVER, Listener, Nic, Stream, attend, over_store};
 use dom0_tools::net::{BRIDGE, Netback};
 use dom0_tools::store::{Client, StoreError};
 use dom0_tools::xenbus::Bus;
@@ -31,25 +27,20 @@ fn main() -> i32 {
 
 /// Serves until there is no store any more.
 fn serve(listener: &Listener, bus: &mut Bus<Stream, Netback<Door, Nic>>) -> Result<(), StoreError> {
+    bus.turn()?;
     loop {
-        while listener.accept().is_some() {}
-        bus.turn()?;
         let now = sys::clock();
         let (due, broken) = bus.connected().0.turn(now);
         bus.close_all(broken)?;
-        let mut poller = Poller::default();
-        poller.descriptor(0, listener.descriptor(), true, false);
-        let store = bus.store_mut().channel_mut().descriptor();
-        poller.descriptor(0, store, true, false);
-        let (driver, _) = bus.connected();
-        let ports: Vec<u32> = driver.ports().collect();
-        let interrupt = driver.wire_mut().map(Nic::port);
-        for port in ports.into_iter().chain(interrupt) {
-            poller.port(0, port);
-        }
-        let left = due.map_or(FOREVER, |due| due.saturating_sub(sys::clock()));
-        poller.wait(left);
-        if let Some(wire) = bus.connected().0.wire_mut() {
+        let left = match due {
+            Some(due) if due > now => due.saturating_sub(sys::clock()),
+            Some(_) => 0,
+            None => FOREVER,
+        };
+        let ports = attend(listener, bus, left)?;
+        if let Some(wire) = bus.connected().0.wire_mut()
+            && ports.contains(&wire.port())
+        {
             wire.acknowledge();
         }
     }

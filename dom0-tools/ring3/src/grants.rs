@@ -1,12 +1,11 @@
 //! Grants and ports of other domains, through the kernel.
 
-use alloc::vec::Vec;
-
+use arrayvec::ArrayVec;
 use dom0_tools::grants::{Copy, Grants, Local, MapError};
 use dom0_tools::hyper::{Access, Errno, PAGE_SIZE};
 use dom0_tools::service::Port;
 use dom0_tools::xenbus::Machine;
-use guest_user::abi::{self, GRANTS_MAX};
+use guest_user::abi;
 use guest_user::sys;
 use hypercall_abi::grant_table::{
     GNTCOPY_dest_gref, GNTCOPY_source_gref, GNTST_bad_copy_arg, GNTST_okay, gnttab_copy,
@@ -16,6 +15,9 @@ use hypercall_abi::xen::DOMID_SELF;
 use zerocopy::FromZeros;
 
 use crate::{Door, ForeignFrames};
+
+/// Copies that are asked for at once. Each may cross a border of pages on this side.
+const AT_ONCE: usize = 64;
 
 /// The parts of a copy that stay in a page on this side: where they begin and end.
 fn parts(local: &Local<'_>) -> impl Iterator<Item = (u64, usize, usize)> {
@@ -70,35 +72,35 @@ impl Grants for Door {
     }
 
     fn copy_grants(&mut self, domain: u16, copies: &mut [Copy<'_>]) -> Result<(), Errno> {
-        let mut ops = Vec::new();
-        let mut whose = Vec::new();
-        for (i, copy) in copies.iter_mut().enumerate() {
-            let len = match &copy.local {
-                Local::From(from) => from.len(),
-                Local::To(to) => to.len(),
-            };
-            if len + usize::from(copy.offset) > PAGE_SIZE {
-                copy.status = GNTST_bad_copy_arg;
+        for copies in copies.chunks_mut(AT_ONCE) {
+            let mut ops = ArrayVec::<gnttab_copy, { 2 * AT_ONCE }>::new();
+            for copy in copies.iter_mut() {
+                let len = match &copy.local {
+                    Local::From(from) => from.len(),
+                    Local::To(to) => to.len(),
+                };
+                if len + usize::from(copy.offset) > PAGE_SIZE {
+                    copy.status = GNTST_bad_copy_arg;
+                    continue;
+                }
+                copy.status = GNTST_okay;
+                ops.extend(parts(&copy.local).map(|part| operation(domain, copy, part)));
+            }
+            if ops.is_empty() {
                 continue;
             }
-            copy.status = GNTST_okay;
-            for part in parts(&copy.local) {
-                ops.push(operation(domain, copy, part));
-                whose.push(i);
-            }
-        }
-        for (ops, whose) in ops
-            .chunks_mut(GRANTS_MAX as usize)
-            .zip(whose.chunks(GRANTS_MAX as usize))
-        {
             // SAFETY: what is written are the parts of slices that `copies` borrows mutably; any
             // bytes are bytes.
-            let done = unsafe { sys::grant_copy(ops) };
+            let done = unsafe { sys::grant_copy(&mut ops) };
             done.map_err(|errno: abi::Errno| Errno(errno.0))?;
-            for (op, &i) in ops.iter().zip(whose) {
-                if op.status != GNTST_okay {
-                    copies[i].status = op.status;
-                }
+            let mut done = ops.iter();
+            for copy in copies.iter_mut().filter(|copy| copy.status == GNTST_okay) {
+                let count = parts(&copy.local).count();
+                let refused = done.by_ref().take(count).map(|op| op.status);
+                copy.status = { refused }
+                    .filter(|status| *status != GNTST_okay)
+                    .last()
+                    .unwrap_or(GNTST_okay);
             }
         }
         Ok(())

@@ -3,14 +3,14 @@
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::ops::Range;
 
-use hypercall_abi::grant_table::{GNTST_general_error, GNTST_okay};
+use hypercall_abi::grant_table::GNTST_general_error;
 use hypercall_abi::io::netif::*;
 use hypercall_abi::xen::domid_t;
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::frame::{Checksum, ETHERNET_HEADER, Frame, IPV6};
+use super::sending::{Slot, Taking, copy, is_done};
 use crate::grants::{Copy, Grants, Local};
 use crate::hyper::{Mapping, PAGE_SIZE};
 use crate::service::Line;
@@ -31,7 +31,7 @@ pub enum Fault {
 }
 
 /// The ring of frames that the guest sends: what is wrong with it.
-fn of_tx(_: Broken) -> Fault {
+pub(super) fn of_tx(_: Broken) -> Fault {
     Fault::Indices("transmit")
 }
 
@@ -132,6 +132,8 @@ pub struct Interface<M, L> {
     notify: bool,
     /// Places of the ring to send that are refused, whatever they say.
     doubtful: u32,
+    taking: Taking,
+    giving: Giving,
 }
 
 /// How much may be sent now.
@@ -140,166 +142,11 @@ struct Allowance {
     renewed: u64,
 }
 
-/// A place of the ring that a frame has taken.
-#[derive(Clone, Copy)]
-enum Slot {
-    Request(u16),
-    Extra,
-}
-
-/// A frame that a guest wants to send.
-struct Sending {
-    slots: Vec<Slot>,
-    pieces: Vec<netif_tx_request>,
-    checksum: Checksum,
-    /// It can be what it says.
-    valid: bool,
-}
-
-impl Sending {
-    fn length(&self) -> usize {
-        self.pieces
-            .iter()
-            .map(|piece| usize::from(piece.size))
-            .sum()
-    }
-}
-
-/// Takes a request of which so many are left.
-fn take<T, M>(ring: &mut BackRing<M>, left: &mut u32) -> Result<T, Fault>
-where
-    T: FromBytes + IntoBytes,
-    M: Mapping,
-{
-    *left = left.checked_sub(1).ok_or(Fault::Unfinished)?;
-    let mut request = T::new_zeroed();
-    match ring.take(request.as_mut_bytes()) {
-        Ok(true) => Ok(request),
-        // It was there before.
-        Ok(false) | Err(Broken) => Err(of_tx(Broken)),
-    }
-}
-
-/// An extra info as it stands in the larger entry of the ring of sent frames.
-#[repr(C)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-struct TxExtra {
-    info: netif_extra_info,
-    pad: u32,
-}
-const _: () = assert!(size_of::<TxExtra>() == size_of::<netif_tx_request>());
-
-/// Takes the extra information of a frame: none is offered, so that whatever has some is refused.
-fn take_extras<M: Mapping>(
-    ring: &mut BackRing<M>,
-    left: &mut u32,
-    slots: &mut Vec<Slot>,
-) -> Result<(), Fault> {
-    loop {
-        let TxExtra { info, .. } = take(ring, left)?;
-        slots.push(Slot::Extra);
-        if info.r#type == XEN_NETIF_EXTRA_TYPE_NONE || info.r#type >= XEN_NETIF_EXTRA_TYPE_MAX {
-            return Err(Fault::Extra(info.r#type));
-        }
-        if info.flags & XEN_NETIF_EXTRA_FLAG_MORE == 0 {
-            return Ok(());
-        }
-    }
-}
-
-/// Takes the requests of one frame, which has so many bytes at most.
-fn take_frame<M: Mapping>(
-    ring: &mut BackRing<M>,
-    left: &mut u32,
-    most: usize,
-) -> Result<Sending, Fault> {
-    let first: netif_tx_request = take(ring, left)?;
-    let mut slots = alloc::vec![Slot::Request(first.id)];
-    let has_extra = first.flags & NETTXF_extra_info != 0;
-    if has_extra {
-        take_extras(ring, left, &mut slots)?;
-    }
-    let mut pieces = alloc::vec![first];
-    let mut last = first;
-    while last.flags & NETTXF_more_data != 0 {
-        last = take(ring, left)?;
-        slots.push(Slot::Request(last.id));
-        pieces.push(last);
-    }
-    // The first one has the length of them all.
-    let others: usize = pieces[1..]
-        .iter()
-        .map(|piece| usize::from(piece.size))
-        .sum();
-    let own = usize::from(first.size).checked_sub(others);
-    pieces[0].size = own.unwrap_or_default() as u16;
-    let end = |piece: &netif_tx_request| usize::from(piece.offset) + usize::from(piece.size);
-    let valid = own.is_some()
-        && !has_extra
-        && pieces.len() <= XEN_NETIF_NR_SLOTS_MIN as usize
-        && (ETHERNET_HEADER..=most).contains(&first.size.into())
-        && pieces.iter().all(|piece| end(piece) <= PAGE_SIZE);
-    let checksum = if first.flags & NETTXF_csum_blank != 0 {
-        Checksum::Blank
-    } else if first.flags & NETTXF_data_validated != 0 {
-        Checksum::Validated
-    } else {
-        Checksum::Unknown
-    };
-    Ok(Sending {
-        slots,
-        pieces,
-        checksum,
-        valid,
-    })
-}
-
-/// Copies what can be copied.
-fn copy(domain: domid_t, copies: &mut [Copy<'_>], grants: &mut impl Grants) {
-    if !copies.is_empty() && grants.copy_grants(domain, copies).is_err() {
-        (copies.iter_mut()).for_each(|copy| copy.status = GNTST_general_error);
-    }
-}
-
-fn is_done(copy: &Copy<'_>) -> bool {
-    copy.status == GNTST_okay
-}
-
-/// Fetches what `sending` describes; a buffer for each, in the same order, or nothing.
-fn fetch(domain: domid_t, sending: &[Sending], grants: &mut impl Grants) -> Vec<Option<Vec<u8>>> {
-    let valid = || sending.iter().filter(|frame| frame.valid);
-    let mut buffers: Vec<Vec<u8>> = valid()
-        .map(|frame| alloc::vec![0; frame.length()])
-        .collect();
-    let mut copies = Vec::new();
-    for (frame, buffer) in valid().zip(&mut buffers) {
-        let mut rest = &mut buffer[..];
-        for piece in &frame.pieces {
-            let (bytes, later) = rest.split_at_mut(piece.size.into());
-            rest = later;
-            copies.push(Copy {
-                gref: piece.gref,
-                offset: piece.offset,
-                local: Local::To(bytes),
-                status: GNTST_general_error,
-            });
-        }
-    }
-    copy(domain, &mut copies, grants);
-    let mut done = copies.iter().map(is_done);
-    let whole: Vec<bool> = valid()
-        .map(|frame| {
-            done.by_ref()
-                .take(frame.pieces.len())
-                .fold(true, |all, one| all & one)
-        })
-        .collect();
-    let mut fetched = buffers.into_iter().zip(whole);
-    let next = |frame: &Sending| {
-        let (buffer, whole) = frame.valid.then(|| fetched.next()).flatten()?;
-        whole.then_some(buffer)
-    };
-    sending.iter().map(next).collect()
+/// Frames that are given together, each with the number of its requests.
+#[derive(Default)]
+struct Giving {
+    frames: Vec<(Rc<Frame>, usize)>,
+    requests: Vec<netif_rx_request>,
 }
 
 impl<M: Mapping, L: Line> Interface<M, L> {
@@ -320,6 +167,8 @@ impl<M: Mapping, L: Line> Interface<M, L> {
             counters: Counters::default(),
             notify: false,
             doubtful: 0,
+            taking: Taking::default(),
+            giving: Giving::default(),
         }
     }
 
@@ -336,11 +185,6 @@ impl<M: Mapping, L: Line> Interface<M, L> {
     /// Whose it is.
     pub fn domain(&self) -> domid_t {
         self.domain
-    }
-
-    /// Its event channel.
-    pub fn line(&self) -> &L {
-        &self.line
     }
 
     /// What it is like.
@@ -371,8 +215,8 @@ impl<M: Mapping, L: Line> Interface<M, L> {
         }
     }
 
-    /// Takes frames that the guest sends at `now`, ns. `more`: there are others, at once or from the
-    /// moment that is told.
+    /// Takes frames that the guest sends at `now`, ns, into `frames`. Returns from when on there are
+    /// others: at once, or from the moment that is told.
     ///
     /// # Errors
     /// The ring makes no sense.
@@ -380,40 +224,43 @@ impl<M: Mapping, L: Line> Interface<M, L> {
         &mut self,
         grants: &mut impl Grants,
         now: u64,
-    ) -> Result<(Vec<Frame>, Option<u64>), Fault> {
+        frames: &mut Vec<Frame>,
+    ) -> Result<Option<u64>, Fault> {
         let mut left = self.tx.waiting().map_err(of_tx)?;
-        let mut sending = Vec::new();
+        let mut taking = core::mem::take(&mut self.taking);
+        taking.clear();
         let mut wait = None;
-        while left > 0 && sending.len() < BURST {
+        while left > 0 && taking.frames.len() < BURST {
             if let Err(due) = self.may_send(now) {
                 wait = Some(due);
                 break;
             }
-            let mut frame = take_frame(&mut self.tx, &mut left, self.options.frame_max + TAG)?;
+            let most = self.options.frame_max + TAG;
+            let frame = taking.take_frame(&mut self.tx, &mut left, most)?;
             frame.valid &= self.doubtful == 0;
-            self.doubtful = self.doubtful.saturating_sub(frame.slots.len() as u32);
+            self.doubtful = self.doubtful.saturating_sub(frame.slots as u32);
             if self.options.rate.is_some() {
-                let length = frame.length() as u64;
+                let length = frame.length as u64;
                 self.allowance.left = self.allowance.left.saturating_sub(length.max(1));
             }
-            sending.push(frame);
         }
-        let fetched = fetch(self.domain, &sending, grants);
-        let mut frames = Vec::new();
-        for (frame, bytes) in sending.iter().zip(fetched) {
+        taking.fetch(self.domain, grants);
+        let mut slots = taking.slots.iter();
+        for frame in taking.frames.drain(..) {
+            let bytes = frame.valid.then_some(frame.bytes);
             let taken = bytes.and_then(|bytes| Frame::new(bytes, frame.checksum));
-            self.answer(&frame.slots, taken.is_some());
+            self.answer(slots.by_ref().take(frame.slots), taken.is_some());
             frames.extend(taken);
         }
+        self.taking = taking;
         self.notify |= self.tx.publish();
-        let more = match wait {
-            None if self.tx.rest().map_err(of_tx)? => Some(now),
-            wait => wait,
-        };
-        Ok((frames, more))
+        match wait {
+            None if self.tx.rest().map_err(of_tx)? => Ok(Some(now)),
+            wait => Ok(wait),
+        }
     }
 
-    fn answer(&mut self, slots: &[Slot], taken: bool) {
+    fn answer<'a>(&mut self, slots: impl Iterator<Item = &'a Slot>, taken: bool) {
         let count = if taken {
             &mut self.counters.sent
         } else {
@@ -464,22 +311,26 @@ impl<M: Mapping, L: Line> Interface<M, L> {
     /// The ring makes no sense.
     pub fn give(&mut self, grants: &mut impl Grants) -> Result<bool, Fault> {
         let mut free = self.rx.waiting().map_err(of_rx)?;
-        let mut giving = Vec::new();
-        while giving.len() < BURST
+        let mut giving = core::mem::take(&mut self.giving);
+        while giving.frames.len() < BURST
             && let Some(needed) = self.needed().filter(|needed| *needed <= free)
             && let Some(Queued { frame, .. }) = self.queue.pop_front()
         {
             free -= needed;
             self.queued_bytes -= frame.bytes.len();
-            let mut requests = alloc::vec![netif_rx_request::new_zeroed(); needed as usize];
-            for request in &mut requests {
+            for _ in 0..needed {
+                let mut request = netif_rx_request::new_zeroed();
                 if !self.rx.take(request.as_mut_bytes()).map_err(of_rx)? {
                     return Err(of_rx(Broken));
                 }
+                giving.requests.push(request);
             }
-            giving.push((frame, requests));
+            giving.frames.push((frame, needed as usize));
         }
         self.put(&giving, grants);
+        giving.frames.clear();
+        giving.requests.clear();
+        self.giving = giving;
         self.notify |= self.rx.publish();
         match self.needed() {
             None => Ok(false),
@@ -494,26 +345,24 @@ impl<M: Mapping, L: Line> Interface<M, L> {
     }
 
     /// Copies frames into the pages and answers.
-    fn put(&mut self, giving: &[(Rc<Frame>, Vec<netif_rx_request>)], grants: &mut impl Grants) {
-        let mut copies = Vec::new();
-        let mut places: Vec<Range<usize>> = Vec::new();
-        for (frame, requests) in giving {
-            let first = copies.len();
-            let parts = requests.iter().zip(frame.bytes.chunks(PAGE_SIZE));
-            copies.extend(parts.map(|(request, bytes)| Copy {
+    fn put(&mut self, giving: &Giving, grants: &mut impl Grants) {
+        let mut copies = Vec::with_capacity(giving.requests.len());
+        let parts = (giving.frames.iter()).flat_map(|(frame, _)| frame.bytes.chunks(PAGE_SIZE));
+        copies.extend(
+            (giving.requests.iter().zip(parts)).map(|(request, bytes)| Copy {
                 gref: request.gref,
                 offset: 0,
                 local: Local::From(bytes),
                 status: GNTST_general_error,
-            }));
-            places.push(first..copies.len());
-        }
-        if copies.is_empty() {
-            return;
-        }
+            }),
+        );
         copy(self.domain, &mut copies, grants);
-        for ((frame, requests), place) in giving.iter().zip(places) {
-            let copies = &copies[place];
+        let (mut requests, mut copies) = (&giving.requests[..], &copies[..]);
+        for (frame, pages) in &giving.frames {
+            let (requests, copies) = (
+                requests.split_off(..*pages).unwrap_or_default(),
+                copies.split_off(..*pages).unwrap_or_default(),
+            );
             let whole = copies.iter().all(is_done);
             let count = if whole {
                 &mut self.counters.received

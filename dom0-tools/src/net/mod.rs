@@ -18,6 +18,7 @@ pub mod checksum;
 mod driver;
 mod frame;
 mod interface;
+mod sending;
 mod switch;
 
 pub use bridge::{Bridge, Target};

@@ -2,7 +2,6 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::bridge::{Bridge, Target};
@@ -28,9 +27,12 @@ pub trait Wire {
     fn send(&mut self, frame: &[u8]) -> bool;
 }
 
+/// The name of a bridge, which each frame is taken to.
+type Name = Rc<str>;
+
 struct Outside<W> {
     wire: W,
-    bridge: String,
+    bridge: Name,
     /// What waits to be sent, and whose port it has come from.
     queue: VecDeque<(Rc<Frame>, u32)>,
     lost: u64,
@@ -38,7 +40,7 @@ struct Outside<W> {
 
 struct Port<M, L> {
     interface: Interface<M, L>,
-    bridge: String,
+    bridge: Name,
 }
 
 /// An interface that was given up.
@@ -68,9 +70,11 @@ impl Turn {
 /// All interfaces of guests, their bridges, and the wire.
 pub struct Switch<M, L, W> {
     ports: BTreeMap<u32, Port<M, L>>,
-    bridges: BTreeMap<String, Bridge>,
+    bridges: BTreeMap<Name, Bridge>,
     outside: Option<Outside<W>>,
     last_port: u32,
+    /// Lists of a turn, empty between turns: so no memory is asked for each time.
+    lists: (Vec<u32>, Vec<Frame>),
 }
 
 /// A frame in the forms in which it goes to different ports.
@@ -108,7 +112,7 @@ impl<M: Mapping, L: Line, W: Wire> Switch<M, L, W> {
     pub fn new(outside: Option<(W, &str)>) -> Self {
         let outside = outside.map(|(wire, bridge)| Outside {
             wire,
-            bridge: bridge.to_string(),
+            bridge: bridge.into(),
             queue: VecDeque::new(),
             lost: 0,
         });
@@ -117,6 +121,7 @@ impl<M: Mapping, L: Line, W: Wire> Switch<M, L, W> {
             bridges: BTreeMap::new(),
             outside,
             last_port: OUTSIDE,
+            lists: Default::default(),
         }
     }
 
@@ -128,7 +133,7 @@ impl<M: Mapping, L: Line, W: Wire> Switch<M, L, W> {
                 break;
             }
         }
-        let (port, bridge) = (self.last_port, bridge.to_string());
+        let (port, bridge) = (self.last_port, Name::from(bridge));
         let known = self.bridges.entry(bridge.clone()).or_default();
         if let Some(mac) = mac {
             // Where two were given the same one, the first has it.
@@ -164,11 +169,6 @@ impl<M: Mapping, L: Line, W: Wire> Switch<M, L, W> {
         self.ports.get(&port).map(|port| &port.interface)
     }
 
-    /// The event channels of all interfaces.
-    pub fn lines(&self) -> impl Iterator<Item = &L> {
-        self.ports.values().map(|port| port.interface.line())
-    }
-
     /// The wire to the outside.
     pub fn wire_mut(&mut self) -> Option<&mut W> {
         self.outside.as_mut().map(|outside| &mut outside.wire)
@@ -178,15 +178,16 @@ impl<M: Mapping, L: Line, W: Wire> Switch<M, L, W> {
     /// turn soon.
     pub fn turn(&mut self, grants: &mut impl Grants, now: u64) -> Turn {
         let mut turn = Turn::default();
-        let numbers: Vec<u32> = self.ports.keys().copied().collect();
+        let (mut numbers, mut frames) = core::mem::take(&mut self.lists);
+        numbers.extend(self.ports.keys());
         for &number in &numbers {
             let Some(port) = self.ports.get_mut(&number) else {
                 continue;
             };
-            match port.interface.take(grants, now) {
-                Ok((frames, more)) => {
+            match port.interface.take(grants, now, &mut frames) {
+                Ok(more) => {
                     more.into_iter().for_each(|at| turn.again(at));
-                    for frame in frames {
+                    for frame in frames.drain(..) {
                         self.forward(frame, number, now);
                     }
                 }
@@ -194,7 +195,7 @@ impl<M: Mapping, L: Line, W: Wire> Switch<M, L, W> {
             }
         }
         self.take_from_outside(now, &mut turn);
-        for number in numbers {
+        for number in numbers.drain(..) {
             let Some(port) = self.ports.get_mut(&number) else {
                 continue;
             };
@@ -206,6 +207,7 @@ impl<M: Mapping, L: Line, W: Wire> Switch<M, L, W> {
                 Err(fault) => self.give_up(number, fault, &mut turn),
             }
         }
+        self.lists = (numbers, frames);
         if let Some(outside) = &mut self.outside {
             while let Some((frame, _)) = outside.queue.front()
                 && outside.wire.send(&frame.bytes)
@@ -245,7 +247,7 @@ impl<M: Mapping, L: Line, W: Wire> Switch<M, L, W> {
             frame: Rc::new(frame),
             complete: None,
         };
-        let is_for = |port: u32, bridge: &String| match target {
+        let is_for = |port: u32, bridge: &Name| match target {
             Target::Nobody => false,
             Target::One(one) => port == one,
             Target::Others => port != from && *bridge == name,

@@ -146,7 +146,7 @@ pub(super) const ALL: &[Mutant] = &[
     // ---- network ------------------------------------------------------------------------------------
     seed(
         "a frame is shorter than its pieces",
-        "net/interface.rs",
+        "net/sending.rs",
         Guard,
         "--test=net",
         (
@@ -156,23 +156,20 @@ pub(super) const ALL: &[Mutant] = &[
     ),
     seed(
         "a frame has as many pieces as a guest likes",
-        "net/interface.rs",
+        "net/sending.rs",
         Bounded,
         "--test=net",
         (
-            "\n        && pieces.len() <= XEN_NETIF_NR_SLOTS_MIN as usize",
+            "\n            && pieces.len() <= XEN_NETIF_NR_SLOTS_MIN as usize",
             "",
         ),
     ),
     seed(
         "a frame that was fetched in part goes on",
-        "net/interface.rs",
+        "net/sending.rs",
         Guard,
         "--test=net",
-        (
-            "whole.then_some(buffer)",
-            "(whole || true).then_some(buffer)",
-        ),
+        ("frame.valid = whole;", "let _ = whole;"),
     ),
     seed(
         "one sender fills the queue of another",

@@ -79,8 +79,9 @@ const DISK: [&str; 4] = [
     "virtio-blk-pci,drive=disk",
 ];
 
-/// What is not the same twice, and its title: blkback waits in a loop for the machine's disk, whose answer
-/// comes when the emulator gets to it. It is shown by party, and nowhere else.
+/// What is not the same twice, and its title: blkback sleeps until the machine's disk interrupts, which is
+/// when the emulator gets to it, and time passes at once where nobody has anything to do: so others' waiting
+/// ends more or less often meanwhile. It is shown by party, and nowhere else.
 const UNSTEADY: (&str, &str) = ("block_of_disk", "4 KiB read of a served disk");
 
 /// Whether an operation costs the same twice.

@@ -90,6 +90,11 @@ fn a_domain_is_given_what_its_devices_have() {
     ok(&mut shell, "xl destroy guest1");
     assert_eq!(shell.system().pci_written, [(COMMAND, 0x0500), (0x2804, 0)]);
     assert_eq!(node(&mut shell, "/local/domain/0/backend/pci/1"), None);
+    // The line is set up already.
+    ok(&mut shell, CREATE);
+    let permitted = shell.system().hyper.0.borrow().permitted.clone();
+    assert_eq!(permitted.last().map(String::as_str), Some("2 irq 11"));
+    ok(&mut shell, "xl destroy guest1");
     ok(&mut shell, "xl pci-assignable-remove 00:04.0");
     assert_eq!(ok(&mut shell, "xl pci-assignable-list"), "0000:00:05.0\n");
 }

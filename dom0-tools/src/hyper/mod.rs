@@ -81,12 +81,10 @@ pub trait Hyper {
 
     /// Four bytes of PCI configuration space, at bus (bits 16 to 23), device and function (8 to 15)
     /// and an offset that is a multiple of 4. All bits are set where nothing is.
-    fn pci_read(&mut self, _place: u32) -> u32 {
-        u32::MAX
-    }
+    fn pci_read(&mut self, place: u32) -> u32;
 
     /// Writes them; where nothing is, nothing happens.
-    fn pci_write(&mut self, _place: u32, _value: u32) {}
+    fn pci_write(&mut self, place: u32, value: u32);
 }
 
 /// Typed hypercalls on any [`Hyper`].

@@ -1,5 +1,6 @@
 //! physdev.h: interrupts of devices.
 
+use hypercall_abi::errno::XEN_EEXIST;
 use hypercall_abi::physdev::*;
 use hypercall_abi::xen::{__HYPERVISOR_physdev_op, domid_t};
 use zerocopy::{FromZeros, IntoBytes};
@@ -20,11 +21,11 @@ pub trait PhysdevExt: super::HyperExt {
     fn setup_line(&mut self, line: u32) -> Result<(), Error> {
         let mut op = physdev_setup_gsi::new_zeroed();
         (op.gsi, op.triggering, op.polarity) = (line.cast_signed(), LEVEL, LOW);
-        self.physdev(
-            "PHYSDEVOP_setup_gsi",
-            PHYSDEVOP_setup_gsi,
-            op.as_mut_bytes(),
-        )
+        let name = "PHYSDEVOP_setup_gsi";
+        match self.physdev(name, PHYSDEVOP_setup_gsi, op.as_mut_bytes()) {
+            Err(Error::Hypercall { errno, .. }) if errno.0 == XEN_EEXIST => Ok(()),
+            other => other,
+        }
     }
 
     /// PHYSDEVOP_map_pirq: has a line interrupt a domain, which knows it by the number returned.

@@ -199,6 +199,9 @@ impl Machine {
                 if (op.triggering, op.polarity) != (1, 1) {
                     return Err(XEN_EINVAL);
                 }
+                if !self.set_up.insert(op.gsi) {
+                    return Err(XEN_EEXIST);
+                }
             }
             PHYSDEVOP_map_pirq => {
                 let op = physdev_map_pirq::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;

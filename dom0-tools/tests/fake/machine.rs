@@ -69,6 +69,8 @@ pub struct Machine {
     pub calls: usize,
     /// What domains were let use, in words.
     pub permitted: Vec<String>,
+    /// Lines whose wiring is known.
+    pub(super) set_up: BTreeSet<i32>,
     /// Which call (or mapping), counted from 0, is refused with ENOMEM.
     pub fail_at: Option<usize>,
     pub log: Vec<u8>,
@@ -98,6 +100,7 @@ impl Machine {
             next_domain: 1,
             calls: 0,
             permitted: Vec::new(),
+            set_up: BTreeSet::new(),
             fail_at: None,
             log: b"(PVN) a line of the hypervisor\n".to_vec(),
             keys: Vec::new(),
@@ -299,6 +302,12 @@ impl Hyper for Fake {
             access,
         })
     }
+
+    fn pci_read(&mut self, _: u32) -> u32 {
+        u32::MAX
+    }
+
+    fn pci_write(&mut self, _: u32, _: u32) {}
 }
 
 impl Mapping for FakeMapping {

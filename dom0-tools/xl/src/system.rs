@@ -36,6 +36,14 @@ impl Hyper for Dom0 {
     ) -> Result<ForeignFrames, Errno> {
         Door.map_foreign(domain, frames, access)
     }
+
+    fn pci_read(&mut self, place: u32) -> u32 {
+        Door.pci_read(place)
+    }
+
+    fn pci_write(&mut self, place: u32, value: u32) {
+        Door.pci_write(place, value);
+    }
 }
 
 impl Host for Dom0 {

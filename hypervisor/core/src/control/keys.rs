@@ -15,10 +15,12 @@ pub(super) fn pressed<M: Machine>(hv: &Hypervisor<M>, key: u8) {
     match key {
         b'h' => {
             log::info!(
-                "keys: h this list, m memory, n NMIs, q domains, r CPU time, R restart the machine, \
-                 W try out the watchdog"
+                "keys: h this list, i interrupts, m memory, n NMIs, q domains, r CPU time, R restart the \
+                 machine, W try out the watchdog"
             )
         }
+        b'i' => (hv.irqs.lock())
+            .show(&|slot, what, number, pirq| has(hv.domains.slot(slot).id(), what, number, pirq)),
         b'm' => log::info!(
             "memory: {} pages in all, {} free; {} bytes of the heap used",
             hv.frames.ram_frames(),
@@ -46,6 +48,13 @@ pub(super) fn pressed<M: Machine>(hv: &Hypervisor<M>, key: u8) {
         }
         _ => log::info!("no debug key {:?}; h lists them", char::from(key)),
     }
+}
+
+/// Shows something that a domain has, by two numbers.
+#[cold]
+#[inline(never)]
+fn has(id: u16, what: &str, first: u64, second: u64) {
+    log::info!("d{id} has {what} {first:x}, {second:x}");
 }
 
 /// What every vCPU had by the same moment.
@@ -81,6 +90,7 @@ fn domains<M: Machine>(hv: &Hypervisor<M>) {
             dom.pauses.load(Ordering::Relaxed),
             dom.shutdown.load(Ordering::Relaxed)
         );
+        dom.show_rights(&|what, first, last| has(dom.id(), what, first, last));
         for (index, vcpu) in state.vcpus.iter().enumerate() {
             let s = &vcpu.sched;
             log::info!(

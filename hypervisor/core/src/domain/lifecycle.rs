@@ -321,6 +321,7 @@ fn forget<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) {
     *state = DomainState::default();
     drop(state);
     *dom.homes.lock() = alloc::vec::Vec::new();
+    dom.end_rights();
     if let Some(mfn) = shared {
         hv.free_shared_page(mfn);
     }

@@ -186,6 +186,11 @@ impl Domain {
         })
     }
 
+    /// Keeps nothing of what a domain had that is no more.
+    pub(super) fn end_rights(&self) {
+        *self.rights.lock() = Rights::default();
+    }
+
     /// Changes what the domain may use.
     ///
     /// # Errors
@@ -200,6 +205,21 @@ impl Domain {
         let any = !rights.frames.is_empty() || !rights.ports.is_empty();
         self.devices.store(any, Ordering::Relaxed);
         result
+    }
+
+    /// Shows all of it: the sort, and a first and a last, or which words of bits.
+    #[cold]
+    pub(crate) fn show_rights(&self, show: &dyn Fn(&str, u64, u64)) {
+        let rights = self.rights.lock();
+        for (what, ranges) in [("ports", &rights.ports), ("frames", &rights.frames)] {
+            ranges
+                .0
+                .iter()
+                .for_each(|&(first, last)| show(what, first, last));
+        }
+        for (number, &bits) in (0..).zip(&rights.lines) {
+            show("lines, 64 each", number, bits);
+        }
     }
 
     /// All of it, in words.

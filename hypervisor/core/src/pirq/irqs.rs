@@ -275,6 +275,21 @@ impl Irqs {
         *self.by_vector.get(index)?
     }
 
+    /// Shows what is in use: the slot of whose it is, the sort, its number, the PIRQ.
+    #[cold]
+    pub(crate) fn show(&self, show: &dyn Fn(u16, &str, u64, u64)) {
+        for (number, line) in (0..).zip(&self.lines) {
+            for User { place, .. } in &line.users {
+                show(place.slot, "line, PIRQ", number, place.pirq.into());
+            }
+        }
+        for (number, place) in (0..).zip(&self.by_vector) {
+            if let Some(place) = place {
+                show(place.slot, "vector, PIRQ", number, place.pirq.into());
+            }
+        }
+    }
+
     /// Whether dom0 has reported a function.
     ///
     /// # Errors

@@ -558,6 +558,24 @@ fn a_line_is_of_one_domain_at_a_time() {
 }
 
 #[test]
+fn of_one_that_is_gone_no_right_is_kept() {
+    let dom0 = Dom0::new();
+    let other = DomU::new(dom0.hv, 1);
+    let none = other.dom.rights_text();
+    let give = |rights: &mut crate::domain::rights::Rights| {
+        rights.set_line(LEVEL, true);
+        rights.frames.set((1, 2), true)
+    };
+    other.dom.change_rights(give).unwrap();
+    assert_ne!(other.dom.rights_text(), none);
+    lifecycle::destroy_whole(dom0.hv, other.dom).unwrap();
+    dom0.hv.machine.load_root(dom0.root);
+    let text = other.dom.rights_text();
+    assert!(text.contains("frames: Ranges([])"), "{text}");
+    assert!(text.contains("lines: [0, 0, 0, 0]"), "{text}");
+}
+
+#[test]
 fn a_vector_that_went_to_another_is_not_heard_by_the_first() {
     let mut dom0 = Dom0::new();
     let hv = dom0.hv;

@@ -23,6 +23,13 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
+        "the rights of a domain outlive it",
+        "domain/lifecycle.rs",
+        Guard,
+        Unit("pirq"),
+        ("dom.end_rights();", ""),
+    ),
+    seed(
         "two domains have a line bound",
         "pirq/irqs.rs",
         Guard,

@@ -25,7 +25,7 @@ const HYPERVISOR: &str = "paravane";
 const GUEST_KERNEL: &str = "guest-kernel";
 const TOOLSTACK: &str = "xl";
 /// Programs that only dom0 has.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "xenstored",
     "xenconsoled",
     "blkback",
@@ -33,6 +33,7 @@ const SERVICES: [&str; 7] = [
     "pciback",
     "storecheck",
     "killer",
+    "census",
 ];
 /// The first program of a driver domain, and what it starts: the same back ends as dom0's.
 const DRIVER: &str = "driver";

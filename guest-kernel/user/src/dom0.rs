@@ -67,6 +67,16 @@ pub fn next_domain(from: domid_t) -> SysResult<xen_domctl_getdomaininfo> {
     Ok(core::mem::take(&mut info.u).get())
 }
 
+/// The numbers of all domains.
+pub fn domains() -> impl Iterator<Item = domid_t> {
+    let mut from = Some(0);
+    core::iter::from_fn(move || {
+        let domain = next_domain(from?).ok()?.domain;
+        from = domain.checked_add(1);
+        Some(domain)
+    })
+}
+
 /// Pages that no domain has.
 ///
 /// # Errors

@@ -2,8 +2,10 @@
 //! programs. A driver domain has a disk of the machine's, which dom0 may not use meanwhile; a guest
 //! writes and verifies that disk through it. Its processes use the store by their kernel's one
 //! connection, each as if it had its own, and of one that is killed nothing is left. The driver domain
-//! is destroyed while the guest writes: another guest with a disk of dom0's notices nothing, and all
-//! pages come back; a new one with the same device serves the same guest again. The same on Debian's Xen.
+//! is destroyed while the guest writes: another guest with a disk of dom0's notices nothing; a new one with
+//! the same device serves the same guest again. In the end everything has come back: pages, event-channel
+//! ports, lines, rights to ports and frames of the devices, which reach memory no more, and nodes. The
+//! same on Debian's Xen.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::balloon::{command, end_with, free_pages};
+use super::census::Census;
 use super::grub_disk::disk;
 use super::processes::start;
 use super::{BootTest, PROMPT};
@@ -70,11 +73,9 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let modules = lab.our_dom0_with(DOM0_ARGS, None, &store)?;
     let (config, file) = with_disks(lab, lab.paravane_with(HYPERVISOR_OPTIONS, modules.clone()))?;
     let mut machine = start(lab, &config, "paravane")?;
-    give_away(&mut machine)?;
-    // What is kept of the first grants, of dom0's and of the hypervisor's, is not counted.
-    live(&mut machine)?;
+    let rights = ["has ports c", "has frames f", "has lines, 64 each 0, c00"];
+    report.note(nothing_is_left(&mut machine, &rights)?);
     let free_at_first = free_pages(&mut machine)?;
-    report.note(live(&mut machine)?);
     processes(&mut machine)?;
     end_with(machine, free_at_first)?;
     let written = fs::read(&file).context("the disk's file")?;
@@ -84,9 +85,39 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     );
     let (config, _) = with_disks(lab, lab.xen_with(HYPERVISOR_OPTIONS, modules)?)?;
     let mut machine = start(lab, &config, "xen")?;
-    give_away(&mut machine)?;
-    live(&mut machine)?;
+    let rights = [
+        "has I/O Ports  { c",
+        "has I/O Memory { f",
+        "has Interrupts { 1",
+    ];
+    report.note(nothing_is_left(&mut machine, &rights)?);
     processes(&mut machine)
+}
+
+/// Has a driver domain serve, and end, and compares what is in use before and after; `rights` are some that
+/// it has meanwhile, in the hypervisor's words.
+fn nothing_is_left(machine: &mut Machine, rights: &[&str]) -> Checked<String> {
+    command(machine, "xl quiet", "")?;
+    give_away(machine)?;
+    // What is kept of the first grants, of dom0's and of the hypervisor's, is not counted.
+    live(machine, |_| Ok(()))?;
+    let before = Census::take(machine)?;
+    let said = live(machine, |machine| {
+        let more = Census::take(machine)?.beyond(&before);
+        let reaches = format!("{} reaches memory", DEVICES[1]);
+        for right in [&*reaches, "/backend/pci/"].iter().chain(rights) {
+            require!(
+                more.iter().any(|line| line.contains(right)),
+                "it has nothing like `{right}`: {more:#?}"
+            );
+        }
+        Ok(())
+    })?;
+    before.holds_again(machine)?;
+    Ok(format!(
+        "{said}; {} things are in use as before",
+        before.len()
+    ))
 }
 
 /// A machine with two disks to give away, of which the file of the one to be written is named, and two
@@ -137,14 +168,14 @@ fn create_driver(machine: &mut Machine) -> Checked<()> {
     let line = format!(
         "xl create drv pci=[\"{one}\",\"{two}\"] cmdline=\"init=/bin/driver pci serve=blkback\""
     );
-    command(machine, &line, "").map(drop)
+    command(machine, &line, "")?;
+    command(machine, "xl pci-list drv", two).map(drop)
 }
 
 /// A guest uses the disks of a driver domain, which is destroyed meanwhile and made anew; the last words of
-/// the guest.
-fn live(machine: &mut Machine) -> Checked<String> {
+/// the guest. `look` while both have what they are given.
+fn live(machine: &mut Machine, look: impl FnOnce(&mut Machine) -> Checked<()>) -> Checked<String> {
     create_driver(machine)?;
-    command(machine, "xl pci-list drv", DEVICES[1])?;
     let taken = format!("xl create beside pci=[\"{}\"]", DEVICES[1]);
     command(machine, &taken, "already assigned to a domain")?;
     for (name, rounds) in [("beside", 40), ("user", 25)] {
@@ -153,6 +184,9 @@ fn live(machine: &mut Machine) -> Checked<String> {
     }
     machine.type_line("expect user 100 round 5")?;
     machine.expect(PROMPT)?;
+    command(machine, "xl pause user", "")?;
+    look(machine)?;
+    command(machine, "xl unpause user", "")?;
     command(machine, "xl destroy drv", "")?;
     let none = "there is no domain `drv`";
     let attach = "xl block-attach user /dev/vda,raw,xvda,ro,backend=drv";

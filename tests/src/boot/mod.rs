@@ -3,6 +3,7 @@
 mod bad_guests;
 mod bad_input;
 mod balloon;
+mod census;
 mod command_line;
 mod cost_lab;
 mod crash_cycles;

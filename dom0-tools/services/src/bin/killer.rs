@@ -20,7 +20,7 @@ use dom0_tools::hyper::DomctlExt;
 use dom0_tools::store::{Client, Store, StoreError};
 use guest_user::abi::*;
 use guest_user::check::{Done, status, told};
-use guest_user::dom0::{free_pages, next_domain, ports_used};
+use guest_user::dom0::{self, free_pages, ports_used};
 use guest_user::{println, start, sys};
 
 guest_user::entry!(main);
@@ -249,13 +249,7 @@ fn settle(before: &Figures) -> Done {
 }
 
 fn domains() -> Vec<u16> {
-    let mut from = 0;
-    core::iter::from_fn(|| {
-        let domain = next_domain(from).ok()?.domain;
-        from = domain.checked_add(1)?;
-        Some(domain)
-    })
-    .collect()
+    dom0::domains().collect()
 }
 
 /// Runs a command, whatever comes of it.

@@ -168,3 +168,24 @@ fn a_disk_whose_back_end_has_gone_is_attached_anew() {
         Some("/local/domain/3/backend/vbd/2/51712")
     );
 }
+
+#[test]
+fn an_interface_whose_back_end_has_gone_is_attached_anew() {
+    let mut shell = shell();
+    ok(&mut shell, "xl create guest2");
+    ok(&mut shell, "xl create guest1 vif=[\"backend=guest2\"]");
+    let mac = "/local/domain/2/device/vif/0/mac";
+    let before = node(&mut shell, mac);
+    let attach = "xl network-attach guest1 devid=0 backend=guest2";
+    fails(&mut shell, attach, 1, "it has an interface 0 already");
+    ok(&mut shell, "xl destroy guest2");
+    ok(&mut shell, "xl create guest2");
+    ok(&mut shell, attach);
+    let path = "/local/domain/2/device/vif/0/backend";
+    let backend = node(&mut shell, path);
+    assert_eq!(backend.as_deref(), Some("/local/domain/3/backend/vif/2/0"));
+    assert_eq!(node(&mut shell, mac), before, "it has the same address");
+    // One that is named by no number is another.
+    ok(&mut shell, "xl network-attach guest1 backend=guest2");
+    assert!(node(&mut shell, "/local/domain/2/device/vif/1/mac").is_some());
+}

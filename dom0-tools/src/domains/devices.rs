@@ -7,8 +7,11 @@ use alloc::vec::Vec;
 
 use hypercall_abi::xen::domid_t;
 
+use super::Domains;
 use super::nodes::{list, local, own};
-use crate::store::{Store, StoreError};
+use crate::error::Error;
+use crate::hyper::{DomctlExt, Hyper};
+use crate::store::{Channel, Store, StoreError};
 
 /// States of an end that matter here (io/xenbus.h).
 const INITIALISING: u32 = 1;
@@ -172,5 +175,22 @@ impl Device {
             }
         }
         Ok(())
+    }
+}
+
+impl<C: Channel> Domains<C> {
+    /// Whether a domain has a device of a kind and number. One whose back end's domain is gone does not
+    /// count: it is given anew, and its front end goes on with it.
+    pub(super) fn has_device<H: Hyper>(
+        &mut self,
+        hyper: &mut H,
+        domain: domid_t,
+        (kind, number): (&str, u32),
+    ) -> Result<bool, Error> {
+        let all = Device::of_kind(&mut self.store, domain, kind)?;
+        let Some(device) = all.iter().find(|device| device.number == number) else {
+            return Ok(false);
+        };
+        Ok(hyper.domain_info(device.backend)?.is_some())
     }
 }

@@ -10,7 +10,7 @@ use super::Domains;
 use super::devices::{Device, Nodes};
 use crate::config::Disk;
 use crate::error::Error;
-use crate::hyper::{DomctlExt, Hyper};
+use crate::hyper::Hyper;
 use crate::store::{Channel, Store, StoreError};
 
 /// The kind of these devices.
@@ -145,11 +145,7 @@ impl<C: Channel> Domains<C> {
         disk: &Disk,
     ) -> Result<Device, Error> {
         let placed = self.place_disks(hyper, core::slice::from_ref(disk))?;
-        let all = Device::of_kind(&mut self.store, domain, KIND)?;
-        let known = all.iter().find(|device| device.number == placed[0].number);
-        if let Some(device) = known
-            && hyper.domain_info(device.backend)?.is_some()
-        {
+        if self.has_device(hyper, domain, (KIND, placed[0].number))? {
             return Err(Error::Refused(format!(
                 "it has a disk {} already",
                 disk.vdev

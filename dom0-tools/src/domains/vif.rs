@@ -180,7 +180,8 @@ impl<C: Channel> Domains<C> {
         Ok(all)
     }
 
-    /// Gives a domain another interface.
+    /// Gives a domain another interface, or one that it has, named by its number, but whose back end's
+    /// domain is gone: if its address is the same, the domain goes on with that interface.
     ///
     /// # Errors
     /// Its number is in use; there is no such back end.
@@ -194,7 +195,7 @@ impl<C: Channel> Domains<C> {
         let all = Device::of_kind(&mut self.store, domain, KIND)?;
         let last = all.last().map(|device| device.number);
         let number = vif.devid.unwrap_or(last.map_or(0, |last| last + 1));
-        if all.iter().any(|device| device.number == number) {
+        if self.has_device(hyper, domain, (KIND, number))? {
             return Err(Error::Refused(format!(
                 "it has an interface {number} already"
             )));

@@ -10,6 +10,7 @@ mod crash_cycles;
 mod deaths;
 mod disks;
 mod driver_domain;
+mod driver_network;
 mod fairness;
 mod grub_disk;
 mod grub_guest;
@@ -95,6 +96,7 @@ pub const ALL: &[BootTest] = &[
     bad_guests::TEST,
     disks::TEST,
     driver_domain::TEST,
+    driver_network::TEST,
     grub_disk::TEST,
     grub_guest::TEST,
     grub_iso::TEST,

@@ -4,6 +4,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -21,6 +23,8 @@ pub(super) const TEST: BootTest = BootTest {
     run,
 };
 
+/// Bytes that are sent at once.
+const PIECE: usize = 64 << 10;
 /// Bytes that are fetched.
 const BYTES: u64 = 8 << 20;
 /// What the guest's program has as the seed of its pattern, and its odd multiplier.
@@ -40,25 +44,36 @@ pub(super) fn content(bytes: usize) -> Vec<u8> {
     all
 }
 
-/// Sends who connects as many bytes of the pattern as it asks for, and their CRC-32.
-fn serve(mut client: TcpStream) -> Result<()> {
+/// Sends who connects as many bytes of the pattern as it asks for, and their CRC-32; counts them.
+fn serve(mut client: TcpStream, sent: &AtomicU64) -> Result<()> {
     let mut wanted = [0; 8];
     client.read_exact(&mut wanted)?;
     let all = content(usize::try_from(u64::from_le_bytes(wanted))?);
-    client.write_all(&all)?;
+    for piece in all.chunks(PIECE) {
+        client.write_all(piece)?;
+        sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    }
     client.write_all(&crc32fast::hash(&all).to_le_bytes())?;
     Ok(())
 }
 
-fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
+/// Serves at a port of the loopback, whose number is returned with a count of what has been sent.
+pub(super) fn server() -> Result<(u16, Arc<AtomicU64>)> {
     let listener = TcpListener::bind("127.0.0.1:0").context("a port of the loopback")?;
     let port = listener.local_addr().context("its number")?.port();
+    let sent = Arc::new(AtomicU64::new(0));
+    let of_server = sent.clone();
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             // The guest notices what is missing.
-            let _ = serve(client);
+            let _ = serve(client, &of_server);
         }
     });
+    Ok((port, sent))
+}
+
+fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
+    let (port, _) = server()?;
     let arguments = format!("ip=dhcp fetch=10.0.2.2:{port} bytes={BYTES}");
     let modules = networked(lab, &[("client", &arguments)])?;
     let mut config = lab.paravane_with(HYPERVISOR_OPTIONS, modules);

@@ -302,4 +302,21 @@ pub(super) const ALL: &[Mutant] = &[
             "if work.owner == self.owner {",
         ),
     ),
+    seed(
+        "a device that is served is given to another back end",
+        "domains/devices.rs",
+        Guard,
+        "--test=pci",
+        (
+            "Ok(hyper.domain_info(device.backend)?.is_some())",
+            "Ok(hyper.domain_info(device.backend)?.is_none())",
+        ),
+    ),
+    seed(
+        "devices of a domain that is destroyed reach memory still",
+        "domains/mod.rs",
+        FreeIsUnused,
+        "--test=pci",
+        ("self.quiesce_pcis(hyper, domain)?;", ""),
+    ),
 ];

@@ -43,7 +43,13 @@ impl Server {
         let backend = self.read(&format!("{NODE}/backend"))?;
         if self.vif.backend.as_ref() != Some(&backend) {
             if self.vif.backend.take().is_some() {
-                net::remove();
+                let mac = parse_mac(&self.read(&format!("{NODE}/mac"))?);
+                if mac.is_some() && mac == net::address().ok() {
+                    // Another back end is to serve it, as when the domain of the one before is gone.
+                    net::disconnect();
+                } else {
+                    net::remove();
+                }
             }
             self.vif.front = Front::new();
             if backend.is_empty() {

@@ -62,7 +62,7 @@ fn a_domain_is_given_what_its_devices_have() {
         (format!("{BACK}/domain"), "guest1"),
         (format!("{BACK}/num_devs"), "2"),
         (format!("{BACK}/dev-1"), "0000:00:05.0"),
-        (format!("{BACK}/state"), "2"),
+        (format!("{BACK}/state"), "4"),
     ] {
         assert_eq!(node(&mut shell, &path).as_deref(), Some(value), "{path}");
     }
@@ -146,6 +146,173 @@ fn what_is_not_assignable_is_not_given() {
         "cannot be given away",
     );
     assert_eq!(node(&mut shell, "/libxl/pciback/0000-00-06-0"), None);
+}
+
+/// Rights of domains that are others than dom0's.
+fn rights(shell: &mut TestShell) -> Vec<String> {
+    let permitted = shell.system().hyper.0.borrow().permitted.clone();
+    let of_guests = |right: &&String| !right.starts_with("32752 ");
+    permitted.iter().filter(of_guests).cloned().collect()
+}
+
+#[test]
+fn devices_come_and_go_while_a_domain_runs() {
+    let mut shell = with_devices();
+    ok(&mut shell, "xl create guest1 pci=[\"00:05.0\"]");
+    shell.system().pci_written.clear();
+    ok(&mut shell, "xl pci-attach guest1 00:04.0");
+    let of_disk = ["ports 0xc000 128", "frames 0x1fe000 4", "line 11", "irq 11"];
+    let of_disk: Vec<String> = of_disk.iter().map(|what| format!("1 {what}")).collect();
+    assert_eq!(rights(&mut shell), of_disk);
+    assert_eq!(shell.system().pci_written, [(COMMAND, 0x0500)]);
+    for (name, value) in [
+        ("num_devs", Some("2")),
+        ("dev-1", Some("0000:00:04.0")),
+        ("key-1", Some("0000:00:04.0")),
+        ("state-1", Some("3")),
+        ("state", Some("4")),
+    ] {
+        assert_eq!(
+            node(&mut shell, &format!("{BACK}/{name}")).as_deref(),
+            value
+        );
+    }
+    let listed = "Vdev Device\n00.0 0000:00:05.0\n01.0 0000:00:04.0\n";
+    assert_eq!(ok(&mut shell, "xl pci-list guest1"), listed);
+    // What is behind it is numbered anew.
+    ok(&mut shell, "xl pci-detach guest1 00:05.0");
+    for (name, value) in [
+        ("num_devs", Some("1")),
+        ("dev-0", Some("0000:00:04.0")),
+        ("state-0", Some("3")),
+        ("state", Some("4")),
+        ("dev-1", None),
+        ("key-1", None),
+        ("opts-1", None),
+        ("state-1", None),
+    ] {
+        assert_eq!(
+            node(&mut shell, &format!("{BACK}/{name}")).as_deref(),
+            value
+        );
+    }
+    assert_eq!(rights(&mut shell), of_disk);
+    shell.system().pci_written.clear();
+    ok(&mut shell, "xl pci-detach guest1 0:4.0");
+    assert!(rights(&mut shell).is_empty());
+    assert_eq!(shell.system().pci_written, [(COMMAND, 0x0500)]);
+    assert_eq!(node(&mut shell, &format!("{BACK}/state")), None);
+    assert_eq!(node(&mut shell, &format!("{FRONT}/state")), None);
+    assert_eq!(ok(&mut shell, "xl pci-list guest1"), "Vdev Device\n");
+    // A domain without any is given its first.
+    ok(&mut shell, "xl pci-attach guest1 00:04.0");
+    assert_eq!(rights(&mut shell), of_disk);
+    assert_eq!(
+        node(&mut shell, &format!("{BACK}/num_devs")).as_deref(),
+        Some("1")
+    );
+    assert_eq!(ok(&mut shell, "xl pci-assignable-list"), "0000:00:05.0\n");
+}
+
+#[test]
+fn a_line_that_another_device_has_as_well_stays() {
+    let mut shell = with_devices();
+    shell.system().pci.insert(0x283c, 0x10b);
+    ok(&mut shell, CREATE);
+    ok(&mut shell, "xl pci-detach guest1 00:05.0");
+    let all = rights(&mut shell);
+    assert!(all.contains(&"1 line 11".to_string()), "{all:?}");
+    ok(&mut shell, "xl pci-detach guest1 00:04.0");
+    assert!(rights(&mut shell).is_empty());
+}
+
+#[test]
+fn what_cannot_come_or_go_is_refused() {
+    let mut shell = with_devices();
+    ok(&mut shell, "xl create guest1 pci=[\"00:05.0\"]");
+    ok(&mut shell, "xl create guest2");
+    let nodes = shell.system().world.nodes();
+    for (line, why) in [
+        ("xl pci-attach guest1 00:06.0", "is not assignable"),
+        (
+            "xl pci-attach guest1 00:05.0",
+            "already assigned to a domain",
+        ),
+        (
+            "xl pci-attach guest2 00:05.0",
+            "already assigned to a domain",
+        ),
+        ("xl pci-attach guest2 00:04", "no PCI device"),
+        ("xl pci-attach guest2 00:04.0,permissive=1", "is not served"),
+        (
+            "xl pci-attach nobody 00:04.0",
+            "there is no domain `nobody`",
+        ),
+        (
+            "xl pci-attach 0 00:04.0",
+            "domain 0 is given no PCI devices",
+        ),
+        (
+            "xl pci-detach guest1 00:04.0",
+            "has no PCI device 0000:00:04.0",
+        ),
+        (
+            "xl pci-detach guest2 00:05.0",
+            "has no PCI device 0000:00:05.0",
+        ),
+        ("xl pci-detach guest1 5", "no PCI device"),
+        (
+            "xl pci-detach nobody 00:05.0",
+            "there is no domain `nobody`",
+        ),
+        ("xl pci-detach 0 00:05.0", "has no PCI device"),
+    ] {
+        fails(&mut shell, line, 1, why);
+    }
+    for line in [
+        "xl pci-attach guest1",
+        "xl pci-detach guest1",
+        "xl pci-detach -x guest1 00:05.0",
+        "xl pci-detach -f guest1",
+    ] {
+        fails(&mut shell, line, 2, "usage");
+    }
+    assert!(rights(&mut shell).is_empty());
+    assert_eq!(shell.system().world.nodes(), nodes);
+}
+
+#[test]
+fn a_guest_that_never_answers_is_not_waited_for_without_end() {
+    let mut shell = with_devices();
+    ok(&mut shell, "xl create guest1 pci=[\"00:04.0\"]");
+    ok(&mut shell, "xl create guest2");
+    shell.system().world.end_backends();
+    let (before, mut nodes) = (rights(&mut shell), shell.system().world.nodes());
+    let begun = shell.system().world.now();
+    let late = "no answer for 20 s";
+    fails(&mut shell, "xl pci-attach guest1 00:05.0", 1, late);
+    // One without devices, which does not look for any.
+    fails(&mut shell, "xl pci-attach guest2 00:05.0", 1, late);
+    fails(
+        &mut shell,
+        "xl pci-detach guest1 00:04.0",
+        1,
+        "as if it were in use",
+    );
+    assert!(shell.system().world.now() < begun + 100_000_000_000);
+    assert_eq!(rights(&mut shell), before, "it is as it was");
+    nodes.push("/libxl/2/device".to_string());
+    nodes.sort_unstable();
+    assert_eq!(shell.system().world.nodes(), nodes);
+    for (name, value) in [("state", "4"), ("state-0", "3"), ("num_devs", "1")] {
+        let said = node(&mut shell, &format!("{BACK}/{name}"));
+        assert_eq!(said.as_deref(), Some(value), "{name}");
+    }
+    // By force, all but the ends' closing is done.
+    let forced = "xl pci-detach -f guest1 00:04.0";
+    fails(&mut shell, forced, 1, "its nodes are removed");
+    assert!(rights(&mut shell).is_empty());
+    assert_eq!(node(&mut shell, &format!("{BACK}/state")), None);
 }
 
 #[test]

@@ -564,3 +564,137 @@ fn front_ends_that_lie_in_their_nodes_are_closed() {
         assert_eq!(lab.state(1), XenbusStateClosed, "{name}={value}");
     }
 }
+
+/// Says in the back end's place what is to become of a device, and has the front end agree.
+fn change(lab: &mut Lab, nodes: &[(&str, &str)]) {
+    for (name, value) in nodes {
+        let path = format!("{}/{name}", back(1));
+        lab.control.write_text(&path, value).unwrap();
+    }
+    let state = format!("{}/state", back(1));
+    lab.control
+        .write_text(&state, XenbusStateReconfiguring)
+        .unwrap();
+    lab.turn();
+    lab.says(1, XenbusStateReconfiguring);
+}
+
+fn said(lab: &mut Lab, name: &str) -> Option<String> {
+    let path = format!("{}/{name}", back(1));
+    lab.control.read_if_there(&path).unwrap()
+}
+
+#[test]
+fn devices_come_and_go_while_the_front_end_is_connected() {
+    let mut lab = Lab::new();
+    lab.add(at(4));
+    lab.add(at(5));
+    bus(|bus| bus.chips.get_mut(&at(5)).unwrap().words[0] = 0x1000_1af4);
+    let mut page = lab.give(1, &[at(4)]);
+    let (first, second) = (
+        Op::READ,
+        Op {
+            devfn: 8,
+            ..Op::READ
+        },
+    );
+    let nowhere = (XEN_PCI_ERR_dev_not_found, u32::MAX);
+    assert_eq!(lab.ask(&mut page, second), nowhere);
+    change(
+        &mut lab,
+        &[
+            ("dev-1", "0000:00:05.0"),
+            ("state-1", "1"),
+            ("num_devs", "2"),
+        ],
+    );
+    assert_eq!(lab.state(1), XenbusStateReconfigured);
+    assert_eq!(said(&mut lab, "state-1").as_deref(), Some("3"));
+    assert_eq!(said(&mut lab, "vdev-1").as_deref(), Some("0000:00:01.0"));
+    // The front end looks at what has come before it says that it has.
+    assert_eq!(lab.ask(&mut page, second), (0, 0x1000_1af4));
+    lab.says(1, XenbusStateConnected);
+    assert_eq!(lab.state(1), XenbusStateConnected);
+    lab.write(&mut page, COMMAND, 2, MEMORY | MASTER);
+    // The first one goes, and what is behind it is numbered anew by the toolstack.
+    change(&mut lab, &[("state-0", "5")]);
+    assert_eq!(said(&mut lab, "state-0").as_deref(), Some("6"));
+    assert_eq!(word(4, 4) & 7, 0, "it reaches memory no more");
+    assert_eq!(lab.ask(&mut page, first), nowhere);
+    assert_eq!(lab.ask(&mut page, second), (0, 0x1000_1af4));
+    for (name, value) in [
+        ("dev-0", "0000:00:05.0"),
+        ("vdev-0", "0000:00:01.0"),
+        ("state-0", "3"),
+        ("num_devs", "1"),
+    ] {
+        let path = format!("{}/{name}", back(1));
+        lab.control.write_text(&path, value).unwrap();
+    }
+    lab.says(1, XenbusStateConnected);
+    assert_eq!(lab.ask(&mut page, second), (0, 0x1000_1af4));
+    // Another domain has it then.
+    lab.give(2, &[at(4)]);
+    assert_eq!(lab.state(2), XenbusStateConnected);
+    // A back end that comes after this one has the device where it was.
+    lab.successor();
+    lab.says(1, XenbusStateClosed);
+    lab.says(1, XenbusStateInitialising);
+    lab.says(1, XenbusStateInitialised);
+    assert_eq!(lab.ask(&mut page, second), (0, 0x1000_1af4));
+    assert_eq!(lab.ask(&mut page, first), nowhere);
+}
+
+#[test]
+fn one_that_cannot_come_is_said_to_be_closed_and_others_stay() {
+    let mut lab = Lab::new();
+    lab.add(at(4));
+    lab.add(at(5));
+    lab.give(2, &[at(5)]);
+    let mut page = lab.give(1, &[at(4)]);
+    for (address, what) in [(at(5), "another's"), (at(6), "nobody's to give")] {
+        let address = address.to_string();
+        change(
+            &mut lab,
+            &[("dev-1", &address), ("state-1", "1"), ("num_devs", "2")],
+        );
+        assert_eq!(said(&mut lab, "state-1").as_deref(), Some("6"), "{what}");
+        lab.says(1, XenbusStateConnected);
+        assert_eq!(lab.state(1), XenbusStateConnected);
+        assert_eq!(lab.read(&mut page, 0, 4), (0, 0x1001_1af4));
+    }
+}
+
+#[test]
+fn one_that_is_taken_by_force_is_let_go_of() {
+    let mut lab = Lab::new();
+    lab.add(at(4));
+    lab.add(at(5));
+    let mut page = lab.give(1, &[at(4), at(5)]);
+    // It is to go; the front end does not agree, and has it reach memory again.
+    let path = format!("{}/state-0", back(1));
+    lab.control.write_text(&path, XenbusStateClosing).unwrap();
+    lab.turn();
+    assert_eq!(lab.write(&mut page, COMMAND, 2, MEMORY | MASTER), 0);
+    assert_eq!(word(4, 4) & 7, 0);
+    for (name, value) in [
+        ("dev-0", "0000:00:05.0"),
+        ("vdev-0", "0000:00:01.0"),
+        ("state-0", "3"),
+        ("num_devs", "1"),
+        ("state", "4"),
+    ] {
+        let path = format!("{}/{name}", back(1));
+        lab.control.write_text(&path, value).unwrap();
+    }
+    lab.turn();
+    let nowhere = (XEN_PCI_ERR_dev_not_found, u32::MAX);
+    assert_eq!(lab.read(&mut page, 0, 4), nowhere);
+    let other = Op {
+        devfn: 8,
+        ..Op::READ
+    };
+    assert_eq!(lab.ask(&mut page, other).0, 0);
+    lab.give(2, &[at(4)]);
+    assert_eq!(lab.state(2), XenbusStateConnected);
+}

@@ -122,20 +122,14 @@ impl Device {
 
     /// Removes all nodes.
     pub(super) fn remove<T: Store>(&self, store: &mut T) -> Result<(), StoreError> {
-        store.remove(&self.front())?;
+        remove_and_empty(store, &self.front())?;
         self.remove_back(store)?;
-        store.remove(&self.kept())
+        remove_and_empty(store, &self.kept())
     }
 
-    /// Removes the back end's nodes, and the domain's among them where there is no other.
+    /// Removes the back end's nodes.
     fn remove_back<T: Store>(&self, store: &mut T) -> Result<(), StoreError> {
-        let back = self.back();
-        store.remove(&back)?;
-        let all_of_domain = back.rfind('/').map_or("", |end| &back[..end]);
-        match store.list(all_of_domain) {
-            Ok(names) if names.is_empty() => store.remove(all_of_domain),
-            _ => Ok(()),
-        }
+        remove_and_empty(store, &self.back())
     }
 
     /// The devices of a domain of a kind, by rising number.
@@ -175,6 +169,16 @@ impl Device {
             }
         }
         Ok(())
+    }
+}
+
+/// Removes a node, and the one above it where there is no other below that.
+fn remove_and_empty<T: Store>(store: &mut T, path: &str) -> Result<(), StoreError> {
+    store.remove(path)?;
+    let above = path.rfind('/').map_or("", |end| &path[..end]);
+    match store.list(above) {
+        Ok(names) if names.is_empty() => store.remove(above),
+        _ => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod devices;
 mod end;
+mod hot_plug;
 mod nodes;
 mod pci;
 mod vbd;
@@ -18,6 +19,7 @@ use hypercall_abi::xen::domid_t;
 
 pub use devices::Device;
 pub use end::End;
+pub use hot_plug::Change;
 pub use nodes::Known;
 pub(crate) use nodes::{availability, local, online};
 pub use vbd::Vbd;

@@ -146,7 +146,9 @@ impl New<'_> {
         for disk in &self.devices.disks {
             disk.write(store, domain)?;
         }
-        pci::write(store, domain, &config.name, &self.devices.pcis)?;
+        if !self.devices.pcis.is_empty() {
+            pci::write(store, domain, &config.name, &self.devices.pcis)?;
+        }
         write_config(store, domain, config)
     }
 }

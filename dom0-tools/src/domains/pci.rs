@@ -5,18 +5,19 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use hypercall_abi::io::xenbus::XenbusStateInitialising;
 use hypercall_abi::xen::{DOMID_SELF, domid_t};
 
 use super::Domains;
 use super::devices::Device;
 use crate::config::Pci;
 use crate::error::Error;
-use crate::hyper::{DomctlExt, Hyper, PAGE_SIZE, PhysdevExt};
+use crate::hyper::{DomctlExt, Hyper, PAGE_SIZE, Permission, PhysdevExt};
 use crate::pci::{self, Address, Config, Region};
 use crate::store::{Channel, Store, StoreError};
 
 /// The kind of the device.
-const KIND: &str = "pci";
+pub(super) const KIND: &str = "pci";
 /// The register with a function's line (bits 7:0) and its pin (15:8), 0 for none.
 const LINE: u8 = 0x3c;
 /// A line that nothing is connected to.
@@ -27,12 +28,19 @@ const OPTIONS: &str = "msitranslate=0,power_mgmt=0,permissive=0";
 /// A device that can be given, and what it has.
 #[derive(Debug, Clone)]
 pub(super) struct Placed {
-    address: Address,
-    regions: Vec<Region>,
-    line: Option<u32>,
+    pub(super) address: Address,
+    pub(super) regions: Vec<Region>,
+    pub(super) line: Option<u32>,
 }
 
-fn refused<T>(why: impl Into<String>) -> Result<T, Error> {
+/// The line by which a device interrupts, if it does.
+pub(super) fn line_of<H: Hyper>(hyper: &mut H, address: Address) -> Option<u32> {
+    let register = hyper.read_config(address, LINE);
+    let (line, pin) = (register & 0xff, register >> 8 & 0xff);
+    (pin != 0 && line != 0 && line != NO_LINE).then_some(line)
+}
+
+pub(super) fn refused<T>(why: impl Into<String>) -> Result<T, Error> {
     Err(Error::Refused(why.into()))
 }
 
@@ -45,24 +53,39 @@ pub(super) fn permit<H: Hyper>(
     for device in devices {
         // Whoever had it before is not there any more, so it may do nothing yet.
         pci::quiesce(hyper, device.address);
-        for region in &device.regions {
-            match *region {
-                Region::Memory(start, len) => {
-                    let page = PAGE_SIZE as u64;
-                    hyper.allow_iomem(domain, start / page, len / page)?;
-                }
-                Region::Ports(first, count) => hyper.allow_ioports(domain, first, count)?,
-            }
-        }
-        if let Some(line) = device.line {
-            hyper.setup_line(line)?;
-            // Only an interrupt of this domain can be another's as well.
-            let own = hyper.map_line(DOMID_SELF, line)?;
-            hyper.map_line(domain, line)?;
-            hyper.allow_irq(domain, own)?;
-        }
+        set_rights(hyper, domain, device, Permission::Allowed)?;
     }
     Ok(())
+}
+
+/// Lets a domain reach what a device has, or not any more.
+pub(super) fn set_rights<H: Hyper>(
+    hyper: &mut H,
+    domain: domid_t,
+    device: &Placed,
+    permission: Permission,
+) -> Result<(), Error> {
+    for region in &device.regions {
+        match *region {
+            Region::Memory(start, len) => {
+                let page = PAGE_SIZE as u64;
+                hyper.set_iomem(domain, (start / page, len / page), permission)?;
+            }
+            Region::Ports(first, count) => hyper.set_ioports(domain, (first, count), permission)?,
+        }
+    }
+    let Some(line) = device.line else {
+        return Ok(());
+    };
+    hyper.setup_line(line)?;
+    // Only an interrupt of this domain can be another's as well.
+    let own = hyper.map_line(DOMID_SELF, line)?;
+    let theirs = hyper.map_line(domain, line)?;
+    hyper.set_irq(domain, own, permission)?;
+    match permission {
+        Permission::Allowed => Ok(()),
+        Permission::Denied => hyper.unmap_pirq(domain, theirs),
+    }
 }
 
 /// Makes the nodes of a domain's devices.
@@ -72,9 +95,6 @@ pub(super) fn write<T: Store>(
     name: &str,
     devices: &[Placed],
 ) -> Result<(), StoreError> {
-    if devices.is_empty() {
-        return Ok(());
-    }
     let device = Device {
         kind: KIND.to_string(),
         domain,
@@ -82,20 +102,28 @@ pub(super) fn write<T: Store>(
         backend: 0,
     };
     device.write(store, &Vec::new(), &Vec::new())?;
-    let nodes = [
-        ("domain".to_string(), name.to_string()),
-        ("num_devs".to_string(), devices.len().to_string()),
-    ];
-    let of_each = devices.iter().enumerate().flat_map(|(i, device)| {
-        [
-            (format!("key-{i}"), device.address.to_string()),
-            (format!("dev-{i}"), device.address.to_string()),
-            (format!("opts-{i}"), OPTIONS.to_string()),
-            (format!("state-{i}"), "1".to_string()),
-        ]
-    });
-    for (node, value) in nodes.into_iter().chain(of_each) {
-        store.write_text(&format!("{}/{node}", device.back()), value)?;
+    let back = device.back();
+    store.write_text(&format!("{back}/domain"), name)?;
+    for (number, device) in (0..).zip(devices) {
+        write_one(store, &back, number, device.address)?;
+    }
+    store.write_text(&format!("{back}/num_devs"), devices.len())
+}
+
+/// Makes the nodes of one of them.
+pub(super) fn write_one<T: Store>(
+    store: &mut T,
+    back: &str,
+    number: u64,
+    address: Address,
+) -> Result<(), StoreError> {
+    for (name, value) in [
+        ("key", address.to_string()),
+        ("dev", address.to_string()),
+        ("opts", OPTIONS.to_string()),
+        ("state", XenbusStateInitialising.to_string()),
+    ] {
+        store.write_text(&format!("{back}/{name}-{number}"), value)?;
     }
     Ok(())
 }
@@ -104,12 +132,8 @@ pub(super) fn write<T: Store>(
 fn of_domain<T: Store>(store: &mut T, domain: domid_t) -> Result<Vec<Address>, StoreError> {
     let mut all = Vec::new();
     for device in Device::of_kind(store, domain, KIND)? {
-        let back = device.back();
-        let count = store.read_number(&format!("{back}/num_devs"))?;
-        for i in 0..count.unwrap_or(0).min(pci::DEVICES_MAX as u64) {
-            let text = store.read_if_there(&format!("{back}/dev-{i}"))?;
-            all.extend(text.and_then(|text| Address::parse(&text)));
-        }
+        let given = pci::given(store, &device.back())?;
+        all.extend(given.iter().map(|entry| entry.at));
     }
     Ok(all)
 }
@@ -140,19 +164,27 @@ impl<C: Channel> Domains<C> {
                     "PCI device {address} is not assignable (try `xl pci-assignable-add {address}`)"
                 ));
             }
-            let regions = self.store.read_text(&format!("{node}/regions"))?;
-            let regions = pci::parse_regions(&regions).ok_or_else(|| {
-                Error::Refused(format!("what PCI device {address} has is not known"))
-            })?;
-            let register = hyper.read_config(address, LINE);
-            let (line, pin) = (register & 0xff, register >> 8 & 0xff);
-            placed.push(Placed {
-                address,
-                regions,
-                line: (pin != 0 && line != 0 && line != NO_LINE).then_some(line),
-            });
+            placed.push(self.find_out(hyper, address)?);
         }
         Ok(placed)
+    }
+
+    /// What a device has that was claimed.
+    pub(super) fn find_out<H: Hyper>(
+        &mut self,
+        hyper: &mut H,
+        address: Address,
+    ) -> Result<Placed, Error> {
+        let path = format!("{}/regions", pci::node(address));
+        let regions = self.store.read_if_there(&path)?;
+        let regions = regions.and_then(|text| pci::parse_regions(&text));
+        let regions = regions
+            .ok_or_else(|| Error::Refused(format!("what PCI device {address} has is not known")))?;
+        Ok(Placed {
+            address,
+            regions,
+            line: line_of(hyper, address),
+        })
     }
 
     /// The PCI devices of a domain, by the slots in which it sees them.

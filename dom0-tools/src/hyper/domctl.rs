@@ -19,6 +19,15 @@ pub struct CreateDomain {
     pub max_vcpus: u32,
 }
 
+/// Whether a domain may use something: as it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Not any more.
+    Denied = 0,
+    /// From now on.
+    Allowed = 1,
+}
+
 /// Event-channel ports without a limit of our own: the hypervisor's applies.
 const ALL_PORTS: u32 = u32::MAX;
 /// "Use the hypervisor's default" for grant-table sizes.
@@ -207,39 +216,48 @@ pub trait DomctlExt: super::HyperExt {
         self.execute("XEN_DOMCTL_setvcpucontext", call).map(drop)
     }
 
-    /// XEN_DOMCTL_iomem_permission: lets a domain map frames of devices.
+    /// XEN_DOMCTL_iomem_permission: lets a domain map frames of devices, or not any more; what is
+    /// mapped stays so.
     ///
     /// # Errors
     /// The hypervisor's refusal.
-    fn allow_iomem(&mut self, domain: domid_t, first: u64, count: u64) -> Result<(), Error> {
+    fn set_iomem(
+        &mut self,
+        domain: domid_t,
+        (first, count): (u64, u64),
+        permission: Permission,
+    ) -> Result<(), Error> {
         let mut argument = xen_domctl_iomem_permission::new_zeroed();
-        (argument.first_mfn, argument.nr_mfns, argument.allow_access) = (first, count, 1);
+        (argument.first_mfn, argument.nr_mfns) = (first, count);
+        argument.allow_access = permission as u8;
         let mut op = request(XEN_DOMCTL_iomem_permission, domain, argument);
         self.domctl("XEN_DOMCTL_iomem_permission", &mut op)
     }
 
-    /// XEN_DOMCTL_ioport_permission: lets a domain use ports.
+    /// XEN_DOMCTL_ioport_permission: lets a domain use ports, or not any more.
     ///
     /// # Errors
     /// The hypervisor's refusal.
-    fn allow_ioports(&mut self, domain: domid_t, first: u32, count: u32) -> Result<(), Error> {
+    fn set_ioports(
+        &mut self,
+        domain: domid_t,
+        (first, count): (u32, u32),
+        permission: Permission,
+    ) -> Result<(), Error> {
         let mut argument = xen_domctl_ioport_permission::new_zeroed();
-        (
-            argument.first_port,
-            argument.nr_ports,
-            argument.allow_access,
-        ) = (first, count, 1);
+        (argument.first_port, argument.nr_ports) = (first, count);
+        argument.allow_access = permission as u8;
         let mut op = request(XEN_DOMCTL_ioport_permission, domain, argument);
         self.domctl("XEN_DOMCTL_ioport_permission", &mut op)
     }
 
-    /// XEN_DOMCTL_irq_permission: lets a domain use an interrupt of this one.
+    /// XEN_DOMCTL_irq_permission: lets a domain use an interrupt of this one, or not any more.
     ///
     /// # Errors
     /// The hypervisor's refusal.
-    fn allow_irq(&mut self, domain: domid_t, pirq: u32) -> Result<(), Error> {
+    fn set_irq(&mut self, domain: domid_t, pirq: u32, permission: Permission) -> Result<(), Error> {
         let mut argument = xen_domctl_irq_permission::new_zeroed();
-        (argument.pirq, argument.allow_access) = (pirq, 1);
+        (argument.pirq, argument.allow_access) = (pirq, permission as u8);
         let mut op = request(XEN_DOMCTL_irq_permission, domain, argument);
         self.domctl("XEN_DOMCTL_irq_permission", &mut op)
     }

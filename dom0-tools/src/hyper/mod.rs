@@ -17,7 +17,7 @@ mod vcpu;
 use hypercall_abi::xen::domid_t;
 
 pub use call::{Arg, Call};
-pub use domctl::{CreateDomain, DomctlExt};
+pub use domctl::{CreateDomain, DomctlExt, Permission};
 pub use errno::Errno;
 pub use event::EventExt;
 pub use memory::MemoryExt;

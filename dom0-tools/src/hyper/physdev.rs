@@ -40,6 +40,17 @@ pub trait PhysdevExt: super::HyperExt {
         Ok(op.pirq.cast_unsigned())
     }
 
+    /// PHYSDEVOP_unmap_pirq: has an interrupt be heard by a domain no more.
+    ///
+    /// # Errors
+    /// The hypervisor's refusal.
+    fn unmap_pirq(&mut self, domain: domid_t, pirq: u32) -> Result<(), Error> {
+        let mut op = physdev_unmap_pirq::new_zeroed();
+        (op.domid, op.pirq) = (domain, pirq.cast_signed());
+        let name = "PHYSDEVOP_unmap_pirq";
+        self.physdev(name, PHYSDEVOP_unmap_pirq, op.as_mut_bytes())
+    }
+
     /// An operation whose argument has no inner buffers.
     #[doc(hidden)]
     fn physdev(&mut self, name: &'static str, cmd: u32, bytes: &mut [u8]) -> Result<(), Error> {

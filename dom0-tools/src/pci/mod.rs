@@ -6,19 +6,25 @@
 //! reaches memory no more before the domain's is others', the toolstack sees to: it is there whatever
 //! has become of this service.
 
+#![expect(
+    non_upper_case_globals,
+    reason = "states have the names of the public header"
+)]
+
 mod address;
 mod assignable;
 mod function;
 mod regions;
 mod serve;
+mod slots;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::{Rc, Weak};
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use hypercall_abi::io::pciif::XEN_PCI_MAGIC;
+use hypercall_abi::io::xenbus::*;
 
 use crate::hyper::Hyper;
 use crate::service::Line;
@@ -30,6 +36,8 @@ pub(crate) use assignable::listed;
 pub use assignable::{ASSIGNABLE, READY, node};
 pub use function::{Function, quiesce};
 pub use regions::{Region, parse_regions};
+pub(crate) use slots::{Entry, listed as given};
+use slots::{Given, Slots};
 
 /// Devices of one domain: as many as a bus has.
 pub const DEVICES_MAX: usize = 32;
@@ -84,10 +92,7 @@ impl<C> Claimed<C> {
 
 /// The devices that a domain was given, and the connection to it.
 pub struct Device<M: PciMachine> {
-    /// Where they are on the bus that it sees, by slot.
-    functions: Vec<Address>,
-    /// They are given as long as this is there.
-    _given: Rc<()>,
+    slots: Slots,
     backend: String,
     connection: Option<Connection<M>>,
 }
@@ -119,35 +124,24 @@ impl<M: PciMachine> Pciback<M> {
         }
     }
 
-    /// Ends what devices do to memory.
-    fn quiesce(&mut self, functions: &[Address]) {
-        for at in functions {
-            quiesce(&mut self.machine, *at);
-        }
-    }
-
-    /// Takes devices for a domain: all, or none.
-    fn give(&mut self, wanted: &[Address]) -> Result<Rc<()>, Failure> {
-        for at in wanted {
-            match self.claimed.get(at) {
-                None => {
-                    let why = format!("PCI device {at} is not assignable");
-                    return Err(Failure::Device(why));
-                }
-                Some(claimed) if claimed.is_given() => {
-                    let why = format!("PCI device {at} is given to a domain already");
-                    return Err(Failure::Device(why));
-                }
-                Some(_) => {}
+    /// Takes a device for a domain.
+    fn give(&mut self, at: Address) -> Result<Given, Failure> {
+        match self.claimed.get_mut(&at) {
+            None => {
+                let why = format!("PCI device {at} is not assignable");
+                Err(Failure::Device(why))
             }
-        }
-        let given = Rc::new(());
-        for at in wanted {
-            if let Some(claimed) = self.claimed.get_mut(at) {
+            Some(claimed) if claimed.is_given() => {
+                let why = format!("PCI device {at} is given to a domain already");
+                Err(Failure::Device(why))
+            }
+            Some(claimed) => {
+                let given = Rc::new(());
                 claimed.given = Rc::downgrade(&given);
+                claimed.function.forget();
+                Ok(Given { at, _given: given })
             }
         }
-        Ok(given)
     }
 }
 
@@ -157,28 +151,23 @@ impl<C: Channel, M: PciMachine> Driver<C> for Pciback<M> {
 
     fn open(&mut self, store: &mut Client<C>, place: &Place) -> Result<Device<M>, Failure> {
         let at = |name: &str| format!("{}/{name}", place.backend);
-        let count = store.read_number(&at("num_devs"))?.unwrap_or(0);
-        let mut functions = Vec::new();
-        for number in 0..count.min(DEVICES_MAX as u64) {
-            let text = store.read_text(&at(&format!("dev-{number}")))?;
-            let address = Address::parse(&text);
-            let address = address.ok_or_else(|| {
-                Failure::Device(format!("`dev-{number}` is no PCI device: `{text}`"))
-            })?;
-            if functions.contains(&address) {
-                return Err(Failure::Device(format!("{address} is there twice")));
-            }
-            functions.push(address);
-        }
-        let device = Device {
-            _given: self.give(&functions)?,
-            functions,
+        let mut device = Device {
+            slots: Slots::new(),
             backend: place.backend.clone(),
             connection: None,
         };
-        for number in 0..device.functions.len() {
-            let slot = Address::of_slot(number as u8);
-            store.write_text(&at(&format!("vdev-{number}")), slot)?;
+        let listed = slots::listed(store, &place.backend)?;
+        if store.read_number(&at("num_devs"))?.unwrap_or(0) != listed.len() as u64 {
+            let why = "of its devices one is none, or is there twice";
+            return Err(Failure::Device(why.into()));
+        }
+        for entry in listed {
+            match entry.state {
+                // It was to go, and has: there was nobody who saw to it.
+                XenbusStateClosing => entry.says(store, &place.backend, XenbusStateClosed)?,
+                XenbusStateClosed => {}
+                _ => self.add(store, &mut device, &entry)?,
+            }
         }
         // One bus for all.
         store.write_text(&at("root_num"), 1)?;
@@ -202,9 +191,50 @@ impl<C: Channel, M: PciMachine> Driver<C> for Pciback<M> {
         Ok(())
     }
 
+    fn change(
+        &mut self,
+        store: &mut Client<C>,
+        place: &Place,
+        device: &mut Device<M>,
+    ) -> Result<(), Failure> {
+        self.look_after(store, place, device)?;
+        for entry in slots::listed(store, &place.backend)? {
+            match entry.state {
+                XenbusStateInitialising => match self.add(store, device, &entry) {
+                    // The toolstack takes it for what it is.
+                    Err(Failure::Device(why)) => {
+                        self.machine.log(&why);
+                        entry.says(store, &place.backend, XenbusStateClosed)?;
+                    }
+                    done => done?,
+                },
+                XenbusStateClosing => {
+                    device.slots.retain(|_, given| given.at != entry.at);
+                    quiesce(&mut self.machine, entry.at);
+                    entry.says(store, &place.backend, XenbusStateClosed)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of what the toolstack has taken from the domain without its consent.
+    fn look_after(
+        &mut self,
+        store: &mut Client<C>,
+        place: &Place,
+        device: &mut Device<M>,
+    ) -> Result<(), Failure> {
+        let listed = slots::listed(store, &place.backend)?;
+        let is_listed = |at| listed.iter().any(|entry| entry.at == at);
+        device.slots.retain(|_, given| is_listed(given.at));
+        Ok(())
+    }
+
     fn disconnect(&mut self, device: &mut Device<M>) {
         device.connection = None;
-        for at in &device.functions {
+        for Given { at, .. } in device.slots.values() {
             if let Some(claimed) = self.claimed.get_mut(at) {
                 claimed.function.forget();
             }

@@ -5,12 +5,15 @@
     reason = "operations have the names of the public header"
 )]
 
+use alloc::format;
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
 use hypercall_abi::io::pciif::*;
+use hypercall_abi::io::xenbus::XenbusStateInitialised;
 
-use super::{Address, Device, PciMachine, Pciback};
+use super::slots::{self, Slots};
+use super::{Address, Device, PciMachine, Pciback, quiesce};
 use crate::hyper::Mapping;
 use crate::service::Line;
 use crate::store::{Channel, Store, StoreError};
@@ -50,12 +53,12 @@ impl Request {
     }
 
     /// Which of the domain's devices is meant.
-    fn device(&self, functions: &[Address]) -> Result<Address, i32> {
-        let slot = match (self.segment, self.bus, self.devfn) {
-            (0, 0, devfn) if devfn % 8 == 0 => functions.get(devfn as usize / 8),
+    fn device(&self, slots: &Slots) -> Result<Address, i32> {
+        let given = match (self.segment, self.bus, self.devfn) {
+            (0, 0, devfn @ 0..=0xff) if devfn % 8 == 0 => slots.get(&(devfn as u8 / 8)),
             _ => None,
         };
-        slot.copied().ok_or(XEN_PCI_ERR_dev_not_found)
+        given.map(|given| given.at).ok_or(XEN_PCI_ERR_dev_not_found)
     }
 
     /// The bytes that are meant: the first, and how many.
@@ -74,41 +77,39 @@ impl Request {
 }
 
 impl<M: PciMachine> Pciback<M> {
-    /// Does a request; the answer's value, and whether a device may reach memory by it.
-    fn perform(&mut self, functions: &[Address], request: &Request) -> Result<(u32, bool), i32> {
-        let at = request.device(functions)?;
+    /// Does a request; the answer's value, and the device that may reach memory by it.
+    fn perform(&mut self, slots: &Slots, request: &Request) -> Result<(u32, Option<Address>), i32> {
+        let at = request.device(slots)?;
         let Self { machine, claimed } = self;
         let claimed = claimed.get_mut(&at).ok_or(XEN_PCI_ERR_dev_not_found)?;
         match request.command {
             XEN_PCI_OP_conf_read => {
                 let (offset, size) = request.bytes()?;
-                Ok((claimed.function.read(machine, offset, size), false))
+                Ok((claimed.function.read(machine, offset, size), None))
             }
             XEN_PCI_OP_conf_write => {
                 let (offset, size) = request.bytes()?;
                 let function = &mut claimed.function;
                 let reaches = function.write(machine, offset, size, request.value);
-                Ok((request.value, reaches))
+                Ok((request.value, reaches.then_some(at)))
             }
             _ => Err(XEN_PCI_ERR_not_implemented),
         }
     }
 
-    /// Serves a domain's request, if there is one; whether a device may reach memory by it.
-    pub fn serve(&mut self, device: &mut Device<M>) -> bool {
-        let Some(connection) = &mut device.connection else {
-            return false;
-        };
+    /// Serves a domain's request, if there is one; the device that may reach memory by it.
+    pub fn serve(&mut self, device: &mut Device<M>) -> Option<Address> {
+        let connection = device.connection.as_mut()?;
         let flags = offset_of!(xen_pci_sharedinfo, flags);
         if connection.page.load_u32(flags) & XEN_PCIF_active == 0 {
-            return false;
+            return None;
         }
         let request = Request::read(&connection.page);
-        let done = self.perform(&device.functions, &request);
+        let done = self.perform(&device.slots, &request);
         let (error, value, reaches) = match done {
             Ok((value, reaches)) => (XEN_PCI_ERR_success, value, reaches),
             // As a bus answers where nothing is.
-            Err(error) => (error, u32::MAX, false),
+            Err(error) => (error, u32::MAX, None),
         };
         let page = &mut connection.page;
         page.store_u32(at(offset_of!(xen_pci_op, value)), value);
@@ -120,34 +121,41 @@ impl<M: PciMachine> Pciback<M> {
     }
 }
 
+/// Whether a device stays with the domain that has it.
+fn stays<S: Store>(store: &mut S, at: Address, backend: &str) -> Result<bool, StoreError> {
+    if store.read_number(&format!("{backend}/online"))? != Some(1) {
+        return Ok(false);
+    }
+    let listed = slots::listed(store, backend)?;
+    let is_it = |entry: &slots::Entry| entry.at == at && entry.state == XenbusStateInitialised;
+    Ok(listed.iter().any(is_it))
+}
+
 impl<C: Channel, M: PciMachine> Bus<C, Pciback<M>> {
-    /// Serves a request of each domain that has one. One whose devices the toolstack takes away
-    /// meanwhile has them not reach memory again: it has said so before it looked itself.
+    /// Serves a request of each domain that has one. A device that the toolstack takes away meanwhile
+    /// does not reach memory again: it has said so before it looked itself.
     ///
     /// # Errors
     /// There is no store any more.
     pub fn serve(&mut self) -> Result<(), StoreError> {
         let (driver, devices) = self.connected();
         let mut reaching = Vec::new();
-        for (key, device) in devices {
-            if driver.serve(device) {
-                reaching.push((key, device.backend.clone(), device.functions.clone()));
+        for (_, device) in devices {
+            if let Some(at) = driver.serve(device) {
+                reaching.push((at, device.backend.clone()));
             }
         }
         if reaching.is_empty() {
             return Ok(());
         }
-        for (_, backend, functions) in reaching {
-            let online = self
-                .store_mut()
-                .read_number(&alloc::format!("{backend}/online"));
-            let stays = match online {
-                Ok(online) => online == Some(1),
+        for (at, backend) in reaching {
+            let stays = match stays(self.store_mut(), at, &backend) {
+                Ok(stays) => stays,
                 Err(error) if error.errno().is_some() => false,
                 Err(error) => return Err(error),
             };
             if !stays {
-                self.connected().0.quiesce(&functions);
+                quiesce(&mut self.connected().0.machine, at);
             }
         }
         // What came meanwhile is heard by nobody else.

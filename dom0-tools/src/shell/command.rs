@@ -124,6 +124,11 @@ pub(super) fn xl_commands<S: Host>() -> &'static [Command<S>] {
             "xl pci-assignable-remove 00:04.0" => pci::assignable_remove;
         "pci-assignable-list" "" "show PCI devices that can be given to domains"
             "xl pci-assignable-list" => pci::assignable_list;
+        "pci-attach" "NAME DEVICE" "give a running domain another PCI device that is assignable"
+            "xl pci-attach guest1 00:04.0" => pci::attach;
+        "pci-detach" "[-f] NAME DEVICE"
+            "take a PCI device from a running domain that lets go of it (-f: whatever the domain does)"
+            "xl pci-detach guest1 00:04.0" => pci::detach;
         "pci-list" "NAME" "show the PCI devices of a domain" "xl pci-list guest1" => pci::list;
         "console" "[-l] NAME" "use a domain's console, leave with ^] (-l: only show its log)"
             "xl console guest1" => attach::console;

@@ -9,6 +9,15 @@
 //!               Closed(6) or gone, or has begun anew (Initialising, 1) ------------------+
 //! ```
 //!
+//! What a device serves may change while it is connected, if the driver can do that ([`Driver::change`]):
+//!
+//! ```text
+//!   toolstack   says what is to come and go, and Reconfiguring(7) in the backend's place
+//!   front end   lets go of what is to go, Reconfiguring(7)
+//!   backend     changes it, Reconfigured(8)
+//!   front end   Connected(4), and so does the backend
+//! ```
+//!
 //! A backend that was restarted goes on with the connections of the one before, where its driver can
 //! ([`Driver::resume`]): front ends notice nothing. Where that is not possible it begins with InitWait
 //! whatever its state was: a front end that knows of that, as ours does, begins anew as well, and asks
@@ -137,6 +146,32 @@ pub trait Driver<C: Channel> {
         Err(Failure::Device("what it does is not known".into()))
     }
 
+    /// Changes what a connected device serves to what the store says now: its front end waits for it.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    fn change(
+        &mut self,
+        _: &mut Client<C>,
+        _: &Place,
+        _: &mut Self::Device,
+    ) -> Result<(), Failure> {
+        Err(Failure::Device("it is not changed while it is used".into()))
+    }
+
+    /// Looks after a connected device of which something was said in the store.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    fn look_after(
+        &mut self,
+        _: &mut Client<C>,
+        _: &Place,
+        _: &mut Self::Device,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Gives back what belongs to the front end.
     fn disconnect(&mut self, device: &mut Self::Device);
 
@@ -196,7 +231,7 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
     /// The driver, and the devices that are connected.
     pub fn connected(&mut self) -> (&mut D, impl Iterator<Item = (Key, &mut D::Device)>) {
         let devices = self.devices.iter_mut().filter_map(|(key, entry)| {
-            let connected = entry.state == XenbusStateConnected;
+            let connected = is_connected(entry.state);
             entry
                 .device
                 .as_mut()
@@ -286,7 +321,8 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
                 backend: backend.clone(),
                 frontend: frontend.clone(),
             };
-            self.begin(place, own == XenbusStateConnected, front)?;
+            let stale = is_connected(own) || own == XenbusStateReconfiguring;
+            self.begin(place, stale, front)?;
         }
         let online = self.store.read_number(&format!("{backend}/online"))?;
         if online == Some(0) {
@@ -378,7 +414,10 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
     /// It is to be unplugged: when the front end does not use it any more, it is closed.
     fn go_offline(&mut self, key: Key, front: XenbusState) -> Result<(), Failure> {
         let state = self.devices.get(&key).map(|entry| entry.state);
-        if matches!(front, XenbusStateInitialised | XenbusStateConnected) {
+        if matches!(
+            front,
+            XenbusStateInitialised | XenbusStateConnected | XenbusStateReconfiguring
+        ) {
             return Ok(());
         }
         self.disconnect(key);
@@ -409,7 +448,14 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
             XenbusStateInitialised | XenbusStateConnected if waits && !entry.stale => {
                 self.connect(key)
             }
-            XenbusStateClosing if state == XenbusStateConnected => {
+            XenbusStateReconfiguring if state == XenbusStateConnected => {
+                self.with_device(key, D::change)?;
+                self.switch(key, XenbusStateReconfigured)
+            }
+            XenbusStateConnected if state == XenbusStateReconfigured => {
+                self.switch(key, XenbusStateConnected)
+            }
+            XenbusStateClosing if is_connected(state) => {
                 self.disconnect(key);
                 self.switch(key, XenbusStateClosing)
             }
@@ -421,19 +467,31 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
                 self.disconnect(key);
                 self.switch(key, XenbusStateClosed)
             }
+            _ if is_connected(state) => self.with_device(key, D::look_after),
             _ => Ok(()),
         }
     }
 
     fn connect(&mut self, key: Key) -> Result<(), Failure> {
-        let Some(entry) = self.devices.get_mut(&key) else {
-            return Ok(());
-        };
-        if let Some(device) = &mut entry.device {
-            let Self { driver, store, .. } = self;
-            driver.connect(store, &entry.place, device)?;
-        }
+        self.with_device(key, D::connect)?;
         self.switch(key, XenbusStateConnected)
+    }
+
+    /// Has the driver do something with a device, if that is open.
+    fn with_device(
+        &mut self,
+        key: Key,
+        act: impl FnOnce(&mut D, &mut Client<C>, &Place, &mut D::Device) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Self { driver, store, .. } = self;
+        match self.devices.get_mut(&key) {
+            Some(Entry {
+                place,
+                device: Some(device),
+                ..
+            }) => act(driver, store, place, device),
+            _ => Ok(()),
+        }
     }
 
     /// Closes a device that cannot be served: its front end, or what it serves, is at fault.
@@ -492,6 +550,11 @@ fn readable<T>(result: Result<T>) -> Result<Option<T>, Failure> {
         Err(error) if error.errno().is_some() => Ok(None),
         Err(error) => Err(Failure::Store(error)),
     }
+}
+
+/// Whether a backend of that state serves its front end.
+fn is_connected(state: XenbusState) -> bool {
+    matches!(state, XenbusStateConnected | XenbusStateReconfigured)
 }
 
 fn parse_key(text: &str) -> Option<Key> {

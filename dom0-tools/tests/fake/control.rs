@@ -185,10 +185,13 @@ impl Machine {
 
     fn permit(&mut self, id: domid_t, what: String, allow: u8) -> Result<()> {
         self.domain(id)?;
-        if allow != 1 {
-            return Err(XEN_EINVAL);
+        let what = format!("{id} {what}");
+        self.permitted.retain(|permitted| *permitted != what);
+        match allow {
+            0 => {}
+            1 => self.permitted.push(what),
+            _ => return Err(XEN_EINVAL),
         }
-        self.permitted.push(format!("{id} {what}"));
         Ok(())
     }
 
@@ -209,7 +212,15 @@ impl Machine {
                     return Err(XEN_EINVAL);
                 }
                 let mapped = format!("{} line {}", op.domid, op.pirq);
-                self.permitted.push(mapped);
+                if !self.permitted.contains(&mapped) {
+                    self.permitted.push(mapped);
+                }
+            }
+            PHYSDEVOP_unmap_pirq => {
+                let op = physdev_unmap_pirq::read_from_bytes(bytes).map_err(|_| XEN_EFAULT)?;
+                let mapped = format!("{} line {}", op.domid, op.pirq);
+                let at = self.permitted.iter().position(|other| *other == mapped);
+                self.permitted.remove(at.ok_or(XEN_EINVAL)?);
             }
             _ => return Err(XEN_ENOSYS),
         }

@@ -119,12 +119,29 @@ impl World {
         let is_backend = |path: &String| path.contains("/backend/") && path.ends_with("/state");
         for path in self.nodes().iter().filter(|path| is_backend(path)) {
             let client = &mut self.0.guests.borrow_mut();
+            let is_pci = path.contains("/backend/pci/");
             let answer = match client.read_text(path).as_deref() {
+                Ok("1" | "7") if is_pci => "4",
                 Ok("1") => "2",
                 Ok("5") => "6",
                 _ => continue,
             };
+            if is_pci {
+                Self::serve_pci(client, path);
+            }
             client.write_text(path, answer).unwrap();
+        }
+    }
+
+    /// Devices of a domain come and go.
+    fn serve_pci(client: &mut Client<OfStore>, state: &str) {
+        for number in 0..32 {
+            let path = format!("{state}-{number}");
+            match client.read_if_there(&path).unwrap().as_deref() {
+                Some("1") => client.write_text(&path, 3).unwrap(),
+                Some("5") => client.write_text(&path, 6).unwrap(),
+                _ => {}
+            }
         }
     }
 

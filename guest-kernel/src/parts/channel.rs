@@ -128,7 +128,9 @@ impl Channels {
         Ok(())
     }
 
-    fn listener(&self, name: &str) -> Option<Id> {
+    /// Who listens at a name.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> Option<Id> {
         let named = |end: &End| matches!(end, End::Listener { name: of, .. } if of == name);
         let found = self.ends.iter().find(|(_, end)| named(end));
         found.map(|(&id, _)| id)

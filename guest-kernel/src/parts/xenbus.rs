@@ -60,7 +60,7 @@ impl Front {
     /// What to do when the back end has a state, 0 if it says none, and is to be there (`online`)
     /// or to go.
     pub fn step(&mut self, back: XenbusState, online: bool) -> Step {
-        let connected = self.state == XenbusStateConnected;
+        let connected = matches!(self.state, XenbusStateConnected | XenbusStateReconfiguring);
         match back {
             XenbusStateInitWait | XenbusStateInitialised if connected => Step::Close,
             XenbusStateInitWait | XenbusStateInitialised
@@ -87,9 +87,49 @@ impl Front {
     }
 }
 
+impl Front {
+    /// What to say to a back end that is to change what it serves, when there is nothing in the way of
+    /// that; `None` for nothing, which is always so where nothing can change.
+    #[must_use]
+    pub fn change(&self, back: XenbusState) -> Option<XenbusState> {
+        match (self.state, back) {
+            (XenbusStateConnected, XenbusStateReconfiguring) => Some(XenbusStateReconfiguring),
+            // It is done; or it was called off.
+            (XenbusStateReconfiguring, XenbusStateReconfigured | XenbusStateConnected) => {
+                Some(XenbusStateConnected)
+            }
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_agreed_upon_and_ends() {
+        let mut front = Front::new();
+        assert_eq!(
+            front.change(XenbusStateReconfiguring),
+            None,
+            "not before it is used"
+        );
+        settle(&mut front, XenbusStateInitWait, true);
+        assert_eq!(front.change(XenbusStateConnected), None);
+        let agreed = front.change(XenbusStateReconfiguring);
+        assert_eq!(agreed, Some(XenbusStateReconfiguring));
+        front.said(XenbusStateReconfiguring);
+        assert_eq!(front.change(XenbusStateReconfiguring), None);
+        for ended in [XenbusStateReconfigured, XenbusStateConnected] {
+            assert_eq!(front.step(ended, true), Step::Wait);
+            assert_eq!(front.change(ended), Some(XenbusStateConnected));
+        }
+        for over in [XenbusStateInitWait, XenbusStateClosing, XenbusStateUnknown] {
+            assert_eq!(front.change(over), None);
+            assert_eq!(front.step(over, true), Step::Close);
+        }
+    }
 
     /// A back end as it should be.
     fn answer(back: XenbusState, front: XenbusState) -> XenbusState {

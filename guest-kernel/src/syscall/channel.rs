@@ -51,6 +51,11 @@ pub(crate) fn listen_in_kernel(task: u64, name: &str) -> Result<Id, Errno> {
     change(|all| all.listen(task, name)).map(|id| hold_in_kernel(task, id))
 }
 
+/// Whether somebody listens at a name.
+pub(crate) fn is_taken(name: &str) -> bool {
+    CHANNELS.with(|all| all.listener(name).is_some())
+}
+
 /// The next stream that waits at such a name.
 pub(crate) fn accept_in_kernel(task: u64, listener: Id) -> Result<Id, Errno> {
     change(|all| all.accept(listener)).map(|id| hold_in_kernel(task, id))

@@ -30,7 +30,7 @@ pub(super) const TEST: BootTest = BootTest {
 };
 
 /// The driver domain; what it is given is said where it is made.
-const DRIVER: &str = "\
+pub(super) const DRIVER: &str = "\
 name = 'drv'
 kernel = '/boot/guest-kernel'
 ramdisk = 'driver.cpio'
@@ -38,9 +38,9 @@ memory = 24
 on_poweroff = 'preserve'
 ";
 /// Where the machine has the disks that are given away: one with a file system, one to be written.
-const DEVICES: [&str; 2] = ["0000:00:04.0", "0000:00:05.0"];
+pub(super) const DEVICES: [&str; 2] = ["0000:00:04.0", "0000:00:05.0"];
 /// It uses the disks that the driver domain serves.
-const USER: &str = "\
+pub(super) const USER: &str = "\
 name = 'user'
 kernel = '/boot/guest-kernel'
 ramdisk = '/boot/guest.cpio'
@@ -60,7 +60,7 @@ on_poweroff = 'preserve'
 /// Bytes of a disk that is written, of which a guest uses most.
 const SIZE: usize = 1 << 20;
 /// What a guest says at its end.
-const WELL: &str = "all as it should be";
+pub(super) const WELL: &str = "all as it should be";
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let store: Store = [
@@ -122,7 +122,7 @@ fn nothing_is_left(machine: &mut Machine, rights: &[&str]) -> Checked<String> {
 
 /// A machine with two disks to give away, of which the file of the one to be written is named, and two
 /// like them for dom0.
-fn with_disks(lab: &Lab, mut config: Config) -> Result<(Config, PathBuf)> {
+pub(super) fn with_disks(lab: &Lab, mut config: Config) -> Result<(Config, PathBuf)> {
     let image = disk(lab)?;
     let [given, kept] = ["given.img", "kept.img"].map(|name| lab.write(name, &vec![0; SIZE]));
     let (given, kept) = (given?, kept?);

@@ -16,6 +16,7 @@ mod grub_disk;
 mod grub_guest;
 mod grub_iso;
 mod guests;
+mod hot_plug;
 mod isolation;
 mod killed_guest;
 mod kvm;
@@ -97,6 +98,7 @@ pub const ALL: &[BootTest] = &[
     disks::TEST,
     driver_domain::TEST,
     driver_network::TEST,
+    hot_plug::TEST,
     grub_disk::TEST,
     grub_guest::TEST,
     grub_iso::TEST,

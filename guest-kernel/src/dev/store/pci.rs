@@ -1,8 +1,9 @@
 //! The PCI devices that this domain was given, as the store has them.
 
 use super::serve::{Done, Server};
-use crate::dev::pci;
+use crate::dev::{pci, time};
 use crate::log::klog;
+use crate::syscall::channel;
 use alloc::format;
 use alloc::string::String;
 use guest_kernel::store::client::or_refused;
@@ -13,6 +14,13 @@ use hypercall_abi::io::xenbus::*;
 /// Where their nodes are.
 const NODE: &str = "device/pci/0";
 
+/// How often a device is looked at that is used and asked for, in nanoseconds.
+const PAUSE: u64 = 100_000_000;
+/// Devices of a bus.
+const DEVICES_MAX: u32 = 32;
+/// Before the place of a device that a process uses, in the name that it listens at meanwhile.
+const CLAIM: &str = "pci/";
+
 /// What is known of them.
 #[derive(Default)]
 pub(super) struct Pci {
@@ -21,6 +29,15 @@ pub(super) struct Pci {
     backend: Option<String>,
     /// The back end serves.
     open: bool,
+    /// A device that is used is asked for: when it is looked at again.
+    asked: Option<u64>,
+}
+
+impl Pci {
+    /// When there is something to do by itself.
+    pub(super) fn due(&self) -> u64 {
+        self.asked.unwrap_or(time::NEVER)
+    }
 }
 
 impl Server {
@@ -46,6 +63,16 @@ impl Server {
         let state = self.read(&format!("{backend}/state"))?;
         let online = self.read(&format!("{backend}/online"))? != "0";
         let state = state.trim().parse().unwrap_or(XenbusStateUnknown);
+        if let Some(said) = self.pci.front.change(state) {
+            let agrees = said != XenbusStateReconfiguring || self.lets_go(&backend)?;
+            if !agrees {
+                self.pci.asked = Some(time::system_time() + PAUSE);
+                return Ok(());
+            }
+            self.pci.asked = None;
+            return self.say_pci(said, said);
+        }
+        self.pci.asked = None;
         match self.pci.front.step(state, online) {
             Step::Wait if state == XenbusStateConnected && !self.pci.open => self.open_pci(),
             Step::Wait => Ok(()),
@@ -59,6 +86,26 @@ impl Server {
             }
             Step::Begin => self.say_pci(XenbusStateInitialising, XenbusStateInitialising),
         }
+    }
+
+    /// Whether no process uses what the back end is to take.
+    fn lets_go(&mut self, backend: &str) -> Done<bool> {
+        let count = self.read(&format!("{backend}/num_devs"))?;
+        let count: u32 = count.trim().parse().unwrap_or(0);
+        for number in 0..count.min(DEVICES_MAX) {
+            let state = self.read(&format!("{backend}/state-{number}"))?;
+            if state.trim().parse() != Ok(XenbusStateClosing) {
+                continue;
+            }
+            let place = self.read(&format!("{backend}/vdev-{number}"))?;
+            if channel::is_taken(&format!("{CLAIM}{place}")) {
+                if self.pci.asked.is_none() {
+                    klog!("PCI device {place} is used: it is not let go of yet");
+                }
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn connect_pci(&mut self) -> Done {

@@ -142,7 +142,8 @@ impl Server {
             return false;
         }
         let before = RECEIVED.load(Ordering::Relaxed);
-        wait_until(self.retry.map_or(time::NEVER, |(when, _)| when));
+        let memory = self.retry.map_or(time::NEVER, |(when, _)| when);
+        wait_until(memory.min(self.pci.due()));
         // A process that uses the connection wakes this task as well.
         let came = RECEIVED.load(Ordering::Relaxed) != before;
         let quiet = self.client.link.busy + SECOND;
@@ -225,12 +226,14 @@ impl Server {
         Ok(reached)
     }
 
-    /// Tries again to reach the target, if that is due, each time later.
+    /// Tries again to reach the target, if that is due, each time later; and to let go of devices.
     fn try_again(&mut self) -> Done {
+        let now = time::system_time();
+        if self.pci.due() <= now {
+            self.follow_pci(PCI_BACKEND)?;
+        }
         match self.retry {
-            Some((when, pause)) if when <= time::system_time() => {
-                self.memory((2 * pause).min(RETRY_MAX)).map(drop)
-            }
+            Some((when, pause)) if when <= now => self.memory((2 * pause).min(RETRY_MAX)).map(drop),
             _ => Ok(()),
         }
     }

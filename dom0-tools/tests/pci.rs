@@ -3,6 +3,9 @@
 
 mod fake;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dom0_tools::shell::Shell;
 use dom0_tools::store::Store;
 
 use fake::session::{TestShell, fails, ok, shell};
@@ -313,6 +316,45 @@ fn a_guest_that_never_answers_is_not_waited_for_without_end() {
     fails(&mut shell, forced, 1, "its nodes are removed");
     assert!(rights(&mut shell).is_empty());
     assert_eq!(node(&mut shell, &format!("{BACK}/state")), None);
+}
+
+/// Kills `xl` at each of its steps: what the domain may reach is what the store says it has. Then the
+/// same is done by another. How often it was killed.
+fn kill_everywhere(words: &[&str]) -> u64 {
+    let mut shell = with_devices();
+    ok(&mut shell, "xl create guest1");
+    let world = shell.system().world.clone();
+    for step in 0.. {
+        if words[0] == "pci-detach" {
+            ok(&mut shell, "xl pci-attach guest1 00:04.0");
+        }
+        let process = 1000 + step;
+        world.doom(process, step as usize);
+        let mut beside = Shell::new(shell.system().beside(process));
+        let done = catch_unwind(AssertUnwindSafe(|| beside.run_single(words)));
+        if let Ok(status) = done {
+            assert_eq!(status, 0);
+            return step;
+        }
+        let listed = ok(&mut shell, "xl pci-list guest1");
+        let has_it = listed.contains("0000:00:04.0");
+        let rights = rights(&mut shell);
+        assert!(has_it || rights.is_empty(), "step {step}: {rights:?}");
+        let free = ok(&mut shell, "xl pci-assignable-list");
+        assert_ne!(has_it, free.contains("0000:00:04.0"), "step {step}");
+        if has_it {
+            ok(&mut shell, "xl pci-detach guest1 00:04.0");
+        }
+        assert!(self::rights(&mut shell).is_empty(), "step {step}");
+    }
+    unreachable!("it ends when nobody is killed")
+}
+
+#[test]
+fn whoever_is_killed_leaves_no_device_to_two() {
+    let attached = kill_everywhere(&["pci-attach", "guest1", "00:04.0"]);
+    let detached = kill_everywhere(&["pci-detach", "guest1", "00:04.0"]);
+    assert!(attached >= 20 && detached >= 20, "{attached} {detached}");
 }
 
 #[test]

@@ -70,6 +70,21 @@ fn remove_one<T: Store>(store: &mut T, back: &str, number: u64) -> Result<(), St
 }
 
 impl<C: Channel> Domains<C> {
+    /// The device of the store by which a domain had PCI devices, if whoever was to remove it has ended
+    /// before that.
+    ///
+    /// # Errors
+    /// The store's refusal.
+    pub fn closed_pci_bus(&mut self, domain: domid_t) -> Result<Option<Device>, Error> {
+        for device in self.pci_devices(domain)? {
+            let path = format!("{}/online", device.back());
+            if self.store.read_number(&path)? == Some(0) {
+                return Ok(Some(device));
+            }
+        }
+        Ok(None)
+    }
+
     /// The device of the store by which a domain has PCI devices; `true` with one that is made here, for
     /// a domain that has none. It is to be waited for until it is connected.
     ///

@@ -67,6 +67,9 @@ pub(super) fn attach<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
     if domain == 0 {
         return Err(Failure::refused("domain 0 is given no PCI devices"));
     }
+    if let Some(closed) = shell.with(|domains, _| domains.closed_pci_bus(domain))? {
+        shell.detach_device(&closed)?;
+    }
     let (bus, is_new) = shell.with(|domains, system| domains.pci_bus(system, domain, &wanted))?;
     let wait = Wait::at(domain, &format!("{}/state", bus.back()));
     let connected = shell.wait_for_node(&wait, |_, state| (state? == CONNECTED).then_some(()));

@@ -84,7 +84,7 @@ impl Terminal {
             ran: Vec::new(),
             started: Vec::new(),
             forgotten: Vec::new(),
-            pci: BTreeMap::new(),
+            pci: self.pci.clone(),
             pci_written: Vec::new(),
         }
     }

@@ -3,10 +3,11 @@
 use core::mem::offset_of;
 
 use dom0_tools::hyper::Mapping;
-use dom0_tools::pci::{Pciback, node};
+use dom0_tools::pci::{Pciback, node, quiesce};
 use dom0_tools::store::{Client, Store};
 use dom0_tools::xenbus::Bus;
 use hypercall_abi::io::pciif::*;
+use hypercall_abi::io::xenbus::*;
 
 #[path = "../fake/store.rs"]
 // Each user of the stand-ins has its part of them; a fuzz target is a crate of its own.
@@ -29,14 +30,23 @@ const GREF: u32 = 8;
 const PORT: u32 = 5;
 /// Where the request is in the page.
 const OP: usize = offset_of!(xen_pci_sharedinfo, op);
-/// Bits of the command register that a domain may change.
+/// Bits of the command register that a domain may change; the one for reaching memory.
 const SWITCHES: u32 = 0x547;
+const MASTER: u32 = 4;
+/// The slot of a device that comes to the first domain, and goes.
+const COMES: u8 = 6;
 
 struct World {
     store: Shared,
     control: Client<Waiting<End>>,
     machine: Fake,
     bus: Bus<Waiting<End>, Pciback<Fake>>,
+    /// The first domain has a second device.
+    has_second: bool,
+}
+
+fn back(domain: u16) -> String {
+    format!("/local/domain/0/backend/pci/{domain}/0")
 }
 
 fn front(domain: u16) -> String {
@@ -58,17 +68,19 @@ impl World {
             let made = control.make(&node(at(slot)));
             made.expect("the control domain makes nodes");
         }
-        let mut back = Pciback::new(machine.clone());
-        back.look(&mut store.client()).expect("the store is there");
-        let bus = Bus::new(store.client(), back).expect("the store is there");
+        let mut pciback = Pciback::new(machine.clone());
+        let looked = pciback.look(&mut store.client());
+        looked.expect("the store is there");
+        let bus = Bus::new(store.client(), pciback).expect("the store is there");
         let mut world = World {
             store,
             control,
             machine,
             bus,
+            has_second: false,
         };
         for domain in [1, 2] {
-            let back = format!("/local/domain/0/backend/pci/{domain}/0");
+            let back = back(domain);
             let device = at(3 + domain as u8);
             for (path, value) in [
                 (format!("{back}/num_devs"), "1".to_string()),
@@ -109,6 +121,38 @@ impl World {
         }
     }
 
+    fn says(&mut self, name: &str, value: impl ToString) {
+        self.write(&format!("{}/{name}", back(1)), &value.to_string());
+    }
+
+    /// The toolstack gives the first domain another device, or asks for it, or takes it.
+    fn change(&mut self, force: bool) {
+        match (self.has_second, force) {
+            (false, _) => {
+                self.says("dev-1", at(COMES));
+                self.says("state-1", XenbusStateInitialising);
+                self.says("num_devs", 2);
+                self.says("state", XenbusStateReconfiguring);
+                self.has_second = true;
+            }
+            (true, false) => {
+                self.says("state-1", XenbusStateClosing);
+                self.says("state", XenbusStateReconfiguring);
+            }
+            (true, true) => {
+                self.says("state-1", XenbusStateClosing);
+                quiesce(&mut self.machine, at(COMES));
+                for name in ["dev-1", "vdev-1", "state-1"] {
+                    let removed = self.control.remove(&format!("{}/{name}", back(1)));
+                    removed.expect("the control domain removes nodes");
+                }
+                self.says("num_devs", 1);
+                self.says("state", XenbusStateConnected);
+                self.has_second = false;
+            }
+        }
+    }
+
     fn settle(&mut self) {
         for _ in 0..3 {
             self.store.run();
@@ -138,10 +182,12 @@ pub(crate) fn check(data: &[u8]) {
         assert_eq!(honest.load_u32(OP + offset_of!(xen_pci_op, err)), 0);
         let id = honest.load_u32(OP + offset_of!(xen_pci_op, value));
         assert_eq!(id, chip().words[0]);
+        let reaches = bus(|bus| bus.chips[&at(COMES)].words[1] & MASTER != 0);
+        assert!(world.has_second || !reaches, "it was taken");
     }
     bus(|bus| {
         for (slot, register, value) in &bus.written {
-            assert_eq!(*slot, at(4), "another's device");
+            assert!([at(4), at(COMES)].contains(slot), "another's device");
             match register {
                 // Nothing of the status is cleared.
                 4 => assert_eq!(value & !SWITCHES, 0),
@@ -149,10 +195,11 @@ pub(crate) fn check(data: &[u8]) {
                 _ => panic!("{register:#x} is written"),
             }
         }
-        for slot in [5, 6] {
-            assert_eq!(bus.chips[&at(slot)].words, before[&at(slot)].words);
+        assert_eq!(bus.chips[&at(5)].words, before[&at(5)].words);
+        for slot in [4, COMES] {
+            let (chip, before) = (&bus.chips[&at(slot)], &before[&at(slot)]);
+            assert_eq!(chip.words[4..], before.words[4..]);
         }
-        assert_eq!(bus.chips[&at(4)].words[4..], before[&at(4)].words[4..]);
     });
 }
 
@@ -196,6 +243,8 @@ fn act(bytes: &mut impl Iterator<Item = u8>, step: u8, world: &mut World, page: 
             *page = world.connect(1);
             world.offer(1);
         }
+        // What the toolstack has in mind.
+        _ if step & 0x80 != 0 => world.change(step & 8 != 0),
         // What it says in the store.
         _ => {
             let names = ["state", "pci-op-ref", "event-channel", "magic"];

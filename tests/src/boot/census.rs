@@ -81,8 +81,21 @@ impl Census {
         Ok(Census(lines))
     }
 
+    /// Requires that there is more now, and that of `parts` each is in a line of that: what this counts, it
+    /// sees while it is there.
+    pub(super) fn shows_more(&self, machine: &mut Machine, parts: &[&str]) -> Checked<()> {
+        let more = Self::take(machine)?.beyond(self);
+        for part in parts {
+            require!(
+                more.iter().any(|line| line.contains(part)),
+                "there is nothing like `{part}`: {more:#?}"
+            );
+        }
+        Ok(())
+    }
+
     /// Lines that are not in another, as often as they are there.
-    pub(super) fn beyond(&self, other: &Self) -> Vec<String> {
+    fn beyond(&self, other: &Self) -> Vec<String> {
         let mut others = other.0.clone();
         let mut is_new = |line: &&String| match others.iter().position(|other| other == *line) {
             Some(at) => {

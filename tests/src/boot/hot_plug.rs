@@ -13,7 +13,6 @@ use super::{BootTest, PROMPT};
 use crate::images::Store;
 use crate::lab::{DOM0_ARGS, HYPERVISOR_OPTIONS, Lab};
 use crate::qemu::Machine;
-use crate::require;
 use crate::verdict::{Checked, Report};
 
 pub(super) const TEST: BootTest = BootTest {
@@ -65,13 +64,7 @@ fn story(machine: &mut Machine, rights: &[&str]) -> Checked<String> {
     refused(machine)?;
     before.holds_again(machine)?;
     come(machine)?;
-    let more = Census::take(machine)?.beyond(&before);
-    for right in rights {
-        require!(
-            more.iter().any(|line| line.contains(right)),
-            "it has nothing like `{right}`: {more:#?}"
-        );
-    }
+    before.shows_more(machine, rights)?;
     let said = used(machine)?;
     go(machine)?;
     before.holds_again(machine)?;

@@ -182,8 +182,16 @@ fn devices_come_and_go_while_a_domain_runs() {
     }
     let listed = "Vdev Device\n00.0 0000:00:05.0\n01.0 0000:00:04.0\n";
     assert_eq!(ok(&mut shell, "xl pci-list guest1"), listed);
-    // What is behind it is numbered anew.
+    // What is behind it is numbered anew, and stays in its slot.
+    let mut client = shell.system().world.client();
+    for (number, slot) in [(0, "0000:00:00.0"), (1, "0000:00:07.0")] {
+        client
+            .write_text(&format!("{BACK}/vdev-{number}"), slot)
+            .unwrap();
+    }
     ok(&mut shell, "xl pci-detach guest1 00:05.0");
+    let listed = "Vdev Device\n07.0 0000:00:04.0\n";
+    assert_eq!(ok(&mut shell, "xl pci-list guest1"), listed);
     for (name, value) in [
         ("num_devs", Some("1")),
         ("dev-0", Some("0000:00:04.0")),
@@ -192,6 +200,7 @@ fn devices_come_and_go_while_a_domain_runs() {
         ("dev-1", None),
         ("key-1", None),
         ("opts-1", None),
+        ("vdev-1", None),
         ("state-1", None),
     ] {
         assert_eq!(

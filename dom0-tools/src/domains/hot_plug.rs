@@ -4,7 +4,9 @@
 //! not agreed upon in time is undone.
 //!
 //! A device is the domain's in the store before the hypervisor lets the domain reach what it has, and until
-//! after: so whoever ends in between leaves nothing that is given to two.
+//! after: so whoever ends in between leaves nothing that is given to two. What a domain has mapped of a
+//! device's frames stays mapped when it may map no more of them, on Xen as here: a device that was taken
+//! by force is another's to trust only when that domain is gone.
 
 use alloc::format;
 use alloc::string::String;

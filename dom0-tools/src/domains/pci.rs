@@ -128,7 +128,7 @@ pub(super) fn write_one<T: Store>(
     Ok(())
 }
 
-/// The PCI devices of a domain, by the slots in which it sees them.
+/// The PCI devices of a domain.
 fn of_domain<T: Store>(store: &mut T, domain: domid_t) -> Result<Vec<Address>, StoreError> {
     let mut all = Vec::new();
     for device in Device::of_kind(store, domain, KIND)? {
@@ -187,12 +187,30 @@ impl<C: Channel> Domains<C> {
         })
     }
 
-    /// The PCI devices of a domain, by the slots in which it sees them.
+    /// The PCI devices of a domain.
     ///
     /// # Errors
     /// The store's refusal.
-    pub fn pcis(&mut self, domain: domid_t) -> Result<Vec<Address>, Error> {
+    pub(super) fn pcis(&mut self, domain: domid_t) -> Result<Vec<Address>, Error> {
         Ok(of_domain(&mut self.store, domain)?)
+    }
+
+    /// The same with the slots in which it sees them: the back end's word, or, before that, their order.
+    ///
+    /// # Errors
+    /// The store's refusal.
+    pub fn pci_slots(&mut self, domain: domid_t) -> Result<Vec<(Address, Address)>, Error> {
+        let mut all = Vec::new();
+        for device in Device::of_kind(&mut self.store, domain, KIND)? {
+            let back = device.back();
+            for entry in pci::given(&mut self.store, &back)? {
+                let slot = self.store.read_if_there(&entry.node(&back, "vdev"))?;
+                let slot = slot.and_then(|text| Address::parse(&text));
+                let in_order = || Address::of_slot(entry.number as u8);
+                all.push((slot.unwrap_or_else(in_order), entry.at));
+            }
+        }
+        Ok(all)
     }
 
     /// The domain that a PCI device is given to.

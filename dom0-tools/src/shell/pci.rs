@@ -140,10 +140,10 @@ pub(super) fn list<S: Host>(shell: &mut Shell<S>, args: &[&str]) -> Outcome {
         return Err(Failure::Usage);
     };
     let domain = shell.find(name)?;
-    let all = shell.with(|domains, _| domains.pcis(domain))?;
+    let all = shell.with(|domains, _| domains.pci_slots(domain))?;
     let mut text = String::from("Vdev Device\n");
-    for (slot, address) in all.iter().enumerate() {
-        text += &format!("{slot:02x}.0 {address}\n");
+    for (slot, address) in all {
+        text += &format!("{:02x}.0 {address}\n", slot.device);
     }
     shell.print(&text);
     Ok(())

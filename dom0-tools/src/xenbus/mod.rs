@@ -414,10 +414,12 @@ impl<C: Channel, D: Driver<C>> Bus<C, D> {
     /// It is to be unplugged: when the front end does not use it any more, it is closed.
     fn go_offline(&mut self, key: Key, front: XenbusState) -> Result<(), Failure> {
         let state = self.devices.get(&key).map(|entry| entry.state);
-        if matches!(
-            front,
-            XenbusStateInitialised | XenbusStateConnected | XenbusStateReconfiguring
-        ) {
+        let in_use = [
+            XenbusStateInitialised,
+            XenbusStateConnected,
+            XenbusStateReconfiguring,
+        ];
+        if in_use.contains(&front) {
             return Ok(());
         }
         self.disconnect(key);

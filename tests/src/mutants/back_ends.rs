@@ -277,8 +277,8 @@ pub(super) const ALL: &[Mutant] = &[
         FreeIsUnused,
         "--test=netback",
         (
-            "XenbusStateClosing if state == XenbusStateConnected => {\n                self.disconnect(key);",
-            "XenbusStateClosing if state == XenbusStateConnected => {",
+            "XenbusStateClosing if is_connected(state) => {\n                self.disconnect(key);",
+            "XenbusStateClosing if is_connected(state) => {",
         ),
     ),
     seed(
@@ -293,9 +293,6 @@ pub(super) const ALL: &[Mutant] = &[
         "xenbus/mod.rs",
         Guard,
         "--test=blkback",
-        (
-            "if matches!(front, XenbusStateInitialised | XenbusStateConnected) {",
-            "if false {",
-        ),
+        ("if in_use.contains(&front) {", "if false {"),
     ),
 ];

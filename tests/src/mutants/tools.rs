@@ -319,4 +319,58 @@ pub(super) const ALL: &[Mutant] = &[
         "--test=pci",
         ("self.quiesce_pcis(hyper, domain)?;", ""),
     ),
+    seed(
+        "a device that goes leaves its rights",
+        "domains/hot_plug.rs",
+        Guard,
+        "--test=pci",
+        (
+            "set_rights(hyper, domain, &device, Permission::Denied)?;",
+            "let _ = (&device, Permission::Denied);",
+        ),
+    ),
+    seed(
+        "a device that goes takes the line of another with it",
+        "domains/hot_plug.rs",
+        Guard,
+        "--test=pci",
+        ("device.line.filter(|_| !is_shared)", "device.line"),
+    ),
+    seed(
+        "a device that comes is reached before it is the domain's",
+        "domains/hot_plug.rs",
+        Guard,
+        "--test=pci",
+        (
+            "let back = change.device.back();\n        let path = format!(\"{back}/num_devs\");",
+            "permit(hyper, change.device.domain, &placed)?;\n        let back = change.device.back();\n        let path = format!(\"{back}/num_devs\");",
+        ),
+    ),
+    seed(
+        "a device that was taken reaches memory again",
+        "pci/serve.rs",
+        Guard,
+        "--test=pciback",
+        (
+            "entry.at == at && entry.state == XenbusStateInitialised",
+            "entry.at == at",
+        ),
+    ),
+    seed(
+        "a device that went is another's and the domain's",
+        "pci/mod.rs",
+        OneOwner,
+        "--test=pciback",
+        (
+            "device.slots.retain(|_, given| is_listed(given.at));",
+            "device.slots.retain(|_, given| is_listed(given.at) || true);",
+        ),
+    ),
+    seed(
+        "devices are moved when one before them goes",
+        "pci/slots.rs",
+        Guard,
+        "--test=pciback",
+        ("known.filter(is_free).or_else(free)", "free().or(known)"),
+    ),
 ];

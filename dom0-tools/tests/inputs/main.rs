@@ -10,6 +10,8 @@ mod store;
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
+
 /// Hands every input of a fuzz target to its check.
 fn replay(target: &str, check: fn(&[u8])) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -56,4 +58,12 @@ fn stores() {
 #[test]
 fn pci_devices() {
     replay("pci", pci::check);
+}
+
+proptest! {
+    /// Where nothing can be fuzzed, anything is tried: also longer than what is kept.
+    #[test]
+    fn any_pci_domain(data in prop::collection::vec(any::<u8>(), 0..400)) {
+        pci::check(&data);
+    }
 }

@@ -28,10 +28,29 @@ struct Case {
     cause: &'static str,
     /// Makes the bad image from the good one.
     image: Image,
-    memory_mib: u32,
+    memory: Memory,
     options: &'static str,
     /// MiB of zeros after the good ramdisk's end.
     ramdisk_tail_mib: u64,
+}
+
+/// How much memory the machine has, in MiB.
+enum Memory {
+    Of(u32),
+    /// What lies below the modules and they themselves, up to the next MiB, and so much more.
+    Behind(u32),
+}
+
+/// Bytes below the modules: the first MiB and the hypervisor.
+const BELOW_MODULES: u64 = 0x1d_0000;
+
+impl Memory {
+    fn mib(&self, modules: u64) -> u32 {
+        match *self {
+            Self::Of(mib) => mib,
+            Self::Behind(mib) => ((BELOW_MODULES + modules) >> 20) as u32 + 1 + mib,
+        }
+    }
 }
 
 enum Image {
@@ -44,7 +63,7 @@ const fn case(name: &'static str, cause: &'static str, image: fn(&Good) -> Vec<u
         name,
         cause,
         image: Image::Of(image),
-        memory_mib: 512,
+        memory: Memory::Of(512),
         options: "",
         ramdisk_tail_mib: 0,
     }
@@ -85,7 +104,7 @@ const CASES: [Case; 16] = [
         good.with_word(good.entry_note, 0x1000)
     }),
     Case {
-        memory_mib: 9,
+        memory: Memory::Behind(0),
         ..case(
             "no-memory-for-the-hypervisor",
             "too little memory",
@@ -93,7 +112,7 @@ const CASES: [Case; 16] = [
         )
     },
     Case {
-        memory_mib: 12,
+        memory: Memory::Behind(2),
         ..case("little-memory", "dom0's kernel takes", Good::whole)
     },
     Case {
@@ -101,7 +120,7 @@ const CASES: [Case; 16] = [
         ..case("little-dom0-mem", "needed to start the kernel", Good::whole)
     },
     Case {
-        memory_mib: 128,
+        memory: Memory::Of(128),
         ramdisk_tail_mib: 200,
         ..case("module-larger-than-memory", "module", Good::whole)
     },
@@ -109,6 +128,7 @@ const CASES: [Case; 16] = [
 
 impl Case {
     fn config(&self, lab: &Lab, good: &Good) -> Result<Config> {
+        let mut bytes_of_modules = 0;
         let modules = match self.image {
             Image::None => Vec::new(),
             Image::Of(make) => {
@@ -120,6 +140,7 @@ impl Case {
                     .write(true)
                     .open(&ramdisk)?
                     .set_len(length)?;
+                bytes_of_modules = fs::metadata(&path)?.len() + length;
                 vec![
                     Module::new("dom0-kernel", &path, DOM0_ARGS),
                     Module::new("ramdisk.cpio", &ramdisk, ""),
@@ -128,7 +149,7 @@ impl Case {
         };
         let mut config =
             lab.paravane_with(&format!("{HYPERVISOR_OPTIONS} {}", self.options), modules);
-        config.memory_mib = self.memory_mib;
+        config.memory_mib = self.memory.mib(bytes_of_modules);
         Ok(config)
     }
 

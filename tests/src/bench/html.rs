@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::operations::{GROUPS, Operation, SCALING, Way};
+use super::parties::Part;
 use super::plot;
 use super::profile::Share;
 use super::results::{Results, Side};
@@ -185,9 +186,8 @@ fn parties(html: &mut String, results: &Results, only: &[String]) -> Result<()> 
         let wanted = table::is_wanted(only, name, title);
         let sides = results.parts.iter().filter(|_| wanted);
         rows.extend(sides.filter_map(|(side, of)| {
-            let parts = of.get(name)?.iter();
-            let parts = parts.map(|part| (part.party.clone(), part.instructions));
-            Some((format!("{title}, {}", side.title()), parts.collect()))
+            let parts = of.get(name)?;
+            Some((format!("{title}, {}", side.title()), with_others(parts)))
         }));
     }
     if rows.is_empty() {
@@ -200,6 +200,23 @@ fn parties(html: &mut String, results: &Results, only: &[String]) -> Result<()> 
     );
     figure(html, &plot::stacked(&rows)?, &caption);
     Ok(())
+}
+
+/// Parts by name; those that nobody would see in a bar are one, so that the others have a colour each.
+fn with_others(parts: &[Part]) -> Vec<Share> {
+    const SEEN: f64 = 0.01;
+    let sum: f64 = parts.iter().map(|part| part.instructions).sum();
+    let seen = |part: &&Part| part.instructions >= sum * SEEN;
+    let mut shares: Vec<Share> = parts
+        .iter()
+        .filter(seen)
+        .map(|part| (part.party.clone(), part.instructions))
+        .collect();
+    let rest = sum - shares.iter().map(|(_, count)| count).sum::<f64>();
+    if shares.len() < parts.len() {
+        shares.push(("others".into(), rest));
+    }
+    shares
 }
 
 /// All figures as a table.
@@ -226,6 +243,22 @@ mod tests {
         assert_eq!(short("entry"), "entry");
         assert_eq!(short("<a::b::T as c::D>::e"), "D>::e");
         assert_eq!(short("a::b::c::<d::E>"), "c::<d::E>");
+    }
+
+    #[test]
+    fn parts_that_nobody_would_see_are_one() {
+        let part = |party: &str, instructions| Part {
+            party: party.into(),
+            instructions,
+            functions: Vec::new(),
+        };
+        let shares = [part("hypervisor", 990.0), part("xl", 6.0), part("net", 4.0)];
+        let expected = [
+            ("hypervisor".to_owned(), 990.0),
+            ("others".to_owned(), 10.0),
+        ];
+        assert_eq!(with_others(&shares), expected);
+        assert_eq!(with_others(&shares[..1]).len(), 1);
     }
 
     #[test]

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 
 use super::lines::{self, Line};
-use super::measure::{Run, config_of, end};
+use super::measure::{Run, config_of, console_until};
 use super::results::Side;
 use crate::lab::Lab;
-use crate::qemu::{Config, Machine};
+use crate::qemu::Machine;
 use crate::verdict::{Checked, Trouble};
 
 /// What the kernel is told.
@@ -34,16 +34,20 @@ const SHOWN: usize = 4;
 /// How long the console is listened to before QEMU's complaints are read again.
 const TURN: Duration = Duration::from_secs(1);
 
+/// Cycles of each operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// Those that could be measured.
+    pub lines: Vec<Line>,
+    /// What the kernel said of the others.
+    pub refused: Vec<String>,
+}
+
 /// What came of a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Cycles of each operation.
-    Measured {
-        /// Those that could be measured.
-        lines: Vec<Line>,
-        /// What the kernel said of the others.
-        refused: Vec<String>,
-    },
+    /// It came to its end.
+    Measured(Measured),
     /// KVM has stopped it; why.
     Stopped(String),
 }
@@ -78,7 +82,12 @@ pub fn measure(lab: &Lab, mut tell: impl FnMut(&str)) -> Checked<Vec<(Side, Outc
 fn of_side(lab: &Lab, side: Side) -> Checked<Outcome> {
     let mut config = config_of(lab, side, Run::with(ARGS))?;
     (config.icount, config.kvm, config.cpu) = (false, true, CPU.into());
-    outcome(lab, &config, &format!("{side:?}-cycles"))
+    let mut machine = lab.start(&config, &format!("{side:?}-cycles"))?;
+    match stopped(&mut machine, lab.deadline)? {
+        Some(reason) => Ok(Outcome::Stopped(reason)),
+        // It is there, or what is wrong is said.
+        None => measured(&mut machine).map(Outcome::Measured),
+    }
 }
 
 /// The same on an emulated processor, of which the figures mean nothing: what there is to try of this
@@ -86,24 +95,17 @@ fn of_side(lab: &Lab, side: Side) -> Checked<Outcome> {
 ///
 /// # Errors
 /// The machine does not come to the end.
-pub fn emulated(lab: &Lab, side: Side) -> Checked<Outcome> {
+pub fn emulated(lab: &Lab, side: Side) -> Checked<Measured> {
     let mut config = config_of(lab, side, Run::with(ARGS))?;
     config.icount = false;
-    outcome(lab, &config, &format!("{side:?}-emulated"))
+    measured(&mut lab.start(&config, &format!("{side:?}-emulated"))?)
 }
 
-fn outcome(lab: &Lab, config: &Config, name: &str) -> Checked<Outcome> {
-    let mut machine = lab.start(config, name)?;
-    if let Some(reason) = stopped(&mut machine, lab.deadline)? {
-        return Ok(Outcome::Stopped(reason));
-    }
-    // It is there, or what is wrong is said.
-    machine.expect_line(lines::DONE)?;
-    let text = machine.console.text();
-    end(&mut machine)?;
-    let (lines, refused) =
-        lines::read_some(&text).map_err(|error| Trouble::Failure(format!("{name}: {error:#}")))?;
-    Ok(Outcome::Measured { lines, refused })
+fn measured(machine: &mut Machine) -> Checked<Measured> {
+    let text = console_until(machine, lines::DONE)?;
+    let (lines, refused) = lines::read_some(&text)
+        .map_err(|error| Trouble::Failure(format!("{}: {error:#}", machine.log().display())))?;
+    Ok(Measured { lines, refused })
 }
 
 /// Waits for the last line, for the machine's end, or until KVM has stopped it; why it has.

@@ -253,21 +253,21 @@ pub fn profiles(lab: &Lab, side: Side, names: &[&str]) -> Checked<Vec<Profile>> 
 
 /// Boots and waits for all lines, and for the machine's end.
 fn boot(lab: &Lab, config: &Config, name: &str) -> Checked<Vec<Line>> {
-    let text = console_of(lab, config, name)?;
+    let mut machine = lab.start(config, name)?;
+    let text = console_until(&mut machine, lines::DONE)?;
     lines::read(&text).map_err(|error| Trouble::Failure(format!("{name}: {error:#}")))
 }
 
-/// The same; what the console showed.
-fn console_of(lab: &Lab, config: &Config, name: &str) -> Checked<String> {
-    let mut machine = lab.start(config, name)?;
-    machine.expect_line(lines::DONE)?;
+/// Waits for the last line that is of interest, and for the machine's end; what the console showed.
+pub(super) fn console_until(machine: &mut Machine, last: &str) -> Checked<String> {
+    machine.expect_line(last)?;
     let text = machine.console.text();
-    end(&mut machine)?;
+    end(machine)?;
     Ok(text)
 }
 
 /// Waits for the end of a machine whose dom0 has ended.
-pub(super) fn end(machine: &mut Machine) -> Checked<()> {
+fn end(machine: &mut Machine) -> Checked<()> {
     // Xen halts, and does not end: QEMU is asked to.
     if !machine.ends_within(TO_END)
         && let Ok(mut monitor) = machine.monitor()

@@ -3,8 +3,8 @@
 //!
 //! [`measure`] boots and counts, [`results`] is what it finds and how that is kept in a file,
 //! [`operations`] says what belongs together, and [`table`], [`html`] and [`compare`] show it.
-//! [`cycles`] is the same on the host's own processor, where KVM runs. [`ceilings`] is what a change may not exceed, and [`chapter`] explains. Emulation counts
-//! instructions, not nanoseconds.
+//! [`cycles`] is the same on the host's own processor, where KVM runs. [`ceilings`] is what a change
+//! may not exceed, and [`chapter`] explains. Emulation counts instructions, not nanoseconds.
 #![doc = include_str!("../../costs.md")]
 
 pub mod ceilings;

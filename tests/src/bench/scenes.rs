@@ -79,6 +79,9 @@ const DISK: [&str; 4] = [
     "virtio-blk-pci,drive=disk",
 ];
 
+/// What dom0's shell shows at its end.
+const OVER: &str = "+ poweroff";
+
 /// What is not the same twice, and its title: blkback sleeps until the machine's disk interrupts, which is
 /// when the emulator gets to it, and time passes at once where nobody has anything to do: so others' waiting
 /// ends more or less often meanwhile. It is shown by party, and nowhere else.
@@ -151,9 +154,7 @@ pub(super) fn time(lab: &Lab, side: Side) -> Checked<Vec<(&'static str, f64)>> {
     for scene in &SCENES {
         let config = config_of(lab, side, scene)?;
         let mut machine = lab.start(&config, &format!("{side:?}-{}-timed", scene.name))?;
-        machine.expect_line(OVER)?;
-        measure::end(&mut machine)?;
-        let console = machine.console.text();
+        let console = measure::console_until(&mut machine, OVER)?;
         for (number, &(name, count)) in scene.operations.iter().enumerate() {
             let ticks = took(&console, number);
             let ticks = ticks.with_context(|| format!("nobody told how long {name} took"))?;
@@ -168,9 +169,6 @@ fn took(console: &str, number: usize) -> Option<u64> {
     let (_, rest) = console.split_once(&format!(": window {number} took "))?;
     rest.split_once(" ticks")?.0.parse().ok()
 }
-
-/// What dom0's shell shows at its end.
-const OVER: &str = "+ poweroff";
 
 /// The machine of a scene.
 fn config_of(lab: &Lab, side: Side, scene: &Scene) -> Checked<Config> {
@@ -203,8 +201,7 @@ fn played(lab: &Lab, side: Side, scene: &Scene) -> Checked<String> {
     let arguments = plugin::arguments(&library, &out, plugin::Besides::Parties(word));
     config.devices.extend(arguments);
     let mut machine = lab.start(&config, &name)?;
-    machine.expect_line(OVER)?;
-    measure::end(&mut machine)?;
+    measure::console_until(&mut machine, OVER)?;
     let text = fs::read_to_string(&out).with_context(|| format!("no {}", out.display()))?;
     Ok(text)
 }

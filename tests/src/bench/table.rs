@@ -161,7 +161,7 @@ pub fn cycles(sides: &[(Side, Outcome)], only: &[String]) -> String {
             let _ = write!(text, "{:36}{:12}", operation.title, way.title());
             for (_, outcome) in sides {
                 let line = match outcome {
-                    Outcome::Measured { lines, .. } => lines.iter().find(|line| line.name == name),
+                    Outcome::Measured(of) => of.lines.iter().find(|line| line.name == name),
                     Outcome::Stopped(_) => None,
                 };
                 let shown = line.map_or("-".into(), |line| (line.tenths / 10).to_string());
@@ -172,7 +172,7 @@ pub fn cycles(sides: &[(Side, Outcome)], only: &[String]) -> String {
     }
     for (side, outcome) in sides {
         let reasons = match outcome {
-            Outcome::Measured { refused, .. } => refused.as_slice(),
+            Outcome::Measured(of) => of.refused.as_slice(),
             Outcome::Stopped(reason) => slice::from_ref(reason),
         };
         for reason in reasons {
@@ -224,13 +224,14 @@ pub fn means(results: &Results) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cycles::Measured;
     use super::super::lines::{Line, Unit};
     use super::super::results::samples;
     use super::*;
 
     #[test]
     fn cycles_stand_beside_each_other() {
-        let measured = |tenths| Outcome::Measured {
+        let measured = |tenths| Measured {
             lines: vec![Line {
                 name: "yield".into(),
                 unit: Unit::Cycles,
@@ -243,8 +244,8 @@ mod tests {
         let stopped = Outcome::Stopped("it ends here".into());
         let sides = [
             (Side::Native, stopped),
-            (Side::Paravane, measured(1000)),
-            (Side::Xen, measured(9000)),
+            (Side::Paravane, Outcome::Measured(measured(1000))),
+            (Side::Xen, Outcome::Measured(measured(9000))),
         ];
         let text = cycles(&sides, &["yield".into()]);
         assert!(text.contains("-           100           900"), "{text}");

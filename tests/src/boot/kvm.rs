@@ -4,7 +4,7 @@
 //! here goes the same way on an emulated processor.
 
 use super::BootTest;
-use crate::bench::cycles::{self, Outcome};
+use crate::bench::cycles::{self, Measured, Outcome};
 use crate::bench::operations;
 use crate::bench::results::Side;
 use crate::lab::Lab;
@@ -25,24 +25,25 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
         None => cycles::measure(lab, |_| ())?,
     };
     for (side, outcome) in sides {
-        if let Outcome::Stopped(reason) = &outcome {
-            report.note(format!("{}: {reason}", side.title()));
-            match cycles::emulated(lab, side)? {
-                Outcome::Stopped(reason) => report.failure(format!("emulated: {reason}")),
-                emulated => check(side, "emulated", &emulated, report)?,
+        let (how, measured) = match outcome {
+            Outcome::Measured(measured) => ("by KVM", measured),
+            Outcome::Stopped(reason) => {
+                report.note(format!("{}: {reason}", side.title()));
+                ("emulated", cycles::emulated(lab, side)?)
             }
-        } else {
-            check(side, "by KVM", &outcome, report)?;
-        }
+        };
+        check(side, how, &measured, report)?;
     }
     Ok(())
 }
 
 /// What was measured is something, and what the lab shows.
-fn check(side: Side, how: &str, outcome: &Outcome, report: &mut Report) -> Checked<()> {
-    let Outcome::Measured { lines, refused } = outcome else {
-        return Ok(());
-    };
+fn check(
+    side: Side,
+    how: &str,
+    Measured { lines, refused }: &Measured,
+    report: &mut Report,
+) -> Checked<()> {
     let title = side.title();
     let some = lines.iter().any(|line| line.tenths > 0);
     require!(some, "{title}: nothing took a cycle");

@@ -90,9 +90,7 @@ impl<M: DiskMachine> Blkback<M> {
             buffer: vec![0; BUFFER],
         }
     }
-}
 
-impl<M: DiskMachine> Blkback<M> {
     /// Maps the ring of a front end that speaks as this back end does.
     fn map<C: Channel>(
         &mut self,

@@ -1,6 +1,7 @@
 //! Says what is in use, a line each: domains and their event-channel ports with what these are bound to,
-//! PCI devices that may reach memory, pages that are free, local channels, nodes of the store. Numbers of ports are left out: who binds
-//! anew may get another. So two answers are the same if nothing was left in between.
+//! PCI devices that may reach memory, pages that are free, local channels, nodes of the store. Numbers of
+//! ports are left out: who binds anew may get another. So two answers are the same if nothing was left in
+//! between.
 #![no_std]
 #![no_main]
 #![expect(
@@ -11,13 +12,14 @@
 extern crate alloc;
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use dom0_ring3::{Door, Stream};
+use dom0_ring3::{Door, STORE, Stream};
 use dom0_tools::pci::{Address, Config};
 use dom0_tools::store::{Client, Store};
 use guest_user::abi::INFO_CHANNELS;
+use guest_user::check::{Done, status, told};
 use guest_user::dom0::{domains, event, free_pages};
 use guest_user::{println, sys};
 use hypercall_abi::event_channel::*;
@@ -33,33 +35,23 @@ const COMMAND: u8 = 4;
 const MASTER: u32 = 1 << 2;
 
 fn main() -> i32 {
-    match census() {
-        Ok(lines) => {
-            for line in &lines {
-                println!("census: {line}");
-            }
-            println!("census: that is all");
-            0
+    let done = census().map(|lines| {
+        for line in &lines {
+            println!("census: {line}");
         }
-        Err(why) => {
-            println!("census: {why}");
-            1
-        }
-    }
+        println!("census: that is all");
+    });
+    status("census", done)
 }
 
-fn told<T, E: ToString>(what: &str, result: Result<T, E>) -> Result<T, String> {
-    result.map_err(|error| format!("{what}: {}", error.to_string()))
-}
-
-fn census() -> Result<Vec<String>, String> {
+fn census() -> Done<Vec<String>> {
     let mut lines: Vec<String> = domains().flat_map(ports).collect();
     lines.sort_unstable();
     lines.extend((0..SLOTS).map(Address::of_slot).filter_map(reaching));
     lines.push(format!("{} free pages", told("physinfo", free_pages())?));
     let channels = told("info", sys::info(INFO_CHANNELS))?;
     lines.push(format!("{channels} local channels"));
-    let mut store = Client::new(told("the store", Stream::connect("xenstore"))?);
+    let mut store = Client::new(told("the store", Stream::connect(STORE))?);
     lines.extend(told("listing", store.all_nodes())?);
     Ok(lines)
 }

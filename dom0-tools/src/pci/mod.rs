@@ -107,6 +107,12 @@ impl<M: PciMachine> Device<M> {
     pub fn port(&self) -> Option<u32> {
         Some(self.connection.as_ref()?.line.port())
     }
+
+    /// Lets go of what is not listed: the toolstack has taken it from the domain without its consent.
+    fn keep(&mut self, listed: &[Entry]) {
+        let is_listed = |at| listed.iter().any(|entry| entry.at == at);
+        self.slots.retain(|_, given| is_listed(given.at));
+    }
 }
 
 /// All devices that may be given away.
@@ -197,8 +203,9 @@ impl<C: Channel, M: PciMachine> Driver<C> for Pciback<M> {
         place: &Place,
         device: &mut Device<M>,
     ) -> Result<(), Failure> {
-        self.look_after(store, place, device)?;
-        for entry in slots::listed(store, &place.backend)? {
+        let listed = slots::listed(store, &place.backend)?;
+        device.keep(&listed);
+        for entry in listed {
             match entry.state {
                 XenbusStateInitialising => match self.add(store, device, &entry) {
                     // The toolstack takes it for what it is.
@@ -219,16 +226,13 @@ impl<C: Channel, M: PciMachine> Driver<C> for Pciback<M> {
         Ok(())
     }
 
-    /// Lets go of what the toolstack has taken from the domain without its consent.
     fn look_after(
         &mut self,
         store: &mut Client<C>,
         place: &Place,
         device: &mut Device<M>,
     ) -> Result<(), Failure> {
-        let listed = slots::listed(store, &place.backend)?;
-        let is_listed = |at| listed.iter().any(|entry| entry.at == at);
-        device.slots.retain(|_, given| is_listed(given.at));
+        device.keep(&slots::listed(store, &place.backend)?);
         Ok(())
     }
 

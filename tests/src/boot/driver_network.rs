@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::BootTest;
 use super::balloon::command;
 use super::census::Census;
+use super::network;
 use super::network_outside::server;
 use super::processes::start;
 use crate::images::Store;
@@ -44,23 +45,16 @@ const BYTES: u64 = 24 << 20;
 const AMID: u64 = 6 << 20;
 
 /// The guest whose interface the driver domain serves.
-fn user(port: u16) -> String {
-    format!(
-        "name = 'user'\n\
-         kernel = '/boot/guest-kernel'\n\
-         ramdisk = 'net.cpio'\n\
-         memory = 24\n\
-         cmdline = 'init=/bin/net ip=10.0.2.20/24 ping={HOST} fetch={HOST}:{port} bytes={BYTES}'\n\
-         vif = [ 'backend=drv' ]\n\
-         on_poweroff = 'preserve'\n"
-    )
+fn user(port: u16) -> Vec<u8> {
+    let arguments = format!("ip=10.0.2.20/24 ping={HOST} fetch={HOST}:{port} bytes={BYTES}");
+    network::config_with("user", &arguments, "'backend=drv'")
 }
 
 fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     let (port, sent) = server()?;
     let store: Store = [
         ("drv.cfg".to_owned(), DRIVER.into()),
-        ("user.cfg".to_owned(), user(port).into()),
+        ("user.cfg".to_owned(), user(port)),
         ("driver.cpio".to_owned(), lab.images.driver_ramdisk()?),
         ("net.cpio".to_owned(), lab.images.network_ramdisk()?),
     ]

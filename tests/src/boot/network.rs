@@ -46,6 +46,11 @@ const PAYLOAD: u64 = 1460;
 /// The configuration of a guest that runs `net` with those arguments.
 pub(super) fn config(name: &str, arguments: &str) -> Vec<u8> {
     let vif = if name == LATE { "" } else { "'bridge=xenbr0'" };
+    config_with(name, arguments, vif)
+}
+
+/// The same with other interfaces.
+pub(super) fn config_with(name: &str, arguments: &str, vif: &str) -> Vec<u8> {
     format!(
         "name = '{name}'\n\
          kernel = '/boot/guest-kernel'\n\

@@ -362,8 +362,8 @@ pub(super) const ALL: &[Mutant] = &[
         OneOwner,
         "--test=pciback",
         (
-            "device.slots.retain(|_, given| is_listed(given.at));",
-            "device.slots.retain(|_, given| is_listed(given.at) || true);",
+            "self.slots.retain(|_, given| is_listed(given.at));",
+            "self.slots.retain(|_, given| is_listed(given.at) || true);",
         ),
     ),
     seed(

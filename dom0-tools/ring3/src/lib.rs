@@ -13,7 +13,6 @@ mod mapping;
 mod news;
 mod nic;
 mod pci;
-mod poll;
 mod service;
 mod stream;
 pub mod virtio;
@@ -21,9 +20,8 @@ mod virtio_disk;
 
 pub use door::Door;
 pub use mapping::ForeignFrames;
-pub use news::{News, wait_for_news};
+pub use news::{FOREVER, News, wait_for_news};
 pub use nic::Nic;
-pub use poll::{FOREVER, Poller};
 pub use service::{STORE, attend, over_store};
 pub use stream::{Listener, Stream};
 

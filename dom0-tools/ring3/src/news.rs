@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use guest_user::abi::{POLL_FD, POLL_HUNG_UP, Poll};
 use guest_user::{println, sys};
 
+/// Nanoseconds that do not end.
+pub const FOREVER: u64 = u64::MAX;
 /// What is taken at once.
 const MOST: usize = 64;
 

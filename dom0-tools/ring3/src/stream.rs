@@ -2,10 +2,11 @@
 
 use dom0_tools::service::{Closed, Transport};
 use dom0_tools::store::Channel;
-use guest_user::abi::Errno;
+use guest_user::abi::{Errno, POLL_FD, POLL_READABLE, Poll};
+use guest_user::println;
 use guest_user::sys::{self, SysResult};
 
-use crate::poll::{FOREVER, Poller};
+use crate::news::FOREVER;
 
 /// How long apart attempts to connect are, in nanoseconds.
 const AGAIN: u64 = 10_000_000;
@@ -94,9 +95,16 @@ impl Transport for Stream {
 
 impl Channel for Stream {
     fn wait(&mut self, timeout: Option<u64>) {
-        let mut poller = Poller::default();
         // What comes is of interest also to one who has something to say: else neither goes on.
-        poller.descriptor(0, self.0, true, false);
-        poller.wait(timeout.unwrap_or(FOREVER));
+        let mut entry = [Poll {
+            kind: POLL_FD,
+            id: self.0 as u32,
+            wanted: POLL_READABLE,
+            ready: 0,
+        }];
+        if let Err(errno) = sys::poll(&mut entry, timeout.unwrap_or(FOREVER)) {
+            println!("waiting was refused: {errno}");
+            sys::exit(1)
+        }
     }
 }

@@ -27,7 +27,6 @@ use hypercall_abi::io::pciif::XEN_PCI_MAGIC;
 use hypercall_abi::io::xenbus::*;
 
 use crate::hyper::Hyper;
-use crate::service::Line;
 use crate::store::{Channel, Client, Store};
 use crate::xenbus::{Driver, Failure, Machine, Place};
 
@@ -103,11 +102,6 @@ struct Connection<M: PciMachine> {
 }
 
 impl<M: PciMachine> Device<M> {
-    /// The port by which the front end tells of requests, while it is connected.
-    pub fn port(&self) -> Option<u32> {
-        Some(self.connection.as_ref()?.line.port())
-    }
-
     /// Lets go of what is not listed: the toolstack has taken it from the domain without its consent.
     fn keep(&mut self, listed: &[Entry]) {
         let is_listed = |at| listed.iter().any(|entry| entry.at == at);

@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use dom0_ring3::{Door, FOREVER, Listener, Poller, Stream, over_store};
+use dom0_ring3::{Door, FOREVER, Listener, STORE, Stream, attend, over_store};
 use dom0_tools::pci::{ASSIGNABLE, Pciback};
 use dom0_tools::service::Closed;
 use dom0_tools::store::{Client, StoreError};
@@ -10,8 +10,6 @@ use dom0_tools::xenbus::Bus;
 
 guest_user::entry!(main);
 
-/// Where the store is.
-const STORE: &str = "xenstore";
 /// The watch for devices that may be given away.
 const DEVICES: &str = "assignable";
 
@@ -29,9 +27,8 @@ fn serve(store: Stream, listener: &Listener) -> Result<(), StoreError> {
     // What domains have already was claimed by the one before this.
     let mut later = back.look(&mut claims)?;
     let mut bus = Bus::new(Client::new(store), back)?;
+    bus.turn()?;
     loop {
-        while listener.accept().is_some() {}
-        bus.turn()?;
         bus.serve()?;
         let mut due = core::mem::take(&mut later);
         loop {
@@ -44,14 +41,6 @@ fn serve(store: Stream, listener: &Listener) -> Result<(), StoreError> {
             }
             later = bus.connected().0.look(&mut claims)?;
         }
-        let mut poller = Poller::default();
-        poller.descriptor(0, listener.descriptor(), true, false);
-        poller.descriptor(0, claims.channel_mut().descriptor(), true, false);
-        let store = bus.store_mut().channel_mut().descriptor();
-        poller.descriptor(0, store, true, false);
-        for port in bus.connected().1.filter_map(|(_, device)| device.port()) {
-            poller.port(0, port);
-        }
-        poller.wait(FOREVER);
+        attend(listener, &mut bus, FOREVER)?;
     }
 }

@@ -6,7 +6,7 @@ extern crate alloc;
 
 use alloc::collections::BTreeMap;
 
-use dom0_ring3::{Door, FOREVER, Listener, News, Stream, log, wait_for_news};
+use dom0_ring3::{Door, FOREVER, Listener, News, STORE, Stream, log, wait_for_news};
 use dom0_tools::console::Consoles;
 use dom0_tools::service::Below;
 use dom0_tools::store::{Client, StoreError};
@@ -16,8 +16,7 @@ guest_user::entry!(main);
 
 /// Where clients connect.
 const NAME: &str = "console";
-/// Where the store is, and how long it is looked for, in nanoseconds, while dom0 starts.
-const STORE: &str = "xenstore";
+/// How long the store is looked for, in nanoseconds, while dom0 starts.
 const PATIENCE: u64 = 1_000_000_000;
 
 fn main() -> i32 {

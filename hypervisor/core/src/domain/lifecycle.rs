@@ -103,6 +103,7 @@ fn build<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, params: CreateParams) -> 
     dom.max_pages.store(0, Ordering::Relaxed);
     dom.vm_assist.store(0, Ordering::Relaxed);
     dom.pauses.store(1, Ordering::Relaxed);
+    dom.ending.store(false, Ordering::Relaxed);
     dom.shutdown.store(0, Ordering::Relaxed);
     dom.pci_address.store(0, Ordering::Relaxed);
     dom.clock_index.store(0, Ordering::Relaxed);
@@ -253,11 +254,12 @@ pub fn destroy<M: Machine>(
     if dom.phase() == Phase::Zombie {
         return Ok(Progress::Done);
     }
-    dom.set_identity(dom.id(), dom.generation(), Phase::Dying);
-    hv.frames.end_claim(dom);
+    dom.ending.store(true, Ordering::Relaxed);
     if !crate::sched::stop(hv, dom) {
         return Ok(Progress::More);
     }
+    dom.set_identity(dom.id(), dom.generation(), Phase::Dying);
+    hv.frames.end_claim(dom);
     if crate::evtchn::close_all(hv, dom, budget) == Progress::More {
         return Ok(Progress::More);
     }

@@ -84,6 +84,9 @@ pub struct Domain {
     pub vm_assist: AtomicU64,
     /// Why it cannot run: number of pauses by the toolstack.
     pub pauses: AtomicU32,
+    /// Why it cannot run: it is being destroyed. Said before its phase changes, so that its vCPUs have
+    /// come to rest by then and none of them sees what a dying domain is refused.
+    pub(crate) ending: AtomicBool,
     /// `SHUTDOWN_*` + 1 once it has shut down, else 0.
     pub shutdown: AtomicU16,
     /// What those who send events to it see.
@@ -158,6 +161,7 @@ impl Domain {
             claim: AtomicU32::new(0),
             vm_assist: AtomicU64::new(0),
             pauses: AtomicU32::new(0),
+            ending: AtomicBool::new(false),
             shutdown: AtomicU16::new(0),
             senders: Senders::default(),
             state: Mutex::new(DomainState::default()),

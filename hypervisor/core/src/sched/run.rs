@@ -8,7 +8,7 @@ use super::policy::Policy;
 use super::queues::Concern;
 use super::timer::arm_by;
 use super::{VcpuSched, share};
-use crate::domain::{Domain, DomainState, Phase, VcpuShared};
+use crate::domain::{Domain, DomainState, VcpuShared};
 use crate::error::{Errno, Result};
 use crate::hypervisor::Hypervisor;
 use crate::platform::{CpuId, Machine, Nanos};
@@ -27,7 +27,7 @@ pub fn is_ready(dom: &Domain, vcpu: &VcpuShared) -> bool {
         && vcpu.sched.account.unit.is_some()
         && dom.pauses.load(Ordering::Relaxed) == 0
         && dom.shutdown.load(Ordering::Relaxed) == 0
-        && dom.phase() == Phase::Alive
+        && !dom.ending.load(Ordering::Relaxed)
 }
 
 /// Makes `cpu` think again about what it runs.

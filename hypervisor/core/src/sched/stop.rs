@@ -60,7 +60,7 @@ pub fn stopped(state: &DomainState) -> bool {
     state.vcpus.iter().all(|v| v.sched.running.is_none())
 }
 
-/// Takes the vCPUs of a domain that may not run (paused, shut down, dying) off their CPUs; true
+/// Takes the vCPUs of a domain that may not run (paused, shut down, destroyed) off their CPUs; true
 /// once all have come off, else to be asked again after this CPU has seen to its interrupts.
 pub fn stop<M: Machine>(hv: &Hypervisor<M>, dom: &Domain) -> bool {
     let mut state = dom.lock();

@@ -135,6 +135,23 @@ pub(super) const ALL: &[Mutant] = &[
         ("self.stage = Stage::Undo(e);", "return Err(e);"),
     ),
     seed(
+        "a domain dies before it rests",
+        "domain/lifecycle.rs",
+        Guard,
+        Unit("sched::tests::share::a_destroyed_domain"),
+        (
+            "    dom.ending.store(true, Ordering::Relaxed);\n",
+            "    dom.ending.store(true, Ordering::Relaxed);\n    dom.set_identity(dom.id(), dom.generation(), Phase::Dying);\n",
+        ),
+    ),
+    seed(
+        "a domain that dies does not rest",
+        "domain/lifecycle.rs",
+        Guard,
+        Unit("sched::tests::share::a_destroyed_domain"),
+        ("    dom.ending.store(true, Ordering::Relaxed);\n", ""),
+    ),
+    seed(
         "a destroyed domain's pins stay",
         "domain/lifecycle.rs",
         Sum,

@@ -7,9 +7,14 @@ use hypercall_abi::vcpu::*;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::Phase;
+use crate::domain::lifecycle::{self, Progress};
 use crate::error::Errno;
+use crate::hypercall::Budget;
 use crate::sched::share::set_share;
-use crate::sched::{pause_domain, pause_vcpu, stop, stopped, unpause_domain, unpause_vcpu, wake};
+use crate::sched::{
+    pause_domain, pause_vcpu, resume, stop, stopped, unpause_domain, unpause_vcpu, wake,
+};
 
 /// How long a vCPU may run before others of the same virtual time get their turn.
 const SLICE: Nanos = 10_000_000;
@@ -271,6 +276,37 @@ fn yielding_lets_the_other_go_first_and_alone_does_nothing() {
         })
         .unwrap();
     assert_eq!(bench.runs(0), first);
+}
+
+/// As on Xen, where a domain is paused before it dies.
+#[test]
+fn a_destroyed_domain_rests_before_anything_is_refused() {
+    let mut bench = Bench::new(2);
+    let dom = bench.domain(1, 2);
+    bench.start();
+    assert_eq!((bench.runs(0), bench.runs(1)), (Some((1, 0)), Some((1, 1))));
+    let step = |hv| lifecycle::destroy(hv, dom, &mut Budget::new(Budget::FULL));
+    assert_eq!(step(bench.hv), Ok(Progress::More));
+    assert_eq!((dom.phase(), dom.is_dying()), (Phase::Alive, false));
+    let mut page = |cpu| {
+        bench.hv.machine.run_on(cpu);
+        bench.hv.alloc_domain_page(dom).map(|_| ())
+    };
+    assert_eq!(page(1), Ok(()), "a vCPU that still runs is not refused");
+    assert_eq!(unpause_domain(bench.hv, dom), Err(Errno::EINVAL));
+    resume(bench.hv, dom);
+    bench.answer_kicks();
+    bench.start();
+    assert_eq!((bench.runs(0), bench.runs(1)), (None, None));
+    wake(bench.hv, dom, 0);
+    bench.start();
+    assert_eq!(bench.runs(0), None, "it never runs again");
+    // Its address space was made for this test alone: no reference is kept of it.
+    for vcpu in dom.homes.lock().iter_mut().flatten() {
+        vcpu.arch.kernel_root = None.into();
+    }
+    assert_eq!(step(bench.hv), Ok(Progress::Done));
+    assert!(dom.is_dying());
 }
 
 #[test]

@@ -116,6 +116,20 @@ pub(crate) fn fill(pfn: Pfn, offset: usize, data: &[u8]) {
     unsafe { core::ptr::copy_nonoverlapping(data.as_ptr(), to, data.len()) };
 }
 
+/// Copies a whole page into another that the caller owns.
+pub(crate) fn copy(from: Pfn, to: Pfn) {
+    assert_ne!(from, to, "a page is copied onto itself");
+    // SAFETY: the direct map has both; `to` is the caller's alone, and processes, whose `from` may be,
+    // do not run meanwhile.
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            from.va() as *const u8,
+            to.va() as *mut u8,
+            PAGE_SIZE as usize,
+        );
+    }
+}
+
 /// Calls `f` on each word of a page that the caller owns, and stores what it returns.
 pub(crate) fn map_words(pfn: Pfn, mut f: impl FnMut(usize, u64) -> u64) {
     for i in 0..(PAGE_SIZE / 8) as usize {

@@ -18,6 +18,7 @@ pub(crate) mod frame;
 pub(crate) mod heap;
 pub(crate) mod p2m;
 pub(crate) mod paging;
+pub(crate) mod shares;
 pub(crate) mod space;
 pub(crate) mod stack;
 pub(crate) mod user;

@@ -4,10 +4,12 @@
 //! The user root has the user half only; the hypervisor runs ring 3 on it. Both point to the same
 //! table for L4 slot 0, so a mapping made once is seen by both.
 
+mod fork;
 mod shared;
+mod updates;
 
 use super::paging::{self, ENTRIES, Table, index, pte};
-use super::{Mfn, PAGE_SIZE, Pfn, dma, frame, p2m};
+use super::{Mfn, PAGE_SIZE, Pfn, dma, frame, p2m, shares};
 use crate::dev::grant;
 use crate::hypercall::{self, mmuext_frame};
 use crate::native;
@@ -16,6 +18,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use guest_user::abi::{Errno, USER_BASE, USER_END};
 use hypercall_abi::xen::*;
+use updates::Updates;
 
 /// L4 slots that every kernel root copies; the slots before, from 256 on, are the hypervisor's.
 const KERNEL_SLOTS: core::ops::Range<usize> = 272..512;
@@ -117,6 +120,14 @@ fn unpin(root: Table) {
     let _ = unsafe { hypercall::mmuext(&[mmuext_frame(MMUEXT_UNPIN_TABLE, p2m::mfn(root.0).0)]) };
 }
 
+/// A page for a process's memory, or for its tables.
+fn page_for_process() -> Result<Pfn, Errno> {
+    match frame::free_count() {
+        KERNEL_RESERVE.. => frame::alloc().ok_or(Errno::ENOMEM),
+        _ => Err(Errno::ENOMEM),
+    }
+}
+
 /// Makes the processor use a space (`None`: the boot root, without a user half).
 pub(crate) fn activate(space: Option<&AddressSpace>) {
     let (kernel, user) = match space {
@@ -162,10 +173,8 @@ impl AddressSpace {
             if region.kind == Kind::Own {
                 // Nothing is allocated before the roots are gone, so a page freed here while it
                 // is still mapped cannot meet a new use.
-                self.for_each_page(*start, region.end, |_, entry| {
-                    if let Some(pfn) = pte::frame(entry).and_then(p2m::pfn_of) {
-                        frame::free(pfn);
-                    }
+                self.for_each_page(*start, region.end, |_, _, entry| {
+                    fork::page_of(entry).into_iter().for_each(shares::give_up);
                 });
             }
         }
@@ -184,8 +193,8 @@ impl AddressSpace {
         }
     }
 
-    /// Calls `f` with the address and entry of each present page.
-    fn for_each_page(&self, start: u64, end: u64, mut f: impl FnMut(u64, u64)) {
+    /// Calls `f` with each present page: the table that maps it, its address, its entry.
+    fn for_each_page(&self, start: u64, end: u64, mut f: impl FnMut(Table, u64, u64)) {
         let mut va = start;
         while va < end {
             let next_table = (va | 0x1f_ffff) + 1;
@@ -193,7 +202,7 @@ impl AddressSpace {
                 for page in (va..end.min(next_table)).step_by(PAGE_SIZE as usize) {
                     let entry = l1.read(index(page, 1));
                     if entry & pte::PRESENT != 0 {
-                        f(page, entry);
+                        f(l1, page, entry);
                     }
                 }
             }
@@ -279,11 +288,9 @@ impl AddressSpace {
 
     /// Maps a fresh page that begins with `data`.
     fn give_page(&mut self, va: u64, rights: u64, data: &[u8]) -> Result<Pfn, Errno> {
-        if frame::free_count() < KERNEL_RESERVE {
-            return Err(Errno::ENOMEM);
-        }
         let l1 = self.l1(va)?;
-        let pfn = frame::alloc_zeroed().ok_or(Errno::ENOMEM)?;
+        let pfn = page_for_process()?;
+        frame::zero(pfn);
         frame::fill(pfn, 0, data);
         // SAFETY: the entry is empty (callers give each page once), the page is this space's.
         let mapped = unsafe { l1.write(index(va, 1), pte::new(p2m::mfn(pfn), rights)) };
@@ -291,21 +298,28 @@ impl AddressSpace {
         Ok(pfn)
     }
 
-    /// Answers a fault at `va`: gives the page if the region allows the access and has none there.
+    /// Answers a fault at `va`, if the region allows the access: gives the page if there is none, and
+    /// one to write to if it was shared. The space must be active.
     pub(crate) fn fault(&mut self, va: u64, write: bool, exec: bool) -> Result<(), Errno> {
         let (_, region) = self.region_at(va).ok_or(Errno::EFAULT)?;
         let allowed =
             (!write || region.rights & pte::WRITE != 0) && (!exec || region.rights & pte::NX == 0);
         let page = va & !(PAGE_SIZE - 1);
-        if !allowed || paging::translate(self.kernel_root, page).is_some() {
+        if !allowed {
             return Err(Errno::EFAULT);
         }
-        self.give_page(page, region.rights, &[])?;
+        match paging::translate(self.kernel_root, page) {
+            None => self.give_page(page, region.rights, &[]).map(drop)?,
+            Some(entry) if write && entry & pte::WRITE == 0 && region.kind == Kind::Own => {
+                self.unshare(page, entry, region.rights)?;
+            }
+            Some(_) => return Err(Errno::EFAULT),
+        }
         FAULTS_SERVED.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Makes sure that a range can be read (and written), giving pages where there are none yet.
+    /// Makes sure that a range can be read (and written), as if each page were touched.
     pub(crate) fn ensure(&mut self, start: u64, len: u64, write: bool) -> Result<(), Errno> {
         let end = start
             .checked_add(len)
@@ -317,9 +331,8 @@ impl AddressSpace {
         let mut page = start & !(PAGE_SIZE - 1);
         while page < end {
             match paging::translate(self.kernel_root, page) {
-                Some(entry) if write && entry & pte::WRITE == 0 => return Err(Errno::EFAULT),
-                Some(_) => {}
-                None => self.fault(page, write, false)?,
+                Some(entry) if !write || entry & pte::WRITE != 0 => {}
+                _ => self.fault(page, write, false)?,
             }
             page += PAGE_SIZE;
         }
@@ -470,26 +483,15 @@ impl AddressSpace {
 
     /// Empties the entries of a region; own memory of processes becomes free.
     fn clear_region(&mut self, va: u64, region: &Region) -> Result<(), Errno> {
-        let mut present = Vec::new();
-        self.for_each_page(va, region.end, |page, entry| present.push((page, entry)));
-        for &(page, _) in &present {
-            self.clear_one(page)?;
-        }
+        let mut updates = Updates::new();
+        let mut cleared = Ok(());
+        self.for_each_page(va, region.end, |table, page, entry| {
+            let own = fork::page_of(entry).filter(|_| region.kind == Kind::Own);
+            // SAFETY: the process gives the region up; nothing is allocated before the flush.
+            cleared = cleared.and_then(|()| unsafe { updates.add(table, page, 0, own) });
+        });
+        let cleared = cleared.and_then(|()| updates.write());
         hypercall::flush_tlb();
-        if region.kind == Kind::Own {
-            for pfn in present
-                .iter()
-                .filter_map(|&(_, e)| p2m::pfn_of(pte::frame(e)?))
-            {
-                frame::free(pfn);
-            }
-        }
-        Ok(())
-    }
-
-    fn clear_one(&mut self, page: u64) -> Result<(), Errno> {
-        let l1 = paging::find_l1(self.kernel_root, page).ok_or(Errno::EFAULT)?;
-        // SAFETY: the page is in a region that the process gives up.
-        unsafe { l1.write(index(page, 1), 0) }
+        cleared
     }
 }

@@ -159,6 +159,14 @@ pub(crate) fn load_root(physical: u64) {
     unsafe { asm!("mov cr3, {}", in(reg) physical, options(nostack)) };
 }
 
+/// The physical address of the root.
+pub(crate) fn root() -> u64 {
+    let root: u64;
+    // SAFETY: reading the register changes nothing; its other bits are not in use.
+    unsafe { asm!("mov {}, cr3", out(reg) root, options(nomem, nostack, preserves_flags)) };
+    root
+}
+
 /// Forgets all translations.
 pub(crate) fn flush() {
     // SAFETY: the root stays the same.

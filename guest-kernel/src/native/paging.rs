@@ -2,13 +2,15 @@
 
 use super::cpu;
 use crate::hypercall::HvResult;
-use crate::mm::paging::{boot_root, find_l1, index};
+use crate::mm::paging::{Table, find_l1, index};
+use crate::mm::{PAGE_SIZE, Pfn};
 use guest_user::abi::Errno;
 use hypercall_abi::xen::*;
 
-/// Changes the entry that maps an address of the kernel's half.
+/// Changes the entry that maps an address in the active space.
 pub(crate) fn update_va_mapping(va: u64, entry: u64, flags: u64) -> HvResult {
-    let l1 = find_l1(boot_root(), va).ok_or(Errno::EFAULT)?;
+    let root = Table(Pfn(cpu::root() / PAGE_SIZE));
+    let l1 = find_l1(root, va).ok_or(Errno::EFAULT)?;
     let slot = (l1.0.va() as *mut u64).wrapping_add(index(va, 1));
     // SAFETY: the slot lies in a table, which the direct map has; what the entry does to the mapping is
     // the matter of the wrapper's caller.

@@ -7,6 +7,7 @@ use crate::dev::{console, net};
 use crate::mm::user;
 use crate::ramdisk;
 use crate::task;
+use alloc::vec::Vec;
 use guest_kernel::block::SECTOR;
 use guest_kernel::channel::Id;
 use guest_kernel::cpio::File;
@@ -96,6 +97,20 @@ pub(super) fn open(path: &str) -> Result<u64, Errno> {
         return add(Open::Mounted(mount::open(path)?));
     }
     add(Open::File(ramdisk::find(path)?))
+}
+
+/// What a second process has of the running one's descriptors, by the same numbers: those that it
+/// can have without taking anything from the first, files of the ramdisk and disks.
+pub(crate) fn inherited() -> Result<Vec<Option<Open>>, Errno> {
+    let copied = task::with_files(|files| {
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(files.len())
+            .map_err(|_| Errno::ENOMEM)?;
+        let has = |open: &Open| matches!(open, Open::File(_) | Open::Disk(_));
+        copy.extend(files.iter().map(|open| open.filter(has)));
+        Ok(copy)
+    });
+    copied.ok_or(Errno::EPERM)?
 }
 
 /// Whether the running process may have another descriptor.

@@ -13,6 +13,7 @@ use crate::mm::{balloon, frame, p2m, space, user};
 use crate::smp::plug;
 use crate::trap::TrapFrame;
 use crate::{boot_info, task};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use guest_user::abi::*;
@@ -21,21 +22,30 @@ use guest_user::abi::*;
 const PATH_MAX: u64 = 256;
 const ARGS_MAX: u64 = 2048;
 
-pub(crate) use file::Open;
+pub(crate) use file::{Open, inherited};
 pub(crate) use ports::owner_of;
 
 static SERVED: AtomicU64 = AtomicU64::new(0);
 
 /// Serves the call that a frame holds; returns the value for rax.
-pub(crate) fn dispatch(frame: &TrapFrame) -> i64 {
+pub(crate) fn dispatch(frame: &mut TrapFrame) -> i64 {
     SERVED.fetch_add(1, Ordering::Relaxed);
     let args = [
         frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9,
     ];
-    match serve(frame.rax, args) {
+    match serve(frame, args) {
         Ok(value) => value.cast_signed(),
         Err(errno) => -errno.0,
     }
+}
+
+/// A program to run, and its arguments.
+fn program(path: u64, path_len: u64, args: u64, len: u64) -> Result<(String, Vec<u8>), Errno> {
+    let path = user::read_str(path, path_len, PATH_MAX)?;
+    if len > ARGS_MAX {
+        return Err(Errno::E2BIG);
+    }
+    Ok((path, user::read(args, len)?))
 }
 
 /// A deadline `ns` from now.
@@ -43,8 +53,8 @@ fn deadline(ns: u64) -> u64 {
     time::system_time().saturating_add(ns)
 }
 
-fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
-    match nr {
+fn serve(frame: &mut TrapFrame, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
+    match frame.rax {
         SYS_EXIT => task::exit((a0 & 0xff).cast_signed()),
         SYS_WRITE => file::write(a0, a1, a2),
         SYS_READ => file::read(a0, a1, a2),
@@ -55,12 +65,13 @@ fn serve(nr: u64, [a0, a1, a2, a3, a4, a5]: [u64; 6]) -> Result<u64, Errno> {
         SYS_SLEEP => task::block(task::Wait::Time, deadline(a0)).map(|_| 0),
         SYS_GETPID => Ok(task::current()),
         SYS_SPAWN => {
-            let path = user::read_str(a0, a1, PATH_MAX)?;
-            if a3 > ARGS_MAX {
-                return Err(Errno::E2BIG);
-            }
-            let args = user::read(a2, a3)?;
+            let (path, args) = program(a0, a1, a2, a3)?;
             task::spawn_process(&path, &args)
+        }
+        SYS_FORK => task::fork(frame),
+        SYS_EXEC => {
+            let (path, args) = program(a0, a1, a2, a3)?;
+            task::exec(frame, &path, &args).map(|()| 0)
         }
         SYS_WAIT => task::wait(a0).map(i64::cast_unsigned),
         SYS_OPEN => file::open(&user::read_str(a0, a1, PATH_MAX)?),

@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use guest_user::abi::{Errno, STATUS_KILLED};
 use hypercall_abi::arch_x86_64::FLAT_KERNEL_SS;
 
-pub(crate) use spawn::{spawn_kernel, spawn_process};
+pub(crate) use spawn::{exec, fork, spawn_kernel, spawn_process};
 
 /// How long a process runs before another's turn, in nanoseconds.
 const SLICE: u64 = 10_000_000;

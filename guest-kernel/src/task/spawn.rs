@@ -3,9 +3,10 @@
 use super::{MAX_TASKS, State, TASKS, Task};
 use crate::log::klog;
 use crate::mm::paging::pte;
-use crate::mm::space::AddressSpace;
+use crate::mm::space::{self, AddressSpace};
 use crate::mm::stack::KernelStack;
 use crate::ramdisk;
+use crate::syscall::{self, Open};
 use crate::trap::{TrapFrame, user_selectors};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -58,19 +59,28 @@ fn push<T>(stack: &KernelStack, top: u64, value: T) -> u64 {
     at
 }
 
-fn add(name: String, stack: KernelStack, rsp: u64, space: Option<AddressSpace>) -> u64 {
+/// What a task begins with.
+struct Beginning {
+    name: String,
+    stack: KernelStack,
+    rsp: u64,
+    space: Option<AddressSpace>,
+    files: Vec<Option<Open>>,
+}
+
+fn add(task: Beginning) -> u64 {
     TASKS.with(|t| {
         let pid = t.next;
         t.next += 1;
         t.queue.reserve(MAX_TASKS - t.queue.len());
         let task = Task {
-            name,
+            name: task.name,
             parent: t.cpu.current,
             state: State::Ready,
-            saved_rsp: rsp,
-            stack: Some(stack),
-            space,
-            files: Vec::new(),
+            saved_rsp: task.rsp,
+            stack: Some(task.stack),
+            space: task.space,
+            files: task.files,
             preemptions: 0,
             killed: false,
             timed_out: false,
@@ -96,7 +106,13 @@ pub(crate) fn spawn_kernel(name: &str, f: extern "C" fn() -> !) -> Result<u64, E
     );
     // 16 bytes stay free so that the stack is aligned when the function is called.
     let rsp = push(&stack, stack.top() - 16, first);
-    Ok(add(name.to_string(), stack, rsp, None))
+    Ok(add(Beginning {
+        name: name.to_string(),
+        stack,
+        rsp,
+        space: None,
+        files: Vec::new(),
+    }))
 }
 
 fn load(space: &mut AddressSpace, program: &elf::Program<'_>, args: &[u8]) -> Result<u64, Errno> {
@@ -111,9 +127,9 @@ fn load(space: &mut AddressSpace, program: &elf::Program<'_>, args: &[u8]) -> Re
     space.add_stack(args)
 }
 
-/// Starts a process from a file of the ramdisk. `args` are NUL-separated and exclude the path.
-pub(crate) fn spawn_process(path: &str, args: &[u8]) -> Result<u64, Errno> {
-    check_room()?;
+/// The memory of a program of the ramdisk, and how it begins. `args` are NUL-separated and exclude
+/// the path.
+fn program(path: &str, args: &[u8]) -> Result<(AddressSpace, TrapFrame), Errno> {
     let file = ramdisk::find(path)?;
     let program = elf::parse(file.data).map_err(|why| {
         klog!("{path} cannot be run: {why}");
@@ -125,7 +141,6 @@ pub(crate) fn spawn_process(path: &str, args: &[u8]) -> Result<u64, Errno> {
     if block.last() != Some(&0) {
         block.push(0);
     }
-    let stack = KernelStack::new()?;
     let mut space = AddressSpace::new()?;
     let at = match load(&mut space, &program, &block) {
         Ok(at) => at,
@@ -145,8 +160,62 @@ pub(crate) fn spawn_process(path: &str, args: &[u8]) -> Result<u64, Errno> {
         rsi: block.len() as u64,
         ..TrapFrame::default()
     };
+    Ok((space, frame))
+}
+
+/// Starts a process that begins with these registers.
+fn start(
+    name: String,
+    stack: KernelStack,
+    space: AddressSpace,
+    frame: TrapFrame,
+    files: Vec<Option<Open>>,
+) -> u64 {
     let frame_at = push(&stack, stack.top(), frame);
     let first = SwitchFrame::new(process_first_run as *const () as u64, 0);
     let rsp = push(&stack, frame_at, first);
-    Ok(add(path.to_string(), stack, rsp, Some(space)))
+    add(Beginning {
+        name,
+        stack,
+        rsp,
+        space: Some(space),
+        files,
+    })
+}
+
+/// Starts a process from a file of the ramdisk.
+pub(crate) fn spawn_process(path: &str, args: &[u8]) -> Result<u64, Errno> {
+    check_room()?;
+    let stack = KernelStack::new()?;
+    let (space, frame) = program(path, args)?;
+    Ok(start(path.to_string(), stack, space, frame, Vec::new()))
+}
+
+/// Starts a second process with the memory and the registers of the running one, which is in a
+/// system call; there it sees 0.
+pub(crate) fn fork(frame: &TrapFrame) -> Result<u64, Errno> {
+    check_room()?;
+    let stack = KernelStack::new()?;
+    let files = syscall::inherited()?;
+    let space = super::with_space(AddressSpace::fork).ok_or(Errno::EPERM)??;
+    let frame = TrapFrame { rax: 0, ..*frame };
+    let (_, name) = super::current_name();
+    Ok(start(name, stack, space, frame, files))
+}
+
+/// Puts another program in the place of the running process's, and its beginning in that of the
+/// registers. On an error nothing has changed.
+pub(crate) fn exec(frame: &mut TrapFrame, path: &str, args: &[u8]) -> Result<(), Errno> {
+    let name = path.to_string();
+    let (space, first) = program(path, args)?;
+    let old = TASKS.with(|t| {
+        let task = t.current().expect("only tasks make system calls");
+        task.name = name;
+        space::activate(Some(&space));
+        task.space.replace(space)
+    });
+    // Not active any more.
+    old.into_iter().for_each(AddressSpace::destroy);
+    *frame = first;
+    Ok(())
 }

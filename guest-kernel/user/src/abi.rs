@@ -130,6 +130,15 @@ pub const SYS_FLUSH: u64 = 48;
 /// it does not offer that.
 pub const SYS_DISCARD: u64 = 49;
 
+/// `fork() -> pid`, and 0 in the process that this starts: it has the memory of the caller as it is
+/// now, and its descriptors of files of the ramdisk and of disks. Everything else stays the caller's
+/// alone: streams, event channels, pages of other domains, or that these or devices reach. Memory that
+/// neither of the two has written since cannot be written by a hypercall.
+pub const SYS_FORK: u64 = 51;
+/// `exec(path, path_len, args, args_len)`: as `spawn`, in the place of the running program, which does
+/// not go on; the process stays, with its number, descriptors and event channels. On an error, it goes on.
+pub const SYS_EXEC: u64 = 52;
+
 /// The most grants of one call.
 pub const GRANTS_MAX: u64 = 512;
 /// The most pages for a device that follow one another.

@@ -88,6 +88,25 @@ pub fn spawn(path: &str, args: &[u8]) -> SysResult<u64> {
     )
 }
 
+/// Starts a second process with this one's memory; there it returns 0, here its number. See
+/// [`SYS_FORK`] for what else it has.
+pub fn fork() -> SysResult<u64> {
+    call(SYS_FORK, 0, 0, 0, 0)
+}
+
+/// Runs a program in the place of this one, with arguments as [`spawn`] has them. It returns only if
+/// it cannot.
+pub fn exec(path: &str, args: &[u8]) -> Errno {
+    let result = call(
+        SYS_EXEC,
+        path.as_ptr() as u64,
+        path.len() as u64,
+        args.as_ptr() as u64,
+        args.len() as u64,
+    );
+    result.err().unwrap_or(Errno::EINVAL)
+}
+
 /// Waits for a child to end and returns its status: 0 to 255 from `exit`, `STATUS_FAULT | vector`
 /// after a fault, `STATUS_KILLED` after `kill`.
 pub fn wait(pid: u64) -> SysResult<i64> {

@@ -474,6 +474,14 @@ pub const GROUPS: &[Group] = &[
                 "process started and ended",
                 &[(Program, "process_started_and_ended")],
             ),
+            operation(
+                "process forked and ended",
+                &[(Program, "process_forked_and_ended")],
+            ),
+            operation(
+                "process forked, another program run, ended",
+                &[(Program, "process_forked_run_and_ended")],
+            ),
             operation("system call served", &[(Program, "system_call")]),
             operation("4 KiB read from a file", &[(Program, "file_block")]),
             operation("4 KiB through a stream", &[(Program, "stream_block")]),

@@ -23,6 +23,12 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     machine.expect("bare machine: off")?;
     machine.expect_end()?;
     report.note(line.trim().to_owned());
+    let args = "init=/bin/forker";
+    let machine = lab.bare_machine(args, lab.our_dom0(args, None)?);
+    let mut machine = lab.start(&machine, "fork")?;
+    machine.expect("nothing is left of them")?;
+    machine.expect("bare machine: off")?;
+    machine.expect_end()?;
     let args = "init=/bin/hello ask";
     let machine = lab.bare_machine(args, lab.our_dom0(args, None)?);
     let mut machine = lab.start(&machine, "console")?;

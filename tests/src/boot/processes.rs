@@ -2,7 +2,7 @@
 //! killed leaves nothing: no channel, no page, and in dom0 no event-channel port and no frame of
 //! another domain; so a domain whose frames it had mapped can go, to the last page. They map what is
 //! granted to them, copy it, grant pages themselves, and have memory for devices; what is malformed is
-//! refused, and all of it comes back. The same on Debian's Xen. So it is with `xl create`, killed at 50 moments of its work.
+//! refused, and all of it comes back. Two that were one have the same memory until they write. The same on Debian's Xen. So it is with `xl create`, killed at 50 moments of its work.
 
 use super::balloon::{command, end_with, free_pages};
 use super::{BootTest, PROMPT};
@@ -57,6 +57,7 @@ pub(super) fn start(lab: &Lab, config: &Config, name: &str) -> Checked<Machine> 
 fn check(machine: &mut Machine) -> Checked<String> {
     command(machine, "run /bin/channels", "all as it should be")?;
     command(machine, "run /bin/stray", "the kernel goes on")?;
+    command(machine, "run /bin/forker", "nothing is left of them")?;
     command(machine, SHARER.0, SHARER.1)?;
     command(machine, "run /bin/holder domain=1", "in use as before")
 }

@@ -1,7 +1,7 @@
 //! Memory of a process that others reach as well: pages that other domains grant, or that are
 //! granted to them; registers of devices, pages that devices read and write.
 
-use super::{AddressSpace, KERNEL_RESERVE, Kind};
+use super::{AddressSpace, Kind};
 use crate::dev::grant::{self, Access};
 use crate::hypercall;
 use crate::log::klog;
@@ -95,10 +95,8 @@ impl AddressSpace {
 
     /// Gives a page of zeroes that another domain may use; its address and the reference.
     pub(crate) fn offer(&mut self, domid: u16, access: Access) -> Result<(u64, u32), Errno> {
-        if frame::free_count() < KERNEL_RESERVE {
-            return Err(Errno::ENOMEM);
-        }
-        let pfn = frame::alloc_zeroed().ok_or(Errno::ENOMEM)?;
+        let pfn = super::page_for_process()?;
+        frame::zero(pfn);
         let entry = |_| pte::new(p2m::mfn(pfn), pte::RW);
         let va = self
             .map_frames(1, DOMID_SELF, pte::RW, Kind::Offered, entry)

@@ -18,6 +18,8 @@ const NAME: &str = "mix";
 /// The file that is read, as there is one in every ramdisk.
 const FILE: &str = "/bin/init";
 const BLOCK: usize = 4096;
+/// Processes that are measured together.
+const PROCESSES: u64 = 16;
 /// Blocks that the pump sends.
 const BLOCKS: usize = 64;
 /// Rounds of computation on each block.
@@ -41,13 +43,15 @@ fn failed(what: &str, why: impl core::fmt::Debug) -> i32 {
 /// What is measured: its name, how many operations it is, and they themselves.
 type Measured = (&'static str, u64, fn() -> Result<(), Errno>);
 
-const ALL: [Measured; 6] = [
-    ("process_started_and_ended", 16, processes),
+const ALL: [Measured; 8] = [
+    ("process_started_and_ended", PROCESSES, processes),
     ("system_call", 128, calls),
     ("file_block", 64, blocks),
     ("stream_block", 64, stream),
     ("page_touched", 64, pages),
     ("load", 1, load),
+    ("process_forked_and_ended", PROCESSES, forks),
+    ("process_forked_run_and_ended", PROCESSES, programs),
 ];
 
 fn measure_all() -> i32 {
@@ -90,10 +94,24 @@ fn ended_well(pid: u64) -> Result<(), Errno> {
 }
 
 fn processes() -> Result<(), Errno> {
-    for _ in 0..16 {
-        ended_well(sys::spawn("/bin/mix", b"role=leaf")?)?;
-    }
-    Ok(())
+    (0..PROCESSES).try_for_each(|_| ended_well(sys::spawn("/bin/mix", b"role=leaf")?))
+}
+
+fn forks() -> Result<(), Errno> {
+    (0..PROCESSES).try_for_each(|_| match sys::fork()? {
+        0 => sys::exit(0),
+        pid => ended_well(pid),
+    })
+}
+
+fn programs() -> Result<(), Errno> {
+    (0..PROCESSES).try_for_each(|_| match sys::fork()? {
+        0 => {
+            let why = sys::exec("/bin/mix", b"role=leaf");
+            sys::exit(failed("exec", why))
+        }
+        pid => ended_well(pid),
+    })
 }
 
 fn calls() -> Result<(), Errno> {

@@ -479,7 +479,7 @@ pub const GROUPS: &[Group] = &[
                 &[(Program, "process_forked_and_ended")],
             ),
             operation(
-                "process forked, another program run, ended",
+                "process forked, executed, ended",
                 &[(Program, "process_forked_run_and_ended")],
             ),
             operation("system call served", &[(Program, "system_call")]),

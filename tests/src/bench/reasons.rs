@@ -326,7 +326,7 @@ pub(super) const REASONS: &[(&str, &str)] = &[
         a native kernel has not.",
     ),
     (
-        "process forked, another program run, ended",
+        "process forked, executed, ended",
         "The same, and the program's own address space is built, entry by entry, and put in the place \
         of the one that was just made.",
     ),

@@ -37,7 +37,7 @@ impl Updates {
         given_up: Option<Pfn>,
     ) -> Result<(), Errno> {
         self.list[self.count] = mmu_update {
-            ptr: table.entry_address(index(va, 1)) | u64::from(MMU_NORMAL_PT_UPDATE),
+            ptr: table.entry_address(index(va, 1)) | MMU_NORMAL_PT_UPDATE,
             val: entry,
         };
         self.given_up[self.count] = given_up;

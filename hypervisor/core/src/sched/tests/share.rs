@@ -288,7 +288,7 @@ fn a_destroyed_domain_rests_before_anything_is_refused() {
     let step = |hv| lifecycle::destroy(hv, dom, &mut Budget::new(Budget::FULL));
     assert_eq!(step(bench.hv), Ok(Progress::More));
     assert_eq!((dom.phase(), dom.is_dying()), (Phase::Alive, false));
-    let mut page = |cpu| {
+    let page = |cpu| {
         bench.hv.machine.run_on(cpu);
         bench.hv.alloc_domain_page(dom).map(|_| ())
     };

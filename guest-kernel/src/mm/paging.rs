@@ -5,6 +5,7 @@
 
 use super::{Mfn, PAGE_SIZE, Pfn, frame, p2m};
 use crate::{hypercall, native};
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use guest_user::abi::Errno;
 use hypercall_abi::xen::{
@@ -56,6 +57,11 @@ pub(crate) const fn index(va: u64, level: u32) -> usize {
     ((va >> (12 + 9 * (level - 1))) & 511) as usize
 }
 
+/// The table that an entry points to.
+fn table_of(entry: u64) -> Option<Table> {
+    p2m::pfn_of(pte::frame(entry)?).map(Table)
+}
+
 impl Table {
     /// Takes an empty page and makes it read-only, ready to be linked.
     pub(crate) fn alloc() -> Result<Self, Errno> {
@@ -85,10 +91,36 @@ impl Table {
         }
     }
 
+    /// Calls `f` with each page that is mapped in a range that is not empty, by this table of a level
+    /// (1: the lowest) or below it: the table that maps it, its address, its entry.
+    pub(crate) fn for_each_page<F: FnMut(Self, u64, u64)>(
+        self,
+        level: u32,
+        range: Range<u64>,
+        f: &mut F,
+    ) {
+        let size = PAGE_SIZE << (9 * (level - 1));
+        let base = range.start & !(size * ENTRIES as u64 - 1);
+        let first = self.0.va() as *const u64;
+        for i in index(range.start, level)..=index(range.end - 1, level) {
+            // SAFETY: as for `read`; no index is beyond a table.
+            let entry = unsafe { first.wrapping_add(i).read_volatile() };
+            if entry & pte::PRESENT == 0 {
+                continue;
+            }
+            let at = base + i as u64 * size;
+            if level == 1 {
+                f(self, at, entry);
+            } else if let Some(lower) = table_of(entry) {
+                let range = range.start.max(at)..range.end.min(at + size);
+                lower.for_each_page(level - 1, range, f);
+            }
+        }
+    }
+
     /// The table one level down that an entry points to.
     pub(crate) fn next(self, index: usize) -> Option<Self> {
-        let mfn = pte::frame(self.read(index))?;
-        p2m::pfn_of(mfn).map(Self)
+        table_of(self.read(index))
     }
 
     /// The machine address of an entry, as `mmu_update` wants it.

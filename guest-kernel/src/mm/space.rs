@@ -4,9 +4,13 @@
 //! The user root has the user half only; the hypervisor runs ring 3 on it. Both point to the same
 //! table for L4 slot 0, so a mapping made once is seen by both.
 
+mod draft;
 mod fork;
+mod layout;
 mod shared;
 mod updates;
+
+pub(crate) use draft::Draft;
 
 use super::paging::{self, ENTRIES, Table, index, pte};
 use super::{Mfn, PAGE_SIZE, Pfn, dma, frame, p2m, shares};
@@ -16,49 +20,22 @@ use crate::native;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
-use guest_user::abi::{Errno, USER_BASE, USER_END};
+use guest_user::abi::{Errno, USER_END};
 use hypercall_abi::xen::*;
+use layout::{Kind, Layout, Region};
 use updates::Updates;
 
 /// L4 slots that every kernel root copies; the slots before, from 256 on, are the hypervisor's.
 const KERNEL_SLOTS: core::ops::Range<usize> = 272..512;
-/// Where mappings without a given address begin.
-const MAPPINGS: u64 = 0x10_0000_0000;
-/// The highest address of the stack, exclusive, and the most it grows to.
-pub(crate) const STACK_TOP: u64 = USER_END - PAGE_SIZE;
-const STACK_MAX: u64 = 256 * PAGE_SIZE;
-/// The most pages one mapping call may ask for.
-const MAPPING_MAX: u64 = 1 << 20;
 /// Free pages that processes leave to the kernel, for its heap, tables and stacks.
 const KERNEL_RESERVE: u64 = 128;
+/// Bytes that one lowest table maps.
+const PER_TABLE: u64 = ENTRIES as u64 * PAGE_SIZE;
 /// Entries changed per mmu_update call.
 const BATCH: usize = 64;
 
 /// Page faults answered with memory.
 pub(crate) static FAULTS_SERVED: AtomicU64 = AtomicU64::new(0);
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    /// Own memory, present or given at first touch.
-    Own,
-    /// Frames of another domain, or of a device, all present.
-    Foreign,
-    /// Pages that another domain grants, all present.
-    Granted,
-    /// Own memory that a device may reach, all present.
-    Dma,
-    /// A page of its own that it grants to another domain, present.
-    Offered,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Region {
-    end: u64,
-    rights: u64,
-    kind: Kind,
-    /// Whether `unmap` may take it away.
-    unmappable: bool,
-}
 
 /// The memory of one process.
 pub(crate) struct AddressSpace {
@@ -67,15 +44,11 @@ pub(crate) struct AddressSpace {
     user_root: Option<Table>,
     /// Tables below the roots.
     tables: Vec<Table>,
-    regions: BTreeMap<u64, Region>,
+    layout: Layout,
     /// What is to be given back of regions that are granted, or a device's, by where they begin.
     grants: BTreeMap<u64, Vec<u32>>,
     blocks: BTreeMap<u64, dma::Block>,
     offers: BTreeMap<u64, (u32, Pfn)>,
-    /// Where the next mapping begins that finds no vacant range.
-    next: u64,
-    /// Ranges that mappings had, by their pages.
-    vacant: BTreeMap<u64, Vec<u64>>,
 }
 
 /// Fills fresh roots and pins them.
@@ -120,6 +93,11 @@ fn unpin(root: Table) {
     let _ = unsafe { hypercall::mmuext(&[mmuext_frame(MMUEXT_UNPIN_TABLE, p2m::mfn(root.0).0)]) };
 }
 
+/// The page of this domain that an entry maps.
+fn page_of(entry: u64) -> Option<Pfn> {
+    pte::frame(entry).and_then(p2m::pfn_of)
+}
+
 /// A page for a process's memory, or for its tables.
 fn page_for_process() -> Result<Pfn, Errno> {
     match frame::free_count() {
@@ -146,8 +124,8 @@ pub(crate) fn activate(space: Option<&AddressSpace>) {
 }
 
 impl AddressSpace {
-    /// An empty space.
-    pub(crate) fn new() -> Result<Self, Errno> {
+    /// A space with these regions, of which no page is there.
+    fn new(layout: Layout) -> Result<Self, Errno> {
         let l3 = Table::alloc()?;
         let (kernel_root, user_root) = make_roots(l3).inspect_err(|_| l3.release())?;
         let tables = alloc::vec![l3];
@@ -155,12 +133,10 @@ impl AddressSpace {
             kernel_root,
             user_root,
             tables,
-            regions: BTreeMap::new(),
+            layout,
             grants: BTreeMap::new(),
             blocks: BTreeMap::new(),
             offers: BTreeMap::new(),
-            next: MAPPINGS,
-            vacant: BTreeMap::new(),
         })
     }
 
@@ -168,15 +144,12 @@ impl AddressSpace {
     pub(crate) fn destroy(mut self) {
         // While the tables are tables: the entries are named by their place in them.
         self.end_grants();
-        let regions = core::mem::take(&mut self.regions);
-        for (start, region) in &regions {
-            if region.kind == Kind::Own {
-                // Nothing is allocated before the roots are gone, so a page freed here while it
-                // is still mapped cannot meet a new use.
-                self.for_each_page(*start, region.end, |_, _, entry| {
-                    fork::page_of(entry).into_iter().for_each(shares::give_up);
-                });
-            }
+        for (start, region) in self.layout.own() {
+            // Nothing is allocated before the roots are gone, so a page freed here while it
+            // is still mapped cannot meet a new use.
+            self.for_each_page(start, region.end, |_, _, entry| {
+                page_of(entry).into_iter().for_each(shares::give_up);
+            });
         }
         for root in self.user_root.into_iter().chain([self.kernel_root]) {
             unpin(root);
@@ -195,113 +168,33 @@ impl AddressSpace {
 
     /// Calls `f` with each present page: the table that maps it, its address, its entry.
     fn for_each_page(&self, start: u64, end: u64, mut f: impl FnMut(Table, u64, u64)) {
-        let mut va = start;
-        while va < end {
-            let next_table = (va | 0x1f_ffff) + 1;
-            if let Some(l1) = paging::find_l1(self.kernel_root, va) {
-                for page in (va..end.min(next_table)).step_by(PAGE_SIZE as usize) {
-                    let entry = l1.read(index(page, 1));
-                    if entry & pte::PRESENT != 0 {
-                        f(l1, page, entry);
-                    }
-                }
-            }
-            va = next_table;
+        if start < end {
+            self.kernel_root.for_each_page(4, start..end, &mut f);
         }
     }
 
-    fn l1(&mut self, va: u64) -> Result<Table, Errno> {
-        self.tables.try_reserve(2).map_err(|_| Errno::ENOMEM)?;
-        let Self {
-            kernel_root,
-            tables,
-            ..
-        } = self;
-        paging::need_table(*kernel_root, va, 1, |table| tables.push(table))
+    /// The table of a level for an address (1: the lowest), made if there is none.
+    fn table(&mut self, va: u64, level: u32) -> Result<Table, Errno> {
+        // One for each level below the highest.
+        self.tables.try_reserve(3).map_err(|_| Errno::ENOMEM)?;
+        let (root, tables) = (self.kernel_root, &mut self.tables);
+        paging::need_table(root, va, level, |table| tables.push(table))
     }
 
-    fn region_at(&self, va: u64) -> Option<(u64, Region)> {
-        let (start, region) = self.regions.range(..=va).next_back()?;
-        (va < region.end).then_some((*start, *region))
-    }
-
-    /// Adds a region that nothing overlaps.
-    fn add(&mut self, start: u64, region: Region) -> Result<(), Errno> {
-        let before = self.regions.range(..region.end).next_back();
-        if before.is_some_and(|(_, r)| r.end > start) || start < USER_BASE || region.end > USER_END
-        {
-            return Err(Errno::EEXIST);
-        }
-        self.regions.insert(start, region);
-        Ok(())
-    }
-
-    /// Adds a program segment, `data` first and zeroes after it. All of it is present from the
-    /// start, so that it can be a buffer of a hypercall before the program has touched it.
-    pub(crate) fn add_segment(
-        &mut self,
-        va: u64,
-        len: u64,
-        data: &[u8],
-        rights: u64,
-    ) -> Result<(), Errno> {
-        let end = paging::page_up(va + len);
-        let region = Region {
-            end,
-            rights,
-            kind: Kind::Own,
-            unmappable: false,
-        };
-        self.add(va, region)?;
-        let mut chunks = data.chunks(PAGE_SIZE as usize);
-        for page in (va..end).step_by(PAGE_SIZE as usize) {
-            self.give_page(page, rights, chunks.next().unwrap_or(&[]))?;
-        }
-        Ok(())
-    }
-
-    /// Adds the stack and puts `block` at its top; returns the block's address, below which the
-    /// stack may begin.
-    pub(crate) fn add_stack(&mut self, block: &[u8]) -> Result<u64, Errno> {
-        let start = STACK_TOP - STACK_MAX;
-        let stack = Region {
-            end: STACK_TOP,
-            rights: pte::RW,
-            kind: Kind::Own,
-            unmappable: false,
-        };
-        self.add(start, stack)?;
-        let at = (STACK_TOP - block.len() as u64) & !15;
-        if block.len() as u64 > PAGE_SIZE {
-            return Err(Errno::E2BIG);
-        }
-        let page = at & !(PAGE_SIZE - 1);
-        let mut last = alloc::vec![0; (at - page) as usize];
-        last.extend_from_slice(block);
-        let (first, rest) = last.split_at(last.len().min(PAGE_SIZE as usize));
-        self.give_page(page, pte::RW, first)?;
-        if !rest.is_empty() {
-            self.give_page(page + PAGE_SIZE, pte::RW, rest)?;
-        }
-        Ok(at)
-    }
-
-    /// Maps a fresh page that begins with `data`.
-    fn give_page(&mut self, va: u64, rights: u64, data: &[u8]) -> Result<Pfn, Errno> {
-        let l1 = self.l1(va)?;
+    /// Maps a fresh page of zeroes.
+    fn give_page(&mut self, va: u64, rights: u64) -> Result<(), Errno> {
+        let l1 = self.table(va, 1)?;
         let pfn = page_for_process()?;
         frame::zero(pfn);
-        frame::fill(pfn, 0, data);
         // SAFETY: the entry is empty (callers give each page once), the page is this space's.
         let mapped = unsafe { l1.write(index(va, 1), pte::new(p2m::mfn(pfn), rights)) };
-        mapped.inspect_err(|_| frame::free(pfn))?;
-        Ok(pfn)
+        mapped.inspect_err(|_| frame::free(pfn))
     }
 
     /// Answers a fault at `va`, if the region allows the access: gives the page if there is none, and
     /// one to write to if it was shared. The space must be active.
     pub(crate) fn fault(&mut self, va: u64, write: bool, exec: bool) -> Result<(), Errno> {
-        let (_, region) = self.region_at(va).ok_or(Errno::EFAULT)?;
+        let (_, region) = self.layout.at(va).ok_or(Errno::EFAULT)?;
         let allowed =
             (!write || region.rights & pte::WRITE != 0) && (!exec || region.rights & pte::NX == 0);
         let page = va & !(PAGE_SIZE - 1);
@@ -309,7 +202,7 @@ impl AddressSpace {
             return Err(Errno::EFAULT);
         }
         match paging::translate(self.kernel_root, page) {
-            None => self.give_page(page, region.rights, &[]).map(drop)?,
+            None => self.give_page(page, region.rights)?,
             Some(entry) if write && entry & pte::WRITE == 0 && region.kind == Kind::Own => {
                 self.unshare(page, entry, region.rights)?;
             }
@@ -339,51 +232,10 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// A free address range for a mapping.
-    fn place(&mut self, pages: u64) -> Result<core::ops::Range<u64>, Errno> {
-        if pages == 0 || pages > MAPPING_MAX {
-            return Err(Errno::EINVAL);
-        }
-        if let Some(start) = self.vacant.get_mut(&pages).and_then(Vec::pop) {
-            return Ok(start..start + pages * PAGE_SIZE);
-        }
-        let start = self.next;
-        // One page between mappings stays unmapped.
-        let end = start + pages * PAGE_SIZE;
-        if end + PAGE_SIZE > STACK_TOP - STACK_MAX {
-            return Err(Errno::ENOMEM);
-        }
-        self.next = end + PAGE_SIZE;
-        Ok(start..end)
-    }
-
-    /// Notes that nothing is mapped any more in a range that [`Self::place`] gave.
-    fn vacate(&mut self, range: &core::ops::Range<u64>) {
-        let pages = (range.end - range.start) / PAGE_SIZE;
-        self.vacant.entry(pages).or_default().push(range.start);
-    }
-
-    /// Adds the region of a mapping, in a range that [`Self::place`] gave.
-    fn add_mapping(
-        &mut self,
-        range: &core::ops::Range<u64>,
-        rights: u64,
-        kind: Kind,
-    ) -> Result<u64, Errno> {
-        let region = Region {
-            end: range.end,
-            rights,
-            kind,
-            unmappable: true,
-        };
-        self.add(range.start, region)?;
-        Ok(range.start)
-    }
-
     /// Reserves zeroed memory, given at first touch.
     pub(crate) fn map_anon(&mut self, pages: u64) -> Result<u64, Errno> {
-        let range = self.place(pages)?;
-        self.add_mapping(&range, pte::RW, Kind::Own)
+        let range = self.layout.place(pages)?;
+        self.layout.add_mapping(&range, pte::RW, Kind::Own)
     }
 
     /// Maps frames of another domain: all of them, or none.
@@ -407,14 +259,14 @@ impl AddressSpace {
         kind: Kind,
         entry: impl Fn(usize) -> u64,
     ) -> Result<u64, Errno> {
-        let range = self.place(count as u64)?;
+        let range = self.layout.place(count as u64)?;
         let result = self.write_entries(range.start, count, domid, entry);
         if let Err((done, e)) = result {
             self.clear(range.start, done)?;
-            self.vacate(&range);
+            self.layout.vacate(&range);
             return Err(e);
         }
-        self.add_mapping(&range, rights, kind)
+        self.layout.add_mapping(&range, rights, kind)
     }
 
     /// Writes `count` entries from `start` on; `Err` says how many were written.
@@ -430,7 +282,7 @@ impl AddressSpace {
             let mut batch = [mmu_update { ptr: 0, val: 0 }; BATCH];
             let mut n = 0;
             let va = start + done as u64 * PAGE_SIZE;
-            let l1 = self.l1(va).map_err(|e| (done, e))?;
+            let l1 = self.table(va, 1).map_err(|e| (done, e))?;
             while n < BATCH && done + n < count && index(va, 1) + n < ENTRIES {
                 let ptr = l1.entry_address(index(va, 1) + n);
                 batch[n] = mmu_update {
@@ -457,7 +309,7 @@ impl AddressSpace {
 
     /// Undoes one mapping, which must be named exactly.
     pub(crate) fn unmap(&mut self, va: u64, pages: u64) -> Result<(), Errno> {
-        let region = *self.regions.get(&va).ok_or(Errno::EINVAL)?;
+        let region = self.layout.from(va).ok_or(Errno::EINVAL)?;
         let exact = pages
             .checked_mul(PAGE_SIZE)
             .and_then(|len| va.checked_add(len));
@@ -476,8 +328,7 @@ impl AddressSpace {
         if let Some((gref, pfn)) = self.offers.remove(&va) {
             grant::retire(gref, pfn);
         }
-        self.regions.remove(&va);
-        self.vacate(&(va..region.end));
+        self.layout.remove_mapping(&(va..region.end));
         Ok(())
     }
 
@@ -486,7 +337,7 @@ impl AddressSpace {
         let mut updates = Updates::new();
         let mut cleared = Ok(());
         self.for_each_page(va, region.end, |table, page, entry| {
-            let own = fork::page_of(entry).filter(|_| region.kind == Kind::Own);
+            let own = page_of(entry).filter(|_| region.kind == Kind::Own);
             // SAFETY: the process gives the region up; nothing is allocated before the flush.
             cleared = cleared.and_then(|()| unsafe { updates.add(table, page, 0, own) });
         });

@@ -3,7 +3,7 @@
 use super::{MAX_TASKS, State, TASKS, Task};
 use crate::log::klog;
 use crate::mm::paging::pte;
-use crate::mm::space::{self, AddressSpace};
+use crate::mm::space::{self, AddressSpace, Draft};
 use crate::mm::stack::KernelStack;
 use crate::ramdisk;
 use crate::syscall::{self, Open};
@@ -115,16 +115,16 @@ pub(crate) fn spawn_kernel(name: &str, f: extern "C" fn() -> !) -> Result<u64, E
     }))
 }
 
-fn load(space: &mut AddressSpace, program: &elf::Program<'_>, args: &[u8]) -> Result<u64, Errno> {
+fn load(memory: &mut Draft, program: &elf::Program<'_>, args: &[u8]) -> Result<u64, Errno> {
     for segment in &program.segments {
         let rights = match segment.rights {
             Rights::Read => pte::RO,
             Rights::ReadWrite => pte::RW,
             Rights::ReadExecute => pte::RX,
         };
-        space.add_segment(segment.va, segment.len, segment.data, rights)?;
+        memory.add_segment(segment.va, segment.len, segment.data, rights)?;
     }
-    space.add_stack(args)
+    memory.add_stack(args)
 }
 
 /// The memory of a program of the ramdisk, and how it begins. `args` are NUL-separated and exclude
@@ -141,14 +141,9 @@ fn program(path: &str, args: &[u8]) -> Result<(AddressSpace, TrapFrame), Errno> 
     if block.last() != Some(&0) {
         block.push(0);
     }
-    let mut space = AddressSpace::new()?;
-    let at = match load(&mut space, &program, &block) {
-        Ok(at) => at,
-        Err(e) => {
-            space.destroy();
-            return Err(e);
-        }
-    };
+    let mut memory = Draft::new();
+    let at = load(&mut memory, &program, &block)?;
+    let space = memory.finish()?;
     let (cs, ss) = user_selectors();
     let frame = TrapFrame {
         rip: program.entry,

@@ -315,20 +315,19 @@ pub(super) const REASONS: &[(&str, &str)] = &[
     (
         "process started and ended",
         "Spawn, which is fork and exec in one, and exit: reading an ELF file, building an address \
-        space of some 20 pages, running, and taking all of it down: page tables made, pinned and \
-        released, roots loaded.",
+        space of some 20 pages, running, and taking all of it down: page tables filled as memory and \
+        validated when they are linked, pinned, released; roots loaded.",
     ),
     (
         "process forked and ended",
-        "The child's tables are filled as memory and validated when they are linked, in one call each; \
-        the parent's entries lose write access in a list. Then either that writes to a page takes a \
+        "The child's tables are filled as memory, too; the parent's entries lose write access in a list. Then either that writes to a page takes a \
         fault, a page, a copy and an entry. The validation of whole tables, and the faults, are what \
         a native kernel has not.",
     ),
     (
         "process forked, executed, ended",
-        "The same, and the program's own address space is built, entry by entry, and put in the place \
-        of the one that was just made.",
+        "The same, and the program's own address space is built, and put in the place of the one that \
+        was just made.",
     ),
     (
         "system call served",

@@ -1,7 +1,8 @@
 //! Memory of a process that others reach as well: pages that other domains grant, or that are
 //! granted to them; registers of devices, pages that devices read and write.
 
-use super::{AddressSpace, Kind};
+use super::layout::Kind;
+use super::{AddressSpace, page_for_process};
 use crate::dev::grant::{self, Access};
 use crate::hypercall;
 use crate::log::klog;
@@ -26,14 +27,16 @@ impl AddressSpace {
         writable: bool,
         statuses: &mut Vec<i16>,
     ) -> Result<u64, Errno> {
-        let range = self.place(refs.len() as u64)?;
+        let range = self.layout.place(refs.len() as u64)?;
         let readonly = if writable { 0 } else { GNTMAP_readonly };
         let kind = GNTMAP_host_map | GNTMAP_application_map | GNTMAP_contains_pte;
         let mut maps = Vec::new();
         for (&gref, va) in refs.iter().zip(range.clone().step_by(PAGE_SIZE as usize)) {
             let mut map = gnttab_map_grant_ref::new_zeroed();
             // By the entry's own address: so it can be undone while another space is active.
-            let table = self.l1(va).inspect_err(|_| self.vacate(&range))?;
+            let table = self
+                .table(va, 1)
+                .inspect_err(|_| self.layout.vacate(&range))?;
             map.host_addr = table.entry_address(index(va, 1));
             (map.flags, map.r#ref, map.dom) = (kind | readonly, gref, domid);
             map.status = GNTST_general_error;
@@ -48,14 +51,14 @@ impl AddressSpace {
         if mapped.len() < maps.len() {
             let undone = mapped.iter().map(|map| (map.host_addr, map.handle));
             unmap(&mut undone.map(undo).collect::<Vec<_>>())?;
-            self.vacate(&range);
+            self.layout.vacate(&range);
             done?;
             return Err(Errno::EACCES);
         }
         let handles = mapped.iter().map(|map| map.handle).collect();
         self.grants.insert(range.start, handles);
         let rights = if writable { pte::RW } else { pte::RO };
-        self.add_mapping(&range, rights, Kind::Granted)
+        self.layout.add_mapping(&range, rights, Kind::Granted)
     }
 
     /// Ends the mappings of the granted region that begins at `start`.
@@ -95,7 +98,7 @@ impl AddressSpace {
 
     /// Gives a page of zeroes that another domain may use; its address and the reference.
     pub(crate) fn offer(&mut self, domid: u16, access: Access) -> Result<(u64, u32), Errno> {
-        let pfn = super::page_for_process()?;
+        let pfn = page_for_process()?;
         frame::zero(pfn);
         let entry = |_| pte::new(p2m::mfn(pfn), pte::RW);
         let va = self
@@ -134,7 +137,7 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         self.ensure(va, len.max(1), write)?;
-        let (_, region) = self.region_at(va).ok_or(Errno::EFAULT)?;
+        let (_, region) = self.layout.at(va).ok_or(Errno::EFAULT)?;
         if !matches!(region.kind, Kind::Own | Kind::Dma | Kind::Offered) {
             return Err(Errno::EFAULT);
         }

@@ -14,10 +14,11 @@ static mut SCRATCH: [u8; 8192] = [0; 8192];
 
 /// Calls that come back whatever their arguments. Left out: those that end the process or the
 /// domain, those that may block for ever, and writing, which would only fill the console.
-const CALLS: [u64; 31] = [
+const CALLS: [u64; 32] = [
     SYS_YIELD,
     SYS_GETPID,
     SYS_SPAWN,
+    SYS_EXEC,
     SYS_WAIT,
     SYS_OPEN,
     SYS_FSIZE,

@@ -320,9 +320,9 @@ pub(super) const REASONS: &[(&str, &str)] = &[
     ),
     (
         "process forked and ended",
-        "The child's tables are filled as memory, too; the parent's entries lose write access in a list. Then either that writes to a page takes a \
-        fault, a page, a copy and an entry. The validation of whole tables, and the faults, are what \
-        a native kernel has not.",
+        "The child's tables are filled as memory, too; the parent's entries lose write access in a \
+        list. Then either that writes to a page takes a fault, a page, a copy and an entry. The \
+        validation of whole tables, and the faults, are what a native kernel has not.",
     ),
     (
         "process forked, executed, ended",

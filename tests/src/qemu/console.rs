@@ -7,6 +7,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How much of a line must be there before a text on it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// As much as is printed.
+    Printed,
+    /// All of it.
+    Whole,
+}
+
 /// What a search of the console came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -89,12 +98,18 @@ impl Console {
     /// the line it stands on; of one that is not printed to its end, past the text
     /// alone, for the next may be half printed. `deny` is looked for in the same
     /// stretch, and wins where it comes first.
-    pub fn wait_for(&mut self, wanted: &[&str], deny: &[&str], deadline: Duration) -> Found {
+    pub fn wait_for(
+        &mut self,
+        wanted: &[&str],
+        extent: Extent,
+        deny: &[&str],
+        deadline: Duration,
+    ) -> Found {
         let end = Instant::now() + deadline;
         let shared = Arc::clone(&self.shared);
         let mut state = lock(&shared);
         loop {
-            if let Some(found) = self.search(&state.bytes, wanted, deny) {
+            if let Some(found) = self.search(&state.bytes, wanted, extent, deny) {
                 return found;
             }
             if state.closed {
@@ -121,7 +136,13 @@ impl Console {
         waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
-    fn search(&mut self, bytes: &[u8], wanted: &[&str], deny: &[&str]) -> Option<Found> {
+    fn search(
+        &mut self,
+        bytes: &[u8],
+        wanted: &[&str],
+        extent: Extent,
+        deny: &[&str],
+    ) -> Option<Found> {
         let window = bytes.get(self.cursor..)?;
         let denied = deny.iter().filter_map(|text| find(window, text)).min();
         let hit = wanted
@@ -134,6 +155,9 @@ impl Console {
                 let (line, end) = line_at(window, at);
                 let behind = at + wanted[index].len();
                 let is_whole = end < window.len();
+                if extent == Extent::Whole && !is_whole {
+                    return None;
+                }
                 self.cursor += if is_whole { end.max(behind) } else { behind };
                 Some(Found::Wanted(index, line))
             }
@@ -186,18 +210,21 @@ mod tests {
     fn matches_come_in_order_and_move_on() {
         let mut console = console("boot\r\nalpha one\r\nalpha two\r\nprompt# ");
         assert_eq!(
-            console.wait_for(&["alpha"], &[], SOON),
+            console.wait_for(&["alpha"], Extent::Printed, &[], SOON),
             Found::Wanted(0, "alpha one".into())
         );
         assert_eq!(
-            console.wait_for(&["none", "alpha"], &[], SOON),
+            console.wait_for(&["none", "alpha"], Extent::Printed, &[], SOON),
             Found::Wanted(1, "alpha two".into())
         );
         assert_eq!(
-            console.wait_for(&["prompt# "], &[], SOON),
+            console.wait_for(&["prompt# "], Extent::Printed, &[], SOON),
             Found::Wanted(0, "prompt# ".into())
         );
-        assert_eq!(console.wait_for(&["alpha"], &[], SOON), Found::Closed);
+        assert_eq!(
+            console.wait_for(&["alpha"], Extent::Printed, &[], SOON),
+            Found::Closed
+        );
         assert!(console.wait_closed(SOON));
         assert_eq!(console.text(), "boot\nalpha one\nalpha two\nprompt# ");
     }
@@ -209,30 +236,54 @@ mod tests {
         let mut console = Console::follow(reader, log, false);
         io::Write::write_all(&mut writer, b"one tw").unwrap();
         assert_eq!(
-            console.wait_for(&["one"], &[], SOON),
+            console.wait_for(&["one"], Extent::Printed, &[], SOON),
             Found::Wanted(0, "one tw".into())
         );
         io::Write::write_all(&mut writer, b"o three\n").unwrap();
         assert!(matches!(
-            console.wait_for(&["two"], &[], SOON),
+            console.wait_for(&["two"], Extent::Printed, &[], SOON),
             Found::Wanted(0, _)
         ));
+    }
+
+    #[test]
+    fn a_line_that_was_half_printed_is_waited_for() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let log = File::options().write(true).open("/dev/null").unwrap();
+        let mut console = Console::follow(reader, log, false);
+        io::Write::write_all(&mut writer, b"\r\nrate: 100").unwrap();
+        let soon = Duration::from_millis(20);
+        let wanted = &["rate: "];
+        assert_eq!(
+            console.wait_for(wanted, Extent::Whole, &[], soon),
+            Found::TimedOut
+        );
+        io::Write::write_all(&mut writer, b"0000 kHz\r\nrate: 7").unwrap();
+        assert_eq!(
+            console.wait_for(wanted, Extent::Whole, &[], SOON),
+            Found::Wanted(0, "rate: 1000000 kHz".into())
+        );
+        drop(writer);
+        assert_eq!(
+            console.wait_for(wanted, Extent::Whole, &[], SOON),
+            Found::Closed
+        );
     }
 
     #[test]
     fn a_denied_text_wins_when_it_comes_first() {
         let mut first = console("PANIC here\nready\n");
         assert_eq!(
-            first.wait_for(&["ready"], &["PANIC"], SOON),
+            first.wait_for(&["ready"], Extent::Printed, &["PANIC"], SOON),
             Found::Denied("PANIC here".into())
         );
         let mut second = console("ready\nPANIC here\n");
         assert_eq!(
-            second.wait_for(&["ready"], &["PANIC"], SOON),
+            second.wait_for(&["ready"], Extent::Printed, &["PANIC"], SOON),
             Found::Wanted(0, "ready".into())
         );
         assert_eq!(
-            second.wait_for(&["ready"], &["PANIC"], SOON),
+            second.wait_for(&["ready"], Extent::Printed, &["PANIC"], SOON),
             Found::Denied("PANIC here".into())
         );
     }
@@ -243,7 +294,7 @@ mod tests {
         let log = File::options().write(true).open("/dev/null").unwrap();
         let mut console = Console::follow(reader, log, false);
         assert_eq!(
-            console.wait_for(&["x"], &[], Duration::from_millis(20)),
+            console.wait_for(&["x"], Extent::Printed, &[], Duration::from_millis(20)),
             Found::TimedOut
         );
     }

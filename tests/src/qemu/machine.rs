@@ -12,7 +12,7 @@ use std::{env, fs, process};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::console::{Console, Found};
+use super::console::{Console, Extent, Found};
 use super::qmp::Qmp;
 use super::{Config, PROGRAM};
 use crate::verdict::{Checked, Trouble};
@@ -131,7 +131,14 @@ impl Machine {
     /// # Errors
     /// As [`Machine::expect`].
     pub fn expect_any(&mut self, texts: &[&str]) -> Checked<(usize, String)> {
-        let why = match self.console.wait_for(texts, &self.deny, self.deadline) {
+        self.wait_for(texts, Extent::Printed)
+    }
+
+    fn wait_for(&mut self, texts: &[&str], extent: Extent) -> Checked<(usize, String)> {
+        let why = match self
+            .console
+            .wait_for(texts, extent, &self.deny, self.deadline)
+        {
             Found::Wanted(index, line) => return Ok((index, line)),
             Found::Denied(line) => format!("the console said `{line}`"),
             Found::Closed => format!("the machine ended{}", self.complaints()),
@@ -144,22 +151,12 @@ impl Machine {
         )))
     }
 
-    /// Waits for a text after the last match, and for the end of its line.
+    /// Waits for a text after the last match, and for the end of its line, which it returns.
     ///
     /// # Errors
     /// As [`Machine::expect`].
     pub fn expect_line(&mut self, text: &str) -> Checked<String> {
-        let begun = self.expect(text)?;
-        let rest = self.console.unread();
-        match rest.split_once('\n') {
-            Some((rest, _)) => Ok(begun + rest),
-            None => {
-                self.expect("\n")?;
-                let all = self.console.text();
-                let line = all.lines().rfind(|line| line.contains(text));
-                Ok(line.unwrap_or(&begun).to_owned())
-            }
-        }
+        self.wait_for(&[text], Extent::Whole).map(|(_, line)| line)
     }
 
     /// Waits for several texts, in any order.

@@ -89,12 +89,19 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     Ok(())
 }
 
+/// What is said of a vCPU that waits and has not come off its CPU yet, on Xen as well, and of one that has.
+const WAITS: (&str, &str) = ("rb-", "-b-");
+
 /// The words of the lines about a domain in what a command printed, the `nth` time it ran.
 fn lines_of<'a>(text: &'a str, command: &str, nth: usize, name: &str) -> Vec<Vec<&'a str>> {
     let printed = text.split("\n+ ").filter(|part| part.starts_with(command));
     let lines = printed.skip(nth).take(1).flat_map(str::lines);
     lines
-        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .map(|line| {
+            let words = line.split_whitespace();
+            let settled = |word| if word == WAITS.0 { WAITS.1 } else { word };
+            words.map(settled).collect::<Vec<_>>()
+        })
         .filter(|words| words.first() == Some(&name))
         .collect()
 }

@@ -93,7 +93,7 @@ fn unpin(root: Table) {
     let _ = unsafe { hypercall::mmuext(&[mmuext_frame(MMUEXT_UNPIN_TABLE, p2m::mfn(root.0).0)]) };
 }
 
-/// The page of this domain that an entry maps.
+/// The page that an entry maps, which is the domain's own memory.
 fn page_of(entry: u64) -> Option<Pfn> {
     pte::frame(entry).and_then(p2m::pfn_of)
 }
@@ -335,9 +335,11 @@ impl AddressSpace {
     /// Empties the entries of a region; own memory of processes becomes free.
     fn clear_region(&mut self, va: u64, region: &Region) -> Result<(), Errno> {
         let mut updates = Updates::new();
+        let is_own = region.kind == Kind::Own;
         let mut cleared = Ok(());
         self.for_each_page(va, region.end, |table, page, entry| {
-            let own = page_of(entry).filter(|_| region.kind == Kind::Own);
+            // Of a frame that is not memory nobody can be asked which page it is.
+            let own = if is_own { page_of(entry) } else { None };
             // SAFETY: the process gives the region up; nothing is allocated before the flush.
             cleared = cleared.and_then(|()| unsafe { updates.add(table, page, 0, own) });
         });

@@ -6,7 +6,7 @@ use super::updates::Updates;
 use super::{AddressSpace, page_for_process, page_of};
 use crate::hypercall;
 use crate::mm::paging::pte;
-use crate::mm::{frame, p2m, shares};
+use crate::mm::{Pfn, frame, p2m, shares};
 use guest_user::abi::Errno;
 use hypercall_abi::xen::{UVMF_INVLPG, UVMF_LOCAL};
 
@@ -45,23 +45,20 @@ impl AddressSpace {
     /// active.
     pub(super) fn unshare(&mut self, va: u64, entry: u64, rights: u64) -> Result<(), Errno> {
         let pfn = page_of(entry).ok_or(Errno::EFAULT)?;
-        let own = match shares::is_shared(pfn) {
-            true => page_for_process()?,
-            false => pfn,
-        };
-        if own != pfn {
-            frame::copy(pfn, own);
+        if !shares::is_shared(pfn) {
+            return replace(va, pfn, rights);
         }
-        let entry = pte::new(p2m::mfn(own), rights);
-        // SAFETY: the process has the same contents there before and after.
-        let mapped = unsafe { hypercall::update_va_mapping(va, entry, UVMF_INVLPG | UVMF_LOCAL) };
-        if own != pfn {
-            // Whichever of the two is not mapped.
-            match mapped {
-                Ok(_) => shares::give_up(pfn),
-                Err(_) => frame::free(own),
-            }
-        }
-        mapped.map(drop)
+        let own = page_for_process()?;
+        frame::copy(pfn, own);
+        replace(va, own, rights).inspect_err(|_| frame::free(own))?;
+        shares::give_up(pfn);
+        Ok(())
     }
+}
+
+/// Maps a page instead of one with the same contents, in the active space.
+fn replace(va: u64, pfn: Pfn, rights: u64) -> Result<(), Errno> {
+    let entry = pte::new(p2m::mfn(pfn), rights);
+    // SAFETY: the process has the same contents there before and after.
+    unsafe { hypercall::update_va_mapping(va, entry, UVMF_INVLPG | UVMF_LOCAL) }.map(drop)
 }

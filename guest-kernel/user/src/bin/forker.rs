@@ -1,7 +1,7 @@
 //! Checks of `fork` and `exec`: two processes have the same memory until one of them writes, each keeps
 //! what is its own, and all of it comes back, also where memory runs out in between. With `role=after` it
-//! is the program that is run in the place of another, with `role=hoard`
-//! what takes all memory, with `role=attempt` what forks nevertheless.
+//! is the program that is run in the place of another, with `role=hoard` what takes all memory, with
+//! `role=attempt` what forks nevertheless.
 #![no_std]
 #![no_main]
 

@@ -34,8 +34,11 @@ pub trait Transport {
     /// # Errors
     /// Nobody takes it any more.
     fn write(&mut self, from: &[u8]) -> Result<usize, Closed>;
-    /// Tells the other side of what was taken and given since it was told last.
-    fn flush(&mut self) {}
+    /// Tells the other side of what was taken and given since it was told last. Whether there is more
+    /// to read of which the other side, which was not told of the room yet, will not tell.
+    fn flush(&mut self) -> bool {
+        false
+    }
 }
 
 /// The control domain's end of an event channel; closed when dropped.

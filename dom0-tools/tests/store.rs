@@ -2,12 +2,17 @@
 
 mod fake;
 
-use dom0_tools::service::DomainState;
-use dom0_tools::store::{Permissions, Quotas, Rights, Store, StoreError};
+use std::cell::{Cell, RefCell};
+use std::mem::offset_of;
+use std::rc::Rc;
+
+use dom0_tools::hyper::Mapping;
+use dom0_tools::service::{DomainState, Transport};
+use dom0_tools::store::{Message, Permissions, Quotas, Rights, Store, StoreError};
 use hypercall_abi::errno::*;
 use hypercall_abi::io::xs_wire::*;
 
-use fake::store::{Raw, Shared};
+use fake::store::{GuestEnd, MEANWHILE, Raw, Shared};
 
 /// A store with domains 1 and 2 as a toolstack makes their nodes, and introduced.
 fn two_guests() -> Shared {
@@ -251,4 +256,61 @@ fn transactions_together_do_not_pass_the_quota() {
     };
     assert_eq!([1, 2].map(end), [b"OK\0".to_vec(), b"ENOSPC\0".to_vec()]);
     assert_eq!(store.0.borrow().tree().usage(1).nodes, 6);
+}
+
+/// Linux tells only of what it writes into a ring that it sees empty: if the store is taking a part
+/// of a request while the rest is written, it is the store's to look again.
+#[test]
+fn a_request_whose_rest_is_not_told_of_is_answered() {
+    let mut moments = 0;
+    loop {
+        let store = two_guests();
+        store.run();
+        let guest = Rc::new(RefCell::new(store.guest_end(1)));
+        let message = Message {
+            kind: XS_READ,
+            request: 7,
+            transaction: 0,
+            payload: b"name\0".to_vec(),
+        };
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        let (head, rest) = bytes.split_at(HEAD);
+        let mut tells = write_as_linux(&guest, head);
+        assert!(tells);
+        let late = Rc::new(Cell::new(None));
+        let (writer, rest, said) = (guest.clone(), rest.to_vec(), late.clone());
+        let deed = move || said.set(Some(write_as_linux(&writer, &rest)));
+        MEANWHILE.set(Some((moments, Box::new(deed))));
+        while core::mem::take(&mut tells) {
+            store.0.borrow_mut().event(1);
+            while store.0.borrow_mut().turn_of_due() {}
+            tells = late.take() == Some(true);
+        }
+        let has_written = MEANWHILE.take().is_none();
+        if !has_written {
+            break;
+        }
+        let mut reply = [0; 64];
+        let count = guest.borrow_mut().read(&mut reply).unwrap();
+        assert_eq!(&reply[HEAD..count], b"guest1", "at moment {moments}");
+        moments += 1;
+    }
+    assert!(moments > 0, "there was no moment to write at");
+}
+
+/// Bytes of a message before its payload.
+const HEAD: usize = size_of::<xsd_sockmsg>();
+
+/// Writes a part of a request; whether the store is told of it.
+fn write_as_linux(guest: &RefCell<GuestEnd>, bytes: &[u8]) -> bool {
+    let mut guest = guest.borrow_mut();
+    let before = guest
+        .page
+        .load_u32(offset_of!(xenstore_domain_interface, req_prod));
+    assert_eq!(guest.write(bytes).unwrap(), bytes.len());
+    before
+        <= guest
+            .page
+            .load_u32(offset_of!(xenstore_domain_interface, req_cons))
 }

@@ -62,7 +62,7 @@ impl<M: Machine, L: Transport> Link<M, L> {
         }
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self) -> bool {
         match self {
             Link::Local(stream) => stream.flush(),
             Link::Guest(ring) => ring.flush(),
@@ -228,8 +228,9 @@ impl<M: Machine, L: Transport> Connection<M, L> {
         }
     }
 
-    /// Gives the client what it takes. See [`Self::moved`].
-    pub(super) fn send(&mut self) {
+    /// Gives the client what it takes; see [`Self::moved`]. Whether it has asked for more of which it
+    /// will not tell.
+    pub(super) fn send(&mut self) -> bool {
         loop {
             if matches!(self.link, Link::Local(_)) {
                 self.encode_events(OUTPUT_LIMIT);
@@ -243,7 +244,7 @@ impl<M: Machine, L: Transport> Connection<M, L> {
                 Err(closed) => self.close(closed),
             }
         }
-        self.link.flush();
+        self.link.flush()
     }
 
     /// Nothing more is exchanged with it.

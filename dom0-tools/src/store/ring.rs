@@ -4,6 +4,7 @@
 //! a ring whose indices are further apart than it is long is given up.
 
 use core::mem::offset_of;
+use core::sync::atomic::{Ordering, fence};
 
 use hypercall_abi::io::xs_wire::{
     MASK_XENSTORE_IDX, XENSTORE_ERROR_COMM, XENSTORE_ERROR_PROTO, XENSTORE_ERROR_RINGIDX,
@@ -139,15 +140,21 @@ impl<M: Mapping, L: Line> Transport for RingTransport<M, L> {
         Ok(count)
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self) -> bool {
         let taken = core::mem::take(&mut self.taken);
+        let mut more = false;
         if taken > 0 {
             let consumer = self.page.load_u32(REQ_CONS).wrapping_add(taken);
             self.page.store_u32(REQ_CONS, consumer);
             self.untold = true;
+            // A guest may tell only of what it writes into a ring that it sees empty, as Linux does:
+            // either it sees what was taken, or its bytes are seen here.
+            fence(Ordering::SeqCst);
+            more = self.page.load_u32(REQ_PROD) != consumer;
         }
         if core::mem::take(&mut self.untold) {
             self.line.notify();
         }
+        more
     }
 }

@@ -75,13 +75,23 @@ impl Transport for End {
     }
 }
 
+/// What others do before a step.
+type Deed = Box<dyn FnOnce()>;
+
 thread_local! {
     /// After how many more of its steps a service is to end that runs now.
     pub static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    /// After how many more of them others do something, and what.
+    pub static MEANWHILE: RefCell<Option<(usize, Deed)>> = const { RefCell::new(None) };
 }
 
-/// A step that others see: it may be the last.
+/// A step that others see: it may be the last, and others may have done something before.
 pub fn step() {
+    match MEANWHILE.take() {
+        Some((0, deed)) => deed(),
+        Some((left, deed)) => MEANWHILE.set(Some((left - 1, deed))),
+        None => {}
+    }
     match LEFT.get() {
         Some(0) => std::panic::resume_unwind(Box::new("its end")),
         Some(left) => LEFT.set(Some(left - 1)),

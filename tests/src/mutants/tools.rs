@@ -119,6 +119,13 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
+        "a guest that tells only of an empty ring is not heard to its end",
+        "store/ring.rs",
+        Guard,
+        "--test=store",
+        ("more = self.page.load_u32(REQ_PROD) != consumer;", ""),
+    ),
+    seed(
         "a guest's ring holds more than it is long",
         "store/ring.rs",
         Guard,
@@ -144,8 +151,8 @@ pub(super) const ALL: &[Mutant] = &[
         Guard,
         "--test=store_successor",
         (
-            "        self.keep();\n        if let Some(connection) = self.connections.get_mut(&id) {\n            connection.send();",
-            "        if let Some(connection) = self.connections.get_mut(&id) {\n            connection.send();",
+            "        self.keep();\n        if let Some(connection) = self.connections.get_mut(&id)\n            && connection.send()",
+            "        if let Some(connection) = self.connections.get_mut(&id)\n            && connection.send()",
         ),
     ),
     seed(

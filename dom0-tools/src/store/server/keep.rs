@@ -179,7 +179,8 @@ impl<M: Machine, L: Transport> Server<M, L> {
         }
     }
 
-    /// Gives a client what it takes, when all is kept that led to it.
+    /// Gives a client what it takes, when all is kept that led to it. One that has asked for more, of
+    /// which it will not tell, is due.
     pub(super) fn give(&mut self, id: Id) {
         if let Some(connection) = self.connections.get_mut(&id)
             && let Some(talk) = connection.moved()
@@ -188,8 +189,10 @@ impl<M: Machine, L: Transport> Server<M, L> {
             self.tree.journal.note(&Record::Talk(domain, talk));
         }
         self.keep();
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.send();
+        if let Some(connection) = self.connections.get_mut(&id)
+            && connection.send()
+        {
+            self.due.insert(id);
         }
     }
 

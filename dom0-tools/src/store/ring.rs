@@ -126,7 +126,13 @@ impl<M: Mapping, L: Line> Transport for RingTransport<M, L> {
     }
 
     fn write(&mut self, from: &[u8]) -> Result<usize, Closed> {
-        let (used, _, producer) = self.used(RSP_CONS, RSP_PROD)?;
+        let (mut used, _, producer) = self.used(RSP_CONS, RSP_PROD)?;
+        if used == XENSTORE_RING_SIZE {
+            // A guest may tell only of room in a ring that it saw full: either it sees what was given
+            // last, or its room is seen here.
+            fence(Ordering::SeqCst);
+            (used, ..) = self.used(RSP_CONS, RSP_PROD)?;
+        }
         let start = MASK_XENSTORE_IDX(producer);
         let count = from.len().min(XENSTORE_RING_SIZE - used);
         let (head, tail) = from[..count].split_at(count.min(XENSTORE_RING_SIZE - start));

@@ -6,7 +6,8 @@
 //!
 //! Lock order, outermost first: domain-table creation lock → domain locks in domid order →
 //! scheduler lock → a vCPU's home slot → frame allocator → log. On the host, every domain lock that
-//! is taken is checked against those that are held.
+//! is taken is checked against those that are held. Before all of them comes a domain's teardown,
+//! which is never waited for, except in creation for that of a free slot: who has that takes no other.
 #![no_std]
 #![forbid(unsafe_code)]
 #![allow(

@@ -1,8 +1,13 @@
 //! Creation, crash and destruction of domains.
 
+#[cfg(test)]
+mod tests;
+
 use core::sync::atomic::Ordering;
 
-use super::{DOMID_FIRST_RESERVED, Domain, DomainState, MAX_DOMAINS, MAX_VCPUS, Phase, VcpuShared};
+use super::{
+    DOMID_FIRST_RESERVED, Domain, DomainState, MAX_DOMAINS, MAX_VCPUS, Phase, Teardown, VcpuShared,
+};
 use crate::addr::Mfn;
 use crate::error::{Errno, Result};
 use crate::frame::word::Owner;
@@ -10,7 +15,6 @@ use crate::hypercall::Budget;
 use crate::hypervisor::Hypervisor;
 use crate::platform::Machine;
 use crate::pv::root;
-use crate::pv::walk::Walk;
 use crate::trap::tables::put_pages;
 use crate::vcpu::{InfoArea, Root, Vcpu, VcpuBox, VcpuId};
 use hypercall_abi::xen::VIRQ_DOM_EXC;
@@ -60,7 +64,7 @@ pub fn create<M: Machine>(hv: &Hypervisor<M>, params: CreateParams) -> Result<&D
     if params.max_vcpus == 0 || params.max_vcpus as usize > MAX_VCPUS {
         return Err(Errno::EINVAL);
     }
-    let mut last = hv.domains.creation.lock();
+    let mut last = hv.domains.lock_creation();
     let id = match params.id {
         Some(id) if id >= DOMID_FIRST_RESERVED => return Err(Errno::EINVAL),
         Some(id) if hv.domains.slot(id).phase() != Phase::Free => return Err(Errno::EEXIST),
@@ -68,6 +72,8 @@ pub fn create<M: Machine>(hv: &Hypervisor<M>, params: CreateParams) -> Result<&D
         None => next_id(hv, *last)?,
     };
     let dom = hv.domains.slot(id);
+    // Nobody destroys what is half made. Who has this of a free slot takes no other lock.
+    let _teardown = super::lock::take(&dom.teardown);
     let generation = hv.domains.next_generation();
     dom.set_identity(id, generation, Phase::Dying);
     let made = build(hv, dom, params);
@@ -203,7 +209,7 @@ pub fn create_whole<M: Machine>(hv: &Hypervisor<M>, params: CreateParams) -> Res
             Err(e) => {
                 dom.set_identity(dom.id(), dom.generation(), Phase::Dying);
                 while free_vcpus(hv, dom, &mut Budget::new(Budget::FULL)) == Progress::More {}
-                let _creation = hv.domains.creation.lock();
+                let _creation = hv.domains.lock_creation();
                 forget(hv, dom);
                 return Err(e);
             }
@@ -239,7 +245,8 @@ pub fn see_to_crash<M: Machine>(hv: &Hypervisor<M>, vcpu: &mut Vcpu) {
 const SHUTDOWN_CRASH: u8 = 3;
 
 /// Destroys a domain step by step: call until `Done`, of which the control domain hears. Its vCPUs
-/// never run again from the first call on.
+/// never run again from the first call on. While one CPU is at it, others get `More`: else one of them
+/// could go on with what it found when the domain is gone, and another is in its slot.
 ///
 /// # Errors
 /// `EINVAL` for the control domain.
@@ -251,13 +258,17 @@ pub fn destroy<M: Machine>(
     if dom.is_privileged() {
         return Err(Errno::EINVAL);
     }
-    if dom.phase() == Phase::Zombie {
+    let Some(mut teardown) = dom.teardown.try_lock() else {
+        return Ok(Progress::More);
+    };
+    if matches!(dom.phase(), Phase::Zombie | Phase::Free) {
         return Ok(Progress::Done);
     }
     dom.ending.store(true, Ordering::Relaxed);
     if !crate::sched::stop(hv, dom) {
         return Ok(Progress::More);
     }
+    debug_assert!(dom.ending.load(Ordering::Relaxed), "its vCPUs may run");
     dom.set_identity(dom.id(), dom.generation(), Phase::Dying);
     hv.frames.end_claim(dom);
     if crate::evtchn::close_all(hv, dom, budget) == Progress::More {
@@ -271,14 +282,15 @@ pub fn destroy<M: Machine>(
     if crate::pirq::unmap_all(hv, dom, budget) == Progress::More
         || release_vcpus(hv, dom, budget) == Progress::More
         || free_vcpus(hv, dom, budget) == Progress::More
-        || release_frames(hv, dom, budget) == Progress::More
+        || release_frames(hv, dom, &mut teardown, budget) == Progress::More
         || crate::grant::release(hv, dom, budget) == Progress::More
     {
         return Ok(Progress::More);
     }
-    *dom.teardown.lock() = (0, Walk::default());
-    let creation = hv.domains.creation.lock();
+    let creation = hv.domains.lock_creation();
     forget(hv, dom);
+    *teardown = Teardown::default();
+    drop(teardown);
     drop(creation);
     crate::evtchn::virq::send_to_control_domain(hv, VIRQ_DOM_EXC);
     Ok(Progress::Done)
@@ -423,32 +435,36 @@ fn finish_walk<M: Machine>(
 
 /// Unpins and gives up every frame the domain still holds. Frames that others have mapped stay
 /// until they let go.
-fn release_frames<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, budget: &mut Budget) -> Progress {
+fn release_frames<M: Machine>(
+    hv: &Hypervisor<M>,
+    dom: &Domain,
+    teardown: &mut Teardown,
+    budget: &mut Budget,
+) -> Progress {
     let owner = Owner::domain(dom.slot);
-    let mut walk = dom.teardown.lock();
-    let walk: &mut (u64, Walk) = &mut walk;
+    let Teardown { frame, walk } = teardown;
     loop {
         {
             let _guard = dom.lock();
-            crate::pv::walk::forget_verdict(hv, &mut walk.1);
-            if crate::pv::walk::finish(hv, dom, &mut walk.1, budget).is_err() {
+            crate::pv::walk::forget_verdict(hv, walk);
+            if crate::pv::walk::finish(hv, dom, walk, budget).is_err() {
                 return Progress::More;
             }
         }
-        let Some(mfn) = next_held(hv, owner, &mut walk.0, budget) else {
-            if walk.0 < hv.frames.len() {
+        let Some(mfn) = next_held(hv, owner, frame, budget) else {
+            if *frame < hv.frames.len() {
                 return Progress::More;
             }
             break;
         };
         let _guard = dom.lock();
         if hv.frames.word(mfn).is_pinned() {
-            root::unpin_if_pinned(hv, dom, mfn, &mut walk.1);
+            root::unpin_if_pinned(hv, dom, mfn, walk);
             continue;
         }
         // Refused if the guest gave it up itself: then it was only the pin that held it.
         let _ = hv.release_domain_page(dom, mfn);
-        walk.0 = mfn.0 + 1;
+        *frame = mfn.0 + 1;
     }
     Progress::Done
 }

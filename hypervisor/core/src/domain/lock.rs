@@ -3,7 +3,7 @@
 
 use core::ops::{Deref, DerefMut};
 
-use spin::MutexGuard;
+use spin::{Mutex, MutexGuard};
 
 use super::{Domain, DomainState};
 
@@ -38,12 +38,18 @@ impl Domain {
         DomainGuard {
             #[cfg(any(test, feature = "testkit"))]
             _held: held,
-            #[cfg(any(test, feature = "testkit"))]
-            state: order::take_turns(&self.state),
-            #[cfg(not(any(test, feature = "testkit")))]
-            state: self.state.lock(),
+            state: take(&self.state),
         }
     }
+}
+
+/// Takes a lock; in a test with several CPUs, by turns with the others.
+#[inline]
+pub(crate) fn take<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    #[cfg(any(test, feature = "testkit"))]
+    return order::take_turns(lock);
+    #[cfg(not(any(test, feature = "testkit")))]
+    lock.lock()
 }
 
 /// Takes two domains' locks in domid order, whatever the order of the arguments; one lock if both

@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
-use spin::Mutex;
+use spin::{Mutex, MutexGuard};
 
 use crate::addr::Mfn;
 use crate::error::{Errno, Result};
@@ -92,10 +92,19 @@ pub struct Domain {
     /// What those who send events to it see.
     pub senders: Senders,
     state: Mutex<DomainState>,
-    /// How far its destruction is: the next frame to look at, and page-table work.
-    pub(crate) teardown: Mutex<(u64, crate::pv::walk::Walk)>,
+    /// How far its destruction is. Held by the one who goes on with that, or makes the domain.
+    pub(crate) teardown: Mutex<Teardown>,
     /// vCPUs that are not running at the moment; taken and put back by the scheduler alone.
     pub homes: Mutex<Vec<Option<VcpuBox>>>,
+}
+
+/// How far a domain's destruction is.
+#[derive(Debug, Default)]
+pub(crate) struct Teardown {
+    /// The next frame to look at.
+    frame: u64,
+    /// Page-table work.
+    walk: crate::pv::walk::Walk,
 }
 
 /// What the domain's lock covers.
@@ -165,7 +174,7 @@ impl Domain {
             shutdown: AtomicU16::new(0),
             senders: Senders::default(),
             state: Mutex::new(DomainState::default()),
-            teardown: Mutex::new((0, crate::pv::walk::Walk::default())),
+            teardown: Mutex::new(Teardown::default()),
             homes: Mutex::new(Vec::new()),
         }
     }
@@ -307,7 +316,7 @@ pub struct DomainTable {
     slots: Box<[Domain; MAX_DOMAINS]>,
     generations: AtomicU32,
     /// Held while a domain is created or its slot freed; covers the next id to try.
-    pub(crate) creation: Mutex<u16>,
+    creation: Mutex<u16>,
 }
 
 impl DomainTable {
@@ -329,6 +338,11 @@ impl DomainTable {
             generations: AtomicU32::new(0),
             creation: Mutex::new(0),
         })
+    }
+
+    /// Takes the lock of creation. In the lock's care is the next id to try.
+    pub(crate) fn lock_creation(&self) -> MutexGuard<'_, u16> {
+        lock::take(&self.creation)
     }
 
     /// A generation that no domain had before.

@@ -102,7 +102,7 @@ impl<M: Machine> Hypervisor<M> {
     /// Gives the extent up: what is the domain's already stays so.
     pub(crate) fn abandon_extent(&self, extent: Extent) {
         // No domain comes or goes meanwhile.
-        let _creation = self.domains.creation.lock();
+        let _creation = self.domains.lock_creation();
         let dom = self.domains.slot(extent.slot);
         let dom = extent.is_for(dom).then_some(dom);
         self.frames.put_back(extent.taken, dom);

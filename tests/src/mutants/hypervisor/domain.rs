@@ -152,13 +152,33 @@ pub(super) const ALL: &[Mutant] = &[
         ("    dom.ending.store(true, Ordering::Relaxed);\n", ""),
     ),
     seed(
+        "what is half made is destroyed",
+        "domain/lifecycle.rs",
+        Guard,
+        Unit("domain::lifecycle"),
+        (
+            "    let _teardown = super::lock::take(&dom.teardown);\n",
+            "",
+        ),
+    ),
+    seed(
+        "the end of a domain is that of the next of its number",
+        "domain/lifecycle.rs",
+        Guard,
+        Unit("domain::lifecycle"),
+        (
+            "let Some(mut teardown) = dom.teardown.try_lock() else {",
+            "let mut spare = Teardown::default();\n    let Some(mut teardown) = Some(&mut spare) else {",
+        ),
+    ),
+    seed(
         "a destroyed domain's pins stay",
         "domain/lifecycle.rs",
         Sum,
         Faults("every_operation"),
         (
-            "            root::unpin_if_pinned(hv, dom, mfn, &mut walk.1);\n            continue;",
-            "            walk.0 = mfn.0 + 1;\n            continue;",
+            "            root::unpin_if_pinned(hv, dom, mfn, walk);\n            continue;",
+            "            *frame = mfn.0 + 1;\n            continue;",
         ),
     ),
     seed(

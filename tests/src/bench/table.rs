@@ -18,7 +18,8 @@ pub fn is_wanted(only: &[String], name: &str, title: &str) -> bool {
 
 /// What the columns of time are.
 const TIME: &str = "t/native, t/Xen: wall time of guest and hypervisor by that on the bare machine and on Xen, in \
-    this run: time of an emulator, of which only the ratio means something, and that roughly\n";
+    this run: time of an emulator, of which only the ratio means something, and that roughly; - for what waits \
+    for the host's own clock or scheduler: a timer, and another processor, which is another thread there\n";
 
 /// A line for each operation and way, and the means below.
 #[must_use]

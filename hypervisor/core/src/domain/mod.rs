@@ -93,14 +93,14 @@ pub struct Domain {
     pub senders: Senders,
     state: Mutex<DomainState>,
     /// How far its destruction is. Held by the one who goes on with that, or makes the domain.
-    pub(crate) teardown: Mutex<Teardown>,
+    teardown: Mutex<Teardown>,
     /// vCPUs that are not running at the moment; taken and put back by the scheduler alone.
     pub homes: Mutex<Vec<Option<VcpuBox>>>,
 }
 
 /// How far a domain's destruction is.
 #[derive(Debug, Default)]
-pub(crate) struct Teardown {
+struct Teardown {
     /// The next frame to look at.
     frame: u64,
     /// Page-table work.

@@ -55,6 +55,7 @@ fn run(lab: &Lab, report: &mut Report) -> Checked<()> {
     }
     for command in [
         "xl list",
+        "xl debug-keys qir",
         "xl destroy guest1",
         "xl destroy guest2",
         "xl list",

@@ -22,7 +22,7 @@ use super::domctl::domain_info;
 use crate::addr::PAGE_SIZE;
 use crate::error::{Errno, HypercallResult, Result, Stop};
 use crate::guest::{GuestSlice, copy_in, copy_in_bytes, copy_out, copy_out_bytes};
-use crate::hypercall::Cx;
+use crate::hypercall::{Budget, Cx};
 use crate::platform::Machine;
 use crate::sched::policy::Chosen;
 
@@ -177,13 +177,28 @@ fn domain_list<M: Machine>(
     Ok(())
 }
 
-/// Acts on debug keys: the answer is in the log.
-fn debug_keys<M: Machine>(cx: &Cx<'_, M>, request: &mut xen_sysctl_debug_keys) -> Result<(), Stop> {
+/// Where the number of a key is in the progress of debug keys; below is a place of its answer.
+const KEY: u32 = 56;
+
+/// Acts on debug keys: the answers are in the log, each part of one in an entry of its own.
+fn debug_keys<M: Machine>(
+    cx: &mut Cx<'_, M>,
+    request: &mut xen_sysctl_debug_keys,
+) -> Result<(), Stop> {
     let mut keys = [0; MOST_KEYS];
     let count = (request.nr_keys as usize).min(MOST_KEYS);
     copy_in_bytes(cx.m(), request.keys, &mut keys[..count])?;
-    for &key in &keys[..count] {
-        super::keys::pressed(cx.hv, key);
+    let done = cx.resume_at();
+    let (mut number, mut from) = (done >> KEY, done & ((1 << KEY) - 1));
+    while let Some(&key) = keys[..count].get(number as usize) {
+        if let Err(stop) = cx.afford(Budget::FULL) {
+            cx.suspend_at(number << KEY | from);
+            return Err(stop);
+        }
+        match super::keys::pressed(cx.hv, key, from) {
+            Some(next) => from = next,
+            None => (number, from) = (number + 1, 0),
+        }
     }
     Ok(())
 }

@@ -209,7 +209,7 @@ impl Domain {
 
     /// Shows all of it: the sort, and a first and a last, or which words of bits.
     #[cold]
-    pub(crate) fn show_rights(&self, show: &dyn Fn(&str, u64, u64)) {
+    pub(crate) fn show_rights(&self, show: &mut dyn FnMut(&str, u64, u64)) {
         let rights = self.rights.lock();
         for (what, ranges) in [("ports", &rights.ports), ("frames", &rights.frames)] {
             ranges

@@ -277,7 +277,7 @@ impl Irqs {
 
     /// Shows what is in use: the slot of whose it is, the sort, its number, the PIRQ.
     #[cold]
-    pub(crate) fn show(&self, show: &dyn Fn(u16, &str, u64, u64)) {
+    pub(crate) fn show(&self, show: &mut dyn FnMut(u16, &str, u64, u64)) {
         for (number, line) in (0..).zip(&self.lines) {
             for User { place, .. } in &line.users {
                 show(place.slot, "line, PIRQ", number, place.pirq.into());

@@ -192,6 +192,13 @@ pub(super) const ALL: &[Mutant] = &[
         ),
     ),
     seed(
+        "an answer to a debug key is as long as it likes",
+        "control/keys.rs",
+        Bounded,
+        Unit("control::keys"),
+        ("if self.left == 0 {", "if false {"),
+    ),
+    seed(
         "a list goes on where results cannot be written",
         "hypercall/multicall.rs",
         Guard,

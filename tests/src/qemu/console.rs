@@ -44,6 +44,9 @@ struct Shared {
 /// The output side of a console.
 pub struct Console {
     shared: Arc<Shared>,
+    /// What was seen of the output. It is searched without the lock: whoever follows the machine must
+    /// not wait, or the machine does.
+    seen: Vec<u8>,
     /// Where the next search for a wanted text begins.
     cursor: usize,
 }
@@ -55,6 +58,7 @@ impl Console {
         let shared = Arc::new(Shared::default());
         let console = Self {
             shared: Arc::clone(&shared),
+            seen: Vec::new(),
             cursor: 0,
         };
         thread::spawn(move || {
@@ -84,14 +88,15 @@ impl Console {
     /// Everything printed so far, without carriage returns.
     #[must_use]
     pub fn text(&self) -> String {
-        clean(&lock(&self.shared).bytes)
+        let bytes = lock(&self.shared).bytes.clone();
+        clean(&bytes)
     }
 
     /// Everything printed since the last match.
     #[must_use]
     pub fn unread(&self) -> String {
-        let state = lock(&self.shared);
-        clean(state.bytes.get(self.cursor..).unwrap_or_default())
+        let bytes = lock(&self.shared).bytes[self.cursor..].to_vec();
+        clean(&bytes)
     }
 
     /// Waits for the first of several texts after the last match, and moves past
@@ -106,24 +111,30 @@ impl Console {
         deadline: Duration,
     ) -> Found {
         let end = Instant::now() + deadline;
-        let shared = Arc::clone(&self.shared);
-        let mut state = lock(&shared);
         loop {
-            if let Some(found) = self.search(&state.bytes, wanted, extent, deny) {
+            let is_last = self.look();
+            if let Some(found) = self.search(wanted, extent, deny) {
                 return found;
             }
-            if state.closed {
+            if is_last {
                 return Found::Closed;
             }
             let Some(left) = end.checked_duration_since(Instant::now()) else {
                 return Found::TimedOut;
             };
-            state = shared
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let nothing_new =
+                |state: &mut State| !state.closed && state.bytes.len() == self.seen.len();
+            let changed = &self.shared.changed;
+            let waited = changed.wait_timeout_while(lock(&self.shared), left, nothing_new);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
+    }
+
+    /// Takes over what is new; whether nothing more will come.
+    fn look(&mut self) -> bool {
+        let state = lock(&self.shared);
+        self.seen.extend_from_slice(&state.bytes[self.seen.len()..]);
+        state.closed
     }
 
     /// Waits until the machine closes its console.
@@ -136,14 +147,8 @@ impl Console {
         waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
-    fn search(
-        &mut self,
-        bytes: &[u8],
-        wanted: &[&str],
-        extent: Extent,
-        deny: &[&str],
-    ) -> Option<Found> {
-        let window = bytes.get(self.cursor..)?;
+    fn search(&mut self, wanted: &[&str], extent: Extent, deny: &[&str]) -> Option<Found> {
+        let window = self.seen.get(self.cursor..)?;
         let denied = deny.iter().filter_map(|text| find(window, text)).min();
         let hit = wanted
             .iter()

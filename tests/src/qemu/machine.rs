@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
 use anyhow::{Context, Result, anyhow};
+use nix::fcntl::{FcntlArg, fcntl};
 
 use super::console::{Console, Extent, Found};
 use super::qmp::Qmp;
@@ -31,6 +32,10 @@ pub const PANIC: &str = "(PVN) PANIC";
 
 /// Lines of console output shown when an expectation fails.
 const TAIL_LINES: usize = 12;
+
+/// Bytes that a machine may be ahead of us with its output. Where there is no room its UART is not
+/// ready, for which a hypervisor waits: that must not be our doing.
+const PIPE: i32 = 1 << 20;
 
 /// A QEMU process with its console. Dropping it ends the process, and no other.
 pub struct Machine {
@@ -95,6 +100,8 @@ impl Machine {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for as pipes");
         };
+        // As large as the system lets it be; a smaller one is only slower.
+        let _ = fcntl(&output, FcntlArg::F_SETPIPE_SZ(PIPE));
         let console = Console::follow(output, File::create(&log)?, show);
         Ok(Self {
             child,

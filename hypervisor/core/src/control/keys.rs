@@ -14,7 +14,7 @@ use crate::sched::share::share;
 
 /// Lines that are shown before others get the CPU: each is sent to a console while this CPU waits.
 const LINES: u32 = 12;
-/// The same of those about CPU time, which are short, and are best by one moment.
+/// The same of lines about CPU time, which are short, and are best by one moment.
 const TIMES: u32 = 20;
 /// Where a domain's slot is in a place of an answer; below is the line.
 const SLOT: u32 = 40;
@@ -63,10 +63,9 @@ impl Part {
         }
     }
 
-    /// Behind the last line of a domain, or where to go on there.
-    fn end(&mut self) -> Option<u64> {
-        (self.before, self.seen) = (0, 0);
-        self.rest
+    /// A line about something that a domain has, by two numbers.
+    fn has(&mut self, id: u16, what: &str, first: u64, second: u64) {
+        self.line(format_args!("d{id} has {what} {first:x}, {second:x}"));
     }
 }
 
@@ -97,19 +96,18 @@ fn of_domains<M: Machine>(
     most: u32,
     show: &mut dyn FnMut(&Domain, &mut Part),
 ) -> Option<u64> {
-    let first = from >> SLOT;
-    let mut part = Part::from(from & ((1 << SLOT) - 1), most);
+    let (first, line) = (from >> SLOT, from & ((1 << SLOT) - 1));
+    let mut part = Part::from(line, most);
     for dom in hv.domains.iter() {
         let slot = u64::from(dom.slot);
         if slot < first {
             continue;
         }
-        if slot > first {
-            // The one that was begun may be gone.
-            part.before = 0;
-        }
+        // The one that was begun may be gone.
+        part.before = if slot == first { line } else { 0 };
+        part.seen = 0;
         show(dom, &mut part);
-        if let Some(line) = part.end() {
+        if let Some(line) = part.rest {
             return Some(slot << SLOT | line);
         }
     }
@@ -120,10 +118,9 @@ fn of_domains<M: Machine>(
 fn lines<M: Machine>(hv: &Hypervisor<M>, from: u64) -> Option<u64> {
     let mut part = Part::from(from, LINES);
     hv.irqs.lock().show(&mut |slot, what, number, pirq| {
-        let id = hv.domains.slot(slot).id();
-        part.line(format_args!("d{id} has {what} {number:x}, {pirq:x}"));
+        part.has(hv.domains.slot(slot).id(), what, number, pirq);
     });
-    part.end()
+    part.rest
 }
 
 /// Answers that are a line.
@@ -192,9 +189,7 @@ fn show_domain<M: Machine>(hv: &Hypervisor<M>, dom: &Domain, part: &mut Part) {
         dom.pauses.load(Ordering::Relaxed),
         dom.shutdown.load(Ordering::Relaxed)
     ));
-    dom.show_rights(&mut |what, first, last| {
-        part.line(format_args!("d{id} has {what} {first:x}, {last:x}"));
-    });
+    dom.show_rights(&mut |what, first, last| part.has(id, what, first, last));
     for (index, vcpu) in state.vcpus.iter().enumerate() {
         let s = &vcpu.sched;
         part.line(format_args!(
